@@ -1,0 +1,121 @@
+import type { DeployManifest, ProcessManifest, RouteManifest } from "./manifest.ts";
+import type { AppName, Digest, ProcessName, SpaceName } from "./names.ts";
+import type { Probe, Resources, StopRules } from "./workload.ts";
+
+/** Desired state as the store keeps it: plain JSON, one object a key. */
+
+export interface Space {
+  readonly name: SpaceName;
+  /** Apps are routed at `<app>.<domain>`. */
+  readonly domain: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+}
+
+/** One process as a release fixes it. */
+export interface ProcessSpec {
+  readonly run: string;
+  readonly port: "auto" | "none" | number;
+  readonly protocol: ProcessManifest["protocol"];
+  readonly resources: Resources;
+  readonly ready: Probe | null;
+  readonly alive: Probe | null;
+}
+
+/** Everything of an app that needs new instances when it changes. Two equal specs are the same release. */
+export interface ReleaseSpec {
+  readonly artifact: Digest | null;
+  readonly processes: Readonly<Record<ProcessName, ProcessSpec>>;
+  readonly env: Readonly<Record<string, string>>;
+  /** Secret name → version of its value, so that a release keeps the values it was made with. */
+  readonly secrets: Readonly<Record<string, number>>;
+  /** Needed app → its stable loopback port and protocol. */
+  readonly needs: Readonly<Record<AppName, { readonly port: number; readonly protocol: "http" | "tcp" }>>;
+  readonly volumes: readonly string[];
+  readonly before: { readonly run: string; readonly timeoutMs: number } | null;
+  readonly stop: StopRules;
+}
+
+export interface ReleaseFailure {
+  /** Why, in words. */
+  readonly reason: string;
+  /** The last lines (at most ten) of the instance that failed. */
+  readonly lines: readonly string[];
+  readonly atMs: number;
+}
+
+/**
+ * - `pending`: wanted, on its way.
+ * - `active`: became ready with all its instances; the one to go back to.
+ * - `superseded`: another release took its place.
+ * - `failed`: did not become ready, or was aborted.
+ */
+export type ReleaseState = "pending" | "active" | "superseded" | "failed";
+
+export interface Release {
+  readonly number: number;
+  readonly space: SpaceName;
+  readonly app: AppName;
+  readonly spec: ReleaseSpec;
+  readonly state: ReleaseState;
+  readonly failure: ReleaseFailure | null;
+  readonly createdAtMs: number;
+  /** What made it: `push`, `apply`, `env`, `secret`, `rollback to 3`. */
+  readonly cause: string;
+}
+
+export interface App {
+  readonly name: AppName;
+  readonly space: SpaceName;
+  /** The manifest as it was written, overlays applied, variables filled in. */
+  readonly manifest: Readonly<Record<string, unknown>>;
+  /** What people set by hand since the last apply; a manifest that names the same key wins at the next apply. */
+  readonly manual: { readonly env: Readonly<Record<string, string | null>>; readonly instances: Readonly<Record<ProcessName, number>> };
+  /** Wanted instances by process; what the target release's processes are scaled to. */
+  readonly instances: Readonly<Record<ProcessName, number>>;
+  readonly routes: readonly (Omit<RouteManifest, "host"> & { readonly host: string })[];
+  readonly deploy: DeployManifest;
+  /** Number of the newest release; never reused. */
+  readonly lastRelease: number;
+  /** The release that is wanted; null before the first. */
+  readonly target: number | null;
+  /** The release that last was fully ready; null before the first. */
+  readonly active: number | null;
+  readonly stopped: boolean;
+  /** Set when the app is being destroyed: everything of it is stopped, then forgotten. */
+  readonly destroying: boolean;
+  readonly restartToken: string;
+  /** Stable loopback ports by process, for `needs`. */
+  readonly servicePorts: Readonly<Record<ProcessName, number>>;
+  readonly createdAtMs: number;
+}
+
+/** Where the way from `active` to `target` stands; what a restarted server needs to go on. */
+export interface Rollout {
+  readonly release: number;
+  readonly startedAtMs: number;
+  /** The release's `before` command: not needed or done, running, or not begun. */
+  readonly before: "none" | "waiting" | "running" | "done";
+  /** canary: index into `deploy.steps`; equal to its length when all traffic goes to the new release. */
+  readonly step: number;
+  /** When the step was reached with all it needs ready; null while it is not. */
+  readonly stepReadyAtMs: number | null;
+  /** Time spent in holds, which the deadline does not count. */
+  readonly heldMs: number;
+}
+
+/** One thing that happened and why. Appended, never changed. */
+export interface DroverEvent {
+  /** Rises by one. */
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly space: string | null;
+  readonly app: string | null;
+  /** Instance or release it is about, where there is one. */
+  readonly subject: string | null;
+  /** Dotted, such as `release.failed`. */
+  readonly kind: string;
+  /** In words: what and why. */
+  readonly message: string;
+  readonly details: unknown;
+}

@@ -1,0 +1,36 @@
+import { z } from "zod";
+import type { ErrorBody } from "./errors.ts";
+import type { Digest } from "./names.ts";
+
+export const buildOptions = z.strictObject({
+  space: z.string().max(64),
+  app: z.string().max(64),
+  /** Command in place of what would be found; null: find out. */
+  run: z.string().max(16_384).nullable(),
+  timeoutMs: z.int().positive(),
+  memoryBytes: z.int().positive(),
+});
+export type BuildOptions = z.infer<typeof buildOptions>;
+
+/** What a build found and made. */
+export interface BuildResult {
+  readonly artifact: Digest;
+  readonly sizeBytes: number;
+  readonly files: number;
+  /** `procfile`, `node`, `python`, `go`, `static` or `command`; several joined by `+`. */
+  readonly kind: string;
+  /** Processes that the source says it has, by name: their command lines. */
+  readonly processes: Readonly<Record<string, string>>;
+  /** The same source was built before and its artifact is still here. */
+  readonly cached: boolean;
+}
+
+/** A build's stream; `done` or `failed` is the last. */
+export type BuildProgress =
+  | { readonly kind: "step"; readonly message: string }
+  | { readonly kind: "output"; readonly line: string }
+  | { readonly kind: "done"; readonly result: BuildResult }
+  | { readonly kind: "failed"; readonly error: ErrorBody };
+
+/** Bounds of one build's source and artifact, so that one app cannot fill the disk or the table of files. */
+export const buildLimits = { sourceBytes: 512 * 2 ** 20, artifactBytes: 2 * 2 ** 30, files: 200_000 } as const;

@@ -1,0 +1,35 @@
+import type { ErrorBody } from "./errors.ts";
+import type { InstanceId } from "./names.ts";
+import type { Workload } from "./workload.ts";
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface ExecRequest {
+  /** A running instance whose surroundings the command gets, or a workload of which fresh surroundings are made for it. */
+  readonly where: { readonly kind: "instance"; readonly instance: InstanceId } | { readonly kind: "workload"; readonly workload: Workload };
+  /** Empty: a shell. */
+  readonly command: readonly string[];
+  /** Null: no terminal; output and error output stay apart. */
+  readonly terminal: TerminalSize | null;
+}
+
+export const execSignals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGKILL"] as const;
+export type ExecSignal = (typeof execSignals)[number];
+
+/** What goes to a command that runs inside. */
+export type ExecInput =
+  | { readonly kind: "start"; readonly request: ExecRequest }
+  | { readonly kind: "input"; readonly base64: string }
+  /** End of input; a terminal gets Ctrl-D. */
+  | { readonly kind: "end" }
+  | ({ readonly kind: "resize" } & TerminalSize)
+  | { readonly kind: "signal"; readonly signal: ExecSignal };
+
+/** What comes from it; `exit` or `error` is the last. */
+export type ExecOutput =
+  | { readonly kind: "output"; readonly stream: "stdout" | "stderr"; readonly base64: string }
+  | { readonly kind: "exit"; readonly code: number | null; readonly signal: string | null }
+  | { readonly kind: "error"; readonly error: ErrorBody };

@@ -1,0 +1,67 @@
+import { z } from "zod";
+import type { MachineId } from "./names.ts";
+
+/**
+ * The link: an agent or edge dials the server and then serves HTTP/2 *back over that connection*, so the server is always the caller.
+ * Before HTTP/2 starts, each side sends one line of JSON: the dialler its `LinkHello`, the server its `LinkWelcome`.
+ */
+
+/** Raised when either side of the link changes in a way the other would notice. Peers one apart understand each other. */
+export const linkVersion = 1;
+
+export const linkHello = z.strictObject({
+  drover: z.literal("link"),
+  version: z.int(),
+  role: z.enum(["agent", "edge"]),
+  /** Machine for agents, and for edges too: one of each role a machine. */
+  machine: z.string().max(64),
+  /** Installation it belongs to; null on its very first contact. */
+  installation: z.string().max(64).nullable(),
+});
+export type LinkHello = z.infer<typeof linkHello>;
+
+/** Orders carry a fence: receivers refuse a server whose `(epoch, term)` is lower than the highest that they have seen. */
+export const fence = z.strictObject({ epoch: z.int().nonnegative(), term: z.int().nonnegative() });
+export type Fence = z.infer<typeof fence>;
+
+export const linkWelcome = z.union([
+  z.strictObject({ drover: z.literal("welcome"), version: z.int(), installation: z.string().max(64), fence }),
+  z.strictObject({ drover: z.literal("refused"), code: z.string(), message: z.string(), hint: z.string() }),
+]);
+export type LinkWelcome = z.infer<typeof linkWelcome>;
+
+export function isFenceLower(fence: Fence, than: Fence): boolean {
+  return fence.epoch < than.epoch || (fence.epoch === than.epoch && fence.term < than.term);
+}
+
+/*
+ * What an agent serves. Bodies are JSON, streams are one JSON value a line (NDJSON) unless said; errors are an ErrorBody with its status.
+ *
+ *   GET    /watch                               stream of EngineChange; the first is a snapshot; an empty line at least every 5 s
+ *   PUT    /workloads/{encoded id}              Workload → 204
+ *   DELETE /workloads/{encoded id}?revision=n   → 204
+ *   POST   /instances/{encoded id}/drained      → 204
+ *   POST   /instances/{encoded id}/restart      → 204
+ *   POST   /logs                                LogQuery → stream of LogLine
+ *   POST   /exec                                streams of ExecInput in and ExecOutput out; the first in is `start`
+ *   GET    /machine                             Machine
+ *   HEAD   /artifacts/{digest}                  204 or 404
+ *   GET    /artifacts/{digest}                  the artifact as a tar stream
+ *   PUT    /artifacts/{digest}                  tar stream → 204; refused when the content is not the digest's
+ *   GET    /artifacts                           { artifacts: [{ digest, sizeBytes, usedAtMs }] }
+ *   DELETE /artifacts/{digest}                  → 204; refused with CONFLICT while a workload uses it
+ *   POST   /builds?options={encoded BuildOptions}   source as a tar or tar.gz stream → stream of BuildProgress
+ *
+ * What an edge serves.
+ *
+ *   GET    /revision                            { epoch, revision } of its table
+ *   PUT    /table                               RoutingTable → 204 once it is in force in every worker
+ *   PATCH  /table                               RoutingPatch → 204 once in force; CONFLICT if its revision is not `from`
+ *   GET    /draining                            stream of Draining, for instances that left the table; the last one of each has open: 0
+ *   GET    /traffic                             { targets: TargetTraffic[] }
+ */
+
+export interface LinkIdentity {
+  readonly role: LinkHello["role"];
+  readonly machine: MachineId;
+}

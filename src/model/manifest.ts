@@ -1,0 +1,321 @@
+import { z } from "zod";
+import { appName, namePattern, processName, spaceName, variableName } from "./names.ts";
+import { duration, share, size } from "./quantities.ts";
+
+/**
+ * The manifest: what a person writes. These schemas are the one source of validation, types, the JSON Schema for editors and the reference.
+ * Unknown keys are refused. Keys that later versions honour are known here as not yet supported, so that nothing is dropped silently.
+ */
+
+/** A key of the plan that this version cannot honour: allowed to be known, refused when used. */
+const notYet = (what: string) =>
+  z
+    .unknown()
+    .superRefine((value, context) => {
+      if (value !== undefined) context.addIssue({ code: "custom", message: `${what}: not yet supported`, params: { notYet: true } });
+    })
+    .optional()
+    .meta({ description: `Not yet supported: ${what}.`, notYetSupported: true });
+
+const text = (what: string, longest = 4096) =>
+  z
+    .string()
+    .min(1, what)
+    .max(longest, `at most ${longest} characters`)
+    .refine((value) => !value.includes("\0"), "text without NUL characters");
+
+const command = text("a command line", 16_384);
+const port = z.int().min(1, "a port from 1 to 65535").max(65_535, "a port from 1 to 65535");
+const httpPath = z
+  .string()
+  .max(1024)
+  .regex(/^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$/, "an absolute path such as /ready");
+
+/** A host name: DNS labels joined by dots, in lower case. */
+export const hostName = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+    "a host name in lower case, such as shop.example.com",
+  );
+
+const probeTarget = {
+  http: httpPath.optional().meta({ description: "Passes when a GET of this path on the instance's port answers 200 to 399." }),
+  tcp: z.literal(true).optional().meta({ description: "Passes when the instance's port accepts a connection." }),
+  run: command.optional().meta({ description: "Passes when this command, run as the app in its folder, exits with 0." }),
+};
+const oneTarget = (probe: { http?: unknown; tcp?: unknown; run?: unknown }) =>
+  [probe.http, probe.tcp, probe.run].filter((target) => target !== undefined).length === 1;
+
+export const readyProbe = z
+  .strictObject({
+    ...probeTarget,
+    every: duration
+      .default(5_000)
+      .meta({ description: "Interval once the instance is ready; the first probes come much faster. Default 5s." }),
+    timeout: duration.default(2_000).meta({ description: "How long one probe may take. Default 2s." }),
+    failures: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(2)
+      .meta({ description: "Failures in a row that take a ready instance out of traffic. Default 2." }),
+  })
+  .refine(oneTarget, "exactly one of http, tcp and run");
+
+export const aliveProbe = z
+  .strictObject({
+    ...probeTarget,
+    every: duration.default(10_000).meta({ description: "Interval. Default 10s." }),
+    timeout: duration.default(2_000).meta({ description: "How long one probe may take. Default 2s." }),
+    failures: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(3)
+      .meta({ description: "Failures in a row after which the instance is restarted in place. Default 3." }),
+  })
+  .refine(oneTarget, "exactly one of http, tcp and run");
+
+export const resources = z.strictObject({
+  cpu: z
+    .number()
+    .min(0.01, "at least 0.01 cores")
+    .max(1024)
+    .optional()
+    .meta({ description: "Cores; reserved, and a limit where the machine can limit." }),
+  memory: size
+    .optional()
+    .meta({ description: "Reserved, and a limit where the machine can limit; over it the instance is killed and restarted." }),
+  pids: z.int().min(8).max(1_000_000).default(512).meta({ description: "Most processes and threads of one instance. Default 512." }),
+});
+
+const instances = z.int().min(0).max(10_000);
+
+export const processManifest = z.strictObject({
+  run: command
+    .optional()
+    .meta({ description: "The command line, run by `sh` in the artifact's folder. Left out, what the build found is run." }),
+  instances: instances.optional().meta({ description: "How many. Left out, what `drover scale` set stays; 1 at first." }),
+  port: z
+    .union([port, z.literal("none")])
+    .optional()
+    .meta({
+      description:
+        "Left out: Drover gives a free port in $PORT to `web`, to what a route names and to what has an http or tcp probe. A number: that port, so one instance on a machine.",
+    }),
+  protocol: z
+    .enum(["http", "tcp"])
+    .default("http")
+    .meta({ description: "What it speaks on its port; `needs` hands out http:// or tcp:// accordingly." }),
+  resources: resources.optional(),
+  ready: readyProbe
+    .optional()
+    .meta({ description: "No traffic until it passes. Left out: the port accepts a connection, or, without a port, the process runs." }),
+  alive: aliveProbe.optional().meta({ description: "Restarted in place when it fails." }),
+  scale: notYet("scaling by rules; set `instances`"),
+  only_one: notYet("never running twice"),
+});
+
+export const routeManifest = z.strictObject({
+  host: hostName.optional().meta({ description: "Left out: `<app>.<domain of the space>`." }),
+  path: httpPath
+    .refine((path) => !path.includes("?") && !path.includes("%"), "a path prefix without query or escapes")
+    .default("/")
+    .meta({ description: "Requests whose path is this, or below it, match. The longest match wins. Default /." }),
+  to: processName.default("web" as z.infer<typeof processName>).meta({ description: "The process that serves it. Default web." }),
+  tls: notYet("TLS at the edge"),
+  headers: notYet("routes by header"),
+  methods: notYet("routes by method"),
+  weights: notYet("weights by hand; see deploy"),
+});
+
+export const deployManifest = z.strictObject({
+  strategy: z.enum(["rolling", "blue-green", "canary"]).default("rolling").meta({
+    description: "rolling: replace a few at a time. blue-green: start all, then switch traffic at once. canary: shift traffic by `steps`.",
+  }),
+  surge: z
+    .union([z.int().min(1).max(10_000), share.refine((value) => value > 0, "more than 0%")])
+    .default(0.25)
+    .meta({
+      description: "rolling: how many instances more than wanted may run meanwhile, as a number or share, at least one. Default 25%.",
+    }),
+  steps: z
+    .array(share.refine((value) => value > 0 && value < 1, "a share between 0% and 100%"))
+    .min(1)
+    .max(20)
+    .refine((steps) => steps.every((step, i) => i === 0 || step > (steps[i - 1] as number)), "rising shares")
+    .default([0.1, 0.5])
+    .meta({ description: "canary: shares of traffic for the new release before it takes all. Default [10%, 50%]." }),
+  hold: duration.default(60_000).meta({ description: "canary: how long each step is watched. Default 1m." }),
+  deadline: duration
+    .default(300_000)
+    .meta({ description: "How long a release may take to become ready, holds not counted; then it is rolled back. Default 5m." }),
+  abort: z
+    .strictObject({
+      errors: share.optional().meta({ description: "Share of 5xx answers of the new release." }),
+      p99: duration.optional().meta({ description: "99th percentile of its answer times." }),
+    })
+    .optional()
+    .meta({ description: "canary: rolls back as soon as the new release is worse than this, after at least 20 requests." }),
+});
+
+export const stopManifest = z.strictObject({
+  signal: z
+    .enum(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"])
+    .default("SIGTERM")
+    .meta({ description: "Default SIGTERM." }),
+  drain: duration.default(10_000).meta({
+    description:
+      "How long requests in flight may go on after the instance left the routing table. Ends early when none is left. Default 10s.",
+  }),
+  grace: duration.default(10_000).meta({ description: "Time from the signal to SIGKILL of the whole group. Default 10s." }),
+});
+
+export const environmentManifest = z.record(
+  variableName,
+  z
+    .union(
+      [
+        z
+          .string()
+          .max(65_536)
+          .refine((value) => !value.includes("\0"), "text without NUL characters"),
+        z.int(),
+        z.boolean(),
+      ],
+      "text, a whole number or true/false; put anything else in quotes",
+    )
+    .transform(String),
+);
+
+const volumeName = z.string().regex(namePattern, "a volume name: 1 to 40 of a-z, 0-9 and -");
+
+export const appManifest = z
+  .strictObject({
+    app: appName.meta({ description: "The app's name, unique in its space." }),
+    team: text("a team", 100).optional().meta({ description: "Who owns it." }),
+    source: text("a folder, relative to the manifest", 1024)
+      .optional()
+      .meta({ description: "Folder that is built into an artifact, relative to the manifest." }),
+    build: z
+      .strictObject({
+        run: command.optional().meta({ description: "Command that builds, in place of what Drover would choose." }),
+        timeout: duration.default(600_000).meta({ description: "Default 10m." }),
+        memory: size.default(2 * 2 ** 30).meta({ description: "Default 2GiB." }),
+      })
+      .optional(),
+    image: notYet("container images; they need a container engine"),
+    run: command.optional().meta({ description: "Short for processes.web.run." }),
+    instances: instances.optional().meta({ description: "Short for processes.web.instances." }),
+    port: processManifest.shape.port.meta({ description: "Short for processes.web.port." }),
+    resources: resources.optional().meta({ description: "Short for processes.web.resources." }),
+    ready: readyProbe.optional().meta({ description: "Short for processes.web.ready." }),
+    alive: aliveProbe.optional().meta({ description: "Short for processes.web.alive." }),
+    processes: z
+      .record(processName, processManifest)
+      .refine((processes) => Object.keys(processes).length <= 50, "at most 50 processes")
+      .optional()
+      .meta({ description: "The kinds of process, each scaled by itself." }),
+    routes: z
+      .array(routeManifest)
+      .max(100)
+      .optional()
+      .meta({ description: "Left out, an app with a `web` process is routed at `<app>.<domain of the space>`." }),
+    env: environmentManifest.default({}).meta({ description: "Environment of every process." }),
+    secrets: z
+      .array(variableName)
+      .max(100)
+      .refine(unique, "each secret once")
+      .default([])
+      .meta({ description: "Names of the space's secrets, given as environment." }),
+    needs: z
+      .array(appName)
+      .max(50)
+      .refine(unique, "each app once")
+      .default([])
+      .meta({ description: "Apps of the space it calls: `billing` gives $BILLING_URL, an address that stays." }),
+    volumes: z
+      .record(
+        volumeName,
+        z.strictObject({
+          mount: notYet("mounting a volume at a path; its folder is in $<NAME>_DIR"),
+          backup: notYet("backups of volumes"),
+        }),
+      )
+      .default({})
+      .meta({ description: "Folders that outlive releases: `uploads` gives $UPLOADS_DIR." }),
+    deploy: deployManifest.prefault({}),
+    before: z
+      .union([
+        command.transform((run) => ({ run, timeout: 300_000 })),
+        z.strictObject({ run: command, timeout: duration.default(300_000) }),
+      ])
+      .optional()
+      .meta({ description: "Runs once per release, before any instance of it; if it fails, so does the release." }),
+    stop: stopManifest.prefault({}),
+    overlays: z
+      .record(spaceName, z.record(z.string(), z.unknown()))
+      .optional()
+      .meta({ description: "For each space, keys that replace or add to the ones above (JSON merge patch, RFC 7396)." }),
+    jobs: notYet("jobs"),
+    checks: notYet("checks"),
+    escalate: notYet("escalations"),
+    place: notYet("placement over clusters"),
+  })
+  .superRefine((app, context) => {
+    const shorts = (["run", "instances", "port", "resources", "ready", "alive"] as const).filter((key) => app[key] !== undefined);
+    const web = app.processes?.["web" as z.infer<typeof processName>];
+    for (const key of shorts) {
+      if (web !== undefined) context.addIssue({ code: "custom", path: [key], message: `either ${key} or processes.web, not both` });
+    }
+    if (app.source === undefined) {
+      if (shorts.length > 0 && app.run === undefined && web === undefined)
+        context.addIssue({ code: "custom", path: [shorts[0] as string], message: "a run command beside it, or a source" });
+      for (const [name, process] of Object.entries(app.processes ?? {})) {
+        if (process.run === undefined)
+          context.addIssue({
+            code: "custom",
+            path: ["processes", name],
+            message: "a run command, because there is no source to find one in",
+          });
+      }
+      if (app.run === undefined && Object.keys(app.processes ?? {}).length === 0)
+        context.addIssue({ code: "custom", path: [], message: "something to run: run, processes or source" });
+      if (app.build !== undefined) context.addIssue({ code: "custom", path: ["build"], message: "a source beside it" });
+    }
+    if (app.needs.includes(app.app)) context.addIssue({ code: "custom", path: ["needs"], message: "other apps than itself" });
+  });
+
+export const spaceManifest = z.strictObject({
+  space: spaceName.meta({ description: "The space's name." }),
+  domain: hostName
+    .optional()
+    .meta({ description: "Apps are routed at `<app>.<domain>`. Default `<space>.localhost`, which every machine resolves to itself." }),
+  env: environmentManifest.default({}).meta({ description: "Environment of every app in the space." }),
+  quota: notYet("quotas"),
+});
+
+function unique(list: readonly unknown[]): boolean {
+  return new Set(list).size === list.length;
+}
+
+/** The key that names a document says its kind. The kinds without a schema are known, and not yet supported. */
+export const documentKinds = {
+  space: spaceManifest,
+  app: appManifest,
+  ladder: null,
+  cluster: null,
+  pool: null,
+  policy: null,
+  job: null,
+} as const;
+
+export type DocumentKind = keyof typeof documentKinds;
+export type AppManifest = z.output<typeof appManifest>;
+export type ProcessManifest = z.output<typeof processManifest>;
+export type RouteManifest = z.output<typeof routeManifest>;
+export type DeployManifest = z.output<typeof deployManifest>;
+export type StopManifest = z.output<typeof stopManifest>;
+export type SpaceManifest = z.output<typeof spaceManifest>;

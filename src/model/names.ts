@@ -1,0 +1,79 @@
+import { z } from "zod";
+
+/** A DNS label (RFC 1123): what every name that a person gives must be, because names become host names and folder names. */
+export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+
+const label = (what: string) =>
+  z.string().regex(namePattern, `a ${what} name: 1 to 40 of a-z, 0-9 and "-", starting and ending with a letter or digit`);
+
+export const spaceName = label("space").brand("SpaceName");
+export const appName = label("app").brand("AppName");
+export const processName = label("process").brand("ProcessName");
+/** Environment and secret names, as POSIX allows them. */
+export const variableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "a variable name: letters, digits and _, not starting with a digit");
+
+export type SpaceName = z.infer<typeof spaceName>;
+export type AppName = z.infer<typeof appName>;
+export type ProcessName = z.infer<typeof processName>;
+
+declare const brand: unique symbol;
+type Id<Name extends string> = string & { readonly [brand]: Name };
+
+/** `space/app`. */
+export type AppId = Id<"AppId">;
+/** `space/app/process/release`: what an engine is asked to run. */
+export type WorkloadId = Id<"WorkloadId">;
+/** `space/app/process.release.suffix`, as in `shop/api/web.7.k3f9b`. */
+export type InstanceId = Id<"InstanceId">;
+export type RouteId = Id<"RouteId">;
+export type MachineId = Id<"MachineId">;
+/** `sha256:` and 64 hex digits. */
+export type Digest = Id<"Digest">;
+
+export const digestPattern = /^sha256:[0-9a-f]{64}$/;
+export const digest = z
+  .string()
+  .regex(digestPattern, "sha256: and 64 hex digits")
+  .transform((text) => text as Digest);
+
+export interface WorkloadName {
+  readonly space: SpaceName;
+  readonly app: AppName;
+  readonly process: ProcessName;
+  readonly release: number;
+}
+
+export function appId(space: SpaceName, app: AppName): AppId {
+  return `${space}/${app}` as AppId;
+}
+
+export function workloadId(name: WorkloadName): WorkloadId {
+  return `${name.space}/${name.app}/${name.process}/${name.release}` as WorkloadId;
+}
+
+/** The parts of a workload id that we made ourselves. @throws {RangeError} if it is not one. */
+export function parseWorkloadId(id: WorkloadId): WorkloadName {
+  const parts = id.split("/");
+  const [space, app, process, release] = parts;
+  if (parts.length !== 4 || !space || !app || !process || !/^\d+$/.test(release ?? ""))
+    throw new RangeError(`not a workload id: ${JSON.stringify(id)}`);
+  return { space: space as SpaceName, app: app as AppName, process: process as ProcessName, release: Number(release) };
+}
+
+/** The letters of instance suffixes: no vowels and nothing that looks like something else, so that no words and no confusion arise. */
+const suffixLetters = "bcdfghjkmnpqrstvwxz2456789";
+
+/** @param random numbers from 0 to 1, as `Math.random` gives; passed in so that simulations can be replayed. */
+export function newInstanceId(workload: WorkloadId, random: () => number): InstanceId {
+  const { process, release } = parseWorkloadId(workload);
+  let suffix = "";
+  for (let i = 0; i < 5; i++) suffix += suffixLetters[Math.floor(random() * suffixLetters.length)];
+  return `${workload.split("/").slice(0, 2).join("/")}/${process}.${release}.${suffix}` as InstanceId;
+}
+
+/** `web.7.k3f9b` of `shop/api/web.7.k3f9b`: the form that people see where the app is clear. */
+export function shortInstanceId(id: InstanceId): string {
+  return id.slice(id.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,157 @@
+import type { Digest, InstanceId, MachineId, WorkloadId } from "./names.ts";
+
+/** How an instance is asked whether it is well. */
+export interface Probe {
+  readonly target:
+    | { readonly kind: "http"; readonly path: string }
+    | { readonly kind: "tcp" }
+    | { readonly kind: "command"; readonly run: string };
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+  /** Failures in a row that change the verdict from good to bad. */
+  readonly failures: number;
+}
+
+export interface Resources {
+  /** Cores; null: not stated. */
+  readonly cpu: number | null;
+  readonly memoryBytes: number | null;
+  readonly pids: number;
+}
+
+export type StopSignal = "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGHUP" | "SIGUSR1" | "SIGUSR2";
+
+export interface StopRules {
+  readonly signal: StopSignal;
+  readonly drainMs: number;
+  readonly graceMs: number;
+}
+
+/** What an engine is asked to run: one process of one release, at a count, in one cluster. Complete: starting it needs no other knowledge. */
+export interface Workload {
+  readonly id: WorkloadId;
+  /** Store revision that this order derives from. Receivers refuse older ones. */
+  readonly revision: number;
+  /** service: kept at `count`, restarted when it exits. task: one instance, run to its end once, never restarted. */
+  readonly kind: "service" | "task";
+  readonly count: number;
+  /** The user's own command line, run by `sh` as the app; or the argv of one of Drover's programs. */
+  readonly command: { readonly shell: string } | { readonly argv: readonly string[] };
+  readonly artifact: Digest | null;
+  readonly env: Readonly<Record<string, string>>;
+  /** Environment whose values are secret: sealed at rest, masked in whatever is shown. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** auto: each instance gets a free port in $PORT. */
+  readonly port: "auto" | "none" | number;
+  readonly ready: Probe | null;
+  readonly alive: Probe | null;
+  readonly resources: Resources;
+  readonly stop: StopRules;
+  /** Whether edges may send traffic to it, so that stopping has to wait until they have let go. */
+  readonly routed: boolean;
+  /** Names of the folders that outlive releases; each gives `$<NAME>_DIR`. */
+  readonly volumes: readonly string[];
+  /** Changed by `drover restart`: instances started under another value are replaced in place, one after another. */
+  readonly restartToken: string;
+  /** task: killed after this long. Services: null. */
+  readonly timeoutMs: number | null;
+}
+
+/**
+ * - `starting`: ordered, not yet running (a port is sought, the artifact is fetched).
+ * - `running`: its process lives; `ready` says whether it takes traffic.
+ * - `draining`: leaves the routing table and finishes what it has.
+ * - `stopping`: has got its signal.
+ * - `backoff`: exited and waits for its next start.
+ * - `exited`: a task that ended, or a service instance that was stopped; kept until the workload is removed.
+ */
+export type InstanceState = "starting" | "running" | "draining" | "stopping" | "backoff" | "exited";
+
+export interface Exit {
+  /** Null when the status could not be learnt. */
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** Killed by the kernel because it went over its memory limit. */
+  readonly outOfMemory: boolean;
+  readonly atMs: number;
+}
+
+/** A fact in words about why something is not as wanted; `code` is for programs, such as `NOT_LISTENING`. */
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One running copy of a workload, as its agent sees it. */
+export interface Instance {
+  readonly id: InstanceId;
+  readonly workload: WorkloadId;
+  readonly machine: MachineId;
+  readonly state: InstanceState;
+  readonly ready: boolean;
+  readonly host: string;
+  readonly port: number | null;
+  readonly pid: number | null;
+  readonly restarts: number;
+  /** Epoch milliseconds of the latest start of its process; null before the first. */
+  readonly startedAtMs: number | null;
+  /** Epoch milliseconds of the latest change of `state` or `ready`. */
+  readonly sinceMs: number;
+  /** The latest exit, if any. */
+  readonly exit: Exit | null;
+  /** Why it is not running and ready; null when it is. */
+  readonly reason: Reason | null;
+  readonly restartToken: string;
+}
+
+/** What an agent knows of a workload besides its instances. */
+export interface WorkloadStatus {
+  readonly id: WorkloadId;
+  readonly revision: number;
+  readonly kind: Workload["kind"];
+  readonly count: number;
+  /** Why the engine cannot do what the order says, such as an artifact that it does not have; null when it can. */
+  readonly reason: Reason | null;
+}
+
+/** The watch of an engine: first one `snapshot` with everything, then single changes in order. */
+export type EngineChange =
+  | { readonly kind: "snapshot"; readonly workloads: readonly WorkloadStatus[]; readonly instances: readonly Instance[] }
+  | { readonly kind: "workload"; readonly workload: WorkloadStatus }
+  | { readonly kind: "workload-gone"; readonly id: WorkloadId }
+  | { readonly kind: "instance"; readonly instance: Instance }
+  | { readonly kind: "instance-gone"; readonly id: InstanceId };
+
+export interface Machine {
+  readonly id: MachineId;
+  readonly hostName: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  /** What isolation holds here, each either in force or absent with the reason in words. */
+  readonly isolation: Readonly<Record<"uid" | "cpu" | "memory" | "pids" | "group-kill", { readonly holds: boolean; readonly how: string }>>;
+}
+
+/** One line of an instance's output. */
+export interface LogLine {
+  readonly instance: InstanceId;
+  /** Epoch milliseconds when the agent read it. */
+  readonly atMs: number;
+  /** Increases by one for each line of the instance; gaps are never silent. */
+  readonly sequence: number;
+  /** Raw text, escape sequences and all: whoever shows it must escape it. */
+  readonly text: string;
+  /** `drover`: a notice of ours in place, such as dropped lines. */
+  readonly source: "app" | "drover";
+}
+
+export interface LogQuery {
+  /** Exact workloads or instances; a prefix such as `shop/api/` takes all below it. */
+  readonly prefix: string;
+  readonly instance: InstanceId | null;
+  /** Latest lines wanted, before following. At most 10,000. */
+  readonly tail: number;
+  readonly sinceMs: number | null;
+  readonly follow: boolean;
+  /** Plain text that a line has to contain; null: all. */
+  readonly contains: string | null;
+}

@@ -1,0 +1,78 @@
+import type { App, Release, Rollout, Space } from "#model/app.ts";
+import type { AppName, SpaceName } from "#model/names.ts";
+import type { Change, Condition, Entry, Store } from "../store/store.ts";
+
+/**
+ * Where each object lives in the store, and how it is read and written.
+ *
+ *   /spaces/<space>                      Space
+ *   /apps/<space>/<app>                  App
+ *   /releases/<space>/<app>/<number>     Release, the number padded to 8 digits so that key order is number order
+ *   /rollouts/<space>/<app>              Rollout, while one is under way
+ *   /secrets/<space>/<name>              SealedSecret
+ *   /kv/<space>/<key>                    the space's key-value store: raw bytes
+ *   /idempotency/<key>                   answers to repeat
+ */
+export const keys = {
+  space: (space: SpaceName) => `/spaces/${space}`,
+  app: (space: SpaceName, app: AppName) => `/apps/${space}/${app}`,
+  apps: (space?: SpaceName) => (space === undefined ? "/apps/" : `/apps/${space}/`),
+  release: (space: SpaceName, app: AppName, number: number) => `/releases/${space}/${app}/${String(number).padStart(8, "0")}`,
+  releases: (space: SpaceName, app: AppName) => `/releases/${space}/${app}/`,
+  rollout: (space: SpaceName, app: AppName) => `/rollouts/${space}/${app}`,
+  secret: (space: SpaceName, name: string) => `/secrets/${space}/${name}`,
+  secrets: (space: SpaceName) => `/secrets/${space}/`,
+  kv: (space: SpaceName, key: string) => `/kv/${space}/${key}`,
+} as const;
+
+/** An object and the revision at which it was last written, for compare-and-swap. */
+export interface Stored<T> {
+  readonly value: T;
+  readonly key: string;
+  readonly modRevision: number;
+}
+
+/** Parsed objects by entry: an entry never changes, so parsing it once is enough. */
+const parsed = new WeakMap<Entry, Stored<unknown>>();
+
+function parse<T>(entry: Entry): Stored<T> {
+  let stored = parsed.get(entry);
+  if (stored === undefined) {
+    stored = {
+      value: JSON.parse(Buffer.from(entry.value.buffer, entry.value.byteOffset, entry.value.byteLength).toString("utf8")),
+      key: entry.key,
+      modRevision: entry.modRevision,
+    };
+    parsed.set(entry, stored);
+  }
+  return stored as Stored<T>;
+}
+
+function read<T>(store: Store, key: string): Stored<T> | null {
+  const entry = store.get(key);
+  return entry === null ? null : parse<T>(entry);
+}
+
+export const objects = {
+  space: (store: Store, space: SpaceName) => read<Space>(store, keys.space(space)),
+  spaces: (store: Store) => store.list("/spaces/").map((entry) => parse<Space>(entry)),
+  app: (store: Store, space: SpaceName, app: AppName) => read<App>(store, keys.app(space, app)),
+  apps: (store: Store, space?: SpaceName) => store.list(keys.apps(space)).map((entry) => parse<App>(entry)),
+  release: (store: Store, space: SpaceName, app: AppName, number: number) => read<Release>(store, keys.release(space, app, number)),
+  /** Oldest first. */
+  releases: (store: Store, space: SpaceName, app: AppName) => store.list(keys.releases(space, app)).map((entry) => parse<Release>(entry)),
+  rollout: (store: Store, space: SpaceName, app: AppName) => read<Rollout>(store, keys.rollout(space, app)),
+} as const;
+
+export function put(key: string, value: unknown): Change {
+  return { kind: "put", key, value: Buffer.from(JSON.stringify(value)) };
+}
+
+export function remove(key: string): Change {
+  return { kind: "delete", key };
+}
+
+/** The condition that nobody wrote the object since it was read; for null, that it still does not exist. */
+export function unchanged(key: string, stored: { readonly modRevision: number } | null): Condition {
+  return { key, modRevision: stored?.modRevision ?? 0 };
+}
