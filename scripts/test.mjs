@@ -18,7 +18,8 @@ function run(title, command, args) {
 }
 
 const chosen = process.argv.slice(2);
-if (chosen.length === 0) run("checks: lint, format, types, arrows between folders, dead code, generated files", "npm", ["run", "--silent", "check"]);
+if (chosen.length === 0)
+  run("checks: lint, format, types, arrows between folders, dead code, generated files", "npm", ["run", "--silent", "check"]);
 
 // Node 20 has no glob for this; the shell patterns are expanded by the pinned Node's test runner.
 const files = chosen.length > 0 ? chosen : ["src/**/*.test.ts", "test/**/*.test.ts"];

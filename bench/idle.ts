@@ -1,0 +1,39 @@
+// Twenty idle apps: memory and CPU of all of Drover's own programs together, over half a minute.
+// Usage: node bench/idle.ts [seconds]
+import { setTimeout as delay } from "node:timers/promises";
+import { TestDrover } from "../test/harness/drover.ts";
+import { cpuSecondsOf, memoryOf, programOnPath, report, skip } from "./lib.ts";
+
+const seconds = Number(process.argv[2] ?? 30);
+const busybox = programOnPath("busybox");
+if (busybox === null) {
+  skip("idle with 20 apps", "busybox is not on the path");
+  process.exit(0);
+}
+await using drover = await TestDrover.start();
+await drover.apply(
+  Array.from(
+    { length: 20 },
+    (_, i) => `app: app-${i}\nrun: exec ${busybox} httpd -f -p 127.0.0.1:$PORT -h /var/empty\nready: { tcp: true }\n`,
+  ).join("---\n"),
+);
+await delay(10_000);
+const programs = ["agent", "server", "edge"] as const;
+const pids = await Promise.all(programs.map((program) => drover.pidOf(program)));
+const cpu = async () => (await Promise.all(pids.map(cpuSecondsOf))).reduce((sum, value) => sum + value, 0);
+const before = await cpu();
+await delay(seconds * 1_000);
+const share = (100 * ((await cpu()) - before)) / seconds;
+let rss = 0;
+let pss = 0;
+for (const [i, pid] of pids.entries()) {
+  const memory = await memoryOf(pid);
+  rss += memory.rssMiB;
+  pss += memory.pssMiB;
+  console.log(
+    `  ${(programs[i] ?? "").padEnd(8)} ${memory.rssMiB.toFixed(0)} MiB resident, ${memory.pssMiB.toFixed(0)} MiB when what is shared is counted once`,
+  );
+}
+report("idle with 20 apps: resident memory, sum over programs", rss, "MiB", { goal: "≤ 200 MB", ok: rss * 1.048576 <= 200 });
+report("idle with 20 apps: the same, shared pages counted once", pss, "MiB");
+report("idle with 20 apps: CPU", share, "% of a core", { goal: "≤ 1 %", ok: share <= 1 });

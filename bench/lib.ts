@@ -1,0 +1,128 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import net from "node:net";
+import { delimiter, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { root } from "../test/harness/drover.ts";
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}
+
+const show = (value: number) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+
+/** One row of a result: the figure, what it is compared with in the same run, and the goal. */
+export function report(
+  what: string,
+  figure: number,
+  unit: string,
+  options: { readonly peer?: readonly [string, number]; readonly goal?: string; readonly ok?: boolean } = {},
+): void {
+  const peer =
+    options.peer === undefined
+      ? ""
+      : `   ${options.peer[0]} ${show(options.peer[1])} ${unit}   ratio ${(figure / options.peer[1]).toFixed(2)}`;
+  const goal = options.goal === undefined ? "" : `   goal ${options.goal}${options.ok === undefined ? "" : options.ok ? " ✓" : " ✗"}`;
+  console.log(`${what.padEnd(58)} ${show(figure).padStart(8)} ${unit}${peer}${goal}`);
+}
+
+export function skip(what: string, why: string): void {
+  console.log(`${what.padEnd(58)}  skipped: ${why}`);
+}
+
+export function programOnPath(name: string): string | null {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) if (existsSync(join(folder, name))) return join(folder, name);
+  return null;
+}
+
+/** A peer from the npm registry, installed beside the project for benches only; null if it cannot be had. */
+export async function npmPeer(name: string): Promise<string | null> {
+  const folder = join(root, "node_modules", ".cache", "peers");
+  const binary = join(folder, "node_modules", ".bin", name);
+  if (existsSync(binary)) return binary;
+  await mkdir(folder, { recursive: true });
+  spawnSync("npm", ["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", name], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  return existsSync(binary) ? binary : null;
+}
+
+/** Whether one HTTP/1.1 GET answers 200; a connection of its own, no client library in the way. */
+export function answers(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1", () => socket.write(`GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`));
+    socket.setTimeout(2_000, () => socket.destroy());
+    socket.once("data", (chunk) => {
+      resolve(chunk.subarray(9, 12).toString("latin1") === "200");
+      socket.destroy();
+    });
+    socket.once("error", () => resolve(false));
+    socket.once("close", () => resolve(false));
+  });
+}
+
+/** Resolves when all of them have answered 200 once. */
+export async function allAnswer(
+  targets: readonly { readonly port: number; readonly host: string }[],
+  retryMs = 25,
+  limitMs = 60_000,
+): Promise<void> {
+  const end = performance.now() + limitMs;
+  let missing = targets;
+  while (missing.length > 0) {
+    if (performance.now() > end) throw new Error(`${missing.length} never answered, ${missing[0]?.host} among them`);
+    const found = await Promise.all(missing.map(({ port, host }) => answers(port, host)));
+    missing = missing.filter((_, i) => !found[i]);
+    if (missing.length > 0) await delay(retryMs);
+  }
+}
+
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+/** Runs a command to its end and gives its duration in milliseconds. @throws {Error} if it does not exit with 0. */
+export function runTimed(
+  command: string,
+  args: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly input?: string; readonly cwd?: string } = {},
+): Promise<number> {
+  return timed(
+    () =>
+      new Promise<void>((resolve, reject) => {
+        const child = spawn(command, args, {
+          env: options.env ?? process.env,
+          stdio: ["pipe", "ignore", "pipe"],
+          ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        });
+        let errors = "";
+        child.stderr.on("data", (chunk) => (errors += chunk));
+        child.stdin.end(options.input ?? "");
+        child.on("close", (code) =>
+          code === 0 ? resolve() : reject(new Error(`${command} ${args.join(" ")} ended with ${code}: ${errors}`)),
+        );
+      }),
+  );
+}
+
+/** Resident and proportional memory of a process in MiB, as the kernel counts it. */
+export async function memoryOf(pid: number): Promise<{ readonly rssMiB: number; readonly pssMiB: number }> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0) / 1024;
+  return { rssMiB: field("Rss"), pssMiB: field("Pss") };
+}
+
+/** CPU time that a process has used so far, in seconds. */
+export async function cpuSecondsOf(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}

@@ -1,0 +1,288 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import http from "node:http";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+export const droverBin = join(root, "bin", "drover");
+
+/** How long anything in a test may take before it counts as never; generous, because no test asserts a duration. */
+const patienceMs = 60_000;
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: http.IncomingHttpHeaders;
+}
+
+/** A whole Drover of its own: temporary home, free ports, ended with everything that it started. */
+export class TestDrover implements AsyncDisposable {
+  readonly home: string;
+  readonly apiPort: number;
+  readonly edgePort: number;
+  readonly environment: NodeJS.ProcessEnv;
+  #agent: ChildProcess | null = null;
+  #output = "";
+
+  private constructor(home: string, apiPort: number, edgePort: number) {
+    this.home = home;
+    this.apiPort = apiPort;
+    this.edgePort = edgePort;
+    this.environment = { ...process.env, DROVER_HOME: home, NO_COLOR: "1" };
+    for (const name of ["DROVER_URL", "DROVER_TOKEN", "DROVER_CA", "NODE_TEST_CONTEXT"]) delete this.environment[name];
+  }
+
+  /** Makes a home and starts `drover up` in it, ready to be used. */
+  static async start(options: { readonly args?: readonly string[] } = {}): Promise<TestDrover> {
+    const home = await mkdtemp(join(tmpdir(), "drover-e2e-"));
+    const [apiPort, edgePort] = await freePorts(2);
+    const drover = new TestDrover(home, apiPort as number, edgePort as number);
+    await drover.up(options.args ?? []);
+    return drover;
+  }
+
+  /** Starts `drover up` (again). Resolves when the API answers. */
+  async up(args: readonly string[] = []): Promise<void> {
+    this.#output = "";
+    const agent = spawn(droverBin, ["up", "--api", `127.0.0.1:${this.apiPort}`, "--http", `127.0.0.1:${this.edgePort}`, ...args], {
+      env: this.environment,
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: this.home,
+    });
+    for (const stream of [agent.stdout, agent.stderr]) stream.on("data", (chunk) => (this.#output += chunk));
+    this.#agent = agent;
+    await this.until("the API answers and the edge is linked", async () => {
+      if (agent.exitCode !== null) throw new Error(`drover up ended with ${agent.exitCode}:\n${this.#output}`);
+      const { code, stdout } = await this.cli(["status", "--json"]);
+      return code === 0 && JSON.parse(stdout).edges.some((edge: { linked: boolean }) => edge.linked);
+    });
+  }
+
+  /** What `drover up` printed so far. */
+  get output(): string {
+    return this.#output;
+  }
+
+  get agentPid(): number {
+    if (this.#agent?.pid === undefined) throw new Error("no agent runs");
+    return this.#agent.pid;
+  }
+
+  /** The pid of one of Drover's own programs, or of an instance, as the agent knows it. */
+  async pidOf(program: "agent" | "server" | "edge"): Promise<number> {
+    if (program === "agent") return this.agentPid;
+    const found = await processesOf(this.home, `src/${program}/main.ts`);
+    if (found[0] === undefined) throw new Error(`no ${program} runs`);
+    return found[0];
+  }
+
+  async kill(program: "agent" | "server" | "edge"): Promise<void> {
+    const pid = await this.pidOf(program);
+    process.kill(pid, "SIGKILL");
+    if (program === "agent") {
+      const agent = this.#agent;
+      if (agent !== null && agent.exitCode === null && agent.signalCode === null) await once(agent, "exit");
+    }
+  }
+
+  /** Runs one command of the CLI to its end. */
+  async cli(
+    args: readonly string[],
+    options: { readonly input?: string; readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  ): Promise<Finished> {
+    const child = spawn(droverBin, args, {
+      env: { ...this.environment, ...options.env },
+      cwd: options.cwd ?? this.home,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk) => (stdout += chunk));
+    child.stderr.on("data", (chunk) => (stderr += chunk));
+    child.stdin.end(options.input ?? "");
+    const timer = setTimeout(() => child.kill("SIGKILL"), patienceMs);
+    const [code] = (await once(child, "close")) as [number | null];
+    clearTimeout(timer);
+    return { code, stdout, stderr };
+  }
+
+  /** As `cli`, and the command has to succeed. */
+  async run(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.cli(args);
+    if (code !== 0) throw new Error(`drover ${args.join(" ")} ended with ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Applies a manifest given as text; it has to succeed. */
+  async apply(manifest: string, ...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.cli(["apply", "-", ...args], { input: manifest });
+    if (code !== 0) throw new Error(`drover apply ended with ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** A file below the home, for sources and the like. */
+  async file(path: string, text: string, mode = 0o644): Promise<string> {
+    const file = join(this.home, "work", path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text, { mode });
+    return file;
+  }
+
+  async token(): Promise<string> {
+    return (await readFile(join(this.home, "token"), "utf8")).trim();
+  }
+
+  async api(
+    method: string,
+    path: string,
+    options: { readonly body?: unknown; readonly headers?: Record<string, string> } = {},
+  ): Promise<Answer> {
+    const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+    return request({
+      port: this.apiPort,
+      method,
+      path,
+      headers: {
+        authorization: `Bearer ${await this.token()}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...options.headers,
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+  }
+
+  /** A request through the edge. */
+  get(
+    host: string,
+    path = "/",
+    options: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string } = {},
+  ): Promise<Answer> {
+    return request({
+      port: this.edgePort,
+      method: options.method ?? "GET",
+      path,
+      headers: { host, ...options.headers },
+      ...(options.body === undefined ? {} : { body: options.body }),
+    });
+  }
+
+  /** Looks every 20 ms until `check` is true, and says what never came. Errors of `check` count as not yet, the last is the cause. */
+  async until(what: string, check: () => Promise<boolean>, limitMs = patienceMs): Promise<void> {
+    const end = performance.now() + limitMs;
+    let cause: unknown;
+    while (performance.now() < end) {
+      try {
+        if (await check()) return;
+      } catch (error) {
+        cause = error;
+      }
+      await delay(20);
+    }
+    throw new Error(`never came: ${what}\n${this.#output.slice(-4_000)}`, { cause });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#agent !== null && this.#agent.exitCode === null && this.#agent.signalCode === null) {
+      const ended = once(this.#agent, "exit");
+      this.#agent.kill("SIGTERM");
+      await Promise.race([ended, delay(20_000, undefined, { ref: false })]);
+      if (this.#agent.exitCode === null && this.#agent.signalCode === null) this.#agent.kill("SIGKILL");
+    }
+    for (const pid of await processesOf(this.home)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It ended by itself between the look and the kill.
+      }
+    }
+    // Instances that were just killed may still be writing; the second try finds them gone.
+    await rm(this.home, { recursive: true, force: true }).catch(() =>
+      delay(300).then(() => rm(this.home, { recursive: true, force: true })),
+    );
+  }
+}
+
+/** Pids of living processes whose arguments, environment or folder name this home (and `needle`, in their arguments). */
+export async function processesOf(home: string, needle?: string): Promise<number[]> {
+  const { readdir, readlink } = await import("node:fs/promises");
+  const pids: number[] = [];
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    try {
+      const stat = await readFile(`/proc/${name}/stat`, "utf8");
+      if (stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z")) continue;
+      const args = (await readFile(`/proc/${name}/cmdline`, "utf8")).replaceAll("\0", " ");
+      if (needle !== undefined && !args.includes(needle)) continue;
+      const environment = await readFile(`/proc/${name}/environ`, "utf8");
+      const folder = await readlink(`/proc/${name}/cwd`);
+      if (args.includes(home) || environment.includes(home) || folder.startsWith(home)) pids.push(Number(name));
+    } catch {
+      // The process ended while it was looked at, or belongs to someone else.
+    }
+  }
+  return pids;
+}
+
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = net.createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export function request(options: {
+  readonly port: number;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+  readonly agent?: http.Agent;
+  readonly timeoutMs?: number;
+}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const call = http.request(
+      {
+        host: "127.0.0.1",
+        port: options.port,
+        method: options.method,
+        path: options.path,
+        headers: options.headers,
+        agent: options.agent ?? false,
+        timeout: options.timeoutMs ?? 30_000,
+      },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk) => (body += chunk));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }));
+        response.on("error", reject);
+      },
+    );
+    call.on("timeout", () => call.destroy(new Error("timed out")));
+    call.on("error", reject);
+    call.end(options.body);
+  });
+}
+
+/** Whether a program is on the path; tests that need it skip otherwise, and say so. */
+export function hasProgram(name: string): boolean {
+  return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, name)));
+}
