@@ -1,0 +1,95 @@
+import type { Server } from "node:net";
+import type { Duplex, Readable } from "node:stream";
+import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
+import type { BuildOptions, BuildProgress } from "#model/build.ts";
+import type { Clock } from "#model/clock.ts";
+import type { ExecRequest } from "#model/exec.ts";
+import type { Log } from "#model/log.ts";
+import type { AppId, AppName, Digest, InstanceId, ProcessName, SpaceName } from "#model/names.ts";
+import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
+import type { EventLog } from "./events/event-log.ts";
+import type { Secrets } from "./secrets/secrets.ts";
+import type { Store } from "./store/store.ts";
+
+export interface ControlPlaneOptions {
+  readonly store: Store;
+  readonly events: EventLog;
+  readonly secrets: Secrets;
+  /** Where agents and edges dial: listening already, or about to. */
+  readonly listener: Server;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** The edge's public address, such as `http://127.0.0.1:8080`: gives scheme and port of the apps' URLs. */
+  readonly edgeUrl: string;
+  /** Deletes uploaded sources that nobody asked for since `beforeMs`; how many went. Left out: there are none. */
+  readonly collectSources?: (beforeMs: number, signal: AbortSignal) => Promise<number>;
+}
+
+/** One edge, as far as the server knows it. */
+export interface EdgeView {
+  readonly machine: string;
+  readonly linked: boolean;
+  /** Revision of the table that it confirmed last; null before the first. */
+  readonly revision: number | null;
+}
+
+/** Where a command is to run, chosen from what the caller asked for. */
+export interface ExecPlace {
+  readonly where: ExecRequest["where"];
+  /** Null for fresh surroundings. */
+  readonly instance: InstanceId | null;
+}
+
+/**
+ * Everything between the store and the links: keeps what agents report, runs the controllers, and answers questions about both.
+ * Reads are synchronous and come from memory. Calls that need an agent throw CLUSTER_UNREACHABLE while none is linked.
+ */
+export interface ControlPlane {
+  /** Everything about one app now; null if the app does not exist. */
+  appStatus(space: SpaceName, app: AppName): AppStatus | null;
+  /** All apps of a space, or of all spaces, by space and name. */
+  summaries(space?: SpaceName): readonly AppSummary[];
+  /** Why the app is not running or not ready, in words; empty when it is. @throws {DroverError} APP_NOT_FOUND */
+  why(space: SpaceName, app: AppName): readonly Reason[];
+  instances(space: SpaceName, app: AppName): readonly InstanceView[];
+  machines(): readonly MachineView[];
+  edges(): readonly EdgeView[];
+  /** What is wrong with the installation as a whole, such as no linked agent. */
+  problems(): readonly Reason[];
+  /**
+   * The app's status now and after each change, changes close together as one; null when the app does not exist (any more).
+   * Ends when the signal aborts.
+   */
+  watchApp(space: SpaceName, app: AppName, signal: AbortSignal): AsyncIterable<AppStatus | null>;
+  /** Ids of apps whose status may have changed since the last batch, changes close together as one batch. Ends when the signal aborts. */
+  changes(signal: AbortSignal): AsyncIterable<ReadonlySet<AppId>>;
+
+  /** @throws {DroverError} CLUSTER_UNREACHABLE */
+  logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+  /**
+   * Chooses where a command runs: the instance that was named, else the first ready one of `process` (default `web`, else the first process),
+   * else, for `fresh`, surroundings like those of the active release.
+   * @throws {DroverError} APP_NOT_FOUND, PROCESS_NOT_FOUND, RELEASE_NOT_FOUND, INSTANCE_NOT_FOUND
+   */
+  execPlace(
+    space: SpaceName,
+    app: AppName,
+    wanted: { readonly instance?: string | undefined; readonly process?: ProcessName | undefined; readonly fresh: boolean },
+  ): ExecPlace;
+  /** The two-way stream of an exec at the agent: lines of ExecInput in (the first is `start`), lines of ExecOutput out. @throws {DroverError} CLUSTER_UNREACHABLE */
+  exec(signal: AbortSignal): Promise<Duplex>;
+  /** Builds a source, a tar or tar.gz stream, at the agent. @throws {DroverError} CLUSTER_UNREACHABLE */
+  build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
+  /** @throws {DroverError} CLUSTER_UNREACHABLE */
+  hasArtifact(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** The artifact as a tar stream. @throws {DroverError} ARTIFACT_NOT_FOUND, CLUSTER_UNREACHABLE */
+  readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
+  /** Restarts one instance in place. @throws {DroverError} INSTANCE_NOT_FOUND, CLUSTER_UNREACHABLE */
+  restartInstance(id: InstanceId, signal: AbortSignal): Promise<void>;
+  /** Resolves once the signal that it was made with has aborted and everything it started has ended. */
+  readonly stopped: Promise<void>;
+}
+
+/** Starts everything; it runs until the signal aborts. */
+export type CreateControlPlane = (options: ControlPlaneOptions, signal: AbortSignal) => ControlPlane;
