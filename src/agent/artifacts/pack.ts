@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { blockBytes, encodeEntry, padding } from "./tar-header.ts";
+import { blockBytes, encodeEntry, padding } from "#host/tar-entry.ts";
 import type { Tree } from "./tree.ts";
 
 /** The tree in `folder` as a tar stream, the same bytes every time: sorted, without times, owners and exact modes. */

@@ -1,3 +1,4 @@
+import { headerChecksum } from "#host/tar-entry.ts";
 import { DroverError } from "#model/errors.ts";
 
 /**
@@ -5,7 +6,6 @@ import { DroverError } from "#model/errors.ts";
  * how files get smuggled: what this one does not fully understand it refuses, and nothing is skipped, shortened or guessed.
  */
 
-export const blockBytes = 512;
 /** Largest extended header: a path of 4 kB and some attributes fit many times. */
 export const longestExtendedBytes = 2 ** 20;
 
@@ -29,7 +29,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** @throws {DroverError} ARCHIVE_INVALID */
 export function decodeHeader(block: Buffer): TarHeader {
-  if (checksum(block) !== number(block, 148, 8, "checksum")) throw invalid("a header's checksum is wrong");
+  if (headerChecksum(block) !== number(block, 148, 8, "checksum")) throw invalid("a header's checksum is wrong");
   const isPosix = block.toString("latin1", 257, 263) === "ustar\0";
   const prefix = isPosix ? text(block, 345, 155) : "";
   const name = text(block, 0, 100);
@@ -73,30 +73,6 @@ export function decodeLongName(bytes: Buffer): string {
   return decodeText(bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes);
 }
 
-export interface NewEntry {
-  readonly name: string;
-  readonly type: "0" | "2" | "5";
-  readonly mode: number;
-  readonly sizeBytes: number;
-  readonly linkTarget: string;
-}
-
-/** The header blocks of an entry, without any time or owner, so that the same entry always gives the same bytes. */
-export function encodeEntry(entry: NewEntry): Buffer {
-  const records: [string, string][] = [];
-  if (Buffer.byteLength(entry.name) > 100) records.push(["path", entry.name]);
-  if (Buffer.byteLength(entry.linkTarget) > 100) records.push(["linkpath", entry.linkTarget]);
-  const header = encodeBlock(entry.name, entry.type, entry.mode, entry.sizeBytes, entry.linkTarget);
-  if (records.length === 0) return header;
-  const body = Buffer.from(records.map(([key, value]) => paxRecord(key, value)).join(""));
-  return Buffer.concat([encodeBlock("PaxHeader", "x", 0o644, body.length, ""), body, padding(body.length), header]);
-}
-
-/** Zeros up to the next block. */
-export function padding(sizeBytes: number): Buffer {
-  return Buffer.alloc((blockBytes - (sizeBytes % blockBytes)) % blockBytes);
-}
-
 export function invalid(reason: string, options: ErrorOptions = {}): DroverError {
   return new DroverError("ARCHIVE_INVALID", `the archive cannot be read: ${reason}`, {
     ...options,
@@ -110,39 +86,10 @@ export function sparse(): DroverError {
   });
 }
 
-function encodeBlock(name: string, type: string, mode: number, sizeBytes: number, linkTarget: string): Buffer {
-  const block = Buffer.alloc(blockBytes);
-  Buffer.from(name).copy(block, 0, 0, 100);
-  block.write(`${mode.toString(8).padStart(7, "0")}\0`, 100);
-  block.write("0000000\0", 108);
-  block.write("0000000\0", 116);
-  // 8 GiB is the most that eleven octal digits hold, and four times what an artifact may have in all.
-  block.write(`${sizeBytes.toString(8).padStart(11, "0")}\0`, 124);
-  block.write("00000000000\0", 136);
-  block.write(type, 156);
-  Buffer.from(linkTarget).copy(block, 157, 0, 100);
-  block.write("ustar\x0000", 257);
-  block.write(`${checksum(block).toString(8).padStart(6, "0")}\0 `, 148);
-  return block;
-}
-
-function paxRecord(key: string, value: string): string {
-  const rest = Buffer.byteLength(` ${key}=${value}\n`);
-  let length = rest + 1;
-  while (rest + String(length).length !== length) length = rest + String(length).length;
-  return `${length} ${key}=${value}\n`;
-}
-
 function paxSize(value: string): number {
   const size = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
   if (!Number.isSafeInteger(size)) throw invalid(`an entry states the size ${JSON.stringify(value.slice(0, 40))}`);
   return size;
-}
-
-function checksum(block: Buffer): number {
-  let sum = 8 * 0x20;
-  for (const [i, byte] of block.entries()) if (i < 148 || i >= 156) sum += byte;
-  return sum;
 }
 
 function text(block: Buffer, offset: number, length: number): string {

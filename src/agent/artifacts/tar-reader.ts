@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
 import { addAbortSignal, pipeline, Readable as ReadableStream } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { blockBytes } from "#host/tar-entry.ts";
 import { DroverError } from "#model/errors.ts";
 import {
-  blockBytes,
   decodeHeader,
   decodeLongName,
   decodePax,
