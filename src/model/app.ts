@@ -100,8 +100,10 @@ export interface Rollout {
   readonly step: number;
   /** When the step was reached with all it needs ready; null while it is not. */
   readonly stepReadyAtMs: number | null;
-  /** Time spent in holds, which the deadline does not count. */
+  /** Time spent in holds, in the `before` command and stopped, which the deadline does not count. */
   readonly heldMs: number;
+  /** When the app was stopped on the way; null while it goes on. */
+  readonly pausedAtMs: number | null;
 }
 
 /** One thing that happened and why. Appended, never changed. */

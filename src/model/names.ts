@@ -38,6 +38,9 @@ export const digest = z
   .regex(digestPattern, "sha256: and 64 hex digits")
   .transform((text) => text as Digest);
 
+/** Process under which a release's `before` command runs. No person can give a process this name, because it is no DNS label. */
+export const beforeProcess = "_before" as ProcessName;
+
 export interface WorkloadName {
   readonly space: SpaceName;
   readonly app: AppName;

@@ -1,0 +1,83 @@
+import { type ReleaseCount, sum } from "./counts.ts";
+
+export interface ProcessInput {
+  readonly counts: readonly ReleaseCount[];
+  /** The release that is to run. */
+  readonly release: number;
+  /** Instances of it that are wanted. */
+  readonly wanted: number;
+  /** The release that traffic can rely on; null if there is none. */
+  readonly active: number | null;
+  /** Whether two releases cannot run at once, because both insist on one port. */
+  readonly isExclusive: boolean;
+}
+
+/** What each release is to be scaled to, by release. */
+export type ReleaseCounts = ReadonlyMap<number, number>;
+
+/**
+ * Replaces what runs by `release`, a few at a time:
+ * - never more than `wanted + surge` in existence because of us,
+ * - a ready instance of another release goes only when at least `wanted` others are ready,
+ * - what is not ready of releases in between goes at once, and of the active one when its place is needed.
+ */
+export function countsTowards({
+  counts,
+  release,
+  wanted,
+  active,
+  isExclusive,
+  surge,
+}: ProcessInput & { readonly surge: number }): ReleaseCounts {
+  const next = new Map(counts.map((count) => [count.release, count.count]));
+  const own = next.get(release) ?? 0;
+  const others = counts.filter((count) => count.release !== release);
+  if (isExclusive) {
+    for (const other of others) next.set(other.release, 0);
+    next.set(release, sum(others, "existing") === 0 ? wanted : Math.min(own, wanted));
+    return next;
+  }
+  const room = wanted + surge - sum(counts, "existing");
+  next.set(release, own > wanted ? wanted : Math.min(wanted, own + Math.max(0, room)));
+
+  const isComplete = counts.some((count) => count.release === release && count.ready >= wanted);
+  let spareReady = Math.max(0, sum(counts, "ready") - wanted);
+  let placesNeeded = Math.max(0, wanted - own - Math.max(0, room));
+  for (const other of leastTrustedFirst(others, active)) {
+    const unready = other.count - other.ready;
+    const isBetween = other.release !== active;
+    const unreadyGone = isComplete || isBetween ? unready : Math.min(unready, placesNeeded);
+    // The agent stops what is not ready first, so ready instances can only go once no unready one is left.
+    const readyGone = unreadyGone === unready ? (isComplete ? other.ready : Math.min(other.ready, spareReady)) : 0;
+    spareReady -= readyGone;
+    placesNeeded -= Math.min(placesNeeded, unreadyGone + readyGone);
+    next.set(other.release, other.count - unreadyGone - readyGone);
+  }
+  return next;
+}
+
+/**
+ * Runs `share` instances of `release` beside the active one, which stays whole, so that traffic can be taken back at once.
+ * Never more than twice what is wanted in existence because of us.
+ */
+export function countsBeside(input: ProcessInput & { readonly active: number; readonly share: number }): ReleaseCounts {
+  const { counts, release, wanted, active, share, isExclusive } = input;
+  if (isExclusive) return countsTowards({ ...input, surge: 0 });
+  const next = new Map<number, number>();
+  for (const count of counts) next.set(count.release, 0);
+  const base = counts.find((count) => count.release === active);
+  const own = counts.find((count) => count.release === release);
+  // A process that the active release does not have has nothing beside which it could run.
+  if (base !== undefined) next.set(active, wanted);
+  const others = sum(
+    counts.filter((count) => count.release !== release && count.release !== active),
+    "existing",
+  );
+  const room = 2 * wanted - Math.max(base === undefined ? 0 : wanted, base?.existing ?? 0) - others - (own?.existing ?? 0);
+  next.set(release, Math.min(share, (own?.count ?? 0) + Math.max(0, room)));
+  return next;
+}
+
+function leastTrustedFirst(counts: readonly ReleaseCount[], active: number | null): readonly ReleaseCount[] {
+  return [...counts].sort((a, b) => Number(a.release === active) - Number(b.release === active) || a.release - b.release);
+}

@@ -1,0 +1,31 @@
+import type { RouteId } from "#model/names.ts";
+import type { Route } from "#model/routing-table.ts";
+
+/** A route that an app wants, with what decides between two that want the same. */
+export interface Claim {
+  readonly route: Route;
+  readonly appCreatedAtMs: number;
+}
+
+/** Of claims to the same host and path, or the same port, the one of the oldest app: a newcomer must not take traffic from what works. */
+export function winner(claims: readonly Claim[]): Claim | null {
+  const ranked = [...claims].sort((a, b) => a.appCreatedAtMs - b.appCreatedAtMs || (a.route.id < b.route.id ? -1 : 1));
+  return ranked[0] ?? null;
+}
+
+export interface RouteDifference {
+  readonly set: readonly Route[];
+  readonly remove: readonly RouteId[];
+}
+
+/** What has to change so that `before` becomes `after`; both by route id. */
+export function diffRoutes(before: ReadonlyMap<RouteId, Route>, after: ReadonlyMap<RouteId, Route>): RouteDifference {
+  const set = [...after.values()].filter((route) => !isSame(before.get(route.id), route));
+  const remove = [...before.keys()].filter((id) => !after.has(id));
+  return { set, remove };
+}
+
+/** Routes are made by one function with its keys in one order, so equal text means equal routes. */
+export function isSame(a: Route | undefined, b: Route | undefined): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

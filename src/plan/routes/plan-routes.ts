@@ -1,0 +1,74 @@
+import type { App, Release, Rollout } from "#model/app.ts";
+import type { ProcessName, RouteId } from "#model/names.ts";
+import type { Endpoint, Listener, Route, Target } from "#model/routing-table.ts";
+import { isReady } from "../rollout/counts.ts";
+import type { ObservedInstance, ObservedWorkload } from "../rollout/input.ts";
+import { planShares } from "./traffic-shares.ts";
+
+export interface RoutesInput {
+  readonly app: App;
+  readonly releases: ReadonlyMap<number, Release>;
+  readonly rollout: Rollout | null;
+  /** As last known: while an agent cannot be asked, what it reported last goes on taking traffic. */
+  readonly observed: readonly ObservedWorkload[];
+}
+
+/**
+ * The app's part of the routing table: its public routes and its service addresses, in a fixed order, with ready instances only.
+ * A route stays without any, so that whoever calls it learns which app is not ready. A destroyed app has none.
+ */
+export function planRoutes(input: RoutesInput): readonly Route[] {
+  const { app } = input;
+  if (app.destroying) return [];
+  const targets = new Map<ProcessName, readonly Target[]>();
+  const route = (process: ProcessName, listener: Listener): Route => {
+    const known = targets.get(process) ?? planTargets(input, process);
+    targets.set(process, known);
+    const id = `${app.space}/${app.name}/${process} ${listenerKey(listener)}` as RouteId;
+    return { id, space: app.space, app: app.name, process, listener, targets: known };
+  };
+  const open = app.routes.map(({ host, path, to }) => route(to, { kind: "public", host, path }));
+  const services = (Object.entries(app.servicePorts) as [ProcessName, number][])
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([process, port]) => route(process, { kind: "service", port, protocol: protocolOf(input, process) }));
+  return [...open, ...services];
+}
+
+/** Two routes with the same key want the same traffic. */
+export function listenerKey(listener: Listener): string {
+  return listener.kind === "public" ? `${listener.host}${listener.path}` : `port ${listener.port}`;
+}
+
+function planTargets({ app, rollout, observed }: RoutesInput, process: ProcessName): readonly Target[] {
+  const endpoints = new Map<number, Endpoint[]>();
+  for (const workload of observed) {
+    if (workload.process !== process || workload.kind !== "service") continue;
+    for (const instance of workload.instances) {
+      const endpoint = endpointOf(instance);
+      if (endpoint === null) continue;
+      const list = endpoints.get(workload.release);
+      if (list === undefined) endpoints.set(workload.release, [endpoint]);
+      else list.push(endpoint);
+    }
+  }
+  const ready = new Map([...endpoints].map(([release, list]) => [release, list.length]));
+  const shares = planShares({ app, rollout, wanted: app.instances[process] ?? 1, ready });
+  return [...shares].map(([release, weight]) => ({
+    release,
+    weight,
+    endpoints: (endpoints.get(release) ?? []).sort((a, b) => (a.instance < b.instance ? -1 : 1)),
+  }));
+}
+
+function endpointOf(instance: ObservedInstance): Endpoint | null {
+  if (!isReady(instance) || instance.port === null) return null;
+  return { instance: instance.id, host: instance.host, port: instance.port };
+}
+
+function protocolOf({ app, releases }: RoutesInput, process: ProcessName): "http" | "tcp" {
+  for (const number of [app.active, app.target]) {
+    const spec = number === null ? undefined : releases.get(number)?.spec.processes[process];
+    if (spec !== undefined) return spec.protocol;
+  }
+  return "http";
+}
