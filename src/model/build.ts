@@ -7,6 +7,8 @@ export const buildOptions = z.strictObject({
   app: z.string().max(64),
   /** Command in place of what would be found; null: find out. */
   run: z.string().max(16_384).nullable(),
+  /** Whether the manifest itself says what to run, so that a source that does not is fine. Default false. */
+  hasRun: z.boolean().optional(),
   timeoutMs: z.int().positive(),
   memoryBytes: z.int().positive(),
 });
