@@ -1,0 +1,262 @@
+import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { failpoint } from "#host/failpoint.ts";
+import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
+import { errorFields } from "#host/log.ts";
+import { hasCode } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import type { AppId, InstanceId } from "#model/names.ts";
+import { encodeFrame, type LogFrame } from "./frame.ts";
+import {
+  addToSummary,
+  emptySummary,
+  loadSummary,
+  readFrames,
+  repairSegment,
+  type SegmentSummary,
+  scanSegment,
+  storeSummary,
+  summaryFile,
+} from "./segment.ts";
+
+interface Segment {
+  readonly number: number;
+  readonly file: string;
+  summary: SegmentSummary;
+}
+
+/** A moment in an app's log: what is appended later lies after it. */
+export interface LogPosition {
+  readonly segment: number;
+  readonly bytes: number;
+}
+
+/** Instances whose last number is remembered although none of their lines is kept any more: only those that still live need it. */
+const mostRemembered = 1_000;
+
+const remembered = z.strictObject({ lines: z.int(), next: z.array(z.tuple([z.string(), z.int()])) });
+
+/**
+ * The log of one app on disk: numbered segment files that are only appended to, the newest last. One writer at a time; readers at any time.
+ * Appended frames survive the death of this program at once, and a power cut when the system gets round to writing them.
+ */
+export class AppLog {
+  readonly app: AppId;
+  readonly #folder: string;
+  readonly #segmentBytes: number;
+  readonly #log: Log;
+  readonly #segments: Segment[] = [];
+  readonly #next = new Map<InstanceId, number>();
+  #bytes = 0;
+  #expiredLines = 0;
+  #handle: FileHandle | null = null;
+
+  private constructor(folder: string, app: AppId, segmentBytes: number, log: Log) {
+    this.app = app;
+    this.#folder = folder;
+    this.#segmentBytes = segmentBytes;
+    this.#log = log.with({ app });
+  }
+
+  /** Learns what is there and repairs what a crash left. What cannot be read is reported and left alone, and logging goes on after it. */
+  static async open(
+    options: { readonly folder: string; readonly app: AppId; readonly segmentBytes: number; readonly log: Log },
+    signal: AbortSignal,
+  ): Promise<AppLog> {
+    const appLog = new AppLog(options.folder, options.app, options.segmentBytes, options.log);
+    await appLog.#load(signal);
+    return appLog;
+  }
+
+  /** Instances that have or had lines here. */
+  get instances(): Iterable<InstanceId> {
+    return this.#next.keys();
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Lines that retention has removed, as far as is known. */
+  get expiredLines(): number {
+    return this.#expiredLines;
+  }
+
+  get isEmpty(): boolean {
+    return this.#segments.length === 0;
+  }
+
+  /** When the oldest segment that is no longer written to got its last line; null if there is none. */
+  get oldestAtMs(): number | null {
+    return this.#segments.length > 1 ? (this.#segments[0]?.summary.lastAtMs ?? null) : null;
+  }
+
+  get position(): LogPosition {
+    const newest = this.#segments.at(-1);
+    return { segment: newest?.number ?? 0, bytes: newest?.summary.bytes ?? 0 };
+  }
+
+  /** The number of the instance's next line: 1, or what follows its last one. */
+  nextSequence(instance: InstanceId): number {
+    return this.#next.get(instance) ?? 1;
+  }
+
+  /** Appends all of `frames`, or none and throws what the system said. */
+  async append(frames: readonly LogFrame[]): Promise<void> {
+    const bytes = Buffer.concat(frames.flatMap(encodeFrame));
+    let segment = this.#segments.at(-1);
+    if (segment === undefined || segment.summary.bytes + bytes.length > this.#segmentBytes) segment = await this.#roll();
+    const handle = (this.#handle ??= await open(segment.file, "r+"));
+    try {
+      failpoint("logs.append.before");
+      const { bytesWritten } = await handle.write(bytes, 0, bytes.length, segment.summary.bytes);
+      if (bytesWritten < bytes.length) throw Object.assign(new Error("the disk took only part of a write"), { code: "ENOSPC" });
+    } catch (error) {
+      await this.#abandonWrite(handle, segment);
+      throw error;
+    }
+    segment.summary = addToSummary(segment.summary, frames, bytes.length);
+    this.#bytes += bytes.length;
+    for (const frame of frames) this.#next.set(frame.instance, frame.sequence + frame.lines);
+  }
+
+  /** Frames up to `position`, newest first, of segments that can hold lines since `sinceMs` of instances that `has` admits. */
+  async *readBack(
+    position: LogPosition,
+    { has, sinceMs }: { readonly has: (instance: InstanceId) => boolean; readonly sinceMs: number | null },
+    signal: AbortSignal,
+  ): AsyncGenerator<LogFrame, void, void> {
+    for (const { number, file, summary } of this.#segments.toReversed()) {
+      if (number > position.segment || (sinceMs !== null && summary.lastAtMs < sinceMs)) continue;
+      if (![...summary.instances.keys()].some(has)) continue;
+      const frames: LogFrame[] = [];
+      const limitBytes = number === position.segment ? position.bytes : summary.bytes;
+      for await (const frame of readFrames(file, limitBytes, signal)) {
+        if (has(frame.instance) && (sinceMs === null || frame.atMs >= sinceMs)) frames.push(frame);
+      }
+      yield* frames.reverse();
+    }
+  }
+
+  /** Removes the oldest segment but never the one that is written to. Returns the bytes freed. */
+  async expireOldest(): Promise<number> {
+    if (this.#segments.length < 2) return 0;
+    const oldest = this.#segments.shift();
+    if (oldest === undefined) return 0;
+    this.#expiredLines += oldest.summary.lines;
+    this.#bytes -= oldest.summary.bytes;
+    await this.#remember();
+    await rm(oldest.file, { force: true });
+    await rm(summaryFile(oldest.file), { force: true });
+    return oldest.summary.bytes;
+  }
+
+  /** Lets go of the file; the next append opens it again. */
+  async closeFile(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = null;
+    await handle?.close();
+  }
+
+  async destroy(): Promise<void> {
+    await this.closeFile();
+    this.#segments.length = 0;
+    this.#bytes = 0;
+    this.#next.clear();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #load(signal: AbortSignal): Promise<void> {
+    const numbers = (await this.#list()).sort((a, b) => a - b);
+    for (const number of numbers) {
+      const file = this.#fileOf(number);
+      try {
+        this.#segments.push({ number, file, summary: await this.#summarise(file, number === numbers.at(-1), signal) });
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#log.error("log segment cannot be read", { file, ...errorFields(error) });
+      }
+    }
+    await this.#recall();
+    for (const { summary } of this.#segments) {
+      this.#bytes += summary.bytes;
+      for (const [instance, { next }] of summary.instances) this.#next.set(instance, next);
+    }
+  }
+
+  async #list(): Promise<number[]> {
+    try {
+      const names = await readdir(this.#folder);
+      return names.filter((name) => /^\d{8}\.log$/.test(name)).map((name) => Number(name.slice(0, 8)));
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return [];
+      throw error;
+    }
+  }
+
+  async #summarise(file: string, isNewest: boolean, signal: AbortSignal): Promise<SegmentSummary> {
+    const { size } = await stat(file);
+    const stored = isNewest ? null : await loadSummary(file, size);
+    if (stored !== null) return stored;
+    const summary = await scanSegment(file, size, signal);
+    if (summary.bytes < size) {
+      this.#log.warn("log segment ended in a half-written record, which was cut off", { file, cut_bytes: size - summary.bytes });
+      await repairSegment(file, summary);
+    }
+    return summary;
+  }
+
+  /** Ends the newest segment and begins the next. */
+  async #roll(): Promise<Segment> {
+    await this.closeFile();
+    const full = this.#segments.at(-1);
+    if (full !== undefined) await storeSummary(full.file, full.summary);
+    else await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const number = (full?.number ?? 0) + 1;
+    const file = this.#fileOf(number);
+    // "w", not "wx": an attempt that failed on a full disk may have left an empty file behind.
+    this.#handle = await open(file, "w", 0o600);
+    const segment: Segment = { number, file, summary: emptySummary };
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  /** Leaves only whole frames behind. If not even that works, the next open cuts the rest off, and a new segment is begun. */
+  async #abandonWrite(handle: FileHandle, segment: Segment): Promise<void> {
+    try {
+      await handle.truncate(segment.summary.bytes);
+    } catch (error) {
+      this.#log.warn("a half-written log record could not be cut off yet", { file: segment.file, ...errorFields(error) });
+      await this.closeFile();
+    }
+  }
+
+  async #remember(): Promise<void> {
+    const kept = new Set(this.#segments.flatMap(({ summary }) => [...summary.instances.keys()]));
+    const next = [...this.#next].filter(([instance]) => !kept.has(instance)).slice(-mostRemembered);
+    await writeFileAtomic(this.#rememberedFile, JSON.stringify({ lines: this.#expiredLines, next }), { durable: false });
+    const forgotten = new Set(next.map(([instance]) => instance));
+    for (const instance of this.#next.keys()) if (!kept.has(instance) && !forgotten.has(instance)) this.#next.delete(instance);
+  }
+
+  async #recall(): Promise<void> {
+    try {
+      const text = await readTextIfThere(this.#rememberedFile);
+      if (text === null) return;
+      const { lines, next } = remembered.parse(JSON.parse(text));
+      this.#expiredLines = lines;
+      for (const [instance, sequence] of next) this.#next.set(instance as InstanceId, sequence);
+    } catch (error) {
+      this.#log.error("the numbers of removed log lines cannot be read", { file: this.#rememberedFile, ...errorFields(error) });
+    }
+  }
+
+  get #rememberedFile(): string {
+    return join(this.#folder, "expired.json");
+  }
+
+  #fileOf(number: number): string {
+    return join(this.#folder, `${String(number).padStart(8, "0")}.log`);
+  }
+}

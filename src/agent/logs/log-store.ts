@@ -1,0 +1,430 @@
+import { createReadStream } from "node:fs";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { readTextIfThere } from "#host/files.ts";
+import { errorFields } from "#host/log.ts";
+import type { Clock } from "#model/clock.ts";
+import { hasCode } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import type { AppId, InstanceId } from "#model/names.ts";
+import type { LogLine, LogQuery } from "#model/workload.ts";
+import { AppIntake, type Backlog } from "./app-intake.ts";
+import { AppLog } from "./app-log.ts";
+import type { LogFrame } from "./frame.ts";
+import type { InstanceIntake } from "./instance-intake.ts";
+import type { BudgetRule } from "./intake-budget.ts";
+import { LogFollower } from "./log-follower.ts";
+import { createGapFinder, readHistory } from "./log-history.ts";
+import { expireLogs } from "./log-retention.ts";
+import { appOf, selectLogs } from "./log-selection.ts";
+import { readAtRate } from "./read-rate.ts";
+
+export interface LogRules {
+  /** What one app may add; more is dropped and counted. */
+  readonly intake: BudgetRule;
+  /** What is read from one instance at all; past it the app is slowed down. */
+  readonly read: BudgetRule;
+  readonly segmentBytes: number;
+  readonly appBytes: number;
+  readonly totalBytes: number;
+  readonly ageMs: number;
+}
+
+const mebibyte = 2 ** 20;
+
+/**
+ * An app may burst by as much as a stack trace storm prints and then go on at a rate that fills its disk share in a quarter of a minute, not in a
+ * moment; a machine's logs stay below a gigabyte.
+ */
+export const defaultLogRules: LogRules = {
+  intake: { bytesPerSecond: 4 * mebibyte, burstBytes: 16 * mebibyte },
+  read: { bytesPerSecond: 64 * mebibyte, burstBytes: 64 * mebibyte },
+  segmentBytes: 4 * mebibyte,
+  appBytes: 64 * mebibyte,
+  totalBytes: 1024 * mebibyte,
+  ageMs: 14 * 24 * 3_600_000,
+};
+
+/** Lines reach the disk, and those who follow, after at most this long: many small writes become one. */
+const batchMs = 50;
+/** How often unfinished lines and untold losses are looked after, while there are any. */
+const sweepMs = 500;
+/** How often lines are removed for their age alone. */
+const expireMs = 3_600_000;
+/** Files kept open: as many apps as usually print at the same time. */
+const mostOpenFiles = 64;
+/** All apps' lines that wait for the disk. */
+const mostBacklogBytes = 24 * mebibyte;
+/** How long reading for a query may hold the event loop before others get a turn. */
+const longestTurnMs = 4;
+
+/** A running attachment. `ended` resolves once the source has ended and its last line is taken; `detach` stops reading and keeps the rest. */
+export interface LogAttachment {
+  readonly ended: Promise<void>;
+  detach(): Promise<void>;
+}
+
+export interface LogStats {
+  readonly bytes: number;
+  readonly expiredLines: number;
+  readonly waitingBytes: number;
+}
+
+/**
+ * What instances print, kept within bounds and queried. Lines outlive their instance and release until retention removes the oldest.
+ * Nothing here ever fails an instance: what cannot be kept is dropped, counted, and told in place by a line of source `drover`.
+ */
+export interface LogStore {
+  /** Reads what the instance prints until the source ends. Attaching again after a restart goes on with the next number. */
+  attach(instance: InstanceId, source: Readable): LogAttachment;
+  /** Takes what was written to `file` while nobody read the instance; `droppedBytes` did not fit there. The caller removes the file after it. */
+  attachSpill(instance: InstanceId, file: string, droppedBytes: number, signal: AbortSignal): Promise<void>;
+  /** Adds a line of Drover's own, in place. */
+  notice(instance: InstanceId, text: string): Promise<void>;
+  query(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+  /** The latest lines of an instance, such as for the report of a failed release. */
+  last(instance: InstanceId, count: number, signal: AbortSignal): Promise<readonly LogLine[]>;
+  /** Removes all lines of a destroyed app. */
+  forget(app: AppId): Promise<void>;
+  stats(): LogStats;
+  /** Writes what waits and lets go of all sources and files. */
+  close(): Promise<void>;
+}
+
+export interface LogStoreOptions {
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly rules?: LogRules;
+}
+
+/** Opens the logs in `folder` and repairs what a crash left. */
+export async function openLogStore(options: LogStoreOptions, signal: AbortSignal): Promise<LogStore> {
+  const { folder } = options;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const store = new FileLogStore(options);
+  await store.load(signal);
+  return store;
+}
+
+class FileLogStore implements LogStore {
+  readonly #folder: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #rules: LogRules;
+  /** Opened one after another in the background, or as soon as something is asked of one. */
+  readonly #apps = new Map<AppId, Promise<AppIntake>>();
+  readonly #listed = new Set<AppId>();
+  readonly #opened = new Map<AppId, AppIntake>();
+  readonly #attachments = new Set<LogAttachment>();
+  readonly #followers = new Set<LogFollower>();
+  readonly #backlog: Backlog = { bytes: 0, mostBytes: mostBacklogBytes };
+  readonly #closing = new AbortController();
+  readonly #background = new Set<Promise<void>>();
+  /** Apps with something to write, with losses to tell, and instances in an unfinished line with the time of its latest byte. */
+  readonly #waiting = new Set<AppIntake>();
+  readonly #lossy = new Set<AppIntake>();
+  readonly #unfinished = new Map<InstanceIntake, number>();
+  readonly #openFiles = new Set<AppIntake>();
+  #wasKilled = false;
+  #isBatching = false;
+  #isSweeping = false;
+  #isExpiring = false;
+
+  constructor({ folder, clock, log, rules = defaultLogRules }: LogStoreOptions) {
+    this.#folder = folder;
+    this.#clock = clock;
+    this.#log = log;
+    this.#rules = rules;
+  }
+
+  async load(signal: AbortSignal): Promise<void> {
+    const known = await listApps(this.#folder);
+    this.#wasKilled = known.length > 0 && !(await exists(this.#closedMark));
+    await rm(this.#closedMark, { force: true });
+    signal.throwIfAborted();
+    for (const app of known) this.#listed.add(app);
+    this.#run(async () => {
+      for (const app of known) await this.#open(app);
+      while (!this.#closing.signal.aborted) {
+        await this.#expire();
+        await this.#clock.sleep(expireMs, this.#closing.signal);
+      }
+    });
+  }
+
+  attach(instance: InstanceId, source: Readable): LogAttachment {
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#closing.signal]);
+    const ended = this.#read(instance, source, signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#log.error("an instance's output cannot be read", { instance, ...errorFields(error) });
+    });
+    const attachment: LogAttachment = {
+      ended,
+      detach: async () => {
+        stop.abort();
+        await ended;
+      },
+    };
+    this.#attachments.add(attachment);
+    void ended.finally(() => this.#attachments.delete(attachment));
+    return attachment;
+  }
+
+  async attachSpill(instance: InstanceId, file: string, droppedBytes: number, signal: AbortSignal): Promise<void> {
+    const { app, intake } = await this.#begin(instance);
+    try {
+      for await (const chunk of createReadStream(file, { signal }) as AsyncIterable<Buffer>) {
+        intake.push(chunk, "kept");
+        await app.flush();
+      }
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+    }
+    if (droppedBytes > 0)
+      intake.notice(`${droppedBytes} bytes dropped: the app printed more while the agent was away than is kept meanwhile`);
+    await app.flush();
+  }
+
+  async notice(instance: InstanceId, text: string): Promise<void> {
+    const app = await this.#open(appOf(instance));
+    app.instance(instance).notice(text);
+  }
+
+  async *query(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void> {
+    const selection = selectLogs(query);
+    const apps: AppIntake[] = [];
+    for (const app of this.#listed) if (selection.hasApp(app)) apps.push(await this.#open(app));
+    await Promise.all(apps.map((app) => app.flush()));
+    signal.throwIfAborted();
+    // From here to the positions nothing waits: what is written later goes to the follower, what was written before is history.
+    const follower = query.follow ? new LogFollower(selection) : null;
+    if (follower !== null) this.#followers.add(follower);
+    try {
+      const logs = apps.map(({ appLog }) => ({ log: appLog, position: appLog.position }));
+      const history = await readHistory(logs, { ...query, selection }, signal);
+      yield* this.#inTurns(history, follower, query.contains, signal);
+    } finally {
+      if (follower !== null) this.#followers.delete(follower);
+    }
+  }
+
+  async last(instance: InstanceId, count: number, signal: AbortSignal): Promise<readonly LogLine[]> {
+    const query: LogQuery = { prefix: "", instance, tail: count, sinceMs: null, follow: false, contains: null };
+    const lines: LogLine[] = [];
+    for await (const line of this.query(query, signal)) lines.push(line);
+    return lines;
+  }
+
+  async forget(app: AppId): Promise<void> {
+    if (!this.#listed.has(app)) return;
+    const intake = await this.#open(app);
+    this.#listed.delete(app);
+    this.#apps.delete(app);
+    this.#opened.delete(app);
+    this.#openFiles.delete(intake);
+    await intake.flush();
+    await intake.appLog.destroy();
+  }
+
+  stats(): LogStats {
+    const logs = [...this.#opened.values()].map(({ appLog }) => appLog);
+    return {
+      bytes: logs.reduce((sum, { bytes }) => sum + bytes, 0),
+      expiredLines: logs.reduce((sum, { expiredLines }) => sum + expiredLines, 0),
+      waitingBytes: this.#backlog.bytes,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error("the log store closes"));
+    await Promise.all([...this.#attachments].map(({ ended }) => ended));
+    await Promise.allSettled(this.#background);
+    for (const app of this.#opened.values()) {
+      app.tellLosses();
+      await app.flush();
+      await app.closeFile();
+    }
+    await writeFile(this.#closedMark, "", { mode: 0o600 });
+  }
+
+  get #closedMark(): string {
+    return join(this.#folder, "closed");
+  }
+
+  async #read(instance: InstanceId, source: Readable, signal: AbortSignal): Promise<void> {
+    const { app, intake } = await this.#begin(instance);
+    const take = (chunk: Buffer) => {
+      intake.push(chunk);
+      if (intake.isInLine) this.#unfinished.set(intake, this.#clock.monotonicMs());
+      if (intake.hasLosses || intake.isInLine) this.#sweepLater(intake.hasLosses ? app : null);
+    };
+    await readAtRate({ source, rule: this.#rules.read, clock: this.#clock }, take, signal);
+    this.#unfinished.delete(intake);
+    intake.flush();
+    intake.tellLosses();
+    await app.flush();
+    app.release(instance);
+  }
+
+  async #begin(instance: InstanceId): Promise<{ readonly app: AppIntake; readonly intake: InstanceIntake }> {
+    const app = await this.#open(appOf(instance));
+    const intake = app.instance(instance);
+    if (app.startedWith.delete(instance) && this.#wasKilled)
+      intake.notice("the agent was killed here; up to 0.1 s of output before that may be missing");
+    return { app, intake };
+  }
+
+  #open(id: AppId): Promise<AppIntake> {
+    let opening = this.#apps.get(id);
+    if (opening === undefined) {
+      this.#listed.add(id);
+      opening = this.#openApp(id);
+      this.#apps.set(id, opening);
+    }
+    return opening;
+  }
+
+  async #openApp(id: AppId): Promise<AppIntake> {
+    const { segmentBytes, intake: budget } = this.#rules;
+    const appLog = await AppLog.open({ folder: join(this.#folder, id), app: id, segmentBytes, log: this.#log }, this.#closing.signal);
+    const app: AppIntake = new AppIntake({
+      appLog,
+      budget,
+      backlog: this.#backlog,
+      clock: this.#clock,
+      log: this.#log,
+      onWritten: (frames) => this.#onWritten(app, frames),
+      onLost: () => this.#sweepLater(app),
+      onWaiting: () => this.#writeLater(app),
+    });
+    this.#opened.set(id, app);
+    return app;
+  }
+
+  #onWritten(app: AppIntake, frames: readonly LogFrame[]): void {
+    for (const follower of this.#followers) for (const frame of frames) follower.offer(frame);
+    this.#openFiles.delete(app);
+    this.#openFiles.add(app);
+    const [oldest] = this.#openFiles;
+    if (this.#openFiles.size > mostOpenFiles && oldest !== undefined) {
+      this.#openFiles.delete(oldest);
+      this.#run(() => oldest.closeFile());
+    }
+    if (app.appLog.bytes > this.#rules.appBytes || this.#totalBytes > this.#rules.totalBytes) this.#run(() => this.#expire());
+  }
+
+  get #totalBytes(): number {
+    let bytes = 0;
+    for (const { appLog } of this.#opened.values()) bytes += appLog.bytes;
+    return bytes;
+  }
+
+  #writeLater(app: AppIntake): void {
+    this.#waiting.add(app);
+    if (this.#isBatching) return;
+    this.#isBatching = true;
+    this.#run(async () => {
+      try {
+        await this.#clock.sleep(batchMs, this.#closing.signal);
+      } finally {
+        this.#isBatching = false;
+      }
+      const apps = [...this.#waiting];
+      this.#waiting.clear();
+      await Promise.all(apps.map((each) => each.flush()));
+    });
+  }
+
+  /** Takes care of what nothing else would end: a line without an end, and losses after which nothing came. */
+  #sweepLater(lossy: AppIntake | null): void {
+    if (lossy !== null) this.#lossy.add(lossy);
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    this.#run(async () => {
+      try {
+        while (this.#lossy.size > 0 || this.#unfinished.size > 0) {
+          await this.#clock.sleep(sweepMs, this.#closing.signal);
+          this.#sweep();
+        }
+      } finally {
+        this.#isSweeping = false;
+      }
+    });
+  }
+
+  #sweep(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const app of this.#lossy) if (!app.tellLosses()) this.#lossy.delete(app);
+    for (const [intake, atMs] of this.#unfinished) {
+      if (intake.isInLine && nowMs - atMs < sweepMs) continue;
+      this.#unfinished.delete(intake);
+      intake.flush();
+    }
+  }
+
+  async #expire(): Promise<void> {
+    if (this.#isExpiring) return;
+    this.#isExpiring = true;
+    try {
+      const logs = [...this.#opened.values()].map(({ appLog }) => appLog);
+      await expireLogs(logs, this.#rules, this.#clock.nowMs());
+    } catch (error) {
+      this.#log.error("old log lines cannot be removed", errorFields(error));
+    } finally {
+      this.#isExpiring = false;
+    }
+  }
+
+  /** History first, then what follows, without holding the event loop for long. */
+  async *#inTurns(
+    history: readonly LogLine[],
+    follower: LogFollower | null,
+    contains: string | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogLine, void, void> {
+    const withGaps = contains === null ? createGapFinder() : (line: LogLine) => [line];
+    let turnEndsMs = this.#clock.monotonicMs() + longestTurnMs;
+    for await (const line of historyThenNew(history, follower, signal)) {
+      if (contains === null || line.text.includes(contains)) yield* withGaps(line);
+      if (this.#clock.monotonicMs() < turnEndsMs) continue;
+      await nextTurn();
+      turnEndsMs = this.#clock.monotonicMs() + longestTurnMs;
+    }
+  }
+
+  /** Owns work that nobody waits for, until the store closes. */
+  #run(work: () => Promise<void>): void {
+    const running = work()
+      .catch((error: unknown) => {
+        if (!this.#closing.signal.aborted) this.#log.error("work on the logs failed", errorFields(error));
+      })
+      .finally(() => this.#background.delete(running));
+    this.#background.add(running);
+  }
+}
+
+async function* historyThenNew(
+  history: readonly LogLine[],
+  follower: LogFollower | null,
+  signal: AbortSignal,
+): AsyncGenerator<LogLine, void, void> {
+  yield* history;
+  if (follower !== null) yield* follower.lines(signal);
+}
+
+/** Every `space/app` that has a folder. */
+async function listApps(folder: string): Promise<readonly AppId[]> {
+  const apps: AppId[] = [];
+  for (const space of await readdir(folder, { withFileTypes: true })) {
+    if (!space.isDirectory()) continue;
+    for (const app of await readdir(join(folder, space.name))) apps.push(`${space.name}/${app}` as AppId);
+  }
+  return apps;
+}
+
+async function exists(file: string): Promise<boolean> {
+  return (await readTextIfThere(file)) !== null;
+}
