@@ -1,0 +1,111 @@
+import { dirname, resolve } from "node:path";
+import { Readable } from "node:stream";
+import type { PlannedChange } from "#model/api.ts";
+import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
+import { DroverError, fromErrorBody } from "#model/errors.ts";
+import { apiPath } from "./api/client.ts";
+import type { Session } from "./command.ts";
+import { styled } from "./output/style.ts";
+import { count } from "./output/time.ts";
+
+/** Two at a time: builds take whole cores, and the machine has apps to run. */
+const buildsAtOnce = 2;
+/** As in `#model/build.ts`, which loads the schema library. */
+const sourceLimits = { sourceBytes: 512 * 2 ** 20, files: 200_000 } as const;
+
+/** What a build takes its input from. */
+export type Source = { readonly kind: "folder"; readonly path: string } | { readonly kind: "archive"; readonly path: string };
+
+export interface BuildTask {
+  readonly space: string;
+  readonly app: string;
+  readonly source: Source;
+  readonly build: PlannedChange["build"];
+}
+
+/** Artifacts by app, from the sources of what was planned. */
+export async function buildAll(session: Session, tasks: readonly BuildTask[]): Promise<Readonly<Record<string, BuildResult>>> {
+  const results: Record<string, BuildResult> = {};
+  const board = new Map<string, string>();
+  const failed = new AbortController();
+  const signal = AbortSignal.any([session.signal, failed.signal]);
+  const queue = [...tasks];
+  const worker = async () => {
+    for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
+      results[task.app] = await buildOne(session, task, board, signal);
+      board.delete(task.app);
+    }
+  };
+  const workers = Array.from({ length: buildsAtOnce }, () => worker().catch((error: unknown) => failed.abort(error)));
+  await Promise.all(workers);
+  session.progress.clear();
+  signal.throwIfAborted();
+  return results;
+}
+
+async function buildOne(session: Session, task: BuildTask, board: Map<string, string>, signal: AbortSignal): Promise<BuildResult> {
+  const { api, progress } = session;
+  const name = `${task.space}/${task.app}`;
+  const say = (text: string) => {
+    board.set(task.app, `${name}  ${text}`);
+    progress.show([...board.values()]);
+  };
+  say("packing");
+  const options: BuildOptions = {
+    space: task.space,
+    app: task.app,
+    run: task.build?.run ?? null,
+    timeoutMs: task.build?.timeoutMs ?? 600_000,
+    memoryBytes: task.build?.memoryBytes ?? 2 * 2 ** 30,
+  };
+  const upload = await openSource(task.source, signal);
+  const path = apiPath(["builds"], { options: JSON.stringify(options) });
+  let step = "uploading";
+  say(step);
+  for await (const event of api.stream<BuildProgress>("POST", path, signal, { upload, headers: { "content-type": "application/x-tar" } })) {
+    switch (event.kind) {
+      case "step":
+        step = event.message;
+        say(step);
+        break;
+      case "output":
+        say(`${step}  ${styled("dim", event.line)}`);
+        break;
+      case "failed":
+        throw new DroverError("BUILD_FAILED", `cannot build "${name}"`, { cause: fromErrorBody(event.error) });
+      case "done":
+        progress.note(
+          `${name}  ${event.result.cached ? "unchanged" : `built (${event.result.kind}, ${count(event.result.files, "file")})`}`,
+        );
+        return event.result;
+      default:
+        event satisfies never;
+    }
+  }
+  throw new DroverError("SERVER_UNREACHABLE", `the server ended the build of "${name}" without a result`, {
+    hint: "Run the command again.",
+  });
+}
+
+async function openSource(source: Source, signal: AbortSignal): Promise<Readable> {
+  if (source.kind === "archive") return process.getBuiltinModule("node:fs").createReadStream(source.path);
+  const [{ listFiles }, { packSource }] = await Promise.all([import("./source/list-files.ts"), import("./source/pack.ts")]);
+  const entries = await listFiles(source.path, sourceLimits, signal);
+  return Readable.from(packSource(source.path, entries, signal), { objectMode: false });
+}
+
+/** The builds that a plan asks for. A document's source is relative to its file. */
+export function buildsOf(changes: readonly PlannedChange[]): readonly BuildTask[] {
+  return changes.flatMap((change) =>
+    change.kind !== "app" || change.source === null
+      ? []
+      : [
+          {
+            space: change.space,
+            app: change.name,
+            source: { kind: "folder" as const, path: resolve(change.file === "-" ? "." : dirname(change.file), change.source) },
+            build: change.build,
+          },
+        ],
+  );
+}

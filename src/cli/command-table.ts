@@ -1,0 +1,50 @@
+import type { CommandModule } from "./command.ts";
+
+export interface TableEntry {
+  readonly group: string;
+  readonly summary: string;
+  readonly hidden?: true;
+  readonly load: () => Promise<{ readonly default: CommandModule }>;
+}
+
+const deploy = "Deploy:";
+const look = "Look:";
+const change = "Change:";
+const machine = "This machine:";
+const other = "Other:";
+
+/** Every command. Only the one that was asked for is loaded, because loading all would take most of the time that a command has. */
+export const commandTable: Readonly<Record<string, TableEntry>> = {
+  push: { group: deploy, summary: "build a folder and run it as an app", load: () => import("./commands/push.ts") },
+  init: { group: deploy, summary: "write a drover.yaml for a folder", load: () => import("./commands/init.ts") },
+  plan: { group: deploy, summary: "show what apply would change", load: () => import("./commands/plan.ts") },
+  apply: { group: deploy, summary: "make manifests true and wait until they are", load: () => import("./commands/apply.ts") },
+  releases: { group: deploy, summary: "list the releases of an app", load: () => import("./commands/releases.ts") },
+  rollback: { group: deploy, summary: "go back to an earlier release", load: () => import("./commands/rollback.ts") },
+
+  apps: { group: look, summary: "list apps and how they are", load: () => import("./commands/apps.ts") },
+  ps: { group: look, summary: "list running instances", load: () => import("./commands/ps.ts") },
+  logs: { group: look, summary: "show or follow the output of instances", load: () => import("./commands/logs.ts") },
+  why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },
+  events: { group: look, summary: "show or follow what happened and why", load: () => import("./commands/events.ts") },
+  open: { group: look, summary: "open an app's address", load: () => import("./commands/open.ts") },
+
+  scale: { group: change, summary: "set how many instances run", load: () => import("./commands/scale.ts") },
+  env: { group: change, summary: "list, set and unset an app's environment", load: () => import("./commands/env.ts") },
+  secret: { group: change, summary: "list, set and remove a space's secrets", load: () => import("./commands/secret.ts") },
+  restart: { group: change, summary: "replace an app's instances one after another", load: () => import("./commands/restart.ts") },
+  stop: { group: change, summary: "stop an app and keep it", load: () => import("./commands/stop.ts") },
+  start: { group: change, summary: "start a stopped app", load: () => import("./commands/start.ts") },
+  destroy: { group: change, summary: "remove an app for good", load: () => import("./commands/destroy.ts") },
+  space: { group: change, summary: "list and destroy spaces", load: () => import("./commands/space.ts") },
+  kv: { group: change, summary: "read, write and watch a space's key-value store", load: () => import("./commands/kv.ts") },
+
+  up: { group: machine, summary: "start Drover here, in the foreground", load: () => import("./commands/up.ts") },
+  down: { group: machine, summary: "stop the Drover that runs here, and all its apps", load: () => import("./commands/down.ts") },
+  status: { group: machine, summary: "show how Drover itself is", load: () => import("./commands/status.ts") },
+  machines: { group: machine, summary: "list machines and what isolation holds on them", load: () => import("./commands/machines.ts") },
+
+  completion: { group: other, summary: "print a completion script for a shell", load: () => import("./commands/completion.ts") },
+  version: { group: other, summary: "print the versions of the command and the server", load: () => import("./commands/version.ts") },
+  __complete: { group: other, summary: "complete a command line", hidden: true, load: () => import("./commands/complete.ts") },
+};

@@ -1,0 +1,93 @@
+import type { Command, Option } from "commander";
+import type { AppSummary, ReleaseView, SpaceView } from "#model/api.ts";
+import { apiPath } from "../api/client.ts";
+import { appReference } from "../arguments.ts";
+import type { Session, Verb } from "../command.ts";
+import { commandTable } from "../command-table.ts";
+import { describeCommand } from "../program.ts";
+
+/** A person waits at every Tab; a server that takes longer has nothing to offer. */
+const answerWithinMs = 400;
+
+/** Prints the words that fit at the end of a command line, one a line. Anything that fails is no completion, and never a message in somebody's prompt. */
+export default {
+  configure: (command) => command.argument("[words...]", "the words so far; the last one is completed"),
+  async run(session, { args }) {
+    const typed = args.at(-1) ?? "";
+    for (const word of await offered(session, args.slice(0, -1), typed)) if (word.startsWith(typed)) session.out.line(word);
+    return 0;
+  },
+} satisfies Verb;
+
+async function offered(session: Session, before: readonly string[], typed: string): Promise<readonly string[]> {
+  const [name, ...rest] = before;
+  if (name === undefined) return [...Object.keys(commandTable).filter((other) => commandTable[other]?.hidden !== true), "help"];
+  if (name === "help") return Object.keys(commandTable).filter((other) => commandTable[other]?.hidden !== true);
+  let command: Command | null = await describeCommand(name);
+  if (command === null) return [];
+  const words = [...rest];
+  if (command.commands.length > 0) {
+    const verb = words.shift();
+    if (verb === undefined) return command.commands.map((child) => child.name());
+    command = command.commands.find((child) => child.name() === verb) ?? null;
+    if (command === null) return [];
+  }
+  const awaiting = optionOf(command, words.at(-1));
+  if (awaiting !== undefined) return live(session, optionValues[awaiting.long ?? ""] ?? null, words);
+  if (typed.startsWith("-")) return command.options.flatMap((option) => (option.long === undefined ? [] : [option.long]));
+  const position = positionals(command, words).length;
+  const argument = command.registeredArguments[position] ?? command.registeredArguments.findLast((one) => one.variadic);
+  return live(session, argument?.name() ?? null, positionals(command, words));
+}
+
+const optionValues: Readonly<Record<string, string>> = {
+  "--space": "space",
+  "--app": "app",
+  "--instance": "instance",
+  "--process": "process",
+};
+
+/** The option that takes the next word as its value, if `word` is one. */
+function optionOf(command: Command, word: string | undefined): Option | undefined {
+  return word === undefined
+    ? undefined
+    : command.options.find((option) => option.required && (option.long === word || option.short === word));
+}
+
+function positionals(command: Command, words: readonly string[]): readonly string[] {
+  return words.filter((word, index) => !word.startsWith("-") && optionOf(command, words[index - 1]) === undefined);
+}
+
+/** Names of what runs, by what is asked for. */
+async function live(session: Session, what: string | null, words: readonly string[]): Promise<readonly string[]> {
+  const signal = AbortSignal.any([session.signal, AbortSignal.timeout(answerWithinMs)]);
+  const get = <T>(parts: readonly string[]) => session.api.call<T>("GET", apiPath(parts), signal);
+  const spaces = async () => (await get<{ spaces: SpaceView[] }>(["spaces"])).spaces.map((space) => space.name);
+  try {
+    switch (what) {
+      case "shell":
+        return ["bash", "zsh", "fish"];
+      case "space":
+        return await spaces();
+      case "name":
+        return words.length === 0 ? await spaces() : [];
+      case "app": {
+        const named = session.common.space === null ? await spaces() : [session.common.space];
+        const lists = await Promise.all(named.map((space) => get<{ apps: AppSummary[] }>(["spaces", space, "apps"])));
+        return lists
+          .flatMap((list) => list.apps)
+          .map((app) => (app.space === "default" || session.common.space !== null ? app.name : `${app.space}/${app.name}`));
+      }
+      case "release": {
+        const { space, app } = appReference(words[0], session.common.space);
+        const { releases } = await get<{ releases: ReleaseView[] }>(["spaces", space, "apps", app, "releases"]);
+        return releases.map((release) => String(release.number));
+      }
+      default:
+        return [];
+    }
+  } catch {
+    // A completion that cannot be had is none; what is wrong, the command itself will say.
+    return [];
+  }
+}

@@ -1,0 +1,47 @@
+import { DroverError } from "#model/errors.ts";
+import { apiPath } from "../api/client.ts";
+import { appReference, assignments } from "../arguments.ts";
+import { changeApp } from "../change.ts";
+import type { Noun, Verb } from "../command.ts";
+
+const list = {
+  summary: "list an app's environment",
+  configure: (command) => command.argument("<app>", "the app"),
+  async run(session, { args }) {
+    const { api, out, signal } = session;
+    const { space, app } = appReference(args[0], session.common.space);
+    const { env } = await api.call<{ env: Record<string, string> }>("GET", apiPath(["spaces", space, "apps", app, "env"]), signal);
+    if (out.json) out.value({ env });
+    else for (const [name, value] of Object.entries(env)) out.line(`${name}=${value}`);
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
+const set = {
+  summary: "set variables; makes a new release",
+  configure: (command) => command.argument("<app>", "the app").argument("<pairs...>", "NAME=value"),
+  run: (session, { args: [app, ...pairs] }) =>
+    changeApp(session, appReference(app, session.common.space), {
+      method: "PATCH",
+      action: "env",
+      body: { set: assignments(pairs, "a variable") },
+      done: "set the environment of",
+    }),
+} satisfies Verb & { summary: string };
+
+const unset = {
+  summary: "unset variables; makes a new release",
+  configure: (command) => command.argument("<app>", "the app").argument("<names...>", "names of variables"),
+  run: (session, { args: [app, ...names] }) => {
+    const wrong = names.find((name) => name.includes("="));
+    if (wrong !== undefined) throw new DroverError("USAGE", `"${wrong}" is no name of a variable`, { hint: "Give names only." });
+    return changeApp(session, appReference(app, session.common.space), {
+      method: "PATCH",
+      action: "env",
+      body: { unset: names },
+      done: "unset the environment of",
+    });
+  },
+} satisfies Verb & { summary: string };
+
+export default { verbs: { ls: list, set, unset } } satisfies Noun;

@@ -1,0 +1,55 @@
+import type { InstanceView } from "#model/api.ts";
+import { apiPath } from "../api/client.ts";
+import { appReference } from "../arguments.ts";
+import type { Session, Verb } from "../command.ts";
+import { styled } from "../output/style.ts";
+import { table } from "../output/table.ts";
+import { age } from "../output/time.ts";
+import { listedSpaces } from "../spaces.ts";
+
+export default {
+  configure: (command) => command.argument("[app]", "only this app's").option("--process <name>", "only this process's"),
+  async run(session, { args, options }) {
+    const instances = (await listed(session, args[0])).filter((one) => options.process === undefined || one.process === options.process);
+    const { out } = session;
+    if (out.json) {
+      out.value({ instances });
+      return 0;
+    }
+    if (instances.length === 0) {
+      out.note("nothing runs");
+      return 0;
+    }
+    const nowMs = session.clock.nowMs();
+    const rows = instances.map((one) => [
+      `${one.space}/${one.app}`,
+      one.id.slice(one.id.lastIndexOf("/") + 1),
+      stateWord(one),
+      one.port === null ? "-" : String(one.port),
+      one.pid === null ? "-" : String(one.pid),
+      String(one.restarts),
+      age(one.startedAtMs, nowMs),
+      one.reason?.message ?? "",
+    ]);
+    for (const line of table(["APP", "INSTANCE", "STATE", "PORT", "PID", "RESTARTS", "UP", ""], rows, out.columns)) out.line(line);
+    return 0;
+  },
+} satisfies Verb<{ process?: string }>;
+
+async function listed(session: Session, app: string | undefined): Promise<readonly InstanceView[]> {
+  const { api, signal } = session;
+  if (app !== undefined) {
+    const { space, app: name } = appReference(app, session.common.space);
+    return (await api.call<{ instances: InstanceView[] }>("GET", apiPath(["spaces", space, "apps", name]), signal)).instances;
+  }
+  const spaces = await listedSpaces(session);
+  const lists = await Promise.all(
+    spaces.map((space) => api.call<{ instances: InstanceView[] }>("GET", apiPath(["spaces", space, "instances"]), signal)),
+  );
+  return lists.flatMap((list) => list.instances);
+}
+
+function stateWord(one: InstanceView): string {
+  if (one.state === "running") return one.ready ? styled("green", "ready") : styled("yellow", "not ready");
+  return styled(one.state === "backoff" ? "red" : "cyan", one.state);
+}

@@ -1,0 +1,82 @@
+import type { SecretView } from "#model/api.ts";
+import { DroverError } from "#model/errors.ts";
+import { apiPath } from "../api/client.ts";
+import { defaultSpace } from "../arguments.ts";
+import type { Noun, Session, Verb } from "../command.ts";
+import { table } from "../output/table.ts";
+import { dateTime } from "../output/time.ts";
+import { confirm, readHidden, readInput } from "../prompt.ts";
+
+/** The API's own bound. */
+const longestValue = 65_536;
+
+const list = {
+  summary: "list a space's secrets, without their values",
+  async run(session) {
+    const { api, out, signal } = session;
+    const { secrets } = await api.call<{ secrets: SecretView[] }>("GET", apiPath(["spaces", spaceOf(session), "secrets"]), signal);
+    if (out.json) {
+      out.value({ secrets });
+      return 0;
+    }
+    if (secrets.length === 0) {
+      out.note(`space "${spaceOf(session)}" has no secrets`);
+      return 0;
+    }
+    const rows = secrets.map(({ name, version, updatedAtMs, usedBy }) => [
+      name,
+      String(version),
+      dateTime(updatedAtMs),
+      usedBy.join(", ") || "-",
+    ]);
+    for (const line of table(["SECRET", "VERSION", "SET", "USED BY"], rows, out.columns)) out.line(line);
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
+const set = {
+  summary: "set a secret; apps that use it get new releases",
+  configure: (command) =>
+    command.argument("<name>", "name of the secret").addHelpText(
+      "after",
+      `
+The value is asked for, or read from standard input (one line feed at its end is dropped). It is never an argument, because those are seen by
+everybody on the machine and kept by shells.
+
+Example:
+  drover secret set STRIPE_KEY < key.txt`,
+    ),
+  async run(session, { args: [name = ""] }) {
+    const { api, out, signal, terminal } = session;
+    const value = terminal.input.isTTY === true ? await readHidden(session, `value of ${name}: `) : await piped(session, name);
+    if (value === "")
+      throw new DroverError("USAGE", `the value of "${name}" is empty`, { hint: 'To remove a secret, use "drover secret rm".' });
+    const secret = await api.call<SecretView>("PUT", apiPath(["spaces", spaceOf(session), "secrets", name]), signal, { body: { value } });
+    if (out.json) out.value(secret ?? { name });
+    else out.line(`set ${spaceOf(session)}/${name}${secret?.usedBy?.length ? `; new releases of ${secret.usedBy.join(", ")}` : ""}`);
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
+const remove = {
+  summary: "remove a secret",
+  configure: (command) => command.argument("<name>", "name of the secret"),
+  async run(session, { args: [name = ""] }) {
+    const { api, out, signal } = session;
+    await confirm(session, `this removes the secret "${name}" of space "${spaceOf(session)}"`, name);
+    await api.call("DELETE", apiPath(["spaces", spaceOf(session), "secrets", name]), signal);
+    if (out.json) out.value({ space: spaceOf(session), name });
+    else out.line(`removed ${spaceOf(session)}/${name}`);
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
+export default { verbs: { ls: list, set, rm: remove } } satisfies Noun;
+
+function spaceOf(session: Session): string {
+  return session.common.space ?? defaultSpace;
+}
+
+async function piped(session: Session, name: string): Promise<string> {
+  return (await readInput(session, longestValue + 2, `the value of "${name}"`)).toString("utf8").replace(/\r?\n$/, "");
+}

@@ -1,0 +1,40 @@
+import type { AppStatus, AppSummary } from "#model/api.ts";
+import { type Style, styled } from "./style.ts";
+
+const healthStyles: Readonly<Record<AppSummary["health"], Style>> = {
+  ready: "green",
+  deploying: "cyan",
+  degraded: "yellow",
+  down: "red",
+  stopped: "dim",
+  destroying: "dim",
+};
+
+export function healthWord(health: AppSummary["health"]): string {
+  return styled(healthStyles[health] ?? "bold", health);
+}
+
+/** One app on its way, a line for it and one for each of its processes. */
+export function describeApp(app: AppStatus): string[] {
+  return [
+    `${app.space}/${app.name}  ${healthWord(app.health)}${releaseWords(app)}`,
+    ...app.processes.map((process) => `  ${process.name}  ${process.ready}/${process.wanted} ready, ${process.running} running`),
+    ...waitsFor(app).map((reason) => `  waits for ${reason}`),
+  ];
+}
+
+export function describeSummary(app: AppSummary): string {
+  const [reason] = waitsFor(app);
+  return `${app.space}/${app.name}  ${healthWord(app.health)}${releaseWords(app)}, ${app.ready}/${app.wanted} ready${reason === undefined ? "" : `, waits for ${reason}`}`;
+}
+
+function releaseWords(app: Pick<AppSummary, "rollout" | "target">): string {
+  if (app.rollout === null) return app.target === null ? "" : `, release ${app.target}`;
+  const { release, weight } = app.rollout;
+  return `, release ${release}${weight > 0 && weight < 1 ? ` with ${Math.round(weight * 100)}% of traffic` : ""}`;
+}
+
+function waitsFor(app: Pick<AppSummary, "rollout" | "reasons">): readonly string[] {
+  if (app.rollout !== null && app.rollout.waitingFor.length > 0) return app.rollout.waitingFor;
+  return [];
+}

@@ -1,0 +1,68 @@
+import { DroverError } from "#model/errors.ts";
+import type { Session } from "./command.ts";
+import { hasColour, printable } from "./output/output.ts";
+
+/**
+ * Asks before something is destroyed: by typing its `name`, or by y where no single name is at stake.
+ * @throws {DroverError} CONFIRMATION_NEEDED if the answer is no, or if there is no terminal to ask at and no --yes
+ */
+export async function confirm(session: Session, what: string, name: string | null): Promise<void> {
+  if (session.common.yes) return;
+  const { input, error } = session.terminal;
+  if (input.isTTY !== true || error.isTTY !== true) {
+    throw new DroverError("CONFIRMATION_NEEDED", `${what}: this destroys something, and there is no terminal to ask at`, {
+      hint: "Give --yes to do it without being asked.",
+    });
+  }
+  const question = name === null ? `${what}. Go on? [y/N] ` : `${what}. Type "${name}" to go on: `;
+  const answer = (await ask(session, question)).trim();
+  if (name === null ? /^y(es)?$/i.test(answer) : answer === name) return;
+  throw new DroverError("CONFIRMATION_NEEDED", `${what}: not confirmed, nothing was changed`, {
+    hint: name === null ? "Answer y, or give --yes." : `Type "${name}", or give --yes.`,
+  });
+}
+
+/** One line from the terminal. Ctrl-C and Ctrl-D end it as an empty answer. */
+async function ask(session: Session, question: string): Promise<string> {
+  const { createInterface } = process.getBuiltinModule("node:readline/promises");
+  const { input, error } = session.terminal;
+  const reader = createInterface({ input, output: error, terminal: true });
+  try {
+    const closed = new Promise<string>((resolve) => reader.once("close", () => resolve("")));
+    return await Promise.race([
+      reader.question(printable(question, hasColour(error, session.environment)), { signal: session.signal }),
+      closed,
+    ]);
+  } finally {
+    reader.close();
+  }
+}
+
+/** Everything on standard input, up to `mostBytes`. @throws {DroverError} BODY_TOO_LARGE */
+export async function readInput(session: Session, mostBytes: number, what: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of session.terminal.input as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > mostBytes) throw new DroverError("BODY_TOO_LARGE", `${what} on standard input is over ${mostBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** One line from the terminal that is not shown as it is typed. */
+export async function readHidden(session: Session, question: string): Promise<string> {
+  const { createInterface } = process.getBuiltinModule("node:readline/promises");
+  const { Writable } = process.getBuiltinModule("node:stream");
+  const { input, error } = session.terminal;
+  error.write(printable(question, hasColour(error, session.environment)));
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const reader = createInterface({ input, output: nowhere, terminal: true });
+  try {
+    const closed = new Promise<string>((resolve) => reader.once("close", () => resolve("")));
+    return await Promise.race([reader.question("", { signal: session.signal }), closed]);
+  } finally {
+    reader.close();
+    error.write("\n");
+  }
+}
