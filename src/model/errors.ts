@@ -57,6 +57,7 @@ export const errorCodes = {
   },
   STORE_TOO_NEW: { status: 500, exit: 1, retryable: false, meaning: "The store was written by a newer Drover." },
   STORE_IN_USE: { status: 500, exit: 2, retryable: false, meaning: "Another server has this data directory open." },
+  RUNTIME_TOO_OLD: { status: 500, exit: 2, retryable: false, meaning: "This Node is too old, or carries a part that is." },
   HOME_IN_USE: { status: 500, exit: 2, retryable: false, meaning: "Another Drover runs on this home directory." },
   PORT_IN_USE: { status: 500, exit: 2, retryable: true, meaning: "An address that Drover or an app should listen on is taken." },
   SERVER_UNREACHABLE: { status: 503, exit: 1, retryable: true, meaning: "The command could not reach the server." },

@@ -1,0 +1,149 @@
+import { existsSync, mkdirSync, rmSync, statfsSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import { syncFolder } from "#host/files.ts";
+import { DroverError } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import { newestGoodBackup } from "./backups.ts";
+import { createStore } from "./core.ts";
+import type { Retention } from "./history.ts";
+import type { Journal } from "./journal.ts";
+import { type FolderLock, lockFolder } from "./lock.ts";
+import { Damage } from "./records.ts";
+import { Reserve } from "./reserve.ts";
+import { migrate, SCHEMA_VERSION, writeMeta } from "./schema.ts";
+import { checkSqliteVersion, inTransaction, type OpenDatabase, openDatabase, SQLITE_FULL, sqliteCode } from "./sqlite-database.ts";
+import { createSqliteJournal, storageFull } from "./sqlite-journal.ts";
+import type { Store } from "./store.ts";
+import { storeFiles } from "./store-files.ts";
+import { type Verified, verifyFile } from "./verify.ts";
+import { readWitness, type Testimony, Witness } from "./witness.ts";
+
+/** Below this much free space, what is kept back is needed to open at all: for the index of the log and for the new term. */
+const BYTES_TO_OPEN = 1024 * 1024;
+
+export interface SqliteStoreOptions {
+  /** The server's data directory; made if it is not there. Only one process at a time can have it. */
+  readonly folder: string;
+  readonly log: Log;
+  /** Called once when nobody can know what is on the disk (a failed fsync, an I/O error): the process must end at once. */
+  readonly fatal: (error: unknown) => void;
+  /** 0 to 1; names a new installation. */
+  readonly random: () => number;
+  readonly retention?: Retention;
+  /** The exact command that restores a backup, for the hint of STORE_DAMAGED. Default `drover server --restore FILE`. */
+  readonly restoreCommand?: (file: string) => string;
+  readonly openDatabase?: OpenDatabase;
+}
+
+/**
+ * Opens the store of a server, or makes a new one where there is none. Everything that is there is verified first, without changing it.
+ * @throws {DroverError} STORE_IN_USE, STORE_DAMAGED, STORE_TOO_NEW, STORAGE_FULL, RUNTIME_TOO_OLD
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  checkSqliteVersion();
+  const { folder, fatal, retention } = options;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const lock = lockFolder(folder);
+  try {
+    const journal = await openJournal(options, lock);
+    return createStore({ journal, fatal, ...(retention === undefined ? {} : { retention }) });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function openJournal({ openDatabase: open = openDatabase, ...options }: SqliteStoreOptions, lock: FolderLock): Promise<Journal> {
+  const { folder, log } = options;
+  const files = storeFiles(folder);
+  const reserve = new Reserve(folder, files.reserve);
+  if (freeBytes(folder) < BYTES_TO_OPEN) reserve.release();
+  const found = await verifyFound(options, open);
+  const database = open(files.database, { readOnly: false });
+  try {
+    configure(database);
+    const verified = found ?? create(database, options.random);
+    const meta = { ...verified.meta, schema: SCHEMA_VERSION, term: verified.meta.term + 1 };
+    migrate(database, verified.meta.schema);
+    inTransaction(database, () => writeMeta(database, { term: meta.term }));
+    const witness = new Witness(files.witness);
+    witness.write({ epoch: meta.epoch, term: meta.term, revision: verified.revision });
+    await syncFolder(folder);
+    log.info("store opened", { revision: verified.revision, epoch: meta.epoch, term: meta.term, versions: verified.rows.length });
+    return createSqliteJournal({ ...verified, meta, database, witness, reserve, lock, log });
+  } catch (error) {
+    database.close();
+    throw sqliteCode(error) === SQLITE_FULL ? storageFull(error) : error;
+  }
+}
+
+/** What the folder holds, verified through a connection that cannot change it; null if no store was ever made here. */
+async function verifyFound({ folder, log, restoreCommand }: SqliteStoreOptions, open: OpenDatabase): Promise<Verified | null> {
+  const files = storeFiles(folder);
+  // Left by a process that is gone; SQLite makes it anew from the log.
+  rmSync(files.index, { force: true });
+  try {
+    const testimony = readWitness(files.witness);
+    if (testimony === "unreadable") log.warn("the store's witness cannot be read; a lost end of the store would not be noticed");
+    const verified = existsSync(files.database) ? verifyFile(files.database, open) : null;
+    checkTestimony(testimony, verified);
+    return verified;
+  } catch (error) {
+    if (error instanceof Damage) throw await storeDamaged(folder, error, restoreCommand);
+    throw error;
+  } finally {
+    rmSync(files.index, { force: true });
+  }
+}
+
+function checkTestimony(testimony: Testimony | "unreadable" | null, verified: Verified | null): void {
+  if (testimony === null || testimony === "unreadable") return;
+  if (verified === null) throw new Damage(`store.db is missing or empty, and revision ${testimony.revision} was acknowledged`);
+  const { meta, revision } = verified;
+  if (testimony.epoch > meta.epoch || testimony.term > meta.term || testimony.revision > revision) {
+    throw new Damage(
+      `store.db and store.db-wal end at revision ${revision} of term ${meta.term}, and revision ${testimony.revision} of term ${testimony.term} ` +
+        "was acknowledged: the end of store.db-wal is missing or damaged, or an older copy was put in place",
+    );
+  }
+}
+
+function create(database: DatabaseSync, random: () => number): Verified {
+  migrate(database, 0);
+  const installation = Array.from({ length: 4 }, () =>
+    Math.floor(random() * 2 ** 32)
+      .toString(16)
+      .padStart(8, "0"),
+  ).join("");
+  const meta = { schema: SCHEMA_VERSION, epoch: 1, term: 0, installation, compactedRevision: 0 };
+  inTransaction(database, () => writeMeta(database, meta));
+  return { meta, revision: 0, rows: [] };
+}
+
+/** FULL: each commit is on the disk before it is acknowledged. EXCLUSIVE: no other tool gets in while it is live. Checkpoints are made by hand. */
+function configure(database: DatabaseSync): void {
+  database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0");
+  database.exec("PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY");
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
+async function storeDamaged(folder: string, damage: Damage, restoreCommand = defaultRestoreCommand): Promise<DroverError> {
+  const file = storeFiles(folder).database;
+  const backup = await newestGoodBackup(storeFiles(folder).backups);
+  return new DroverError("STORE_DAMAGED", `the store "${file}" is damaged: ${damage.message}`, {
+    cause: damage.cause,
+    hint:
+      backup === null
+        ? "There is no good backup beside it. Nothing was changed; restore a copy of your own with `drover server --restore FILE`."
+        : `Nothing was changed. To go back to revision ${backup.revision}, the newest good backup, run: ${restoreCommand(backup.file)}`,
+    details: { file, damage: damage.message, backup: backup?.file ?? null, backupRevision: backup?.revision ?? null },
+  });
+}
+
+function defaultRestoreCommand(file: string): string {
+  return `drover server --restore '${file.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,13 @@
+import { join } from "node:path";
+
+/** The files of a store below its folder. */
+export function storeFiles(folder: string) {
+  return {
+    database: join(folder, "store.db"),
+    log: join(folder, "store.db-wal"),
+    index: join(folder, "store.db-shm"),
+    witness: join(folder, "store.witness"),
+    reserve: join(folder, "store.reserve"),
+    backups: join(folder, "backups"),
+  };
+}
