@@ -1,0 +1,34 @@
+import type { LinkRoutes } from "#link/serve.ts";
+import type { Router } from "./router/router.ts";
+import { readPatch, readTable } from "./table/read-table.ts";
+import type { Table } from "./table/table.ts";
+
+/** What an edge serves to the server; `src/model/link.ts` has the list. */
+export function edgeRoutes({
+  table,
+  router,
+  onChange,
+}: {
+  readonly table: Table;
+  readonly router: Router;
+  readonly onChange: () => void;
+}): LinkRoutes {
+  return {
+    "GET /revision": async () => ({ ...table.version, problems: router.problems() }),
+    "PUT /table": async (call) => {
+      await router.apply(table.replace(readTable(await call.body())));
+      onChange();
+      return null;
+    },
+    "PATCH /table": async (call) => {
+      await router.apply(table.patch(readPatch(await call.body())));
+      onChange();
+      return null;
+    },
+    "GET /draining": async (call) => {
+      await call.lines(router.draining(call.signal));
+      return undefined;
+    },
+    "GET /traffic": async () => ({ targets: router.traffic() }),
+  };
+}

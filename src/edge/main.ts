@@ -1,0 +1,97 @@
+import net from "node:net";
+import os from "node:os";
+import { systemClock } from "#host/clock.ts";
+import { defaultHome, homeAt, makeHome } from "#host/home.ts";
+import { createLog, errorFields } from "#host/log.ts";
+import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
+import { parseEdgeOptions } from "./options.ts";
+import { EmbeddedRouter } from "./router/embedded/embedded-router.ts";
+import { Table } from "./table/table.ts";
+import { loadTable, TableWriter } from "./table/table-file.ts";
+
+/** Requests that are under way when the edge is told to stop get this long. */
+const closeWithinMs = 10_000;
+/** An edge that died a moment ago may still hold the port until the kernel has cleaned up after it. */
+const portRetry = { attempts: 100, everyMs: 20 } as const;
+
+const log = createLog({ print: (line) => process.stderr.write(line), nowMs: systemClock.nowMs, fields: { program: "edge" } });
+const stop = new AbortController();
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+
+async function main(): Promise<void> {
+  const options = parseEdgeOptions(process.argv.slice(2), defaultHome(process.env, process.getuid?.() === 0));
+  const home = homeAt(options.home);
+  await makeHome(home);
+
+  const router = new EmbeddedRouter({ clock: systemClock, random: Math.random, log });
+  const last = await loadTable(home.edge, log);
+  const table = new Table(last ?? undefined);
+  await router.apply({ set: table.routes(), remove: [] });
+  await openPublic(router, options.host, options.port);
+  log.info("serving", { host: options.host, port: router.port, routes: table.routes().length, revision: table.version.revision });
+
+  const writer = new TableWriter({ table, folder: home.edge, clock: systemClock, log, signal: stop.signal });
+  try {
+    // Loaded only now: the last table is served already while HTTP/2 and the schemas are still being read.
+    const [{ serveLink }, { edgeRoutes }, { EdgeIdentity }] = await Promise.all([
+      import("#link/serve.ts"),
+      import("./link-routes.ts"),
+      import("./identity.ts"),
+    ]);
+    const identity = await EdgeIdentity.load(home.edge);
+    await serveLink(
+      {
+        connect: (signal) => dial(home.linkSocket, signal),
+        hello: () => ({ role: "edge", machine: os.hostname(), installation: identity.installation }),
+        admit: (server) => identity.admit(server),
+        routes: edgeRoutes({ table, router, onChange: () => writer.changed() }),
+        clock: systemClock,
+        random: Math.random,
+        log,
+      },
+      stop.signal,
+    );
+  } finally {
+    await Promise.all([router.close(closeWithinMs), writer.flushed()]);
+  }
+  log.info("stopped");
+}
+
+async function openPublic(router: EmbeddedRouter, host: string, port: number): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await router.open(host, port);
+    } catch (error) {
+      if (!hasCode(error, "EADDRINUSE") || attempt === portRetry.attempts) {
+        if (!hasCode(error, "EADDRINUSE")) throw error;
+        throw new DroverError("PORT_IN_USE", `the edge cannot listen on ${host}:${port}: the port is taken`, {
+          hint: "Stop what listens there, or give Drover another address with --http HOST:PORT.",
+          cause: error,
+        });
+      }
+      await systemClock.sleep(portRetry.everyMs, stop.signal);
+    }
+  }
+}
+
+function dial(path: string, signal: AbortSignal): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ path, signal });
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      resolve(socket);
+    });
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!stop.signal.aborted || error !== stop.signal.reason) {
+    log.error("the edge ended", { ...errorFields(error), ...(error instanceof DroverError ? { hint: error.hint } : {}) });
+    process.exitCode = error instanceof DroverError ? errorCodes[error.code].exit : 1;
+  }
+}
+// Whatever still holds the loop open has nothing to finish any more.
+process.exit();

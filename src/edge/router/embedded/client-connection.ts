@@ -1,0 +1,327 @@
+import type net from "node:net";
+import type { EdgeContext } from "./context.ts";
+import type { Timed } from "./deadlines.ts";
+import { Exchange } from "./exchange.ts";
+import type { Refusal } from "./http/refusal.ts";
+import { RequestHead } from "./http/request-head.ts";
+import type { LiveRoute } from "./live-route.ts";
+import { type Page, renderPage } from "./pages.ts";
+import { Tunnel } from "./tunnel.ts";
+
+/** Says where requests of a listener go. */
+export type FindRoute = (host: string, path: string) => LiveRoute | null;
+
+/** What a connection needs from the listener that it came in on. */
+export interface ClientOwner {
+  readonly findRoute: FindRoute;
+  onClientClose(client: ClientConnection): void;
+  onTunnel(tunnel: Tunnel): void;
+  onTunnelClose(tunnel: Tunnel): void;
+}
+
+type State = "idle" | "head" | "exchange" | "lingering" | "gone";
+
+/** One connection of a client: takes its requests one after another, however they are cut into packets, and answers in their order. */
+export class ClientConnection implements Timed {
+  deadlineMs: number;
+  /** The lines that say who the client is; the same for all its requests. */
+  readonly identity: string;
+
+  readonly #socket: net.Socket;
+  readonly #owner: ClientOwner;
+  readonly #context: EdgeContext;
+  readonly #request = new RequestHead();
+  #state: State = "idle";
+  #exchange: Exchange | null = null;
+  /** What has arrived and could not be used yet. */
+  #pending: Buffer | null = null;
+  #isServing = false;
+  #isPaused = false;
+  #waitsForDrain = false;
+  #closesAfter = false;
+  #hasEnded = false;
+  #lingered = 0;
+
+  constructor(socket: net.Socket, owner: ClientOwner, context: EdgeContext) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#context = context;
+    const address = (socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
+    this.identity = `x-forwarded-for: ${address}\r\nx-real-ip: ${address}\r\nx-forwarded-proto: http\r\n`;
+    // A connection that never sends anything is let go as early as one that sends its head slowly.
+    this.deadlineMs = context.clock.monotonicMs() + context.limits.headMs;
+    context.deadlines.add(this);
+    socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
+    socket.on("end", () => this.#onEnd());
+    socket.on("drain", () => this.#onDrain());
+    // What broke it does not matter to anyone: "close" follows.
+    socket.on("error", () => {});
+    socket.on("close", () => this.#onClose());
+  }
+
+  // For the exchange.
+
+  /** Whether another request may follow the one that is being answered. */
+  get mayKeep(): boolean {
+    return !this.#closesAfter && !this.#hasEnded;
+  }
+
+  /** False if the client takes it slower than it comes; `onClientDrain` says when to go on. */
+  write(piece: Buffer | string): boolean {
+    if (typeof piece === "string") this.#socket.write(piece, "latin1");
+    else this.#socket.write(piece);
+    if (this.#socket.writableLength <= this.#context.limits.bufferBytes) return true;
+    this.#waitsForDrain = true;
+    return false;
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  unpause(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  /** Time from now until the exchange has to show progress. */
+  allow(ms: number): void {
+    const { clock, limits } = this.#context;
+    this.deadlineMs = clock.monotonicMs() + (this.#hasEnded ? Math.min(ms, limits.halfClosedMs) : ms);
+  }
+
+  exchangeDone(keepsConnection: boolean): void {
+    this.#exchange = null;
+    if (this.#state === "gone") return;
+    if (!keepsConnection || !this.mayKeep) {
+      this.#linger();
+      return;
+    }
+    this.#becomeIdle();
+    if (this.#pending !== null && !this.#isServing) this.#serve();
+  }
+
+  /** Answers with a page of the edge's own. */
+  answerItself(page: Page, keepsConnection: boolean): void {
+    if (this.#state === "gone") return;
+    const { method, minor, kept, keepAlive } = this.#request;
+    const keeps = keepsConnection && keepAlive && this.mayKeep;
+    const wantsHtml = /(?:^|\n)accept:[^\r]*text\/html/i.test(kept);
+    const connection = keeps ? (minor === 0 ? "keep-alive" : "") : "close";
+    this.write(renderPage(page, { wantsHtml, withBody: method !== "HEAD", connection, nowMs: this.#context.clock.nowMs() }));
+    this.exchangeDone(keeps);
+  }
+
+  /** Hands the connection over to bytes both ways. */
+  tunnel(upstream: net.Socket, head: string, rest: Buffer, onClose: () => void): void {
+    const { limits } = this.#context;
+    const socket = this.#socket;
+    this.#exchange = null;
+    this.#leave();
+    for (const event of ["data", "end", "drain", "error", "close"]) socket.removeAllListeners(event);
+    socket.write(head, "latin1");
+    if (rest.length > 0) socket.write(rest);
+    if (this.#pending !== null) upstream.write(this.#pending);
+    this.#pending = null;
+    if (this.#hasEnded) upstream.end();
+    const tunnel = new Tunnel(socket, upstream, limits.tunnelIdleMs, this.#context, () => {
+      onClose();
+      this.#owner.onTunnelClose(tunnel);
+    });
+    this.#owner.onTunnel(tunnel);
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  // For the listener.
+
+  /** No further request: idle connections close now, busy ones after their answer. */
+  closeGently(): void {
+    this.#closesAfter = true;
+    if (this.#state === "idle") this.#linger();
+  }
+
+  onDeadline(): void {
+    switch (this.#state) {
+      case "exchange":
+        this.#exchange?.onDeadline();
+        return;
+      case "head":
+        this.#refuse({ status: 408, reason: "the request's head did not arrive in time" });
+        return;
+      case "idle":
+        // Nothing that was sent is lost: at most what a client did not read for minutes.
+        if (this.#socket.writableLength > 0) this.destroy();
+        else this.#linger();
+        return;
+      case "lingering":
+        this.destroy();
+        return;
+      case "gone":
+        return;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  // What the socket says.
+
+  #onBytes(bytes: Buffer): void {
+    if (this.#state === "lingering") {
+      this.#lingered += bytes.length;
+      if (this.#lingered > this.#context.limits.lingerBytes) this.destroy();
+      return;
+    }
+    if (this.#state !== "exchange") {
+      this.#pending = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
+      this.#serve();
+      return;
+    }
+    let used = 0;
+    if (this.#exchange?.wantsBody) {
+      this.allow(this.#context.limits.bodyIdleMs);
+      used = this.#exchange.takeBody(bytes, 0);
+      if (used === bytes.length || (this.#state as State) === "gone" || (this.#state as State) === "lingering") return;
+    }
+    // The next request, ahead of its turn.
+    const rest = bytes.subarray(used);
+    this.#pending = this.#pending === null ? rest : Buffer.concat([this.#pending, rest]);
+    if (this.#pending.length > this.#context.limits.bufferBytes) this.pause();
+  }
+
+  #onEnd(): void {
+    this.#hasEnded = true;
+    if (this.#state === "exchange") {
+      if (this.#exchange?.wantsBody) this.#exchange.bodyEnded();
+      else this.allow(this.#context.limits.halfClosedMs);
+    } else if (this.#state === "head") this.#refuse({ status: 400, reason: "the request ended before its head did" });
+    else this.#socket.end();
+    if (this.#state === "idle" || this.#state === "lingering") this.#becomeLingering();
+  }
+
+  #onDrain(): void {
+    if (!this.#waitsForDrain) return;
+    this.#waitsForDrain = false;
+    if (this.#exchange !== null) this.#exchange.onClientDrain();
+    else if (this.#pending !== null && this.#state !== "lingering") this.#serve();
+  }
+
+  #onClose(): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    this.#leave();
+    exchange?.abandon();
+  }
+
+  #leave(): void {
+    if (this.#state === "gone") return;
+    this.#state = "gone";
+    this.#context.deadlines.delete(this);
+    this.#owner.onClientClose(this);
+  }
+
+  // Requests.
+
+  /** Takes requests off what has arrived until one has to wait. */
+  #serve(): void {
+    this.#isServing = true;
+    // An answer that the client does not read holds back the next one, or pipelining would fill the memory.
+    while (this.#pending !== null && this.#exchange === null && !this.#waitsForDrain && (this.#state === "idle" || this.#state === "head"))
+      if (!this.#readHead(this.#pending)) break;
+    this.#isServing = false;
+    if (this.#exchange === null && !this.#waitsForDrain) this.unpause();
+  }
+
+  /** False if more has to arrive first. */
+  #readHead(input: Buffer): boolean {
+    const { limits, clock } = this.#context;
+    const text = input.toString("latin1", 0, Math.min(input.length, limits.requestHeadBytes + 4));
+    const end = text.indexOf("\r\n\r\n");
+    if (end === -1) {
+      const refused = this.#judgePart(text);
+      if (refused !== null) this.#refuse(refused);
+      else if (this.#state === "idle") {
+        this.#state = "head";
+        this.deadlineMs = clock.monotonicMs() + limits.headMs;
+      }
+      return false;
+    }
+    const refused = this.#request.read(text, 0, end, limits);
+    if (refused !== null) {
+      this.#refuse(refused);
+      return false;
+    }
+    this.#pending = null;
+    this.#begin(input, end + 4);
+    return true;
+  }
+
+  #begin(input: Buffer, bodyStart: number): void {
+    const { host, path, hasBody } = this.#request;
+    this.#state = "exchange";
+    const route = this.#owner.findRoute(host.name, path);
+    if (route === null) {
+      if (bodyStart < input.length && !hasBody) this.#pending = input.subarray(bodyStart);
+      this.answerItself({ status: 404, message: `nothing is served at "${host.header}${path}"` }, !hasBody);
+      return;
+    }
+    const exchange = new Exchange(this, this.#request, route, this.#context, this.#context.clock.monotonicMs());
+    this.#exchange = exchange;
+    let used = bodyStart;
+    if (hasBody) {
+      this.allow(this.#context.limits.bodyIdleMs);
+      if (bodyStart < input.length) used = exchange.takeBody(input, bodyStart);
+      if (this.#exchange !== exchange) return;
+    }
+    if (used < input.length) this.#pending = input.subarray(used);
+    exchange.start();
+  }
+
+  /** What can be said of a head before all of it is there, so that nothing wrong has to be waited for. */
+  #judgePart(text: string): Refusal | null {
+    const { limits } = this.#context;
+    const lineEnd = text.indexOf("\r\n");
+    if ((lineEnd === -1 ? text.length : lineEnd) > limits.requestLineBytes) return { status: 414, reason: "the request line is too long" };
+    if (text.length > limits.requestHeadBytes) return { status: 431, reason: "the request's head is too long" };
+    return /(?:^|[^\r])\n|\r[^\n]|^\r|\0/.test(text) ? { status: 400, reason: "a line of the request's head is not valid" } : null;
+  }
+
+  #refuse({ status, reason }: Refusal): void {
+    this.#pending = null;
+    this.#state = "exchange";
+    const headers = status === 426 ? { "sec-websocket-version": "13", upgrade: "websocket" } : {};
+    this.answerItself({ status, message: reason, headers }, false);
+  }
+
+  #becomeIdle(): void {
+    this.#state = "idle";
+    this.deadlineMs = this.#context.clock.monotonicMs() + this.#context.limits.clientIdleMs;
+  }
+
+  /** Says that this was the last answer, and reads on for a moment: closing with unread bytes would reset the connection under the answer. */
+  #linger(): void {
+    this.#pending = null;
+    this.#socket.end();
+    this.#becomeLingering();
+  }
+
+  #becomeLingering(): void {
+    this.#state = "lingering";
+    this.deadlineMs = this.#context.clock.monotonicMs() + this.#context.limits.lingerMs;
+    this.#waitsForDrain = false;
+    this.unpause();
+  }
+}

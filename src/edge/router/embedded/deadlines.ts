@@ -1,0 +1,46 @@
+import type { Clock } from "#model/clock.ts";
+
+/** Something that has to move on by `deadlineMs` on the monotonic clock; `Infinity` while nothing is due. */
+export interface Timed {
+  deadlineMs: number;
+  onDeadline(nowMs: number): void;
+}
+
+/** Often enough for limits of seconds, seldom enough to cost nothing with ten thousand connections. */
+const sweepEveryMs = 250;
+
+/** The time limits of all connections under one timer: setting a limit is an assignment, which a timer for each request would not be. */
+export class Deadlines {
+  readonly #timed = new Set<Timed>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(timed: Timed): void {
+    this.#timed.add(timed);
+  }
+
+  delete(timed: Timed): void {
+    this.#timed.delete(timed);
+  }
+
+  /** Tells all that are due, again and again, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#clock.sleep(sweepEveryMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
+      }
+      this.sweep();
+    }
+  }
+
+  sweep(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const timed of this.#timed) if (timed.deadlineMs <= nowMs) timed.onDeadline(nowMs);
+  }
+}

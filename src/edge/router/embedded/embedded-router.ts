@@ -1,0 +1,178 @@
+import type { Clock } from "#model/clock.ts";
+import type { Log } from "#model/log.ts";
+import type { RouteId } from "#model/names.ts";
+import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
+import type { ListenerProblem, Router, TableChange } from "../router.ts";
+import type { LiveTarget } from "./choice.ts";
+import type { EdgeContext } from "./context.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Drains } from "./drains.ts";
+import { Endpoint } from "./endpoint.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+import { type ClientCount, Listener } from "./listener.ts";
+import { LiveRoute } from "./live-route.ts";
+import { RouteIndex } from "./route-index.ts";
+import { Services } from "./services.ts";
+import { Traffic } from "./traffic.ts";
+
+export interface EmbeddedRouterOptions {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly limits?: Limits;
+}
+
+/** Drover's own router: HTTP/1.1 and TCP in this process. */
+export class EmbeddedRouter implements Router {
+  readonly #context: EdgeContext;
+  readonly #stop = new AbortController();
+  readonly #sweeping: Promise<void>;
+  readonly #routes = new Map<RouteId, LiveRoute>();
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #index = new RouteIndex();
+  readonly #drains = new Drains();
+  readonly #traffic = new Traffic();
+  readonly #count: ClientCount = { open: 0 };
+  readonly #public: Listener;
+  readonly #services: Services;
+
+  constructor({ clock, random, log, limits = defaultLimits }: EmbeddedRouterOptions) {
+    const deadlines = new Deadlines(clock);
+    this.#context = { clock, random, log, limits, deadlines };
+    this.#public = new Listener({ protocol: "http", findRoute: (host, path) => this.#index.find(host, path) }, this.#context, this.#count);
+    this.#services = new Services(this.#context, this.#count, this.#stop.signal);
+    this.#sweeping = deadlines.run(this.#stop.signal);
+  }
+
+  /** Opens the public address. @throws {Error} of `listen`, such as EADDRINUSE. */
+  open(host: string, port: number): Promise<void> {
+    return this.#public.open(host, port);
+  }
+
+  /** The public port, for who asked for port 0. */
+  get port(): number {
+    return this.#public.port;
+  }
+
+  async apply({ set, remove }: TableChange): Promise<void> {
+    const released: Endpoint[] = [];
+    for (const id of remove) this.#remove(id, released);
+    for (const route of set) this.#set(route, released);
+    // Only now is it known who left: an instance may have moved from one route to another.
+    for (const endpoint of released) {
+      if (!endpoint.isGone) continue;
+      this.#endpoints.delete(endpoint.key);
+      endpoint.retire();
+      this.#drains.left(endpoint.instance);
+    }
+    await this.#services.settle();
+  }
+
+  problems(): readonly ListenerProblem[] {
+    return this.#services.problems();
+  }
+
+  draining(signal: AbortSignal): AsyncIterable<Draining> {
+    return this.#drains.read(signal);
+  }
+
+  traffic(): readonly TargetTraffic[] {
+    return this.#traffic.read();
+  }
+
+  async close(withinMs: number): Promise<void> {
+    const listeners = [this.#public, ...this.#services.listeners];
+    const tooLong = new AbortController();
+    const cut = this.#context.clock.sleep(withinMs, tooLong.signal).then(
+      () => {
+        for (const listener of listeners) listener.destroy();
+      },
+      (error: unknown) => {
+        if (!tooLong.signal.aborted) throw error;
+      },
+    );
+    await Promise.all(listeners.map((listener) => listener.closeGently()));
+    tooLong.abort();
+    await cut;
+    for (const endpoint of this.#endpoints.values()) endpoint.retire();
+    this.#stop.abort();
+    await this.#sweeping;
+  }
+
+  #set(route: Route, released: Endpoint[]): void {
+    let live = this.#routes.get(route.id);
+    if (live === undefined) {
+      live = new LiveRoute(route, this.#context, this.#stop.signal);
+      this.#routes.set(route.id, live);
+      this.#attach(live);
+    } else if (!sameListener(live.route, route)) {
+      this.#detach(live);
+      live.route = route;
+      this.#attach(live);
+    } else live.route = route;
+    this.#setTargets(live, route, released);
+    live.held.resumeAll();
+  }
+
+  #setTargets(live: LiveRoute, route: Route, released: Endpoint[]): void {
+    const before = live.targets;
+    live.targets = route.targets.map(
+      (target): LiveTarget => ({
+        release: target.release,
+        weight: target.weight,
+        endpoints: target.endpoints.map(({ instance, host, port }) => {
+          const key = `${instance}\n${host}\n${port}`;
+          let endpoint = this.#endpoints.get(key);
+          if (endpoint === undefined) {
+            endpoint = new Endpoint(key, this.#drains.instance(instance), host, port, this.#drains);
+            this.#endpoints.set(key, endpoint);
+          }
+          endpoint.routes++;
+          this.#drains.entered(endpoint.instance);
+          return endpoint;
+        }),
+        counters: this.#traffic.counters(route, target.release),
+      }),
+    );
+    this.#release(before, released);
+    const counters = new Set(live.targets.map((target) => target.counters));
+    for (const target of before) if (!counters.has(target.counters)) this.#traffic.left(target.counters);
+  }
+
+  #release(targets: readonly LiveTarget[], released: Endpoint[]): void {
+    for (const { endpoints } of targets)
+      for (const endpoint of endpoints) {
+        endpoint.routes--;
+        endpoint.instance.inTable--;
+        if (endpoint.isGone) released.push(endpoint);
+      }
+  }
+
+  #remove(id: RouteId, released: Endpoint[]): void {
+    const live = this.#routes.get(id);
+    if (live === undefined) return;
+    this.#routes.delete(id);
+    this.#detach(live);
+    const { targets } = live;
+    live.targets = [];
+    this.#release(targets, released);
+    for (const target of targets) this.#traffic.left(target.counters);
+  }
+
+  #attach(live: LiveRoute): void {
+    const { listener } = live.route;
+    if (listener.kind === "public") this.#index.add(listener.host, listener.path, live);
+    else this.#services.want(live, listener.port, listener.protocol);
+  }
+
+  #detach(live: LiveRoute): void {
+    const { listener, id } = live.route;
+    if (listener.kind === "public") this.#index.delete(listener.host, listener.path, live);
+    else this.#services.unwant(id);
+  }
+}
+
+function sameListener({ listener: a }: Route, { listener: b }: Route): boolean {
+  if (a.kind === "public") return b.kind === "public" && a.host === b.host && a.path === b.path;
+  return b.kind === "service" && a.port === b.port && a.protocol === b.protocol;
+}

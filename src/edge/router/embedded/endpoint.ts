@@ -1,0 +1,68 @@
+import type { Drains, Instance } from "./drains.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+
+/** One address of an instance: its idle connections, and whether it takes new ones. */
+export class Endpoint {
+  readonly key: string;
+  readonly instance: Instance;
+  readonly host: string;
+  readonly port: number;
+  /** Routes that lead to it; none means that it gets nothing new. */
+  routes = 0;
+  /** Passed over until then, on the monotonic clock, while others are there. */
+  ejectedUntilMs = 0;
+
+  readonly #drains: Drains;
+  /** The one used last is on top: it is the least likely to be closing. */
+  readonly #idle: UpstreamConnection[] = [];
+
+  constructor(key: string, instance: Instance, host: string, port: number, drains: Drains) {
+    this.key = key;
+    this.instance = instance;
+    this.host = host;
+    this.port = port;
+    this.#drains = drains;
+  }
+
+  get open(): number {
+    return this.instance.open;
+  }
+
+  get isGone(): boolean {
+    return this.routes === 0;
+  }
+
+  begin(): void {
+    this.#drains.opened(this.instance);
+  }
+
+  end(): void {
+    this.#drains.closed(this.instance);
+  }
+
+  /** An idle connection that was used after `sinceMs`, or null. */
+  takeIdle(sinceMs: number): UpstreamConnection | null {
+    const top = this.#idle.at(-1);
+    if (top === undefined || top.idleSinceMs < sinceMs) return null;
+    this.#idle.pop();
+    return top;
+  }
+
+  /** Whether the connection was taken back. */
+  giveIdle(connection: UpstreamConnection, most: number): boolean {
+    if (this.isGone || this.#idle.length >= most) return false;
+    this.#idle.push(connection);
+    return true;
+  }
+
+  /** An idle connection has closed by itself. */
+  forget(connection: UpstreamConnection): void {
+    const at = this.#idle.lastIndexOf(connection);
+    if (at !== -1) this.#idle.splice(at, 1);
+  }
+
+  /** The endpoint left the table: connections that nobody uses are closed, the others when their request is done. */
+  retire(): void {
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+}

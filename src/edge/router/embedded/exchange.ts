@@ -1,0 +1,485 @@
+import type { Choice, LiveTarget } from "./choice.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { EdgeContext } from "./context.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { HeldRequest } from "./held-requests.ts";
+import { ChunkedReader, lastChunk } from "./http/chunked.ts";
+import type { RequestHead } from "./http/request-head.ts";
+import { ResponseHead } from "./http/response-head.ts";
+import type { LiveRoute } from "./live-route.ts";
+import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
+
+/** Safe to send again when nothing of an answer has come (RFC 9110, section 9.2.2). */
+const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+const lateAnswer = "the app did not answer in time";
+const noAnswer = "the app closed the connection without an answer";
+const none: readonly Endpoint[] = [];
+
+type BodyKind = "none" | "length" | "chunked" | "untilClose";
+
+/** One request and its answer: finds an instance, sends the request there, and brings the answer back. */
+export class Exchange implements UpstreamUser, HeldRequest {
+  heldUntilMs = 0;
+
+  readonly #client: ClientConnection;
+  readonly #route: LiveRoute;
+  readonly #request: RequestHead;
+  readonly #context: EdgeContext;
+  readonly #startedAtMs: number;
+
+  #target: LiveTarget | null = null;
+  #endpoint: Endpoint | null = null;
+  #upstream: UpstreamConnection | null = null;
+  #tried: readonly Endpoint[] = none;
+  #attempts = 0;
+  #isSent = false;
+  #isOver = false;
+  #isHeld = false;
+
+  #requestLeft: number;
+  readonly #requestChunks: ChunkedReader | null;
+  #isRequestDone: boolean;
+  /** Body bytes, framed, that came before there was an instance to send them to. */
+  #early: (Buffer | string)[] = [];
+
+  readonly #answer = new ResponseHead();
+  #answerHeadPart: Buffer | null = null;
+  #interimAnswers = 0;
+  #bodyKind: BodyKind = "none";
+  #answerLeft = 0;
+  #answerChunks: ChunkedReader | null = null;
+  #hasAnswered = false;
+  #keepsClient = false;
+  #chunksForClient = false;
+
+  constructor(client: ClientConnection, request: RequestHead, route: LiveRoute, context: EdgeContext, nowMs: number) {
+    this.#client = client;
+    this.#request = request;
+    this.#route = route;
+    this.#context = context;
+    this.#startedAtMs = nowMs;
+    this.#requestLeft = Math.max(0, request.contentLength);
+    this.#requestChunks = request.isChunked ? new ChunkedReader() : null;
+    this.#isRequestDone = !request.hasBody;
+  }
+
+  /** Whether body bytes of the request are still to come. */
+  get wantsBody(): boolean {
+    return !this.#isRequestDone;
+  }
+
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  start(): void {
+    this.#attempt();
+  }
+
+  // The request.
+
+  /** Takes what belongs to the body from `from` onwards and returns where that ends. */
+  takeBody(bytes: Buffer, from: number): number {
+    if (this.#requestChunks === null) {
+      const end = Math.min(bytes.length, from + this.#requestLeft);
+      this.#requestLeft -= end - from;
+      this.#isRequestDone = this.#requestLeft === 0;
+      this.#sendBody(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
+      return end;
+    }
+    const pieces: Buffer[] = [];
+    const end = this.#requestChunks.read(bytes, from, pieces);
+    if (this.#requestChunks.hasFailed) {
+      this.#refuse(400, "the chunked body is not valid");
+      return end;
+    }
+    this.#isRequestDone = this.#requestChunks.isDone;
+    const framed = frameChunk(pieces, this.#isRequestDone, this.#context.limits.oneWriteBytes);
+    if (framed !== null) this.#sendBody(framed);
+    return end;
+  }
+
+  #sendBody(piece: Buffer | string): void {
+    const upstream = this.#upstream;
+    if (this.#target !== null) this.#target.counters.bytesIn += piece.length;
+    if (!this.#isSent || upstream === null) {
+      this.#early.push(piece);
+      if (!this.#isRequestDone) this.#client.pause();
+      return;
+    }
+    if (typeof piece === "string") upstream.socket.write(piece, "latin1");
+    else upstream.socket.write(piece);
+    if (!this.#isRequestDone && upstream.socket.writableLength > this.#context.limits.bufferBytes) this.#client.pause();
+    if (this.#isRequestDone && !this.#hasAnswered) this.#client.allow(this.#context.limits.answerMs);
+  }
+
+  /** The client can send no more of its body. */
+  bodyEnded(): void {
+    if (this.#hasAnswered) this.#breakOff();
+    else this.#refuse(400, "the request ended before its body did");
+  }
+
+  // Finding an instance.
+
+  #attempt(): void {
+    this.#isHeld = false;
+    const choice = this.#attempts >= this.#context.limits.attempts ? null : this.#route.choose(this.#tried);
+    if (choice === null) this.#hold();
+    else this.#connect(choice);
+  }
+
+  #connect({ target, endpoint }: Choice): void {
+    const { limits, clock } = this.#context;
+    this.#attempts++;
+    this.#target = target;
+    this.#endpoint = endpoint;
+    endpoint.begin();
+    // A connection that the app is closing loses what is sent on it. What can be sent again may risk that, the rest only right after use.
+    const since = this.#canRepeat() ? Number.NEGATIVE_INFINITY : clock.monotonicMs() - limits.upstreamFreshMs;
+    const idle = endpoint.takeIdle(since);
+    if (idle === null) {
+      this.#upstream = new UpstreamConnection(endpoint, this, this.#context);
+      return;
+    }
+    this.#upstream = idle;
+    idle.take(this);
+    this.onUpstreamReady();
+  }
+
+  #canRepeat(): boolean {
+    return !this.#request.hasBody && idempotent.has(this.#request.method);
+  }
+
+  #leaveEndpoint(): void {
+    const endpoint = this.#endpoint;
+    this.#endpoint = null;
+    this.#upstream = null;
+    endpoint?.end();
+  }
+
+  #hold(): void {
+    const { limits, clock } = this.#context;
+    const nowMs = clock.monotonicMs();
+    if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + limits.holdMs;
+    if (nowMs >= this.heldUntilMs || !this.#route.held.add(this)) {
+      this.giveUp();
+      return;
+    }
+    this.#isHeld = true;
+  }
+
+  resume(): void {
+    this.#tried = none;
+    this.#attempts = 0;
+    this.#attempt();
+  }
+
+  giveUp(): void {
+    const { process, app, space } = this.#route.route;
+    this.#isHeld = false;
+    this.#target ??= this.#route.heaviest();
+    this.#fail(503, `no instance of process "${process}" of app "${app}" in space "${space}" takes connections now`, {
+      "retry-after": "2",
+    });
+  }
+
+  // What the upstream connection says.
+
+  onUpstreamReady(): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    const { method, target, host, contentLength, isChunked, kept, expectsContinue, upgrade } = this.#request;
+    const head =
+      `${method} ${target} HTTP/1.1\r\nhost: ${host.header}\r\n${kept}${this.#client.identity}x-forwarded-host: ${host.header}\r\n` +
+      (contentLength >= 0 ? `content-length: ${contentLength}\r\n` : isChunked ? "transfer-encoding: chunked\r\n" : "") +
+      (expectsContinue && !this.#isRequestDone ? "expect: 100-continue\r\n" : "") +
+      (upgrade === "" ? "\r\n" : `connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`);
+    this.#isSent = true;
+    const [early] = this.#early;
+    if (early === undefined) upstream.socket.write(head, "latin1");
+    else if (this.#early.length === 1 && early.length <= this.#context.limits.oneWriteBytes)
+      upstream.socket.write(head + (typeof early === "string" ? early : early.toString("latin1")), "latin1");
+    else {
+      upstream.socket.cork();
+      upstream.socket.write(head, "latin1");
+      for (const piece of this.#early) upstream.socket.write(piece, "latin1");
+      upstream.socket.uncork();
+    }
+    this.#early = [];
+    if (this.#isRequestDone) this.#client.allow(this.#context.limits.answerMs);
+    else this.#client.unpause();
+  }
+
+  onUpstreamRefused(): void {
+    const endpoint = this.#endpoint;
+    if (endpoint === null) return;
+    const { clock, limits } = this.#context;
+    endpoint.ejectedUntilMs = clock.monotonicMs() + limits.ejectMs;
+    this.#tried = [...this.#tried, endpoint];
+    this.#leaveEndpoint();
+    // Nothing was sent, so any other instance may have the request.
+    this.#attempt();
+  }
+
+  onUpstreamBytes(bytes: Buffer): void {
+    if (this.#hasAnswered) this.#takeAnswerBody(bytes, 0);
+    else this.#takeAnswerHead(bytes);
+  }
+
+  onUpstreamEnd(): void {
+    if (this.#hasAnswered && this.#bodyKind === "untilClose") {
+      this.#finishAnswer(false);
+      return;
+    }
+    this.onUpstreamClose();
+  }
+
+  onUpstreamClose(): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    if (this.#hasAnswered) {
+      this.#breakOff();
+      return;
+    }
+    const retries = upstream.wasUsed && this.#canRepeat() && this.#answerHeadPart === null && this.#interimAnswers === 0;
+    upstream.destroy();
+    if (!retries || this.#attempts >= this.#context.limits.attempts) {
+      this.#fail(502, noAnswer);
+      return;
+    }
+    this.#isSent = false;
+    this.#leaveEndpoint();
+    this.#attempt();
+  }
+
+  onUpstreamDrain(): void {
+    if (!this.#isRequestDone) this.#client.unpause();
+  }
+
+  // The answer.
+
+  #takeAnswerHead(bytes: Buffer): void {
+    const { limits } = this.#context;
+    let input = this.#answerHeadPart === null ? bytes : Buffer.concat([this.#answerHeadPart, bytes]);
+    for (;;) {
+      const text = input.toString("latin1", 0, Math.min(input.length, limits.responseHeadBytes + limits.oneWriteBytes));
+      const end = text.indexOf("\r\n\r\n");
+      if (end === -1 || end > limits.responseHeadBytes) {
+        if (text.length > limits.responseHeadBytes) {
+          this.#fail(502, "the app's answer has too long a head");
+          return;
+        }
+        this.#answerHeadPart = input;
+        return;
+      }
+      const refused = this.#answer.read(text, end, this.#request.method, limits.headerLines);
+      if (refused !== null) {
+        this.#fail(502, refused.reason);
+        return;
+      }
+      this.#answerHeadPart = null;
+      if (this.#answer.status >= 200) {
+        this.#startAnswer(input, text, end + 4);
+        return;
+      }
+      if (this.#answer.status === 101) {
+        this.#switchProtocols(input.subarray(end + 4));
+        return;
+      }
+      if (++this.#interimAnswers > limits.interimAnswers) {
+        this.#fail(502, "the app sent too many interim answers");
+        return;
+      }
+      this.#passInterim();
+      if (end + 4 === input.length) return;
+      input = input.subarray(end + 4);
+    }
+  }
+
+  #passInterim(): void {
+    const { status, statusText, kept } = this.#answer;
+    // HTTP/1.0 knows no interim answers, and nobody waits for a 100 that was not asked for.
+    if (this.#request.minor === 0 || (status === 100 && !this.#request.expectsContinue)) return;
+    this.#client.write(`HTTP/1.1 ${statusText}\r\n${kept}\r\n`);
+  }
+
+  #startAnswer(input: Buffer, text: string, bodyStart: number): void {
+    const answer = this.#answer;
+    const { limits } = this.#context;
+    const { minor, method } = this.#request;
+    this.#hasAnswered = true;
+    const hasNoBody = method === "HEAD" || answer.status === 204 || answer.status === 304;
+    if (answer.isChunked) {
+      this.#bodyKind = "chunked";
+      this.#answerChunks = new ChunkedReader();
+    } else if (answer.contentLength >= 0) {
+      this.#bodyKind = hasNoBody || answer.contentLength === 0 ? "none" : "length";
+      this.#answerLeft = answer.contentLength;
+    } else this.#bodyKind = "untilClose";
+    const isOpenEnded = this.#bodyKind === "chunked" || this.#bodyKind === "untilClose";
+    this.#chunksForClient = isOpenEnded && minor === 1;
+    this.#keepsClient = this.#client.mayKeep && this.#request.keepAlive && this.#isRequestDone && !(isOpenEnded && minor === 0);
+    const head =
+      `HTTP/1.1 ${answer.statusText}\r\n${answer.kept}` +
+      (this.#chunksForClient ? "transfer-encoding: chunked\r\n" : "") +
+      (this.#keepsClient ? (minor === 0 ? "connection: keep-alive\r\n\r\n" : "\r\n") : "connection: close\r\n\r\n");
+    if (this.#bodyKind === "length" && input.length - bodyStart <= this.#answerLeft && input.length === text.length) {
+      // The common case: what is here of the body leaves in the same write as the head.
+      this.#answerLeft -= input.length - bodyStart;
+      this.#write(bodyStart === text.length ? head : head + text.slice(bodyStart));
+      if (this.#answerLeft === 0) this.#finishAnswer(true);
+      else this.#client.allow(limits.answerIdleMs);
+      return;
+    }
+    this.#client.cork();
+    this.#write(head);
+    if (this.#bodyKind === "none" || bodyStart < input.length) this.#takeAnswerBody(input, bodyStart);
+    else this.#client.allow(limits.answerIdleMs);
+    this.#client.uncork();
+  }
+
+  #takeAnswerBody(bytes: Buffer, from: number): void {
+    let end = bytes.length;
+    let isDone = false;
+    if (this.#answerChunks !== null) {
+      const pieces: Buffer[] = [];
+      end = this.#answerChunks.read(bytes, from, pieces);
+      if (this.#answerChunks.hasFailed) {
+        this.#breakOff();
+        return;
+      }
+      isDone = this.#answerChunks.isDone;
+      if (this.#chunksForClient) {
+        const framed = frameChunk(pieces, isDone, this.#context.limits.oneWriteBytes);
+        if (framed !== null) this.#write(framed);
+      } else for (const piece of pieces) this.#write(piece);
+    } else if (this.#bodyKind === "untilClose") {
+      const piece = bytes.subarray(from);
+      if (piece.length > 0)
+        this.#write(this.#chunksForClient ? (frameChunk([piece], false, this.#context.limits.oneWriteBytes) ?? "") : piece);
+    } else {
+      end = Math.min(bytes.length, from + this.#answerLeft);
+      this.#answerLeft -= end - from;
+      if (end > from) this.#write(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
+      isDone = this.#answerLeft === 0;
+    }
+    // More bytes than the answer has: nobody can say whose they are.
+    if (isDone) this.#finishAnswer(end === bytes.length);
+    else this.#client.allow(this.#context.limits.answerIdleMs);
+  }
+
+  #write(piece: Buffer | string): void {
+    if (this.#target !== null) this.#target.counters.bytesOut += piece.length;
+    if (this.#client.write(piece)) return;
+    this.#upstream?.socket.pause();
+  }
+
+  /** The client takes more. */
+  onClientDrain(): void {
+    this.#upstream?.socket.resume();
+  }
+
+  #finishAnswer(upstreamIsClean: boolean): void {
+    if (this.#bodyKind === "untilClose" && this.#chunksForClient) this.#client.write(lastChunk);
+    const upstream = this.#upstream;
+    const { limits } = this.#context;
+    if (upstream !== null) {
+      const { keepAlive, keepForMs } = this.#answer;
+      // A second of the app's own limit is left for what is under way.
+      const idleMs = keepForMs === -1 ? limits.upstreamIdleMs : Math.min(limits.upstreamIdleMs, keepForMs - 1_000);
+      if (upstreamIsClean && keepAlive && this.#isRequestDone && this.#bodyKind !== "untilClose" && idleMs > 0) {
+        upstream.socket.resume();
+        upstream.release(idleMs);
+      } else upstream.destroy();
+    }
+    this.#end(this.#answer.status);
+    this.#client.exchangeDone(this.#keepsClient && this.#isRequestDone);
+  }
+
+  #switchProtocols(rest: Buffer): void {
+    const upstream = this.#upstream;
+    const endpoint = this.#endpoint;
+    const { upgrade, kept } = this.#answer;
+    const asked = this.#request.upgrade.toLowerCase();
+    if (upstream === null || endpoint === null || asked === "" || upgrade.toLowerCase() !== asked) {
+      this.#fail(502, "the app switched to a protocol that was not asked for");
+      return;
+    }
+    // From here on the tunnel owns the endpoint's open count.
+    this.#endpoint = null;
+    this.#upstream = null;
+    const head = `HTTP/1.1 101 Switching Protocols\r\n${kept}connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`;
+    this.#end(101);
+    this.#client.tunnel(upstream.detach(), head, rest, () => endpoint.end());
+  }
+
+  // Ends that are none.
+
+  /** The time that the client allowed for what it waits for is over. */
+  onDeadline(): void {
+    if (this.#hasAnswered) this.#breakOff();
+    else if (!this.#isRequestDone) this.#refuse(408, "the request's body did not arrive in time");
+    else this.#fail(504, lateAnswer);
+  }
+
+  /** The client is gone. */
+  abandon(): void {
+    if (this.#isOver) return;
+    this.#upstream?.destroy();
+    // Leaving is the client's right and says nothing about the app.
+    this.#end(this.#hasAnswered ? this.#answer.status : 499);
+  }
+
+  /** The request turned out to be no good, after some of it was sent. */
+  #refuse(status: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#upstream?.destroy();
+    if (this.#hasAnswered) {
+      this.#breakOff();
+      return;
+    }
+    this.#end(status);
+    this.#client.answerItself({ status, message: reason }, false);
+  }
+
+  #fail(status: number, reason: string, headers?: Readonly<Record<string, string>>): void {
+    if (this.#isOver) return;
+    this.#upstream?.destroy();
+    this.#end(status);
+    const { process, app, space } = this.#route.route;
+    const message = status === 503 ? reason : `${reason} (process "${process}" of app "${app}" in space "${space}")`;
+    this.#client.answerItself({ status, message, ...(headers === undefined ? {} : { headers }) }, this.#isRequestDone);
+  }
+
+  /** An answer that was begun cannot be finished: only a cut connection tells the client. */
+  #breakOff(): void {
+    if (this.#isOver) return;
+    this.#upstream?.destroy();
+    this.#end(0);
+    this.#client.destroy();
+  }
+
+  #end(status: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#isHeld) this.#route.held.delete(this);
+    this.#target?.counters.count(status, this.#context.clock.monotonicMs() - this.#startedAtMs);
+    this.#leaveEndpoint();
+  }
+}
+
+/** The pieces as one chunk, and the last chunk if that was all; null if there is nothing to send. */
+function frameChunk(pieces: readonly Buffer[], isLast: boolean, oneWriteBytes: number): Buffer | string | null {
+  const [first] = pieces;
+  if (first === undefined) return isLast ? lastChunk : null;
+  let size = 0;
+  for (const piece of pieces) size += piece.length;
+  const head = `${size.toString(16)}\r\n`;
+  const tail = isLast ? `\r\n${lastChunk}` : "\r\n";
+  if (size <= oneWriteBytes) {
+    let text = head;
+    for (const piece of pieces) text += piece.toString("latin1");
+    return text + tail;
+  }
+  return Buffer.concat([Buffer.from(head, "latin1"), ...pieces, Buffer.from(tail, "latin1")]);
+}

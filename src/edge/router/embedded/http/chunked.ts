@@ -1,0 +1,114 @@
+import { fieldValue, token } from "./characters.ts";
+
+/** Longest chunk extension that is read (and dropped). */
+const longestExtension = 256;
+/** Longest trailer section that is read (and dropped). */
+const longestTrailers = 8_192;
+/** Eight hex digits are 4 GiB: more than one chunk ever has, far from where numbers round. */
+const longestSize = 8;
+
+const step = {
+  size: 0,
+  extension: 1,
+  sizeEnd: 2,
+  body: 3,
+  bodyCr: 4,
+  bodyLf: 5,
+  lineStart: 6,
+  trailerName: 7,
+  trailer: 8,
+  trailerLf: 9,
+  lastLf: 10,
+  done: 11,
+  failed: 12,
+} as const;
+type Step = (typeof step)[keyof typeof step];
+
+/** Takes chunked framing off a body, strictly: RFC 9112, section 7.1, without its tolerance for bare LF or blanks. Extensions and trailers are dropped. */
+export class ChunkedReader {
+  #step: Step = step.size;
+  #digits = 0;
+  #size = 0;
+  #extra = 0;
+
+  get isDone(): boolean {
+    return this.#step === step.done;
+  }
+
+  get hasFailed(): boolean {
+    return this.#step === step.failed;
+  }
+
+  /**
+   * Reads `bytes` from `from`, pushes the pieces of the body onto `out` (views, not copies), and returns where it stopped: at the end, or right
+   * after the body's last byte.
+   */
+  read(bytes: Buffer, from: number, out: Buffer[]): number {
+    let at = from;
+    while (at < bytes.length && this.#step < step.done) {
+      if (this.#step === step.body) {
+        const end = Math.min(bytes.length, at + this.#size);
+        out.push(bytes.subarray(at, end));
+        this.#size -= end - at;
+        at = end;
+        if (this.#size === 0) this.#step = step.bodyCr;
+      } else this.#step = this.#next(bytes[at++] as number);
+    }
+    return at;
+  }
+
+  #next(byte: number): Step {
+    switch (this.#step) {
+      case step.size: {
+        const digit = hexDigit(byte);
+        if (digit !== -1) {
+          this.#size = this.#size * 16 + digit;
+          return ++this.#digits > longestSize ? step.failed : step.size;
+        }
+        if (this.#digits === 0) return step.failed;
+        this.#extra = 0;
+        return byte === 13 ? step.sizeEnd : byte === 59 ? step.extension : step.failed;
+      }
+      case step.extension:
+        if (byte === 13) return step.sizeEnd;
+        return fieldValue[byte] === 1 && ++this.#extra <= longestExtension ? step.extension : step.failed;
+      case step.sizeEnd:
+        if (byte !== 10) return step.failed;
+        this.#digits = 0;
+        this.#extra = 0;
+        return this.#size === 0 ? step.lineStart : step.body;
+      case step.bodyCr:
+        return byte === 13 ? step.bodyLf : step.failed;
+      case step.bodyLf:
+        return byte === 10 ? step.size : step.failed;
+      case step.lineStart:
+        if (byte === 13) return step.lastLf;
+        return token[byte] === 1 ? this.#trailer(step.trailerName) : step.failed;
+      case step.trailerName:
+        if (byte === 58) return this.#trailer(step.trailer);
+        return token[byte] === 1 ? this.#trailer(step.trailerName) : step.failed;
+      case step.trailer:
+        if (byte === 13) return step.trailerLf;
+        return fieldValue[byte] === 1 ? this.#trailer(step.trailer) : step.failed;
+      case step.trailerLf:
+        return byte === 10 ? step.lineStart : step.failed;
+      case step.lastLf:
+        return byte === 10 ? step.done : step.failed;
+      default:
+        return step.failed;
+    }
+  }
+
+  #trailer(next: Step): Step {
+    return ++this.#extra <= longestTrailers ? next : step.failed;
+  }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 48 && byte <= 57) return byte - 48;
+  const lower = byte | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
+}
+
+/** What ends a chunked body. */
+export const lastChunk = "0\r\n\r\n";

@@ -1,0 +1,84 @@
+/** Every bound of the embedded router. Tests pass smaller ones. */
+export interface Limits {
+  /** Longest request line: what browsers and other servers take; beyond is 414. */
+  readonly requestLineBytes: number;
+  /** Longest request head, which is held in memory for each connection that is sending one; beyond is 431. */
+  readonly requestHeadBytes: number;
+  /** Longest response head: generous for many cookies, yet bounded. */
+  readonly responseHeadBytes: number;
+  /** Most header lines either way; parsing is linear, but apps often are not. */
+  readonly headerLines: number;
+  /** Most interim (1xx) answers before the final one; more is a flood. */
+  readonly interimAnswers: number;
+  /** Bytes that wait for a slow receiver, or for the answer before them, before their sender is paused. */
+  readonly bufferBytes: number;
+  /** Bodies up to this size leave in the same write as their head. */
+  readonly oneWriteBytes: number;
+  /** A whole request head has to arrive in this time, however slowly it trickles. */
+  readonly headMs: number;
+  /** Idle keep-alive connections of clients: longer than the 60 s of common load balancers, so that they close first. */
+  readonly clientIdleMs: number;
+  /** No byte of a body for this long ends the request. */
+  readonly bodyIdleMs: number;
+  /** Connecting to an instance on this machine or network takes microseconds; this long means that nobody takes connections. */
+  readonly connectMs: number;
+  /** Until the first byte of an answer: long polls and slow reports are real, for ever is not. */
+  readonly answerMs: number;
+  /** Silence in the middle of an answer, as event streams have it. */
+  readonly answerIdleMs: number;
+  /** A client that has closed its side may still read; mostly it is gone. */
+  readonly halfClosedMs: number;
+  /** A WebSocket without a byte either way. */
+  readonly tunnelIdleMs: number;
+  /** After an answer that ends the connection the rest of the request is read and dropped for so long and so far, so that a reset does not
+   * destroy the answer on its way. */
+  readonly lingerMs: number;
+  readonly lingerBytes: number;
+  /** Idle connections to an instance: below the 5 s after which Node, uvicorn and others close theirs, so that requests seldom meet a closing one. */
+  readonly upstreamIdleMs: number;
+  /** A request that cannot be repeated only takes a connection that was used within this time, for the same reason. */
+  readonly upstreamFreshMs: number;
+  /** Idle connections kept to one instance: what a burst leaves behind is not worth more descriptors. */
+  readonly upstreamIdlePerEndpoint: number;
+  /** Instances tried for one request. */
+  readonly attempts: number;
+  /** An instance that refuses connections is passed over for so long while others are there. */
+  readonly ejectMs: number;
+  /** A request waits for an instance for so long: a restart in place takes less, a person waits for more. */
+  readonly holdMs: number;
+  /** Requests that wait for one route. */
+  readonly heldPerRoute: number;
+  /** How often a route with waiting requests tries its instances. */
+  readonly holdProbeMs: number;
+  /** Connections of clients over all ports; each may need a second descriptor towards an instance. */
+  readonly clients: number;
+}
+
+export const defaultLimits: Limits = {
+  requestLineBytes: 8_192,
+  requestHeadBytes: 32_768,
+  responseHeadBytes: 65_536,
+  headerLines: 100,
+  interimAnswers: 20,
+  bufferBytes: 65_536,
+  oneWriteBytes: 16_384,
+  headMs: 10_000,
+  clientIdleMs: 75_000,
+  bodyIdleMs: 30_000,
+  connectMs: 2_000,
+  answerMs: 300_000,
+  answerIdleMs: 600_000,
+  halfClosedMs: 10_000,
+  tunnelIdleMs: 3_600_000,
+  lingerMs: 2_000,
+  lingerBytes: 2 ** 20,
+  upstreamIdleMs: 4_000,
+  upstreamFreshMs: 1_000,
+  upstreamIdlePerEndpoint: 256,
+  attempts: 3,
+  ejectMs: 1_000,
+  holdMs: 2_000,
+  heldPerRoute: 1_000,
+  holdProbeMs: 10,
+  clients: 20_000,
+};

@@ -1,0 +1,133 @@
+import { once } from "node:events";
+import net from "node:net";
+import { ClientConnection, type ClientOwner, type FindRoute } from "./client-connection.ts";
+import type { EdgeContext } from "./context.ts";
+import type { LiveRoute } from "./live-route.ts";
+import { renderPage } from "./pages.ts";
+import { TcpConnection } from "./tcp-connection.ts";
+import type { Tunnel } from "./tunnel.ts";
+
+/** Connections of clients over all listeners of one router. */
+export interface ClientCount {
+  open: number;
+}
+
+export type ListenerKind =
+  | { readonly protocol: "http"; readonly findRoute: FindRoute }
+  | { readonly protocol: "tcp"; readonly route: LiveRoute };
+
+/** Waiting connections that the kernel holds while the loop is busy: a burst of thousands must not be refused. */
+const backlog = 4_096;
+
+/** One address that clients connect to, and the connections that came in there. */
+export class Listener implements ClientOwner {
+  readonly #server: net.Server;
+  readonly #kind: ListenerKind;
+  readonly #context: EdgeContext;
+  readonly #count: ClientCount;
+  readonly #clients = new Set<ClientConnection>();
+  readonly #sockets = new Set<net.Socket>();
+  readonly #tunnels = new Set<Tunnel>();
+  #onEmpty: (() => void) | null = null;
+
+  constructor(kind: ListenerKind, context: EdgeContext, count: ClientCount) {
+    this.#kind = kind;
+    this.#context = context;
+    this.#count = count;
+    this.#server = net.createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
+  }
+
+  /** @throws {Error} of `listen`, such as EADDRINUSE. */
+  async open(host: string, port: number): Promise<void> {
+    this.#server.listen({ host, port, backlog });
+    await once(this.#server, "listening");
+    this.#server.on("error", (error) => this.#context.log.error("accepting a connection failed", { port, error: error.message }));
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  get findRoute(): FindRoute {
+    return this.#kind.protocol === "http" ? this.#kind.findRoute : () => null;
+  }
+
+  /** Takes no new connections; those there are end after what they do now. Resolves when all are gone. */
+  async closeGently(): Promise<void> {
+    if (this.#server.listening) this.#server.close();
+    for (const client of this.#clients) client.closeGently();
+    if (this.#isEmpty) return;
+    await new Promise<void>((resolve) => (this.#onEmpty = resolve));
+  }
+
+  /** Cuts every connection. */
+  destroy(): void {
+    if (this.#server.listening) this.#server.close();
+    for (const client of this.#clients) client.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    for (const tunnel of this.#tunnels) tunnel.destroy();
+  }
+
+  onClientClose(client: ClientConnection): void {
+    this.#clients.delete(client);
+    this.#count.open--;
+    this.#checkEmpty();
+  }
+
+  onTunnel(tunnel: Tunnel): void {
+    this.#count.open++;
+    this.#tunnels.add(tunnel);
+  }
+
+  onTunnelClose(tunnel: Tunnel): void {
+    this.#count.open--;
+    this.#tunnels.delete(tunnel);
+    this.#checkEmpty();
+  }
+
+  get #isEmpty(): boolean {
+    return this.#clients.size + this.#sockets.size + this.#tunnels.size === 0;
+  }
+
+  #checkEmpty(): void {
+    if (this.#isEmpty) this.#onEmpty?.();
+  }
+
+  #accept(socket: net.Socket): void {
+    if (this.#count.open >= this.#context.limits.clients) {
+      this.#shed(socket);
+      return;
+    }
+    this.#count.open++;
+    if (this.#kind.protocol === "http") this.#clients.add(new ClientConnection(socket, this, this.#context));
+    else this.#acceptTcp(socket, this.#kind.route);
+  }
+
+  #acceptTcp(socket: net.Socket, route: LiveRoute): void {
+    let held: Tunnel | null = null;
+    this.#sockets.add(socket);
+    const onTunnel = (tunnel: Tunnel | null) => {
+      this.#sockets.delete(socket);
+      held = tunnel;
+      if (tunnel !== null) this.#tunnels.add(tunnel);
+    };
+    new TcpConnection(socket, route, this.#context, onTunnel, () => {
+      this.#count.open--;
+      if (held !== null) this.#tunnels.delete(held);
+      this.#checkEmpty();
+    });
+  }
+
+  /** Too many clients: one that is told so comes back, one that waits in the dark does not. */
+  #shed(socket: net.Socket): void {
+    socket.on("error", () => {});
+    if (this.#kind.protocol === "tcp") {
+      socket.destroy();
+      return;
+    }
+    const page = { status: 503, message: "the edge has as many connections as it can hold", headers: { "retry-after": "1" } };
+    const options = { wantsHtml: false, withBody: true, connection: "close", nowMs: this.#context.clock.nowMs() } as const;
+    socket.end(renderPage(page, options), "latin1", () => socket.destroy());
+  }
+}

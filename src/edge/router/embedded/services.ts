@@ -1,0 +1,112 @@
+import { hasCode } from "#model/errors.ts";
+import type { RouteId } from "#model/names.ts";
+import type { ListenerProblem } from "../router.ts";
+import type { EdgeContext } from "./context.ts";
+import { type ClientCount, Listener, type ListenerKind } from "./listener.ts";
+import type { LiveRoute } from "./live-route.ts";
+
+/** How often a port that was taken is tried again: whoever has it may let go at any time. */
+const retryEveryMs = 1_000;
+/** Service addresses are for apps on this machine alone. */
+const serviceHost = "127.0.0.1";
+
+interface Wanted {
+  readonly live: LiveRoute;
+  readonly port: number;
+  readonly protocol: "http" | "tcp";
+}
+
+/** The loopback ports that routes have for themselves: opened, closed and, where taken, tried again. */
+export class Services {
+  readonly #context: EdgeContext;
+  readonly #count: ClientCount;
+  readonly #signal: AbortSignal;
+  readonly #wanted = new Map<RouteId, Wanted>();
+  readonly #open = new Map<number, { readonly listener: Listener; readonly wanted: Wanted }>();
+  readonly #problems = new Map<RouteId, ListenerProblem>();
+  /** Closed to new connections, with some still open. */
+  readonly #closing = new Set<Listener>();
+  #isRetrying = false;
+
+  constructor(context: EdgeContext, count: ClientCount, signal: AbortSignal) {
+    this.#context = context;
+    this.#count = count;
+    this.#signal = signal;
+  }
+
+  want(live: LiveRoute, port: number, protocol: "http" | "tcp"): void {
+    this.#wanted.set(live.route.id, { live, port, protocol });
+  }
+
+  unwant(id: RouteId): void {
+    this.#wanted.delete(id);
+  }
+
+  /** Makes what listens what is wanted. Resolves once every port that can be opened is open. */
+  async settle(): Promise<void> {
+    for (const [port, { listener, wanted }] of this.#open) {
+      if (this.#wanted.get(wanted.live.route.id) === wanted) continue;
+      this.#open.delete(port);
+      this.#closing.add(listener);
+      void listener.closeGently().then(() => this.#closing.delete(listener));
+    }
+    for (const id of this.#problems.keys()) if (!this.#wanted.has(id)) this.#problems.delete(id);
+    await Promise.all([...this.#wanted.values()].map((wanted) => this.#ensure(wanted)));
+    if (this.#problems.size > 0 && !this.#isRetrying) void this.#retry();
+  }
+
+  problems(): readonly ListenerProblem[] {
+    return [...this.#problems.values()];
+  }
+
+  get listeners(): readonly Listener[] {
+    return [...[...this.#open.values()].map(({ listener }) => listener), ...this.#closing];
+  }
+
+  async #ensure(wanted: Wanted): Promise<void> {
+    const { live, port, protocol } = wanted;
+    const holder = this.#open.get(port);
+    if (holder?.wanted === wanted) return;
+    if (holder !== undefined) return this.#report(wanted, "EADDRINUSE", `route "${holder.wanted.live.route.id}" has the port`);
+    const kind: ListenerKind = protocol === "http" ? { protocol, findRoute: () => live } : { protocol, route: live };
+    const listener = new Listener(kind, this.#context, this.#count);
+    this.#open.set(port, { listener, wanted });
+    try {
+      await listener.open(serviceHost, port);
+      this.#problems.delete(live.route.id);
+    } catch (error) {
+      this.#open.delete(port);
+      this.#report(
+        wanted,
+        hasCode(error, "EADDRINUSE") ? "PORT_IN_USE" : "INTERNAL",
+        error instanceof Error ? error.message : String(error),
+      );
+    }
+  }
+
+  #report({ live, port }: Wanted, code: string, message: string): void {
+    const route = live.route.id;
+    if (!this.#problems.has(route)) this.#context.log.warn("service port could not be opened", { route, port, code, error: message });
+    this.#problems.set(route, { route, port, code, message });
+  }
+
+  async #retry(): Promise<void> {
+    this.#isRetrying = true;
+    try {
+      while (this.#problems.size > 0) {
+        await this.#context.clock.sleep(retryEveryMs, this.#signal);
+        await Promise.all(
+          [...this.#problems.keys()].map(async (id) => {
+            const wanted = this.#wanted.get(id);
+            if (wanted === undefined) this.#problems.delete(id);
+            else await this.#ensure(wanted);
+          }),
+        );
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) throw error;
+    } finally {
+      this.#isRetrying = false;
+    }
+  }
+}

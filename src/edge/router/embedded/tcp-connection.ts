@@ -1,0 +1,119 @@
+import type net from "node:net";
+import type { EdgeContext } from "./context.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { HeldRequest } from "./held-requests.ts";
+import type { LiveRoute } from "./live-route.ts";
+import { Tunnel } from "./tunnel.ts";
+import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
+
+/** A client of a tcp service while it looks for an instance; after that, the tunnel has it. */
+export class TcpConnection implements UpstreamUser, HeldRequest {
+  heldUntilMs = 0;
+  readonly #socket: net.Socket;
+  readonly #route: LiveRoute;
+  readonly #context: EdgeContext;
+  readonly #startedAtMs: number;
+  readonly #onTunnel: (tunnel: Tunnel | null) => void;
+  #upstream: UpstreamConnection | null = null;
+  #endpoint: Endpoint | null = null;
+  #count: ((status: number) => void) | null = null;
+  #tried: readonly Endpoint[] = [];
+  #isHeld = false;
+
+  /** @param onTunnel told of the tunnel once there is one, and null if there never will be. */
+  constructor(socket: net.Socket, route: LiveRoute, context: EdgeContext, onTunnel: (tunnel: Tunnel | null) => void, onClose: () => void) {
+    this.#socket = socket;
+    this.#route = route;
+    this.#context = context;
+    this.#onTunnel = onTunnel;
+    this.#onClose = onClose;
+    this.#startedAtMs = context.clock.monotonicMs();
+    socket.pause();
+    // What broke it does not matter to anyone: "close" follows.
+    socket.on("error", () => {});
+    socket.on("close", () => this.#abandon());
+    this.#attempt();
+  }
+
+  readonly #onClose: () => void;
+
+  #attempt(): void {
+    this.#isHeld = false;
+    const { limits } = this.#context;
+    const choice = this.#tried.length >= limits.attempts ? null : this.#route.choose(this.#tried);
+    if (choice === null) {
+      this.#hold();
+      return;
+    }
+    this.#endpoint = choice.endpoint;
+    this.#count = (status) => choice.target.counters.count(status, this.#context.clock.monotonicMs() - this.#startedAtMs);
+    choice.endpoint.begin();
+    this.#upstream = new UpstreamConnection(choice.endpoint, this, this.#context);
+  }
+
+  #hold(): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + this.#context.limits.holdMs;
+    if (nowMs >= this.heldUntilMs || !this.#route.held.add(this)) {
+      this.giveUp();
+      return;
+    }
+    this.#isHeld = true;
+  }
+
+  resume(): void {
+    this.#tried = [];
+    this.#attempt();
+  }
+
+  giveUp(): void {
+    this.#isHeld = false;
+    this.#count?.(503);
+    this.#socket.destroy();
+  }
+
+  onUpstreamReady(): void {
+    const endpoint = this.#endpoint;
+    const upstream = this.#upstream;
+    if (endpoint === null || upstream === null) return;
+    this.#upstream = null;
+    this.#endpoint = null;
+    this.#count?.(200);
+    for (const event of ["error", "close"]) this.#socket.removeAllListeners(event);
+    // Databases and queues keep quiet connections for days; TCP's own keep-alive finds the dead ones.
+    const tunnel = new Tunnel(this.#socket, upstream.detach(), Number.POSITIVE_INFINITY, this.#context, () => {
+      endpoint.end();
+      this.#onClose();
+    });
+    this.#onTunnel(tunnel);
+  }
+
+  onUpstreamRefused(): void {
+    const endpoint = this.#endpoint;
+    if (endpoint === null) return;
+    endpoint.ejectedUntilMs = this.#context.clock.monotonicMs() + this.#context.limits.ejectMs;
+    this.#tried = [...this.#tried, endpoint];
+    this.#leaveEndpoint();
+    this.#attempt();
+  }
+
+  onUpstreamBytes(): void {}
+  onUpstreamEnd(): void {}
+  onUpstreamDrain(): void {}
+  onUpstreamClose(): void {}
+
+  #leaveEndpoint(): void {
+    const endpoint = this.#endpoint;
+    this.#endpoint = null;
+    this.#upstream = null;
+    endpoint?.end();
+  }
+
+  #abandon(): void {
+    if (this.#isHeld) this.#route.held.delete(this);
+    this.#upstream?.destroy();
+    this.#leaveEndpoint();
+    this.#onTunnel(null);
+    this.#onClose();
+  }
+}

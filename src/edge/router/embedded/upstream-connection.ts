@@ -1,0 +1,107 @@
+import net from "node:net";
+import type { EdgeContext } from "./context.ts";
+import type { Timed } from "./deadlines.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+/** Whoever uses an upstream connection now. */
+export interface UpstreamUser {
+  onUpstreamReady(): void;
+  /** The connection could not be made; nothing was sent. */
+  onUpstreamRefused(error: Error): void;
+  onUpstreamBytes(bytes: Buffer): void;
+  /** The app sends no more. */
+  onUpstreamEnd(): void;
+  onUpstreamDrain(): void;
+  /** The connection is gone. */
+  onUpstreamClose(): void;
+}
+
+/** A connection to an instance, of one user at a time. */
+export class UpstreamConnection implements Timed {
+  readonly socket: net.Socket;
+  readonly endpoint: Endpoint;
+  deadlineMs: number;
+  /** When it last became idle, on the monotonic clock. */
+  idleSinceMs = 0;
+  /** Whether it carried a request before: the app may be closing it at this very moment. */
+  wasUsed = false;
+
+  #user: UpstreamUser | null;
+  #isConnected = false;
+  #error: Error | null = null;
+  readonly #context: EdgeContext;
+
+  constructor(endpoint: Endpoint, user: UpstreamUser, context: EdgeContext) {
+    this.endpoint = endpoint;
+    this.#user = user;
+    this.#context = context;
+    this.deadlineMs = context.clock.monotonicMs() + context.limits.connectMs;
+    const socket = net.connect({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, allowHalfOpen: true });
+    this.socket = socket;
+    context.deadlines.add(this);
+    socket.on("connect", () => {
+      this.#isConnected = true;
+      this.deadlineMs = Number.POSITIVE_INFINITY;
+      this.#user?.onUpstreamReady();
+    });
+    socket.on("data", (bytes: Buffer) => {
+      if (this.#user !== null) this.#user.onUpstreamBytes(bytes);
+      // Bytes that nobody asked for would be taken for the answer to the next request.
+      else socket.destroy();
+    });
+    socket.on("end", () => {
+      if (this.#user !== null) this.#user.onUpstreamEnd();
+      else socket.destroy();
+    });
+    socket.on("drain", () => this.#user?.onUpstreamDrain());
+    socket.on("error", (error) => {
+      this.#error = error;
+    });
+    socket.on("close", () => this.#onClose());
+  }
+
+  /** The caller has found it idle. */
+  take(user: UpstreamUser): void {
+    this.#user = user;
+    this.wasUsed = true;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Its user is done with it, and everything that was sent has been answered in full. */
+  release(keepForMs: number): void {
+    const { clock, limits } = this.#context;
+    this.#user = null;
+    this.idleSinceMs = clock.monotonicMs();
+    this.deadlineMs = this.idleSinceMs + keepForMs;
+    if (!this.endpoint.giveIdle(this, limits.upstreamIdlePerEndpoint)) this.destroy();
+  }
+
+  /** Its user wants nothing more from it, and hears nothing more of it. */
+  destroy(): void {
+    this.#user = null;
+    this.socket.destroy();
+  }
+
+  /** Hands over the bare socket: nothing of this object listens any more. */
+  detach(): net.Socket {
+    this.#user = null;
+    this.#context.deadlines.delete(this);
+    for (const event of ["connect", "data", "end", "drain", "error", "close"]) this.socket.removeAllListeners(event);
+    return this.socket;
+  }
+
+  onDeadline(): void {
+    if (!this.#isConnected) this.socket.destroy(new Error(`no connection within ${this.#context.limits.connectMs} ms`));
+    else this.socket.destroy();
+  }
+
+  #onClose(): void {
+    this.#context.deadlines.delete(this);
+    this.endpoint.forget(this);
+    const user = this.#user;
+    this.#user = null;
+    if (user === null) return;
+    if (this.#isConnected) user.onUpstreamClose();
+    else user.onUpstreamRefused(this.#error ?? new Error("the connection closed before it was made"));
+  }
+}

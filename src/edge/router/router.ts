@@ -1,0 +1,28 @@
+import type { RouteId } from "#model/names.ts";
+import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
+
+/** What changes between two tables. A route in `set` replaces the one with its id. */
+export interface TableChange {
+  readonly set: readonly Route[];
+  readonly remove: readonly RouteId[];
+}
+
+/** A route whose address could not be opened; tried again until it can. */
+export interface ListenerProblem {
+  readonly route: RouteId;
+  readonly port: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Carries traffic by the routes that it is given. The embedded one is Drover's own; others drive a proxy beside it. */
+export interface Router {
+  /** Resolves once the change is in force; a port that is taken is a problem of its route and fails nothing else. */
+  apply(change: TableChange): Promise<void>;
+  problems(): readonly ListenerProblem[];
+  /** Open counts of instances that left the table, first those that left before the call. Endless, until the signal aborts. */
+  draining(signal: AbortSignal): AsyncIterable<Draining>;
+  traffic(): readonly TargetTraffic[];
+  /** Takes no new connections, lets what is under way finish within `withinMs`, then cuts the rest. */
+  close(withinMs: number): Promise<void>;
+}
