@@ -85,6 +85,8 @@ export interface App {
   /** Set when the app is being destroyed: everything of it is stopped, then forgotten. */
   readonly destroying: boolean;
   readonly restartToken: string;
+  /** Of processes that were restarted by themselves since: these count in place of `restartToken`. */
+  readonly restartTokens?: Readonly<Record<ProcessName, string>>;
   /** Stable loopback ports by process, for `needs`. */
   readonly servicePorts: Readonly<Record<ProcessName, number>>;
   readonly createdAtMs: number;

@@ -1,0 +1,347 @@
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex, Readable } from "node:stream";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { errorFields } from "#host/log.ts";
+import type { Clock } from "#model/clock.ts";
+import { DroverError, errorCodes, hasCode, toErrorBody } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import { type SpaceName, spaceName } from "#model/names.ts";
+import { allow } from "../access/access-rule.ts";
+import type { RequestGuard } from "../access/request-guard.ts";
+import type { Authenticator, Principal } from "../access/token.ts";
+import { bodyBytes, limitBytes } from "./body.ts";
+import { entityTag, readPrecondition } from "./etag.ts";
+import type { IdempotencyKeys } from "./idempotency.ts";
+import { checkParams, checkWith } from "./request-check.ts";
+import { callerGone, errorHeaders, sendEvents, sendLines } from "./respond.ts";
+import type { Answer, Call, Method, Route } from "./route.ts";
+import { createSlices } from "./slices.ts";
+
+/** Most bytes of a request's head: a token, an idempotency key and a long path fit many times. */
+const maxHeaderBytes = 16 * 1024;
+/** How long a request's head may trickle in, and its body unless it is a stream. */
+const headersTimeoutMs = 10_000;
+const bodyTimeoutMs = 60_000;
+/** How long an idle connection is kept for the next request. */
+const keepAliveMs = 65_000;
+/** Open connections; beyond, new ones are closed at once so that the ones that are served stay fast. */
+const maxConnections = 10_000;
+/** Streams (watches, logs) open at once. Each costs a socket and a few kilobytes. */
+const maxStreams = 5_000;
+
+export interface ApiOptions {
+  readonly routes: readonly Route[];
+  readonly authenticator: Authenticator;
+  readonly guard: RequestGuard;
+  readonly idempotency: IdempotencyKeys;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly newRequestId: () => string;
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Takes over an upgraded connection at `/v1/exec/<ticket>`. */
+  readonly upgrade: (ticket: string, request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>;
+}
+
+export interface Api {
+  /** Answers on this address, or Unix socket, as well. @returns the port, 0 for a Unix socket. @throws {DroverError} PORT_IN_USE */
+  listen(address: { readonly host: string; readonly port: number } | { readonly path: string }): Promise<number>;
+  /** Ends streams, lets requests in flight finish, closes. */
+  close(): Promise<void>;
+}
+
+/** An API that answers `routes`; several listeners may share one set of routes, each made by a call of this. */
+export async function createApi(options: ApiOptions): Promise<Api> {
+  const { routes, log, clock } = options;
+  const stopping = new AbortController();
+  const app = fastify({
+    logger: false,
+    genReqId: (request: IncomingMessage) => requestIdOf(request) ?? options.newRequestId(),
+    bodyLimit: 2 ** 20,
+    forceCloseConnections: "idle",
+    routerOptions: { maxParamLength: 2_048, caseSensitive: true },
+    keepAliveTimeout: keepAliveMs,
+    // Bodies have their own deadlines: a stream of a source may take long, while JSON may not.
+    requestTimeout: 0,
+    http: { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs },
+    ...(options.tls === undefined
+      ? {}
+      : { https: { ...options.tls, minVersion: "TLSv1.3", maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs } }),
+    clientErrorHandler,
+  } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance;
+  const server = app.server as HttpServer;
+  server.maxConnections = maxConnections;
+
+  app.removeAllContentTypeParsers();
+  // Bodies are read by the route, under its own limit, and only after the caller was let in.
+  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+  app.setNotFoundHandler((request, reply) => sendError(unknownRoute(routes, request.method, request.url), request, reply, log));
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, log));
+
+  const shared: Shared = { ...options, stopping: stopping.signal, slices: createSlices(clock.monotonicMs), openStreams: { count: 0 } };
+  for (const route of routes) {
+    if (route.access === undefined) throw new Error(`${route.method} ${route.path} has no access rule`);
+    if (route.answer.kind !== "upgrade") app.route({ method: route.method, url: route.path, handler: handlerOf(route, shared) });
+  }
+  server.on("upgrade", (request, socket, head) => void upgrade(request, socket, head, options));
+  await app.ready();
+
+  return {
+    listen: async (address) => {
+      try {
+        await app.listen("path" in address ? { path: address.path } : { host: address.host, port: address.port, backlog: 4_096 });
+      } catch (error) {
+        if ("port" in address && (hasCode(error, "EADDRINUSE") || hasCode(error, "EACCES"))) {
+          throw new DroverError("PORT_IN_USE", `the API cannot listen on ${address.host}:${address.port}`, {
+            cause: error,
+            hint: "Stop what listens there, or choose another address with `--api HOST:PORT`.",
+          });
+        }
+        throw error;
+      }
+      const bound = server.address();
+      return typeof bound === "object" && bound !== null ? bound.port : 0;
+    },
+    close: async () => {
+      stopping.abort(new Error("the server stops"));
+      await app.close();
+    },
+  };
+}
+
+interface Shared extends ApiOptions {
+  readonly stopping: AbortSignal;
+  readonly slices: ReturnType<typeof createSlices>;
+  readonly openStreams: { count: number };
+}
+
+function handlerOf(route: Route, shared: Shared): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
+  return async (request, reply) => {
+    shared.guard.check({ method: request.method, headers: request.headers, isUpgrade: false });
+    const principal = shared.authenticator.authenticate(request.headers.authorization);
+    const params = request.params as Readonly<Record<string, string>>;
+    authorize(route, principal, params);
+    checkParams(params);
+    const query = route.query === undefined ? checkWith(noQuery, request.query, "query") : checkWith(route.query, request.query, "query");
+    const gone = callerGone(request.raw, reply.raw);
+    const signal = AbortSignal.any([gone.signal, shared.stopping]);
+    const body = await readBody(route, request, signal);
+    const receipt = shared.idempotency.begin(request.headers["idempotency-key"], route, request, principal, body);
+    try {
+      if (receipt !== null && receipt.repeated !== null) return send(reply.header("idempotency-replayed", "true"), receipt.repeated);
+      const call: Call = {
+        params,
+        principal,
+        precondition: readPrecondition(request.headers),
+        lastEventId: headerText(request.headers["last-event-id"]),
+        receipt,
+        signal,
+        requestId: request.id,
+      };
+      const answer = await route.handle(call, query, body);
+      if ("events" in answer || "lines" in answer) return await stream(reply, answer, shared, signal);
+      return send(reply, answer);
+    } finally {
+      receipt?.end();
+    }
+  };
+}
+
+const noQuery = { safeParse: (value: unknown) => value } as never;
+
+function authorize(route: Route, principal: Principal | null, params: Readonly<Record<string, string>>): void {
+  const named = spaceName.safeParse(params["space"]);
+  const space: SpaceName | null = named.success ? named.data : null;
+  if (allow(principal, route.access, space)) return;
+  throw new DroverError("UNAUTHENTICATED", "the request carries no valid token", {
+    hint: "Send `Authorization: Bearer TOKEN`; the token is in the file `token` of the server's home folder.",
+  });
+}
+
+async function readBody(route: Route, request: FastifyRequest, signal: AbortSignal): Promise<unknown> {
+  const rule = route.body ?? { kind: "none" };
+  const payload = (request.body ?? request.raw) as Readable;
+  const announced = Number(request.headers["content-length"] ?? 0);
+  switch (rule.kind) {
+    case "none":
+      if (announced > 0) await bodyBytes(payload, 1_024, announced, bodyTimeoutMs, signal);
+      return null;
+    case "bytes":
+      return bodyBytes(payload, rule.maxBytes, announced, bodyTimeoutMs, signal);
+    case "stream":
+      return limitBytes(payload, rule.maxBytes, announced);
+    case "json": {
+      const bytes = await bodyBytes(payload, rule.maxBytes, announced, bodyTimeoutMs, signal);
+      requireJsonType(request.headers["content-type"], bytes.length);
+      return checkWith(rule.schema, parseJson(bytes), "body");
+    }
+    default:
+      throw new Error(`unknown body rule ${JSON.stringify(rule satisfies never)}`);
+  }
+}
+
+function requireJsonType(type: string | undefined, bytes: number): void {
+  if (bytes === 0 || /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type ?? "")) return;
+  throw new DroverError("UNSUPPORTED_MEDIA_TYPE", `the body is ${JSON.stringify(type ?? "of no stated type")}, not JSON`, {
+    hint: "Send JSON with `Content-Type: application/json`.",
+  });
+}
+
+function parseJson(bytes: Buffer): unknown {
+  if (bytes.length === 0) return {};
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new DroverError("REQUEST_INVALID", "the body is not JSON", { cause: error, hint: "Check the body; it has to be JSON in UTF-8." });
+  }
+}
+
+function send(reply: FastifyReply, answer: Exclude<Answer, { events: unknown } | { lines: unknown }>): FastifyReply {
+  reply.header("cache-control", "no-store").header("x-content-type-options", "nosniff").header("x-request-id", reply.request.id);
+  if (answer.etag !== undefined) reply.header("etag", entityTag(answer.etag));
+  if ("bytes" in answer) return reply.header("content-type", "application/octet-stream").send(answer.bytes);
+  if ("json" in answer) {
+    return reply
+      .code(answer.status ?? 200)
+      .header("content-type", "application/json; charset=utf-8")
+      .send(JSON.stringify(answer.json));
+  }
+  return reply.code(204).send();
+}
+
+async function stream(
+  reply: FastifyReply,
+  answer: Extract<Answer, { events: unknown } | { lines: unknown }>,
+  shared: Shared,
+  signal: AbortSignal,
+): Promise<void> {
+  const { openStreams, slices } = shared;
+  if (openStreams.count >= maxStreams) {
+    throw new DroverError("OVERLOADED", `${maxStreams} streams are open already`, {
+      hint: "Close watches that are not needed, and try again.",
+    });
+  }
+  openStreams.count++;
+  const response = reply.raw as ServerResponse;
+  response.setHeader("x-request-id", reply.request.id);
+  try {
+    if ("events" in answer) await sendEvents(response, answer.events, slices, signal);
+    else await sendLines(response, answer.lines, signal);
+    reply.hijack();
+  } catch (error) {
+    if (!response.headersSent) throw error;
+    reply.hijack();
+    if (!signal.aborted) shared.log.error("stream failed", { request_id: reply.request.id, ...errorFields(error) });
+  } finally {
+    openStreams.count--;
+  }
+}
+
+function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
+  const known = fromFastify(error);
+  const body = toErrorBody(known);
+  if (body.code === "INTERNAL")
+    log.error("request failed", {
+      request_id: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      ...errorFields(error),
+    });
+  if (reply.raw.headersSent || reply.raw.destroyed) return;
+  reply
+    .code(errorCodes[body.code].status)
+    .headers({
+      ...errorHeaders(body),
+      "content-type": "application/json; charset=utf-8",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      "x-request-id": request.id,
+    })
+    .send(JSON.stringify(body));
+}
+
+/** The framework's own refusals in our words. */
+function fromFastify(error: unknown): unknown {
+  if (error instanceof DroverError) return error;
+  const status = typeof error === "object" && error !== null && "statusCode" in error ? error.statusCode : null;
+  if (status === 413) return new DroverError("BODY_TOO_LARGE", "the body is over its limit", { cause: error, hint: "Send less at once." });
+  if (status === 415)
+    return new DroverError("UNSUPPORTED_MEDIA_TYPE", "the body is of a type that is not read here", {
+      cause: error,
+      hint: "Send JSON with `Content-Type: application/json`.",
+    });
+  if (typeof status === "number" && status >= 400 && status < 500) {
+    return new DroverError("REQUEST_INVALID", "the request is malformed", {
+      cause: error,
+      hint: "Check the path, the query and the headers against the API's reference.",
+    });
+  }
+  return error;
+}
+
+/** `:name` and `*` parts of a path match anything, so a known path with another method can be told from an unknown one. */
+function unknownRoute(routes: readonly Route[], method: string, url: string): DroverError {
+  const path = url.split("?", 1)[0] as string;
+  const methods = routes.filter((route) => pathPattern(route.path).test(path)).map((route) => route.method);
+  const text = path.length > 200 ? `${path.slice(0, 200)}…` : path;
+  if (methods.length === 0) {
+    return new DroverError("ROUTE_UNKNOWN", `the API has no path ${JSON.stringify(text)}`, {
+      hint: "The API's reference is docs/openapi.json; all paths start with /v1/.",
+    });
+  }
+  return new DroverError("METHOD_NOT_ALLOWED", `${JSON.stringify(text)} has no method ${method}`, {
+    hint: `It has ${[...new Set<Method>(methods)].join(", ")}.`,
+  });
+}
+
+function pathPattern(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(/:[a-z]+/gi, "[^/]+").replace("*", ".+")}$`);
+}
+
+async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, options: ApiOptions): Promise<void> {
+  socket.on("error", (error) => options.log.debug("upgraded connection failed", { error: error.message }));
+  try {
+    options.guard.check({ method: request.method ?? "GET", headers: request.headers, isUpgrade: true });
+    const match = /^\/v1\/exec\/([0-9a-f]{1,128})$/.exec(request.url ?? "");
+    if (match === null) throw unknownRoute(options.routes, "UPGRADE", request.url ?? "/");
+    await options.upgrade(match[1] as string, request, socket, head);
+  } catch (error) {
+    const body = toErrorBody(error);
+    if (body.code === "INTERNAL") options.log.error("upgrade failed", errorFields(error));
+    const text = JSON.stringify(body);
+    socket.end(
+      `HTTP/1.1 ${errorCodes[body.code].status} ${body.code}\r\ncontent-type: application/json\r\ncache-control: no-store\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+    );
+  }
+}
+
+/** What Node's parser refuses before there is a request: too large a head, broken framing. */
+function clientErrorHandler(error: Error & { code?: string }, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isTooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const body = JSON.stringify({
+    code: "REQUEST_INVALID",
+    message: isTooLarge ? `the request's head is over ${maxHeaderBytes} bytes` : "the request is not HTTP/1.1 as it should be",
+    hint: "Check the request's headers and framing.",
+    details: null,
+  });
+  const status = isTooLarge
+    ? "431 Request Header Fields Too Large"
+    : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? "408 Request Timeout"
+      : "400 Bad Request";
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncache-control: no-store\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+function requestIdOf(request: IncomingMessage): string | null {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : null;
+}
+
+function headerText(value: string | readonly string[] | undefined): string | null {
+  return typeof value === "string" ? value : null;
+}

@@ -1,0 +1,97 @@
+import type { Readable } from "node:stream";
+import type { z } from "zod";
+import type { AccessRule } from "../access/access-rule.ts";
+import type { Principal } from "../access/token.ts";
+import type { Receipt } from "../operations/receipt.ts";
+
+export type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
+
+type Shape = z.ZodType<Readonly<Record<string, unknown>>>;
+
+/** What a route reads from the body of a request. */
+export type BodyRule =
+  | { readonly kind: "none" }
+  | { readonly kind: "json"; readonly schema: z.ZodType; readonly maxBytes: number }
+  | { readonly kind: "bytes"; readonly maxBytes: number }
+  /** Passed on as it arrives, never held in memory. */
+  | { readonly kind: "stream"; readonly maxBytes: number };
+
+/** What a route answers with, for the reference. */
+export type AnswerRule =
+  | { readonly kind: "none" }
+  | { readonly kind: "json"; readonly schema: z.ZodType; readonly hasEtag?: boolean }
+  | { readonly kind: "bytes" }
+  /** Server-sent events. */
+  | { readonly kind: "events"; readonly schema: z.ZodType }
+  /** One JSON value a line. */
+  | { readonly kind: "lines"; readonly schema: z.ZodType }
+  | { readonly kind: "upgrade" };
+
+/** `If-Match` and `If-None-Match: *` as the revision that the object must have; 0: it must not exist; null: no condition. */
+export type Precondition = number | null;
+
+/** One request, checked: who may not call never gets here, and everything has the form that the route states. */
+export interface Call {
+  readonly params: Readonly<Record<string, string>>;
+  readonly principal: Principal | null;
+  readonly precondition: Precondition;
+  readonly lastEventId: string | null;
+  /** Keeps the answer under the request's idempotency key; null without one. */
+  readonly receipt: Receipt | null;
+  /** Aborted when the caller goes away or the server stops. */
+  readonly signal: AbortSignal;
+  readonly requestId: string;
+}
+
+export interface SentEvent {
+  readonly id?: string | number;
+  readonly event?: string;
+  /** JSON text, already encoded, so that one encoding serves every watcher. */
+  readonly json: string;
+}
+
+export type Answer =
+  | { readonly status?: number; readonly json: unknown; readonly etag?: number }
+  | { readonly status: 204; readonly etag?: number }
+  | { readonly bytes: Uint8Array; readonly etag: number }
+  | { readonly events: AsyncIterable<SentEvent> }
+  | { readonly lines: AsyncIterable<unknown> };
+
+interface RouteOf<Q extends Shape, B> {
+  readonly method: Method;
+  /** Such as `/v1/spaces/:space/apps/:app`; `*` at the end takes the rest of the path. */
+  readonly path: string;
+  /** Name in OpenAPI: a verb and a noun in camel case. */
+  readonly id: string;
+  readonly summary: string;
+  readonly access: AccessRule;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly answer: AnswerRule;
+}
+
+export interface Route extends RouteOf<Shape, BodyRule> {
+  readonly handle: (call: Call, query: unknown, body: unknown) => Promise<Answer>;
+}
+
+type BodyOf<B> = B extends { kind: "json"; schema: infer S extends z.ZodType }
+  ? z.output<S>
+  : B extends { kind: "bytes" }
+    ? Uint8Array
+    : B extends { kind: "stream" }
+      ? Readable
+      : null;
+
+/** Declares a route whose handler gets its query and body with the types of their schemas. */
+export function route<const B extends BodyRule = { kind: "none" }, Q extends Shape = z.ZodType<Record<string, never>>>(
+  declared: RouteOf<Q, B> & { readonly handle: (call: Call, query: z.output<Q>, body: BodyOf<B>) => Promise<Answer> },
+): Route {
+  return declared as unknown as Route;
+}
+
+/** Most bytes of a JSON body. */
+export const jsonBodyBytes = 2 ** 20;
+
+export function json<S extends z.ZodType>(schema: S, maxBytes = jsonBodyBytes): { kind: "json"; schema: S; maxBytes: number } {
+  return { kind: "json", schema, maxBytes };
+}

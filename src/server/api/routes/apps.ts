@@ -1,0 +1,324 @@
+import { z } from "zod";
+import {
+  applied,
+  appStatus,
+  appSummary,
+  changed,
+  environmentRequest,
+  instance,
+  type ReleaseView,
+  reason,
+  release,
+  restartRequest,
+  rollbackRequest,
+  scaleRequest,
+} from "#model/api.ts";
+import type { Release } from "#model/app.ts";
+import { DroverError } from "#model/errors.ts";
+import { type AppName, type InstanceId, type SpaceName, spaceName } from "#model/names.ts";
+import { objects } from "../../objects/objects.ts";
+import {
+  type AppCall,
+  changeEnvironment,
+  destroy,
+  requireApp,
+  restart,
+  rollback,
+  scale,
+  setStopped,
+} from "../../operations/app-operations.ts";
+import { apply } from "../../operations/apply.ts";
+import { targetSpec } from "../../operations/releases.ts";
+import { requireSpace } from "../../operations/space-operations.ts";
+import { requireRevision } from "../etag.ts";
+import { type Call, json, type Route, route, type SentEvent } from "../route.ts";
+import type { Services } from "../services.ts";
+
+const base = "/v1/spaces/:space/apps/:app";
+
+/** A manifest as JSON; its own schema checks it, with positions, on the way in. */
+const manifestBody = z.record(z.string(), z.unknown()).meta({ description: "An app's manifest as JSON; see docs/reference/manifest.md." });
+
+export function appRoutes(services: Services): readonly Route[] {
+  return [...readingRoutes(services), ...changingRoutes(services), ...verbRoutes(services)];
+}
+
+function readingRoutes(services: Services): readonly Route[] {
+  const { store, controlPlane } = services;
+  const summaries = z.object({ apps: z.array(appSummary) });
+  return [
+    route({
+      method: "GET",
+      path: "/v1/apps",
+      id: "listApps",
+      summary: "Apps of one space or of all, by space and name.",
+      access: "read",
+      query: z.strictObject({ space: spaceName.optional() }),
+      answer: { kind: "json", schema: summaries },
+      handle: async (_call, { space }) => ({ json: { apps: controlPlane.summaries(space) } }),
+    }),
+    route({
+      method: "GET",
+      path: "/v1/spaces/:space/apps",
+      id: "listAppsOfSpace",
+      summary: "Apps of a space, by name.",
+      access: "read",
+      answer: { kind: "json", schema: summaries },
+      handle: async ({ params }) => {
+        const { value } = requireSpace(services, params["space"] as SpaceName);
+        return { json: { apps: controlPlane.summaries(value.name) } };
+      },
+    }),
+    route({
+      method: "GET",
+      path: base,
+      id: "getApp",
+      summary: "Everything about one app now.",
+      access: "read",
+      answer: { kind: "json", schema: appStatus, hasEtag: true },
+      handle: async (call) => {
+        const { space, app } = named(call);
+        const view = controlPlane.appStatus(space, app);
+        if (view === null) throw noSuchApp(space, app);
+        return { json: view, etag: view.revision };
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${base}/watch`,
+      id: "watchApp",
+      summary: "The app's status now and after each change, as events `status`; ends with an event `gone` when the app is.",
+      access: "read",
+      answer: { kind: "events", schema: appStatus },
+      handle: async (call) => {
+        const { space, app } = named(call);
+        if (objects.app(store, space, app) === null) throw noSuchApp(space, app);
+        return { events: statusEvents(services, space, app, call.signal) };
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${base}/manifest`,
+      id: "getManifest",
+      summary: "The app's manifest as it is in force: overlay applied, variables filled in.",
+      access: "read",
+      answer: { kind: "json", schema: manifestBody, hasEtag: true },
+      handle: async (call) => {
+        const { space, app } = named(call);
+        const stored = requireApp(services, space, app);
+        return { json: stored.value.manifest, etag: stored.modRevision };
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${base}/why`,
+      id: "whyApp",
+      summary: "Why the app is not running or not ready, in words; empty when it is.",
+      access: "read",
+      answer: { kind: "json", schema: z.object({ reasons: z.array(reason) }) },
+      handle: async (call) => {
+        const { space, app } = named(call);
+        return { json: { reasons: controlPlane.why(space, app) } };
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${base}/instances`,
+      id: "listInstances",
+      summary: "The app's instances.",
+      access: "read",
+      answer: { kind: "json", schema: z.object({ instances: z.array(instance) }) },
+      handle: async (call) => {
+        const { space, app } = named(call);
+        if (objects.app(store, space, app) === null) throw noSuchApp(space, app);
+        return { json: { instances: controlPlane.instances(space, app) } };
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${base}/releases`,
+      id: "listReleases",
+      summary: "The app's releases that are kept, newest first.",
+      access: "read",
+      answer: { kind: "json", schema: z.object({ releases: z.array(release) }) },
+      handle: async (call) => {
+        const { space, app } = named(call);
+        requireApp(services, space, app);
+        const views = objects.releases(store, space, app).map(({ value }) => viewRelease(value));
+        return { json: { releases: views.reverse() } };
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${base}/env`,
+      id: "getEnvironment",
+      summary: "The environment of the release that is wanted.",
+      access: "read",
+      answer: { kind: "json", schema: z.object({ env: z.record(z.string(), z.string()), secrets: z.array(z.string()) }), hasEtag: true },
+      handle: async (call) => {
+        const { space, app } = named(call);
+        const stored = requireApp(services, space, app);
+        const spec = targetSpec(store, stored.value);
+        return { json: { env: spec?.env ?? {}, secrets: Object.keys(spec?.secrets ?? {}) }, etag: stored.modRevision };
+      },
+    }),
+  ];
+}
+
+function changingRoutes(services: Services): readonly Route[] {
+  const answer = { kind: "json", schema: changed } as const;
+  return [
+    route({
+      method: "PUT",
+      path: base,
+      id: "putApp",
+      summary: "Declares one app by its manifest as JSON: what `apply` does for one.",
+      access: "write",
+      body: json(manifestBody),
+      answer: { kind: "json", schema: applied },
+      handle: async (call, _query, manifest) => {
+        const { space, app, receipt, require } = appCall(call);
+        if (manifest["app"] !== undefined && manifest["app"] !== app) {
+          throw new DroverError("REQUEST_INVALID", `the manifest names another app than the path, "${app}"`, {
+            hint: "Use one name in both.",
+          });
+        }
+        // Stringified anew, so that the manifest's checks and positions are those of any other manifest.
+        const documents = [{ file: "(request)", text: JSON.stringify({ app, ...manifest }) }];
+        const request = { documents, space, variables: {}, artifacts: {}, prune: false, force: false, cause: "apply" as const };
+        return { json: await apply(services, request, { receipt, requireApp: require }) };
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: base,
+      id: "destroyApp",
+      summary: "Stops everything of the app, then forgets it.",
+      access: "write",
+      answer,
+      handle: async (call) => ({ json: await destroy(services, appCall(call)) }),
+    }),
+    route({
+      method: "PATCH",
+      path: `${base}/env`,
+      id: "changeEnvironment",
+      summary: "Sets and unsets variables by hand; makes a new release.",
+      access: "write",
+      body: json(environmentRequest),
+      answer,
+      handle: async (call, _query, request) => ({ json: await changeEnvironment(services, appCall(call), request) }),
+    }),
+  ];
+}
+
+function verbRoutes(services: Services): readonly Route[] {
+  const answer = { kind: "json", schema: changed } as const;
+  const nothing = json(z.strictObject({}));
+  return [
+    route({
+      method: "POST",
+      path: `${base}/scale`,
+      id: "scaleApp",
+      summary: "Sets how many instances of each named process are wanted.",
+      access: "write",
+      body: json(scaleRequest),
+      answer,
+      handle: async (call, _query, { instances }) => ({ json: await scale(services, appCall(call), instances) }),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/rollback`,
+      id: "rollbackApp",
+      summary: "Goes back to an earlier release: a new one with the old one's content.",
+      access: "write",
+      body: json(rollbackRequest),
+      answer,
+      handle: async (call, _query, { to }) => ({ json: await rollback(services, appCall(call), to) }),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/restart`,
+      id: "restartApp",
+      summary: "Replaces the app's instances, or those of one process, by new ones of the same release.",
+      access: "write",
+      body: json(restartRequest),
+      answer,
+      handle: async (call, _query, { process }) => ({ json: await restart(services, appCall(call), process) }),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/stop`,
+      id: "stopApp",
+      summary: "Stops the app's instances; it stays declared.",
+      access: "write",
+      body: nothing,
+      answer,
+      handle: async (call) => ({ json: await setStopped(services, appCall(call), true) }),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/start`,
+      id: "startApp",
+      summary: "Starts what `stop` stopped.",
+      access: "write",
+      body: nothing,
+      answer,
+      handle: async (call) => ({ json: await setStopped(services, appCall(call), false) }),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/instances/:instance/restart`,
+      id: "restartInstance",
+      summary: "Restarts one instance in place.",
+      access: "write",
+      body: nothing,
+      answer: { kind: "none" },
+      handle: async (call) => {
+        const { space, app } = named(call);
+        requireApp(services, space, app);
+        await services.controlPlane.restartInstance(`${space}/${app}/${call.params["instance"]}` as InstanceId, call.signal);
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+function named({ params }: Call): { readonly space: SpaceName; readonly app: AppName } {
+  return { space: params["space"] as SpaceName, app: params["app"] as AppName };
+}
+
+function appCall(call: Call): AppCall {
+  const { space, app } = named(call);
+  const require = (current: number) => requireRevision(`app "${app}"`, call.precondition, current);
+  return { space, app, receipt: call.receipt, require };
+}
+
+function noSuchApp(space: SpaceName, app: AppName): DroverError {
+  return new DroverError("APP_NOT_FOUND", `there is no app "${app}" in space "${space}"`, {
+    hint: "List the apps with `drover ps`, or name another space with `--space`.",
+  });
+}
+
+async function* statusEvents({ controlPlane }: Services, space: SpaceName, app: AppName, signal: AbortSignal): AsyncGenerator<SentEvent> {
+  for await (const view of controlPlane.watchApp(space, app, signal)) {
+    if (view === null) {
+      yield { event: "gone", json: "{}" };
+      return;
+    }
+    yield { event: "status", id: view.revision, json: JSON.stringify(view) };
+  }
+}
+
+function viewRelease({ number, state, cause, createdAtMs, failure, spec }: Release): ReleaseView {
+  return {
+    number,
+    state,
+    cause,
+    createdAtMs,
+    artifact: spec.artifact,
+    failure: failure === null ? null : { ...failure, lines: [...failure.lines] },
+    processes: Object.fromEntries(Object.entries(spec.processes).map(([name, { run }]) => [name, run])),
+    env: { ...spec.env },
+    secrets: Object.keys(spec.secrets),
+  };
+}

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { type BuildProgress, buildLimits } from "#model/build.ts";
+import { appName, spaceName } from "#model/names.ts";
+import { parseDurationMs, parseSizeBytes } from "#model/quantities.ts";
+import { recordArtifact } from "../../operations/artifacts.ts";
+import { wholeNumber } from "../query.ts";
+import { type Route, route } from "../route.ts";
+import type { Services } from "../services.ts";
+
+/** Longest build and most memory that may be asked for: beyond, a slip of a digit would hold a machine for days. */
+const longestBuildMs = parseDurationMs("6h") ?? 0;
+const mostMemoryBytes = parseSizeBytes("1TiB") ?? 0;
+
+const query = z.strictObject({
+  space: spaceName,
+  app: appName,
+  run: z.string().min(1).max(16_384).optional().meta({ description: "Command in place of what Drover would find." }),
+  timeoutMs: wholeNumber(longestBuildMs).default(600_000),
+  memoryBytes: wholeNumber(mostMemoryBytes).default(2 * 2 ** 30),
+});
+
+const progress = z
+  .object({ kind: z.enum(["step", "output", "done", "failed"]) })
+  .loose()
+  .meta({
+    id: "BuildProgress",
+    description: "`step` and `output` on the way; the last is `done` with the result or `failed` with an error.",
+  });
+
+export function buildRoutes(services: Services): readonly Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/v1/builds",
+      id: "build",
+      summary: "Builds a source, sent as tar or tar.gz, into an artifact; answers with its progress.",
+      access: "write",
+      query,
+      body: { kind: "stream", maxBytes: buildLimits.sourceBytes },
+      answer: { kind: "lines", schema: progress },
+      handle: async ({ signal }, { space, app, run, timeoutMs, memoryBytes }, source) => {
+        const options = { space, app, run: run ?? null, timeoutMs: Math.max(1, timeoutMs), memoryBytes: Math.max(1, memoryBytes) };
+        return { lines: recorded(services, services.controlPlane.build(options, source, signal)) };
+      },
+    }),
+  ];
+}
+
+/** What the build found is in the store before its `done` is told: whoever has the digest can make a release of it. */
+async function* recorded({ store, clock }: Services, steps: AsyncIterable<BuildProgress>): AsyncGenerator<BuildProgress> {
+  for await (const step of steps) {
+    if (step.kind === "done") await recordArtifact(store, step.result, clock.nowMs());
+    yield step;
+  }
+}

@@ -1,0 +1,28 @@
+import type { Route } from "../route.ts";
+import type { Services } from "../services.ts";
+import { appRoutes } from "./apps.ts";
+import { buildRoutes } from "./builds.ts";
+import { eventRoutes } from "./events.ts";
+import { execRoutes } from "./exec.ts";
+import { installationRoutes } from "./installation.ts";
+import { kvRoutes } from "./kv.ts";
+import { logRoutes } from "./logs.ts";
+import { manifestRoutes } from "./manifests.ts";
+import { secretRoutes } from "./secrets.ts";
+import { spaceRoutes } from "./spaces.ts";
+
+/** All that the API answers. */
+export function allRoutes(services: Services): readonly Route[] {
+  return [
+    ...installationRoutes(services),
+    ...manifestRoutes(services),
+    ...spaceRoutes(services),
+    ...appRoutes(services),
+    ...logRoutes(services),
+    ...execRoutes(services),
+    ...buildRoutes(services),
+    ...secretRoutes(services),
+    ...eventRoutes(services),
+    ...kvRoutes(services),
+  ];
+}

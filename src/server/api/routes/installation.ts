@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { machine, type StatusView, status, version } from "#model/api.ts";
+import { objects } from "../../objects/objects.ts";
+import { viewSpace } from "../../operations/space-operations.ts";
+import { type Route, route } from "../route.ts";
+import type { Services } from "../services.ts";
+
+const health = z.object({ ok: z.literal(true), revision: z.int() }).meta({ id: "Health" });
+
+/** The installation as a whole. */
+export function installationRoutes(services: Services): readonly Route[] {
+  const { store, controlPlane } = services;
+  return [
+    route({
+      method: "GET",
+      path: "/v1/health",
+      id: "getHealth",
+      summary: "Whether the server answers. The only route that needs no token.",
+      access: "open",
+      answer: { kind: "json", schema: health },
+      handle: async () => ({ json: { ok: true, revision: store.revision } }),
+    }),
+    route({
+      method: "GET",
+      path: "/v1/version",
+      id: "getVersion",
+      summary: "Versions of the server and of its API.",
+      access: "read",
+      answer: { kind: "json", schema: version },
+      handle: async () => ({ json: services.version() }),
+    }),
+    route({
+      method: "GET",
+      path: "/v1/status",
+      id: "getStatus",
+      summary: "The whole installation in one answer.",
+      access: "read",
+      answer: { kind: "json", schema: status },
+      handle: async () => ({ json: viewStatus(services) }),
+    }),
+    route({
+      method: "GET",
+      path: "/v1/machines",
+      id: "listMachines",
+      summary: "Machines, what they have, and which isolation holds on them.",
+      access: "read",
+      answer: { kind: "json", schema: z.object({ machines: z.array(machine) }) },
+      handle: async () => ({ json: { machines: controlPlane.machines() } }),
+    }),
+  ];
+}
+
+function viewStatus(services: Services): StatusView {
+  const { store, controlPlane } = services;
+  const apps: Record<string, number> = {};
+  for (const { health: state } of controlPlane.summaries()) apps[state] = (apps[state] ?? 0) + 1;
+  return {
+    version: services.version(),
+    startedAtMs: services.startedAtMs,
+    spaces: objects.spaces(store).map((stored) => viewSpace(services, stored)),
+    apps,
+    machines: [...controlPlane.machines()],
+    edges: [...controlPlane.edges()],
+    addresses: services.addresses(),
+    problems: [...controlPlane.problems()],
+  };
+}

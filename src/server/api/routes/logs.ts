@@ -1,0 +1,66 @@
+import { z } from "zod";
+import { logLine } from "#model/api.ts";
+import { type AppName, type InstanceId, processName, type SpaceName } from "#model/names.ts";
+import type { LogQuery } from "#model/workload.ts";
+import { requireApp } from "../../operations/app-operations.ts";
+import { requireSpace } from "../../operations/space-operations.ts";
+import { flag, wholeNumber } from "../query.ts";
+import { type Route, route } from "../route.ts";
+import type { Services } from "../services.ts";
+
+const query = z.strictObject({
+  tail: wholeNumber(10_000).default(100).meta({ description: "Latest lines before following. Default 100." }),
+  sinceMs: wholeNumber(Number.MAX_SAFE_INTEGER).optional().meta({ description: "Only lines from this moment on, in epoch milliseconds." }),
+  follow: flag.default(false),
+  contains: z.string().max(1_000).optional().meta({ description: "Only lines with this text in them." }),
+  process: processName.optional(),
+  instance: z.string().max(200).optional().meta({ description: "Such as web.7.k3f9b." }),
+});
+
+export function logRoutes(services: Services): readonly Route[] {
+  const { controlPlane } = services;
+  const answer = { kind: "lines", schema: logLine } as const;
+  return [
+    route({
+      method: "GET",
+      path: "/v1/spaces/:space/apps/:app/logs",
+      id: "readLogs",
+      summary: "Output of the app's instances, by time; with `follow` on and on.",
+      access: "read",
+      query,
+      answer,
+      handle: async ({ params, signal }, { process, instance, ...wanted }) => {
+        const space = params["space"] as SpaceName;
+        const app = params["app"] as AppName;
+        requireApp(services, space, app);
+        const prefix = process === undefined ? `${space}/${app}/` : `${space}/${app}/${process}/`;
+        const id = instance === undefined ? null : (`${space}/${app}/${instance}` as InstanceId);
+        return { lines: controlPlane.logs(logQuery(prefix, id, wanted), signal) };
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/v1/spaces/:space/logs",
+      id: "readLogsOfSpace",
+      summary: "Output of all instances of the space.",
+      access: "read",
+      query: query.omit({ process: true, instance: true }),
+      answer,
+      handle: async ({ params, signal }, wanted) => {
+        const { value } = requireSpace(services, params["space"] as SpaceName);
+        return { lines: controlPlane.logs(logQuery(`${value.name}/`, null, wanted), signal) };
+      },
+    }),
+  ];
+}
+
+interface Wanted {
+  readonly tail: number;
+  readonly sinceMs?: number | undefined;
+  readonly follow: boolean;
+  readonly contains?: string | undefined;
+}
+
+function logQuery(prefix: string, instance: InstanceId | null, { tail, sinceMs, follow, contains }: Wanted): LogQuery {
+  return { prefix, instance, tail, sinceMs: sinceMs ?? null, follow, contains: contains ?? null };
+}

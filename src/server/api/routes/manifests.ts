@@ -1,0 +1,34 @@
+import { applied, applyRequest, plan } from "#model/api.ts";
+import { apply, planApply } from "../../operations/apply.ts";
+import { json, type Route, route } from "../route.ts";
+import type { Services } from "../services.ts";
+
+/** The request's bytes: a set of manifests at its limit, every character of it escaped as JSON. */
+const applyBodyBytes = 4 * 2 ** 20;
+
+/** Declaring what is wanted. */
+export function manifestRoutes(services: Services): readonly Route[] {
+  const body = json(applyRequest, applyBodyBytes);
+  return [
+    route({
+      method: "POST",
+      path: "/v1/apply",
+      id: "apply",
+      summary: "Makes the declared spaces and apps the wanted ones, all in one revision or not at all.",
+      access: "write",
+      body,
+      answer: { kind: "json", schema: applied },
+      handle: async ({ receipt }, _query, request) => ({ json: await apply(services, request, { receipt }) }),
+    }),
+    route({
+      method: "POST",
+      path: "/v1/plan",
+      id: "plan",
+      summary: "What the same request would change as an apply. Changes nothing.",
+      access: "read",
+      body,
+      answer: { kind: "json", schema: plan },
+      handle: async (_call, _query, request) => ({ json: planApply(services, request) }),
+    }),
+  ];
+}

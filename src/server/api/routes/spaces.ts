@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { space as spaceView } from "#model/api.ts";
+import type { SpaceName } from "#model/names.ts";
+import { objects } from "../../objects/objects.ts";
+import { deleteSpace, putSpace, requireSpace, spaceSettings, viewSpace } from "../../operations/space-operations.ts";
+import { requireRevision } from "../etag.ts";
+import { json, type Precondition, type Route, route } from "../route.ts";
+import type { Services } from "../services.ts";
+
+export function spaceRoutes(services: Services): readonly Route[] {
+  const nameOf = (params: Readonly<Record<string, string>>) => params["space"] as SpaceName;
+  const requiring = (space: string, precondition: Precondition) => (current: number) =>
+    requireRevision(`space "${space}"`, precondition, current);
+  return [
+    route({
+      method: "GET",
+      path: "/v1/spaces",
+      id: "listSpaces",
+      summary: "All spaces, by name.",
+      access: "read",
+      answer: { kind: "json", schema: z.object({ spaces: z.array(spaceView) }) },
+      handle: async () => ({ json: { spaces: objects.spaces(services.store).map((stored) => viewSpace(services, stored)) } }),
+    }),
+    route({
+      method: "GET",
+      path: "/v1/spaces/:space",
+      id: "getSpace",
+      summary: "One space.",
+      access: "read",
+      answer: { kind: "json", schema: spaceView, hasEtag: true },
+      handle: async ({ params }) => {
+        const stored = requireSpace(services, nameOf(params));
+        return { json: viewSpace(services, stored), etag: stored.modRevision };
+      },
+    }),
+    route({
+      method: "PUT",
+      path: "/v1/spaces/:space",
+      id: "putSpace",
+      summary: "Makes a space, or sets its domain and environment.",
+      access: "write",
+      body: json(spaceSettings),
+      answer: { kind: "json", schema: z.object({ space: z.string(), revision: z.int() }) },
+      handle: async ({ params, receipt, precondition }, _query, settings) => {
+        const space = nameOf(params);
+        const { revision } = await putSpace(services, space, settings, { receipt, require: requiring(space, precondition) });
+        return { json: { space, revision }, etag: revision };
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: "/v1/spaces/:space",
+      id: "deleteSpace",
+      summary: "Deletes a space that has no apps, with its secrets and its key-value pairs.",
+      access: "write",
+      answer: { kind: "json", schema: z.object({ space: z.string(), revision: z.int() }) },
+      handle: async ({ params, receipt, precondition }) => {
+        const space = nameOf(params);
+        return { json: await deleteSpace(services, space, { receipt, require: requiring(space, precondition) }) };
+      },
+    }),
+  ];
+}

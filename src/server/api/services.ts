@@ -1,0 +1,15 @@
+import type { StatusView, Version } from "#model/api.ts";
+import type { Log } from "#model/log.ts";
+import type { ControlPlane } from "../control-plane.ts";
+import type { OperationContext } from "../operations/context.ts";
+import type { ExecTickets } from "./exec-tickets.ts";
+
+/** What the routes' handlers work with. */
+export interface Services extends OperationContext {
+  readonly controlPlane: ControlPlane;
+  readonly tickets: ExecTickets;
+  readonly log: Log;
+  readonly startedAtMs: number;
+  version(): Version;
+  addresses(): StatusView["addresses"];
+}

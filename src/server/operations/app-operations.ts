@@ -1,0 +1,186 @@
+import type { z } from "zod";
+import type { Changed, environmentRequest } from "#model/api.ts";
+import type { App, Release, ReleaseSpec } from "#model/app.ts";
+import { DroverError } from "#model/errors.ts";
+import type { AppName, ProcessName, SpaceName } from "#model/names.ts";
+import { objects, put, type Stored, unchanged } from "../objects/objects.ts";
+import type { OperationContext } from "./context.ts";
+import type { Receipt } from "./receipt.ts";
+import { isEqualJson } from "./release-spec.ts";
+import { newRelease, targetSpec } from "./releases.ts";
+import { transact } from "./transact.ts";
+
+/** Which app, and what the caller asks of its revision and its answer. */
+export interface AppCall {
+  readonly space: SpaceName;
+  readonly app: AppName;
+  readonly receipt: Receipt | null;
+  /** Throws PRECONDITION_FAILED unless the app is at the revision that the caller read. */
+  readonly require: (current: number) => void;
+}
+
+interface AppChange {
+  /** Null: nothing changes. */
+  readonly app: App | null;
+  /** A new release's spec, with what made it. */
+  readonly release?: { readonly spec: ReleaseSpec; readonly cause: string };
+  readonly event: { readonly kind: string; readonly message: string; readonly subject?: string };
+}
+
+/** There is no app of that name, or it is being destroyed. @throws {DroverError} APP_NOT_FOUND */
+export function requireApp({ store }: Pick<OperationContext, "store">, space: SpaceName, app: AppName): Stored<App> {
+  const stored = objects.app(store, space, app);
+  if (stored !== null && !stored.value.destroying) return stored;
+  throw new DroverError("APP_NOT_FOUND", `there is no app "${app}" in space "${space}"`, {
+    hint: "List the apps with `drover ps`, or name another space with `--space`.",
+  });
+}
+
+/** One change of one app, in one commit, repeated from a new reading when somebody else was faster. */
+async function changeApp(context: OperationContext, call: AppCall, change: (app: App) => AppChange): Promise<Changed> {
+  const { store, events, clock } = context;
+  let event: AppChange["event"] | null = null;
+  const changed = await transact(store, call.receipt, () => {
+    const stored = requireApp(context, call.space, call.app);
+    call.require(stored.modRevision);
+    const { app, release, event: told } = change(stored.value);
+    const answer = { space: call.space as string, app: call.app as string, release: stored.value.target };
+    event = null;
+    if (app === null) return { answer, conditions: [], changes: [] };
+    const made = release === undefined ? null : newRelease(store, app, release.spec, release.cause, clock.nowMs());
+    event = made === null ? told : { ...told, subject: String(made.app.lastRelease) };
+    return {
+      answer: { ...answer, release: made?.app.target ?? app.target },
+      conditions: [unchanged(stored.key, stored), ...(made?.conditions ?? [])],
+      changes: [put(stored.key, made?.app ?? app), ...(made?.changes ?? [])],
+    };
+  });
+  if (event !== null) events.append({ ...(event as AppChange["event"]), space: call.space, app: call.app });
+  return changed;
+}
+
+/** @throws {DroverError} PROCESS_NOT_FOUND */
+function requireProcess(context: OperationContext, app: App, process: string): void {
+  const known = [...new Set([...Object.keys(targetSpec(context.store, app)?.processes ?? {}), ...Object.keys(app.instances)])];
+  if (known.includes(process)) return;
+  throw new DroverError("PROCESS_NOT_FOUND", `app "${app.name}" has no process "${process}"`, { hint: `It has ${known.join(", ")}.` });
+}
+
+/** Sets counts by hand. They stay until a manifest that names them is applied. */
+export function scale(context: OperationContext, call: AppCall, instances: Readonly<Record<ProcessName, number>>): Promise<Changed> {
+  return changeApp(context, call, (app) => {
+    for (const process of Object.keys(instances)) requireProcess(context, app, process);
+    const next: App = {
+      ...app,
+      instances: { ...app.instances, ...instances },
+      manual: { ...app.manual, instances: { ...app.manual.instances, ...instances } },
+    };
+    const counts = Object.entries(instances).map(([process, count]) => `${process}=${count}`);
+    return {
+      app: isEqualJson(next, app) ? null : next,
+      event: { kind: "app.scaled", message: `app "${app.name}" is scaled to ${counts.join(", ")}` },
+    };
+  });
+}
+
+/** Sets and takes away variables by hand: a new release of what is wanted now, with only its environment changed. */
+export function changeEnvironment(
+  context: OperationContext,
+  call: AppCall,
+  { set, unset }: z.output<typeof environmentRequest>,
+): Promise<Changed> {
+  return changeApp(context, call, (app) => {
+    const env: Record<string, string | null> = { ...app.manual.env, ...set };
+    for (const name of unset) env[name] = null;
+    const next: App = { ...app, manual: { ...app.manual, env } };
+    const spec = targetSpec(context.store, app);
+    const names = [...Object.keys(set), ...unset].join(", ");
+    const event = { kind: "env.changed", message: `environment of "${app.name}" changed: ${names}` };
+    if (spec === null) return { app: isEqualJson(next, app) ? null : next, event };
+    const wanted: ReleaseSpec = { ...spec, env: sorted(without({ ...spec.env, ...set }, unset)) };
+    if (isEqualJson(wanted, spec)) return { app: isEqualJson(next, app) ? null : next, event };
+    return { app: next, release: { spec: wanted, cause: "env" }, event };
+  });
+}
+
+/**
+ * Goes back to release `to`, or to the one that served before the wanted one: a new release with the old one's spec.
+ * @throws {DroverError} RELEASE_NOT_FOUND
+ */
+export function rollback(context: OperationContext, call: AppCall, to: number | undefined): Promise<Changed> {
+  return changeApp(context, call, (app) => {
+    const release = to === undefined ? releaseBefore(context, app) : objects.release(context.store, app.space, app.name, to)?.value;
+    if (release === undefined || release === null) {
+      throw new DroverError(
+        "RELEASE_NOT_FOUND",
+        to === undefined ? `app "${app.name}" has no earlier release that served` : `app "${app.name}" has no release ${to}`,
+        {
+          hint: "List the releases that are kept with `drover releases`.",
+        },
+      );
+    }
+    return {
+      app: {
+        ...app,
+        instances: { ...Object.fromEntries(Object.keys(release.spec.processes).map((process) => [process, 1])), ...app.instances },
+      },
+      release: { spec: release.spec, cause: `rollback to ${release.number}` },
+      event: { kind: "release.rollback", message: `app "${app.name}" goes back to what release ${release.number} was` },
+    };
+  });
+}
+
+/** The release to go back to: the active one while another is on its way or failed; else the newest that served and was different. */
+function releaseBefore({ store }: OperationContext, app: App): Release | null {
+  const releases = objects.releases(store, app.space, app.name).map(({ value }) => value);
+  if (app.active !== null && app.active !== app.target) return releases.find(({ number }) => number === app.active) ?? null;
+  const current = releases.find(({ number }) => number === app.target);
+  const served = releases.filter(
+    (release) =>
+      release.number < (app.target ?? 0) &&
+      release.state === "superseded" &&
+      release.failure === null &&
+      !isEqualJson(release.spec, current?.spec),
+  );
+  return served.at(-1) ?? null;
+}
+
+/** Replaces all instances, or those of one process, by new ones of the same release, one after another. */
+export function restart(context: OperationContext, call: AppCall, process?: ProcessName): Promise<Changed> {
+  return changeApp(context, call, (app) => {
+    if (process !== undefined) requireProcess(context, app, process);
+    // Unique, because every commit has its own revision and this one is made from the latest.
+    const token = `r${context.store.revision + 1}`;
+    const next: App =
+      process === undefined
+        ? { ...app, restartToken: token, restartTokens: {} }
+        : { ...app, restartTokens: { ...app.restartTokens, [process]: token } };
+    const what = process === undefined ? `app "${app.name}"` : `process "${process}" of "${app.name}"`;
+    return { app: next, event: { kind: "app.restarted", message: `${what} is restarted` } };
+  });
+}
+
+export function setStopped(context: OperationContext, call: AppCall, stopped: boolean): Promise<Changed> {
+  return changeApp(context, call, (app) => ({
+    app: app.stopped === stopped ? null : { ...app, stopped },
+    event: stopped
+      ? { kind: "app.stopped", message: `app "${app.name}" is stopped` }
+      : { kind: "app.started", message: `app "${app.name}" is started` },
+  }));
+}
+
+/** Everything of the app is stopped, then forgotten. */
+export function destroy(context: OperationContext, call: AppCall): Promise<Changed> {
+  return changeApp(context, call, (app) => ({
+    app: { ...app, destroying: true },
+    event: { kind: "app.destroying", message: `app "${app.name}" is destroyed` },
+  }));
+}
+
+function without<V>(record: Readonly<Record<string, V>>, names: readonly string[]): Record<string, V> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
+}
+
+function sorted<V>(record: Readonly<Record<string, V>>): Record<string, V> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,277 @@
+import type { Applied, ApplyRequest, Plan, PlannedChange } from "#model/api.ts";
+import type { App, Space } from "#model/app.ts";
+import { appManifest } from "#model/manifest.ts";
+import type { AppName, SpaceName } from "#model/names.ts";
+import { type Declared, type DeclaredApp, readManifests } from "../manifests/read-manifests.ts";
+import { keys, objects, put, type Stored, unchanged } from "../objects/objects.ts";
+import type { Change, Condition } from "../store/store.ts";
+import { routeOwners } from "./app-routes.ts";
+import type { OperationContext } from "./context.ts";
+import { type DesiredApp, desireApps, type Surroundings } from "./desired-apps.ts";
+import { differences } from "./differences.ts";
+import type { Receipt } from "./receipt.ts";
+import { isEqualJson } from "./release-spec.ts";
+import { newRelease, targetSpec } from "./releases.ts";
+import { takenPorts } from "./service-ports.ts";
+import { transact } from "./transact.ts";
+
+export interface ApplyOptions {
+  readonly receipt?: Receipt | null;
+  /** Throws unless each declared app is at the revision that the caller read; 0: it does not exist. */
+  readonly requireApp?: (current: number) => void;
+  readonly requireSpace?: (current: number) => void;
+}
+
+/** A pass over the whole set: what would change, and the writes that do it. */
+interface Draft {
+  readonly plan: Omit<Plan, "revision">;
+  readonly releases: Applied["releases"];
+  readonly conditions: Condition[];
+  readonly changes: Change[];
+  readonly events: { readonly kind: string; readonly app: string | null; readonly subject?: string; readonly message: string }[];
+}
+
+/** What `apply` with the same request would change. Writes nothing; artifacts that are not built yet are taken as to be built. */
+export function planApply(context: OperationContext, request: ApplyRequest): Plan {
+  const declared = readManifests(request);
+  return { ...draftApply(context, request, declared, "plan").plan, revision: context.store.revision };
+}
+
+/**
+ * Makes the declared set the wanted one, in one commit: all or nothing, however many apps. Declaring what is wanted already changes nothing
+ * and makes no revision.
+ * @throws {DroverError} MANIFEST_INVALID, NOT_YET_SUPPORTED, VARIABLE_MISSING, SECRET_MISSING, ARTIFACT_NOT_FOUND, CANNOT_PLACE, CONFLICT.
+ */
+export async function apply(context: OperationContext, request: ApplyRequest, options: ApplyOptions = {}): Promise<Applied> {
+  const declared = readManifests(request);
+  let draft: Draft | null = null;
+  const { revision, ...answer } = await transact(context.store, options.receipt ?? null, () => {
+    draft = draftApply(context, request, declared, "apply", options);
+    const plan: Plan = { ...draft.plan, revision: context.store.revision };
+    return { answer: { plan, releases: draft.releases }, conditions: draft.conditions, changes: draft.changes };
+  });
+  for (const event of (draft as Draft | null)?.events ?? []) context.events.append({ ...event, space: declared.space });
+  return { ...answer, revision };
+}
+
+function draftApply(
+  context: OperationContext,
+  request: ApplyRequest,
+  declared: Declared,
+  mode: "plan" | "apply",
+  { requireApp, requireSpace }: ApplyOptions = {},
+): Draft {
+  const { store, clock } = context;
+  const nowMs = clock.nowMs();
+  const draft: Draft = { plan: { space: declared.space, changes: [] }, releases: [], conditions: [], changes: [], events: [] };
+  requireSpace?.(objects.space(store, declared.space)?.modRevision ?? 0);
+  const space = draftSpace(context, declared, draft, nowMs);
+  const every = objects.apps(store).filter(({ value }) => !value.destroying || value.space !== declared.space);
+  const existing = new Map(objects.apps(store, declared.space).map((stored) => [stored.value.name, stored]));
+  for (const { manifest } of declared.apps) requireApp?.(existing.get(manifest.app)?.modRevision ?? 0);
+  const names = new Set(declared.apps.map(({ manifest }) => manifest.app));
+  const others = every.filter(({ value }) => value.space !== declared.space || !names.has(value.name)).map(({ value }) => value);
+  const gone = request.prune ? [...existing.values()].filter(({ value }) => !names.has(value.name) && !value.destroying) : [];
+  const goneNames = new Set(gone.map(({ value }) => value.name));
+  const staying = others.filter((app) => app.space !== declared.space || !goneNames.has(app.name));
+  const surroundings: Surroundings = {
+    context,
+    space,
+    others: staying,
+    owners: routeOwners(staying),
+    taken: takenPorts(staying, context.reservedPorts),
+    artifacts: request.artifacts,
+    mode,
+    nowMs,
+  };
+  const desired = desireApps(declared.apps, existing, surroundings);
+  for (const one of desired.apps) draftApp(context, request, one, draft, nowMs);
+  for (const stored of gone) draftDestroy(stored, draft);
+  draftDependents(context, space, existing, names, goneNames, desired.addressOf, draft, nowMs);
+  return draft;
+}
+
+function draftSpace(context: OperationContext, declared: Declared, draft: Draft, nowMs: number): Space {
+  const stored = objects.space(context.store, declared.space);
+  const manifest = declared.spaceManifest?.manifest;
+  const space: Space = {
+    name: declared.space,
+    domain: manifest?.domain ?? (manifest === undefined ? stored?.value.domain : undefined) ?? `${declared.space}.localhost`,
+    env: manifest?.env ?? stored?.value.env ?? {},
+    createdAtMs: stored?.value.createdAtMs ?? nowMs,
+  };
+  const changes = differences(stored === null ? {} : shownSpace(stored.value), shownSpace(space));
+  const action = stored === null ? "create" : changes.length > 0 ? "update" : "none";
+  if (declared.spaceManifest !== null || action === "create") {
+    (draft.plan.changes as PlannedChange[]).push({
+      kind: "space",
+      space: space.name,
+      name: space.name,
+      action,
+      changes: [...changes],
+      source: null,
+      build: null,
+      file: declared.spaceManifest?.file ?? "",
+      warnings: [...declared.warnings],
+    });
+  }
+  // The condition also holds when the space stays as it is: nobody may destroy it under the apps.
+  draft.conditions.push(unchanged(keys.space(space.name), stored));
+  if (action === "none") return stored?.value ?? space;
+  draft.changes.push(put(keys.space(space.name), space));
+  draft.events.push({
+    kind: action === "create" ? "space.created" : "space.changed",
+    app: null,
+    message: `space "${space.name}" was ${action}d`,
+  });
+  return space;
+}
+
+function shownSpace({ domain, env }: Space) {
+  return { domain, env };
+}
+
+function draftApp(context: OperationContext, request: ApplyRequest, desired: DesiredApp, draft: Draft, nowMs: number): void {
+  const { declared, stored, app, spec, warnings } = desired;
+  const before = stored?.value ?? null;
+  const current = before === null ? null : targetSpec(context.store, before);
+  const failed = before !== null && isTargetFailed(context, before);
+  const needsRelease =
+    spec !== null && (current === null || request.force || failed || before?.destroying === true || !isEqualJson(spec, current));
+  const isSame = before !== null && !before.destroying && isEqualJson({ ...before }, { ...app });
+  const action = before === null || before.destroying ? "create" : needsRelease || spec === null ? "release" : isSame ? "none" : "update";
+  (draft.plan.changes as PlannedChange[]).push({
+    kind: "app",
+    space: app.space,
+    name: app.name,
+    action,
+    changes: [...differences(before === null ? {} : effective(before, current), effective(app, spec))],
+    source: declared.manifest.source ?? null,
+    build: buildOf(declared),
+    file: declared.file,
+    warnings: [...warnings],
+  });
+  if (action === "none" || spec === null) return;
+  const release = needsRelease ? newRelease(context.store, app, spec, request.cause, nowMs) : null;
+  draft.conditions.push(unchanged(keys.app(app.space, app.name), stored), ...(release?.conditions ?? []));
+  draft.changes.push(put(keys.app(app.space, app.name), release?.app ?? app), ...(release?.changes ?? []));
+  if (release !== null) draft.releases.push({ space: app.space, app: app.name, release: release.app.lastRelease });
+  draft.events.push({
+    kind: action === "create" ? "app.created" : action === "release" ? "release.created" : "app.changed",
+    app: app.name,
+    ...(release === null ? {} : { subject: String(release.app.lastRelease) }),
+    message:
+      release === null
+        ? `app "${app.name}" changed without a new release (${request.cause})`
+        : `release ${release.app.lastRelease} of "${app.name}" is wanted (${request.cause})`,
+  });
+}
+
+/** A release that failed is not what anybody wants: declaring the same again is another attempt. */
+function isTargetFailed({ store }: OperationContext, app: App): boolean {
+  return app.target !== null && objects.release(store, app.space, app.name, app.target)?.value.state === "failed";
+}
+
+/** What a plan shows of an app: all that has an effect, and nothing that follows from other parts of it. */
+function effective(app: App, spec: DesiredApp["spec"]) {
+  return { instances: app.instances, routes: app.routes, deploy: app.deploy, release: spec };
+}
+
+function buildOf({ manifest: { source, build } }: DeclaredApp): PlannedChange["build"] {
+  if (source === undefined) return null;
+  return { run: build?.run ?? null, timeoutMs: build?.timeout ?? 600_000, memoryBytes: build?.memory ?? 2 * 2 ** 30 };
+}
+
+function draftDestroy(stored: Stored<App>, draft: Draft): void {
+  const app = stored.value;
+  (draft.plan.changes as PlannedChange[]).push({
+    kind: "app",
+    space: app.space,
+    name: app.name,
+    action: "destroy",
+    changes: [],
+    source: null,
+    build: null,
+    file: "",
+    warnings: [],
+  });
+  draft.conditions.push(unchanged(stored.key, stored));
+  draft.changes.push(put(stored.key, { ...app, destroying: true } satisfies App));
+  draft.events.push({ kind: "app.destroying", app: app.name, message: `app "${app.name}" is destroyed: no document declares it` });
+}
+
+/** Apps that no document names, but whose surroundings changed: the space's environment or domain, or the address of an app they need. */
+function draftDependents(
+  context: OperationContext,
+  space: Space,
+  existing: ReadonlyMap<AppName, Stored<App>>,
+  declared: ReadonlySet<AppName>,
+  gone: ReadonlySet<AppName>,
+  addressOf: (app: AppName) => { readonly port: number; readonly protocol: "http" | "tcp" } | null,
+  draft: Draft,
+  nowMs: number,
+): void {
+  const before = objects.space(context.store, space.name as SpaceName)?.value;
+  const spaceChanged = before !== undefined && !isEqualJson(shownSpace(before), shownSpace(space));
+  for (const stored of existing.values()) {
+    const app = stored.value;
+    if (declared.has(app.name) || gone.has(app.name) || app.destroying) continue;
+    const spec = targetSpec(context.store, app);
+    const written = app.manifest as { readonly needs?: readonly AppName[] };
+    const needsDeclared = written.needs?.some((need) => declared.has(need)) ?? false;
+    if (spec === null || !(spaceChanged || needsDeclared)) continue;
+    const manifest = appManifest.parse(app.manifest);
+    const needs = { ...spec.needs };
+    for (const need of manifest.needs) {
+      const address = addressOf(need);
+      if (address !== null) needs[need] = address;
+    }
+    const moved = before === undefined ? app.routes : app.routes.map((route) => moveRoute(route, app.name, before.domain, space.domain));
+    const env = spaceChanged && before !== undefined ? replaceEnv(spec.env, before.env, space.env, manifest.env, app.manual.env) : spec.env;
+    const next = { ...spec, env, needs };
+    const changedApp: App = { ...app, routes: moved };
+    const needsRelease = !isEqualJson(next, spec);
+    if (!needsRelease && isEqualJson(moved, app.routes)) continue;
+    const release = needsRelease ? newRelease(context.store, changedApp, next, "apply", nowMs) : null;
+    (draft.plan.changes as PlannedChange[]).push({
+      kind: "app",
+      space: app.space,
+      name: app.name,
+      action: needsRelease ? "release" : "update",
+      changes: [...differences(effective(app, spec), effective(changedApp, next))],
+      source: null,
+      build: null,
+      file: "",
+      warnings: ["changes because of its surroundings"],
+    });
+    draft.conditions.push(unchanged(stored.key, stored), ...(release?.conditions ?? []));
+    draft.changes.push(put(stored.key, release?.app ?? changedApp), ...(release?.changes ?? []));
+    if (release !== null) {
+      draft.releases.push({ space: app.space, app: app.name, release: release.app.lastRelease });
+      draft.events.push({
+        kind: "release.created",
+        app: app.name,
+        subject: String(release.app.lastRelease),
+        message: `release ${release.app.lastRelease} of "${app.name}" is wanted: its surroundings changed`,
+      });
+    }
+  }
+}
+
+function moveRoute(route: App["routes"][number], app: AppName, from: string, to: string): App["routes"][number] {
+  return route.host === `${app}.${from}` ? { ...route, host: `${app}.${to}` } : route;
+}
+
+/** The release's environment with the space's part exchanged; what manifest or hand set stays. */
+function replaceEnv(
+  env: Readonly<Record<string, string>>,
+  before: Readonly<Record<string, string>>,
+  after: Readonly<Record<string, string>>,
+  manifest: Readonly<Record<string, string>>,
+  manual: Readonly<Record<string, string | null>>,
+): Readonly<Record<string, string>> {
+  const isOwn = (name: string) => Object.hasOwn(manifest, name) || Object.hasOwn(manual, name);
+  const kept = Object.entries(env).filter(([name]) => isOwn(name) || !Object.hasOwn(before, name));
+  const added = Object.entries(after).filter(([name]) => !isOwn(name));
+  return Object.fromEntries([...kept, ...added].sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,14 @@
+import type { Clock } from "#model/clock.ts";
+import type { EventLog } from "../events/event-log.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+import type { Store } from "../store/store.ts";
+
+/** What every operation works with. */
+export interface OperationContext {
+  readonly store: Store;
+  readonly secrets: Secrets;
+  readonly events: EventLog;
+  readonly clock: Clock;
+  /** Ports on this machine that are Drover's own, so that no app gets them. */
+  readonly reservedPorts: ReadonlySet<number>;
+}

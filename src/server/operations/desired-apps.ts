@@ -1,0 +1,324 @@
+import type { App, ProcessSpec, ReleaseSpec, Space } from "#model/app.ts";
+import { DroverError } from "#model/errors.ts";
+import { type AppName, appId, type Digest, type ProcessName } from "#model/names.ts";
+import { type FoundProblem, nearest, show, throwProblems } from "../manifests/problems.ts";
+import type { DeclaredApp } from "../manifests/read-manifests.ts";
+import type { Stored } from "../objects/objects.ts";
+import { appRoutes, type RouteOwners, routeKey } from "./app-routes.ts";
+import { artifactRecord } from "./artifacts.ts";
+import type { OperationContext } from "./context.ts";
+import { composeEnv, type DraftProcess, declaredProcesses, draftProcesses, releaseSpec, servingProcess } from "./release-spec.ts";
+import { targetSpec } from "./releases.ts";
+import { servicePorts } from "./service-ports.ts";
+
+/** An app as its manifest wants it now. */
+export interface DesiredApp {
+  readonly declared: DeclaredApp;
+  readonly stored: Stored<App> | null;
+  readonly app: App;
+  /** Null in a plan when the source has to be built before it is known. */
+  readonly spec: ReleaseSpec | null;
+  readonly warnings: readonly string[];
+}
+
+/** What the declared apps meet: their space, and all other apps. */
+export interface Surroundings {
+  readonly context: OperationContext;
+  readonly space: Space;
+  readonly others: readonly App[];
+  readonly owners: RouteOwners;
+  readonly taken: Set<number>;
+  readonly artifacts: Readonly<Record<string, Digest>>;
+  readonly mode: "plan" | "apply";
+  readonly nowMs: number;
+}
+
+type Address = ReleaseSpec["needs"][AppName];
+
+interface Draft {
+  readonly declared: DeclaredApp;
+  readonly stored: Stored<App> | null;
+  readonly artifact: Digest | null;
+  readonly processes: Readonly<Record<ProcessName, DraftProcess>>;
+  readonly isBuilt: boolean;
+  readonly routes: App["routes"];
+  readonly ports: App["servicePorts"];
+  readonly warnings: string[];
+}
+
+/**
+ * All declared apps, resolved against each other and everything else.
+ * @throws {DroverError} MANIFEST_INVALID with every place; SECRET_MISSING; ARTIFACT_NOT_FOUND; CANNOT_PLACE.
+ */
+export function desireApps(declared: readonly DeclaredApp[], existing: ReadonlyMap<AppName, Stored<App>>, surroundings: Surroundings) {
+  const problems: FoundProblem[] = [];
+  // Ports that exist already are taken before new ones are chosen, whatever the order of the documents.
+  for (const { manifest } of declared) {
+    for (const port of Object.values(existing.get(manifest.app)?.value.servicePorts ?? {})) surroundings.taken.add(port);
+    for (const { port } of Object.values(declaredProcesses(manifest))) if (typeof port === "number") surroundings.taken.add(port);
+  }
+  const drafts = declared.map((app) => draftApp(app, existing.get(app.manifest.app) ?? null, surroundings, problems));
+  checkRoutes(drafts, surroundings, problems);
+  checkFixedPorts(drafts, surroundings, problems);
+  throwProblems(problems);
+  requireSecrets(declared, surroundings);
+  const addresses = addressBook(drafts, surroundings);
+  return {
+    apps: drafts.map((draft) => desiredApp(draft, surroundings, addresses)),
+    addressOf: (app: AppName): Address | null => addresses.get(app) ?? null,
+  };
+}
+
+function draftApp(declared: DeclaredApp, stored: Stored<App> | null, surroundings: Surroundings, problems: FoundProblem[]): Draft {
+  const { manifest } = declared;
+  const { store } = surroundings.context;
+  const before = stored?.value ?? null;
+  const kept = before === null ? null : (targetSpec(store, before)?.artifact ?? null);
+  const given = Object.hasOwn(surroundings.artifacts, manifest.app) ? (surroundings.artifacts[manifest.app] as Digest) : null;
+  const artifact = manifest.source === undefined ? null : (given ?? kept);
+  const record = artifact === null ? null : artifactRecord(store, artifact);
+  if (given !== null && record === null) {
+    throw new DroverError("ARTIFACT_NOT_FOUND", `the artifact ${given} of app "${manifest.app}" is not known here`, {
+      hint: "Build its source again with `drover push`.",
+    });
+  }
+  const isBuilt = manifest.source === undefined || artifact !== null;
+  if (!isBuilt && surroundings.mode === "apply") {
+    throw new DroverError("ARTIFACT_NOT_FOUND", `the source of app "${manifest.app}" was not built yet`, {
+      hint: "Use `drover push`, or `drover apply` on the machine that has the source: both build it first.",
+    });
+  }
+  // An artifact whose record was collected is in use by a release still: its processes are the release's.
+  const found = record?.processes ?? keptProcesses(surroundings, before, artifact);
+  const processes = draftProcesses(manifest, isBuilt ? found : (found ?? {}));
+  const warnings: string[] = [];
+  for (const [name, process] of Object.entries(processes)) {
+    if (process.run === null && isBuilt) {
+      problems.push(
+        problemAt(
+          declared,
+          ["processes", name],
+          false,
+          "no command line",
+          `\`run\`, because the source has no process "${name}"`,
+          nearest(name, Object.keys(found)),
+        ),
+      );
+    }
+  }
+  const routes = appRoutes(manifest.app, surroundings.space.domain, manifest, processes);
+  const ported = (Object.keys(processes) as ProcessName[]).filter((name) => processes[name]?.port !== "none");
+  const ports = servicePorts(appId(surroundings.space.name, manifest.app), ported, before?.servicePorts ?? {}, surroundings.taken);
+  return { declared, stored, artifact, processes, isBuilt, routes, ports, warnings };
+}
+
+function keptProcesses({ context }: Surroundings, app: App | null, artifact: Digest | null): Readonly<Record<string, string>> {
+  const spec = app === null ? null : targetSpec(context.store, app);
+  if (spec === null || artifact === null) return {};
+  return Object.fromEntries(Object.entries(spec.processes).map(([name, { run }]) => [name, run]));
+}
+
+function checkRoutes(drafts: readonly Draft[], { space, owners }: Surroundings, problems: FoundProblem[]): void {
+  const seen = new Map<string, { readonly draft: Draft; readonly index: number }>();
+  for (const draft of drafts) {
+    const { declared, routes, processes, isBuilt } = draft;
+    const at = (index: number) => (declared.manifest.routes === undefined ? ["app"] : ["routes", String(index)]);
+    for (const [index, route] of routes.entries()) {
+      const key = routeKey(route);
+      const where = `${route.host}${route.path}`;
+      const process = Object.hasOwn(processes, route.to) ? processes[route.to] : undefined;
+      if (process === undefined && isBuilt) {
+        const close = nearest(route.to, Object.keys(processes));
+        problems.push(
+          problemAt(
+            declared,
+            [...at(index), "to"],
+            false,
+            show(route.to),
+            `a process of the app: ${Object.keys(processes).join(", ")}`,
+            close,
+          ),
+        );
+      } else if (process?.port === "none") {
+        problems.push(
+          problemAt(declared, [...at(index), "to"], false, `${show(route.to)}, which has no port`, "a process with a port", null),
+        );
+      }
+      const owner = owners.get(key);
+      const twin = seen.get(key);
+      if (owner !== undefined) {
+        problems.push(
+          problemAt(
+            declared,
+            at(index),
+            false,
+            where,
+            `a route that no other app has; app "${owner.name}" of space "${owner.space}" has it`,
+            null,
+          ),
+        );
+      } else if (twin !== undefined) {
+        const twinPath = twin.draft.declared.manifest.routes === undefined ? ["app"] : ["routes", String(twin.index)];
+        const { line, column } = twin.draft.declared.place(twinPath);
+        problems.push(
+          problemAt(
+            declared,
+            at(index),
+            false,
+            where,
+            `it once; it is declared at ${twin.draft.declared.file}:${line}:${column} already, in space "${space.name}"`,
+            null,
+          ),
+        );
+      } else seen.set(key, { draft, index });
+    }
+  }
+}
+
+/** Two processes cannot listen on one port of one machine; Drover's own ports are nobody's. */
+function checkFixedPorts(drafts: readonly Draft[], { context, others }: Surroundings, problems: FoundProblem[]): void {
+  const owners = new Map<number, string>();
+  for (const port of context.reservedPorts) owners.set(port, "Drover itself");
+  for (const app of others) {
+    if (app.destroying) continue;
+    for (const port of Object.values(app.servicePorts))
+      owners.set(port, `the service address of app "${app.name}" in space "${app.space}"`);
+    for (const process of Object.values(targetSpec(context.store, app)?.processes ?? {})) {
+      if (typeof process.port === "number") owners.set(process.port, `app "${app.name}" of space "${app.space}"`);
+    }
+  }
+  for (const { declared, processes, warnings } of drafts) {
+    for (const [name, { port }] of Object.entries(processes)) {
+      if (typeof port !== "number") continue;
+      const path = declared.manifest.port !== undefined && name === "web" ? ["port"] : ["processes", name, "port"];
+      const owner = owners.get(port);
+      if (owner !== undefined) problems.push(problemAt(declared, path, false, String(port), `a port that is free; ${owner} has it`, null));
+      owners.set(port, `app "${declared.manifest.app}"`);
+      const wanted = declaredProcesses(declared.manifest)[name as ProcessName]?.instances ?? 1;
+      if (wanted > 1) warnings.push(`process "${name}" wants ${wanted} instances on the fixed port ${port}: one a machine can run`);
+    }
+  }
+}
+
+function requireSecrets(declared: readonly DeclaredApp[], { context, space }: Surroundings): void {
+  const missing = declared.flatMap(({ manifest, file, place }) =>
+    manifest.secrets.flatMap((name, i) =>
+      context.secrets.latest(space.name, name) === null
+        ? [{ app: manifest.app, secret: name, file, ...place(["secrets", String(i)]) }]
+        : [],
+    ),
+  );
+  const [first] = missing;
+  if (first === undefined) return;
+  throw new DroverError(
+    "SECRET_MISSING",
+    `app "${first.app}" names the secret ${first.secret}, which space "${space.name}" does not have`,
+    {
+      hint: `Set it with \`drover secret set ${first.secret} --space ${space.name}\`, then apply again.`,
+      details: { missing },
+    },
+  );
+}
+
+/** Where each app of the space is reached by those that need it. */
+function addressBook(drafts: readonly Draft[], { others, space, context }: Surroundings): ReadonlyMap<AppName, Address> {
+  const book = new Map<AppName, Address>();
+  const add = (
+    name: AppName,
+    processes: Readonly<Record<ProcessName, Pick<ProcessSpec, "port" | "protocol">>>,
+    ports: App["servicePorts"],
+  ) => {
+    const process = servingProcess(processes);
+    const port = process === null ? undefined : ports[process];
+    if (process !== null && port !== undefined) book.set(name, { port, protocol: processes[process]?.protocol ?? "http" });
+  };
+  for (const app of others) {
+    if (app.space === space.name && !app.destroying) add(app.name, targetSpec(context.store, app)?.processes ?? {}, app.servicePorts);
+  }
+  for (const { declared, processes, ports } of drafts) add(declared.manifest.app, processes, ports);
+  return book;
+}
+
+function desiredApp(draft: Draft, surroundings: Surroundings, addresses: ReadonlyMap<AppName, Address>): DesiredApp {
+  const { declared, stored, artifact, processes, isBuilt, routes, ports } = draft;
+  const { manifest } = declared;
+  const { space, nowMs } = surroundings;
+  const before = stored?.value ?? null;
+  const warnings = [...draft.warnings];
+  const needs: Record<AppName, Address> = {};
+  for (const need of [...manifest.needs].sort()) {
+    const address = addresses.get(need);
+    if (address === undefined) warnings.push(`needs "${need}", which space "${space.name}" does not have (yet), or which has no port`);
+    else needs[need] = address;
+  }
+  if (before?.stopped === true) warnings.push("it is stopped, and stays so until `drover start`");
+  const manual = {
+    env: without(before?.manual.env ?? {}, Object.keys(manifest.env)),
+    instances: without(before?.manual.instances ?? {}, declaredCounts(draft)),
+  };
+  const app: App = {
+    name: manifest.app,
+    space: space.name,
+    manifest: declared.written,
+    manual,
+    instances: instancesOf(draft, before, manual.instances),
+    routes,
+    deploy: manifest.deploy,
+    lastRelease: before?.lastRelease ?? 0,
+    target: before?.target ?? null,
+    active: before?.active ?? null,
+    stopped: before?.destroying === true ? false : (before?.stopped ?? false),
+    destroying: false,
+    restartToken: before?.restartToken ?? "",
+    servicePorts: ports,
+    createdAtMs: before?.createdAtMs ?? nowMs,
+  };
+  const spec = isBuilt
+    ? releaseSpec({
+        manifest,
+        processes: processes as Readonly<Record<ProcessName, ProcessSpec>>,
+        artifact,
+        env: composeEnv(space.env, manifest.env, manual.env),
+        secrets: secretVersions(manifest.secrets, surroundings),
+        needs,
+      })
+    : null;
+  return { declared, stored, app: before === null ? app : { ...before, ...app }, spec, warnings };
+}
+
+/** Apps were checked to name only secrets that are there. */
+function secretVersions(names: readonly string[], { context: { secrets }, space }: Surroundings): Record<string, number> {
+  return Object.fromEntries([...names].sort().map((name) => [name, secrets.latest(space.name, name)?.version ?? 0]));
+}
+
+function declaredCounts({ declared }: Draft): readonly string[] {
+  return Object.entries(declaredProcesses(declared.manifest))
+    .filter(([, { instances }]) => instances !== undefined)
+    .map(([name]) => name);
+}
+
+/** The manifest's counts; where it says none, what was set by hand, then what there is, then one. */
+function instancesOf({ declared, processes }: Draft, before: App | null, manual: App["manual"]["instances"]): App["instances"] {
+  const stated = declaredProcesses(declared.manifest);
+  return Object.fromEntries(
+    (Object.keys(processes) as ProcessName[]).map((name) => {
+      const inherited = Object.hasOwn(manual, name) ? manual[name] : before?.instances[name];
+      return [name, (Object.hasOwn(stated, name) ? stated[name]?.instances : undefined) ?? inherited ?? 1];
+    }),
+  );
+}
+
+function without<V>(record: Readonly<Record<string, V>>, names: readonly string[]): Record<string, V> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)));
+}
+
+function problemAt(
+  declared: DeclaredApp,
+  path: readonly string[],
+  atKey: boolean,
+  found: string,
+  wanted: string,
+  close: string | null,
+): FoundProblem {
+  return { kind: "invalid", file: declared.file, ...declared.place(path, atKey), path: path.join("."), found, wanted, nearest: close };
+}

@@ -1,0 +1,89 @@
+import type { z } from "zod";
+import type { SpaceView } from "#model/api.ts";
+import type { Space } from "#model/app.ts";
+import { DroverError } from "#model/errors.ts";
+import { spaceManifest } from "#model/manifest.ts";
+import type { SpaceName } from "#model/names.ts";
+import { keys, objects, remove, type Stored, unchanged } from "../objects/objects.ts";
+import { apply } from "./apply.ts";
+import type { OperationContext } from "./context.ts";
+import type { Receipt } from "./receipt.ts";
+import { transact } from "./transact.ts";
+
+/** What may be said of a space besides its name. */
+export const spaceSettings = spaceManifest.pick({ domain: true, env: true });
+
+/** @throws {DroverError} SPACE_NOT_FOUND */
+export function requireSpace({ store }: Pick<OperationContext, "store">, space: SpaceName): Stored<Space> {
+  const stored = objects.space(store, space);
+  if (stored !== null) return stored;
+  throw new DroverError("SPACE_NOT_FOUND", `there is no space "${space}"`, {
+    hint: "A space is made by the first `drover apply` into it. List them with `drover status`.",
+  });
+}
+
+export function viewSpace({ store }: Pick<OperationContext, "store">, stored: Stored<Space>): SpaceView {
+  const { name, domain, env, createdAtMs } = stored.value;
+  return { name, domain, env, createdAtMs, apps: objects.apps(store, name).length, revision: stored.modRevision };
+}
+
+/** Makes the space, or changes its settings; apps whose environment or default route follows from them are carried along. */
+export async function putSpace(
+  context: OperationContext,
+  space: SpaceName,
+  settings: z.input<typeof spaceSettings>,
+  options: { readonly receipt: Receipt | null; readonly require: (current: number) => void },
+): Promise<{ readonly revision: number }> {
+  const text = JSON.stringify({ space, ...settings });
+  const request = {
+    documents: [{ file: "(request)", text }],
+    variables: {},
+    artifacts: {},
+    prune: false,
+    force: false,
+    cause: "apply" as const,
+  };
+  return apply(context, request, { receipt: options.receipt, requireSpace: options.require });
+}
+
+/**
+ * Forgets an empty space with its secrets and its key-value pairs.
+ * @throws {DroverError} SPACE_NOT_FOUND; CONFLICT while it has apps, or more pairs than one commit takes.
+ */
+export async function deleteSpace(
+  context: OperationContext,
+  space: SpaceName,
+  options: { readonly receipt: Receipt | null; readonly require: (current: number) => void },
+): Promise<{ readonly space: string; readonly revision: number }> {
+  const { store, events } = context;
+  const deleted = await transact(store, options.receipt, () => {
+    const stored = requireSpace(context, space);
+    options.require(stored.modRevision);
+    const apps = objects.apps(store, space);
+    if (apps.length > 0) {
+      throw new DroverError(
+        "CONFLICT",
+        `space "${space}" still has ${apps.length === 1 ? `the app "${apps[0]?.value.name}"` : `${apps.length} apps`}`,
+        {
+          hint: "Destroy its apps first, and wait until they are gone.",
+        },
+      );
+    }
+    const contents = [keys.secrets(space), keys.kv(space, "")].flatMap((prefix) => store.list(prefix, { limit: maxContents + 1 }));
+    if (contents.length > maxContents) {
+      throw new DroverError("CONFLICT", `space "${space}" still has more than ${maxContents} key-value pairs`, {
+        hint: "Delete its keys first.",
+      });
+    }
+    return {
+      answer: { space: space as string },
+      conditions: [unchanged(stored.key, stored)],
+      changes: [remove(stored.key), ...contents.map(({ key }) => remove(key))],
+    };
+  });
+  events.append({ kind: "space.deleted", space, message: `space "${space}" was deleted` });
+  return deleted;
+}
+
+/** Most pairs deleted along with their space: one commit must stay short. */
+const maxContents = 5_000;
