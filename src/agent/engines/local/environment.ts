@@ -1,0 +1,40 @@
+import { delimiter, dirname, join } from "node:path";
+import { type InstanceId, parseWorkloadId } from "#model/names.ts";
+import type { Workload } from "#model/workload.ts";
+
+/** Where apps find programs: the path of whoever started Drover without its own development tools, and the pinned Node for apps that bring none. */
+export function appPath(path: string | undefined, nodePath: string): string {
+  const folders = (path ?? "/usr/local/bin:/usr/bin:/bin").split(delimiter);
+  const usable = folders.filter((folder) => folder.startsWith("/") && !folder.endsWith(join("node_modules", ".bin")));
+  return [...new Set([...usable, dirname(nodePath)])].join(delimiter);
+}
+
+/** Everything in an instance's environment; nothing of Drover's own gets in. What the user states comes last and wins. */
+export function instanceEnvironment(options: {
+  readonly workload: Workload;
+  readonly instance: InstanceId;
+  readonly port: number | null;
+  readonly path: string;
+  readonly temporaryFolder: string;
+  /** Folders of the workload's volumes, by name. */
+  readonly volumes: Readonly<Record<string, string>>;
+}): Record<string, string> {
+  const { workload, instance, port, path, temporaryFolder } = options;
+  const { space, app, process, release } = parseWorkloadId(workload.id);
+  const volumes = Object.entries(options.volumes).map(([name, folder]) => [`${name.toUpperCase().replaceAll("-", "_")}_DIR`, folder]);
+  return {
+    PATH: path,
+    HOME: temporaryFolder,
+    TMPDIR: temporaryFolder,
+    LANG: "C.UTF-8",
+    ...(port === null ? {} : { PORT: String(port) }),
+    DROVER_SPACE: space,
+    DROVER_APP: app,
+    DROVER_PROCESS: process,
+    DROVER_RELEASE: String(release),
+    DROVER_INSTANCE: instance,
+    ...Object.fromEntries(volumes),
+    ...workload.env,
+    ...workload.secrets,
+  };
+}

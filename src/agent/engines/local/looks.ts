@@ -1,0 +1,94 @@
+import type { Clock } from "#model/clock.ts";
+import type { Probe, Reason } from "#model/workload.ts";
+import { httpStatus, tcpConnect } from "../../probe/http-get.ts";
+import type { Look } from "../../probe/prober.ts";
+import { describeOwner, type Listener, type ListenerTable, socketInodes } from "./listeners.ts";
+
+const loopback = "127.0.0.1";
+/** Until then "does not listen yet" is all there is to say; after it, it is worth looking where it listens instead. */
+const diagnoseAfterMs = 1_000;
+
+export interface LookOptions {
+  readonly port: number | null;
+  readonly listeners: ListenerTable;
+  /** The instance's processes, the main one first. */
+  readonly pids: () => Promise<readonly number[]>;
+  readonly runCommand: (command: string, timeoutMs: number, signal: AbortSignal) => Promise<Reason | null>;
+  readonly clock: Clock;
+}
+
+/** What a probe asks of an instance. Whatever uses the port first makes sure that it is the instance that listens there. */
+export function createLook(probe: Probe | null, options: LookOptions): Look {
+  const { port, runCommand } = options;
+  const listens = port === null ? null : createListenLook(port, options);
+  const target = probe?.target ?? null;
+  if (target === null) return listens ?? (async () => null);
+  const timeoutMs = probe?.timeoutMs ?? 0;
+  if (target.kind === "command") return (signal) => runCommand(target.run, timeoutMs, signal);
+  return async (signal) => {
+    if (port === null || listens === null)
+      return { code: "NO_PORT", message: `a probe by ${target.kind} needs a port, and the process has none` };
+    const notListening = await listens(signal);
+    if (notListening !== null) return notListening;
+    try {
+      if (target.kind === "tcp") {
+        await tcpConnect(loopback, port, timeoutMs, signal);
+        return null;
+      }
+      const status = await httpStatus(loopback, port, target.path, timeoutMs, signal);
+      if (status >= 200 && status < 400) return null;
+      return { code: "PROBE_FAILED", message: `GET ${target.path} answers ${status}` };
+    } catch (error) {
+      const what = target.kind === "http" ? `GET ${target.path}` : `a connection to port ${port}`;
+      return { code: "PROBE_FAILED", message: `${what} failed: ${error instanceof Error ? error.message : String(error)}` };
+    }
+  };
+}
+
+/**
+ * Whether the instance itself listens on `port`. Read from the kernel's tables: that costs one file for all instances that start together, no
+ * connection attempts, and tells the instance from a stranger that happens to have the port.
+ */
+function createListenLook(port: number, { listeners, pids, clock }: LookOptions): Look {
+  const since = clock.monotonicMs();
+  let verified: string | null = null;
+  return async (signal) => {
+    const table = await listeners.read();
+    if (table === null) return connectLook(port, signal);
+    const here = table.filter((listener) => listener.port === port);
+    const reachable = here.filter((listener) => listener.reachable);
+    if (reachable.some(({ inode }) => inode === verified)) return null;
+    if (reachable.length === 0) {
+      if (clock.monotonicMs() - since < diagnoseAfterMs) return { code: "NOT_LISTENING", message: `does not listen on $PORT ${port} yet` };
+      return { code: "NOT_LISTENING", message: await whereInstead(port, table, here, await socketInodes(await pids())) };
+    }
+    const own = await socketInodes(await pids());
+    const mine = reachable.find(({ inode }) => own.has(inode));
+    if (mine === undefined) {
+      const owner = (await describeOwner(reachable[0]?.inode ?? "")) ?? "another process";
+      return { code: "PORT_TAKEN", message: `port ${port} is held by ${owner}` };
+    }
+    verified = mine.inode;
+    return null;
+  };
+}
+
+/** Where the machine has no such tables, an accepted connection has to do. */
+async function connectLook(port: number, signal: AbortSignal): Promise<Reason | null> {
+  return tcpConnect(loopback, port, diagnoseAfterMs, signal).then(
+    () => null,
+    () => ({ code: "NOT_LISTENING", message: `does not listen on $PORT ${port} yet` }),
+  );
+}
+
+async function whereInstead(
+  port: number,
+  table: readonly Listener[],
+  here: readonly Listener[],
+  own: ReadonlySet<string>,
+): Promise<string> {
+  if (here.some(({ inode }) => own.has(inode))) return `listens on $PORT ${port}, but not on 127.0.0.1 or 0.0.0.0 (on ::1 only?)`;
+  const others = [...new Set(table.filter(({ inode }) => own.has(inode)).map((listener) => listener.port))];
+  if (others.length > 0) return `listens on ${others.slice(0, 5).join(", ")}, not on $PORT ${port}`;
+  return `does not listen on $PORT ${port}`;
+}

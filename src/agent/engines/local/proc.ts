@@ -1,0 +1,77 @@
+import { readdir, readFile } from "node:fs/promises";
+import { hasCode } from "#model/errors.ts";
+
+/** A process that cannot be confused with a later one of the same number. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Start time in clock ticks since boot: field 22 of /proc/<pid>/stat. */
+  readonly startTicks: number;
+}
+
+export interface ProcessStat extends ProcessIdentity {
+  readonly state: string;
+  readonly group: number;
+  readonly session: number;
+}
+
+/** Null when there is no such process. */
+export async function readProcess(pid: number): Promise<ProcessStat | null> {
+  const text = await readProc(`/proc/${pid}/stat`);
+  return text === null ? null : parseStat(pid, text);
+}
+
+/** The name in parentheses may itself hold spaces and parentheses: fields count from the last one. */
+export function parseStat(pid: number, text: string): ProcessStat | null {
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const [state, , group, session] = fields;
+  const startTicks = Number(fields[19]);
+  if (state === undefined || !Number.isInteger(startTicks)) return null;
+  return { pid, state, group: Number(group), session: Number(session), startTicks };
+}
+
+/** Whether exactly this process lives; one that ended and was not yet waited for does not. */
+export async function isAlive({ pid, startTicks }: ProcessIdentity): Promise<boolean> {
+  const found = await readProcess(pid);
+  return found !== null && found.startTicks === startTicks && found.state !== "Z" && found.state !== "X";
+}
+
+/** Changes with every start of the machine, so that identities from before it mean nothing. */
+export async function readBootId(): Promise<string> {
+  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+}
+
+export async function listPids(): Promise<number[]> {
+  return (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+/** Null when it is gone or not ours to read. */
+export async function readEnvironment(pid: number): Promise<ReadonlyMap<string, string> | null> {
+  const text = await readProc(`/proc/${pid}/environ`);
+  if (text === null) return null;
+  return new Map(
+    text
+      .split("\0")
+      .filter((entry) => entry.includes("="))
+      .map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]),
+  );
+}
+
+/** Text of a file below /proc; null when the process is gone or belongs to somebody else. */
+async function readProc(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ESRCH", "EACCES", "EPERM"].some((code) => hasCode(error, code))) return null;
+    throw error;
+  }
+}
+
+/** Signals one process or, when negative, one group. False when nothing was there. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if (hasCode(error, "ESRCH")) return false;
+    throw error;
+  }
+}

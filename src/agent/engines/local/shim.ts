@@ -1,0 +1,183 @@
+import { spawn } from "node:child_process";
+import { constants, watch } from "node:fs";
+import { open, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import type { Clock } from "#model/clock.ts";
+import { DroverError, hasCode } from "#model/errors.ts";
+import { isAlive, type ProcessIdentity, readProcess, sendSignal } from "./proc.ts";
+
+export interface LaunchSpec {
+  /** The script that becomes the parent, at a place that the instance's user can read. */
+  readonly script: string;
+  readonly io: string;
+  readonly exitFile: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Null: the user that runs Drover. */
+  readonly uid: number | null;
+}
+
+/** The process of an instance and the parent that waits for it, as the agent holds them. */
+export interface InstanceProcess {
+  readonly parent: ProcessIdentity;
+  readonly main: ProcessIdentity;
+  /** Resolves when the main process has ended: its exit status in the shell's way (128 + signal), or null if it could not be learnt. */
+  readonly ended: Promise<number | null>;
+  /** Lets the parent go, once its pipe is open for reading here and the group is empty. */
+  release(): Promise<void>;
+  /** Stops looking, and leaves the processes alone. */
+  detach(): void;
+}
+
+/** Waits at a gate: nothing of the user's has run yet. */
+export interface LaunchedProcess extends InstanceProcess {
+  /** Opens the gate. */
+  go(): void;
+}
+
+/** A shell needs a millisecond; even a machine that swaps needs no longer than this to say its pid. */
+const launchTimeoutMs = 15_000;
+
+/**
+ * Starts the parent of an instance, up to the gate.
+ * @throws {DroverError} EXEC_FAILED if it cannot be started.
+ */
+export async function launch(spec: LaunchSpec, clock: Clock, signal: AbortSignal): Promise<LaunchedProcess> {
+  signal.throwIfAborted();
+  await rm(spec.exitFile, { force: true });
+  const child = spawn("/bin/sh", [spec.script, spec.io, ...spec.argv], {
+    cwd: spec.cwd,
+    env: spec.env,
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+    ...(spec.uid === null ? {} : { uid: spec.uid, gid: spec.uid }),
+  });
+  const channel = child.stdio[3] as Socket;
+  const says = Promise.withResolvers<number>();
+  const ended = Promise.withResolvers<number | null>();
+  const timer = setTimeout(() => says.reject(new Error(`the parent did not report within ${launchTimeoutMs} ms`)), launchTimeoutMs);
+  let text = "";
+  channel.setEncoding("latin1");
+  channel.on("data", (chunk: string) => {
+    text += chunk;
+    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n")) {
+      const [word, number] = text.slice(0, end).split(" ");
+      text = text.slice(end + 1);
+      if (word === "pid") says.resolve(Number(number));
+      if (word === "exit") ended.resolve(Number(number));
+    }
+  });
+  // The parent's own end is what tells; a reset of its socket adds nothing.
+  channel.on("error", () => {});
+  child.once("error", (error) => says.reject(error));
+  child.once("exit", () => says.reject(new Error("the parent ended before it had started the instance")));
+  try {
+    const main = await readProcess(await says.promise);
+    const parent = child.pid === undefined ? null : await readProcess(child.pid);
+    if (main === null || parent === null) throw new Error("the instance ended before it was started");
+    child.once("exit", () => void watchOrphan(main, clock, signal).then(ended.resolve, ended.reject));
+    child.removeAllListeners("error");
+    child.on("error", ended.reject);
+    ended.promise.catch(() => {});
+    return {
+      parent,
+      main,
+      ended: ended.promise,
+      go: () => channel.write("go\n"),
+      release: async () => {
+        channel.end("bye\n");
+      },
+      detach: () => {
+        channel.destroy();
+        child.unref();
+      },
+    };
+  } catch (error) {
+    channel.destroy();
+    child.kill("SIGKILL");
+    throw new DroverError("EXEC_FAILED", `the process could not be started in ${spec.cwd}`, {
+      cause: error,
+      hint: "The folder has to exist and be open to the app's user, and the machine has to have room for another process.",
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** How often to look after a process whose parent is gone: nobody else tells. */
+const orphanPollMs = 200;
+/** How often to look after an adopted parent: its exit file is watched, this is for when the parent itself was killed. */
+const adoptedPollMs = 1_000;
+
+async function watchOrphan(main: ProcessIdentity, clock: Clock, signal: AbortSignal): Promise<number | null> {
+  while (await isAlive(main)) await clock.sleep(orphanPollMs, signal);
+  return null;
+}
+
+/**
+ * Takes over an instance that an earlier agent started: by identity, never by number alone.
+ * Null when nothing of it is left and no exit status either.
+ */
+export async function adopt(
+  { parent, main }: { readonly parent: ProcessIdentity; readonly main: ProcessIdentity },
+  io: string,
+  exitFile: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<InstanceProcess | null> {
+  const [parentLives, mainLives] = await Promise.all([isAlive(parent), isAlive(main)]);
+  const status = await readExitStatus(exitFile);
+  if (!parentLives && !mainLives && status === null) return null;
+  const stop = new AbortController();
+  const until = AbortSignal.any([signal, stop.signal]);
+  const ended = status !== null && !mainLives ? Promise.resolve(status) : waitForExit({ parent, main }, io, exitFile, clock, until);
+  ended.catch(() => {});
+  return {
+    parent,
+    main,
+    ended,
+    release: async () => {
+      if (await isAlive(parent)) sendSignal(parent.pid, "SIGKILL");
+    },
+    detach: () => stop.abort(new Error("detached")),
+  };
+}
+
+async function waitForExit(
+  { parent, main }: { readonly parent: ProcessIdentity; readonly main: ProcessIdentity },
+  io: string,
+  exitFile: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<number | null> {
+  let wake = () => {};
+  const watcher = watch(io, { signal, persistent: false }, () => wake());
+  watcher.on("error", () => wake());
+  try {
+    for (;;) {
+      const looked = new AbortController();
+      wake = () => looked.abort();
+      const status = await readExitStatus(exitFile);
+      if (status !== null) return status;
+      if (!(await isAlive(main)) && !(await isAlive(parent))) return await readExitStatus(exitFile);
+      const pollMs = (await isAlive(parent)) ? adoptedPollMs : orphanPollMs;
+      await clock.sleep(pollMs, AbortSignal.any([signal, looked.signal])).catch(() => signal.throwIfAborted());
+    }
+  } finally {
+    watcher.close();
+  }
+}
+
+/** The instance can write this file itself: nothing but a short number is believed, and no link is followed. */
+export async function readExitStatus(file: string): Promise<number | null> {
+  try {
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(32), 0, 32, 0);
+    const status = /^exit (\d{1,3})\n$/.exec(buffer.toString("latin1", 0, bytesRead))?.[1];
+    return status === undefined ? null : Number(status);
+  } catch (error) {
+    if (["ENOENT", "ELOOP", "EISDIR", "EAGAIN"].some((code) => hasCode(error, code))) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,114 @@
+import { failpoint } from "#host/failpoint.ts";
+import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
+import { parseWorkloadId } from "#model/names.ts";
+import type { Workload } from "#model/workload.ts";
+import type { Cgroup, Cgroups } from "./cgroups.ts";
+import { type HeldInstance, type Run, toRecord } from "./held-instance.ts";
+import { describeOwner, type ListenerTable } from "./listeners.ts";
+import type { PipeFollower } from "./pipe-follower.ts";
+import { isPortFree, type Ports } from "./ports.ts";
+import { createProcessGroup } from "./process-group.ts";
+import type { Records } from "./records.ts";
+import { adopt, type InstanceProcess, launch } from "./shim.ts";
+import { droverSpace, makeSurroundings, type SurroundingsOptions } from "./surroundings.ts";
+
+/** What starting and adopting instances needs of the machine. */
+export interface Machinery {
+  readonly bootId: string;
+  /** The parent's script, where every app's user can read it. */
+  readonly script: string;
+  readonly surroundings: SurroundingsOptions;
+  readonly records: Records;
+  readonly ports: Ports;
+  readonly listeners: ListenerTable;
+  readonly cgroups: Cgroups;
+  readonly pipes: PipeFollower;
+  readonly clock: Clock;
+}
+
+/** The group's name below our own folder of groups: one level, so that nothing has to be made above it. */
+export function cgroupName(held: Pick<HeldInstance, "id">): string {
+  return held.id.replaceAll("/", "_");
+}
+
+/**
+ * Starts an instance's process. Everything that may fail comes before the user's command runs, and the record of the process is on disk by then:
+ * whatever instruction the agent dies at, the process is either known or does not exist.
+ * @throws {DroverError} PORT_IN_USE, EXEC_FAILED
+ */
+export async function startInstance(machinery: Machinery, held: HeldInstance, workload: Workload, signal: AbortSignal): Promise<Run> {
+  const { records, clock, pipes } = machinery;
+  const folders = records.folders(held.id);
+  held.port = await choosePort(machinery, held, workload);
+  const { cwd, env, uid } = await makeSurroundings(machinery.surroundings, workload, held.id, held.port, folders);
+  held.uid = uid;
+  const cgroup = await openCgroup(machinery, held, workload);
+  const argv = "shell" in workload.command ? ["/bin/sh", "-c", workload.command.shell] : workload.command.argv;
+  failpoint("instance.launch.before");
+  const spec = { script: machinery.script, io: folders.io, exitFile: folders.exit, argv, env, cwd, uid };
+  const process = await launch(spec, clock, signal);
+  try {
+    failpoint("instance.launch.after");
+    await cgroup?.add(process.main.pid);
+    held.startedAtMs = clock.nowMs();
+    held.identity = { bootId: machinery.bootId, parent: process.parent, main: process.main };
+    // A task must not run twice, not even after a power cut; a service may be started again.
+    await records.save(toRecord(held), workload.kind === "task");
+    failpoint("instance.recorded.after");
+    pipes.follow(held.id, folders.pipe);
+  } catch (error) {
+    // Closing the channel before "go" ends the parent, and with it what waits at the gate.
+    process.detach();
+    throw error;
+  }
+  process.go();
+  failpoint("instance.go.after");
+  return runOf(machinery, held, process, cgroup);
+}
+
+/** Takes over what an earlier agent started; null if it has ended without leaving a trace. */
+export async function adoptInstance(
+  machinery: Machinery,
+  held: HeldInstance,
+  workload: Workload,
+  signal: AbortSignal,
+): Promise<Run | null> {
+  const { identity } = held;
+  if (identity === null || identity.bootId !== machinery.bootId) return null;
+  const folders = machinery.records.folders(held.id);
+  const process = await adopt(identity, folders.io, folders.exit, machinery.clock, signal);
+  if (process === null) return null;
+  const cgroup = await openCgroup(machinery, held, workload);
+  machinery.pipes.follow(held.id, folders.pipe);
+  return runOf(machinery, held, process, cgroup);
+}
+
+function runOf({ records, clock }: Machinery, held: HeldInstance, process: InstanceProcess, cgroup: Cgroup | null): Run {
+  const { parent, main } = process;
+  const group = createProcessGroup({ instance: held.id, temporary: records.folders(held.id).temporary, parent, main, cgroup, clock });
+  return { process, group, cgroup, stop: new AbortController() };
+}
+
+/** Drover's own programs run without limits: what kills them first when memory is short would take the supervision along. */
+async function openCgroup({ cgroups }: Machinery, held: HeldInstance, workload: Workload): Promise<Cgroup | null> {
+  if (cgroups.support.members === null && Object.values(cgroups.support.limits).every((base) => base === null)) return null;
+  const own = parseWorkloadId(workload.id).space === droverSpace;
+  return cgroups.open(cgroupName(held), own ? { cpu: null, memoryBytes: null, pids: 4_096 } : workload.resources);
+}
+
+/** The port it had, if that is still free, so that routes to it stay right; else another. */
+async function choosePort({ ports, listeners }: Machinery, held: HeldInstance, workload: Workload): Promise<number | null> {
+  if (workload.port === "none") return null;
+  if (workload.port === "auto") {
+    if (held.port !== null && (await isPortFree(held.port))) return held.port;
+    return ports.assign(held.id);
+  }
+  const port = workload.port;
+  if (await isPortFree(port)) return port;
+  const holder = (await listeners.read())?.find((listener) => listener.port === port);
+  const owner = holder === undefined ? null : await describeOwner(holder.inode);
+  throw new DroverError("PORT_IN_USE", `port ${port} is taken by ${owner ?? "another process"}`, {
+    hint: "Leave out `port` to get a free one in $PORT, or stop what has it.",
+  });
+}

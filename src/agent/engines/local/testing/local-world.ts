@@ -1,0 +1,138 @@
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import type { TestContext } from "node:test";
+import { systemClock } from "#host/clock.ts";
+import { createLog } from "#host/log.ts";
+import type { InstanceId, MachineId, WorkloadId } from "#model/names.ts";
+import type { Instance, Workload } from "#model/workload.ts";
+import { LocalEngine } from "../local-engine.ts";
+import type { OutputStore } from "../output.ts";
+import { findStrays } from "../process-group.ts";
+
+/** What instances printed, by instance; notices of ours in angle brackets. */
+export interface CapturedOutput extends OutputStore {
+  text(instance: InstanceId): string;
+}
+
+export function captureOutput(): CapturedOutput {
+  const texts = new Map<InstanceId, string>();
+  const add = (instance: InstanceId, text: string) => texts.set(instance, (texts.get(instance) ?? "") + text);
+  return {
+    text: (instance) => texts.get(instance) ?? "",
+    attach: (instance, source: Readable) => {
+      const ended = new Promise<void>((resolve) => source.on("data", (chunk) => add(instance, String(chunk))).once("close", resolve));
+      return { ended, detach: async () => void source.destroy() };
+    },
+    attachSpill: async (instance, file, droppedBytes) => {
+      add(instance, `<spill ${file} ${droppedBytes}>`);
+    },
+    notice: async (instance, text) => {
+      add(instance, `<${text}>\n`);
+    },
+    query: async function* () {},
+  };
+}
+
+export interface LocalWorld {
+  readonly folder: string;
+  readonly output: CapturedOutput;
+  /** A new engine on the same folder: what an agent that starts again is. */
+  open(): Promise<LocalEngine>;
+  /** Waits for a state of affairs that the engine reports. */
+  until(engine: LocalEngine, what: (instances: readonly Instance[]) => boolean): Promise<readonly Instance[]>;
+}
+
+/** A folder and engines on it, with everything that runs there ended after the test. */
+export async function localWorld(context: TestContext, options: { readonly isRoot?: boolean } = {}): Promise<LocalWorld> {
+  const folder = await mkdtemp(join(tmpdir(), "drover-engine-"));
+  await mkdir(join(folder, "agent"), { mode: 0o711 });
+  const root = join(folder, "agent");
+  const output = captureOutput();
+  const log = createLog({
+    print: process.env["DROVER_TEST_LOG"] ? (line) => process.stderr.write(line) : () => {},
+    nowMs: Date.now,
+    least: "debug",
+  });
+  const engines: LocalEngine[] = [];
+  const open = async () => {
+    const engine = await LocalEngine.open(
+      {
+        folder: root,
+        key: folder.slice(-6),
+        machine: "m1" as MachineId,
+        own: [],
+        output,
+        artifactFolder: async () => null,
+        openExec: async () => {
+          throw new Error("no commands here");
+        },
+        path: process.env["PATH"] ?? "",
+        isRoot: options.isRoot ?? false,
+        clock: systemClock,
+        random: Math.random,
+        log,
+      },
+      context.signal,
+    );
+    engines.push(engine);
+    return engine;
+  };
+  context.after(async () => {
+    const last = engines.at(-1);
+    for (const engine of engines) if (engine !== last) await engine.close();
+    if (last !== undefined) {
+      last.freeze();
+      for (const { run } of last.running()) await run?.group.kill(AbortSignal.timeout(5_000));
+      await last.close();
+    }
+    for (const pid of (await findStrays(root)).keys()) process.kill(pid, "SIGKILL");
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+  return {
+    folder: root,
+    output,
+    open,
+    until: async (engine, what) => {
+      const seen = new Map<InstanceId, Instance>();
+      for await (const change of engine.watch(AbortSignal.any([context.signal, AbortSignal.timeout(20_000)]))) {
+        if (change.kind === "snapshot") for (const instance of change.instances) seen.set(instance.id, instance);
+        if (change.kind === "instance") seen.set(change.instance.id, change.instance);
+        if (change.kind === "instance-gone") seen.delete(change.id);
+        if (what([...seen.values()])) return [...seen.values()];
+      }
+      throw new Error(`this did not come about: ${JSON.stringify([...seen.values()], null, 1)}`);
+    },
+  };
+}
+
+let revision = 1;
+
+/** A service of one instance that needs no port; what a test is about is given on top. */
+export function workload(shell: string, over: Partial<Workload> = {}): Workload {
+  return {
+    id: "team/app/web/1" as WorkloadId,
+    revision: revision++,
+    kind: "service",
+    count: 1,
+    command: { shell },
+    artifact: null,
+    env: {},
+    secrets: {},
+    port: "none",
+    ready: null,
+    alive: null,
+    resources: { cpu: null, memoryBytes: null, pids: 256 },
+    stop: { signal: "SIGTERM", drainMs: 1_000, graceMs: 2_000 },
+    routed: false,
+    volumes: [],
+    restartToken: "",
+    timeoutMs: null,
+    ...over,
+  };
+}
+
+export async function filesBelow(folder: string): Promise<readonly string[]> {
+  return (await readdir(folder, { recursive: true })).sort();
+}
