@@ -59,6 +59,20 @@ function readingRoutes(services: Services): readonly Route[] {
     }),
     route({
       method: "GET",
+      path: "/v1/instances",
+      id: "listAllInstances",
+      summary: "Instances of one space or of all, by space and app.",
+      access: "read",
+      query: z.strictObject({ space: spaceName.optional() }),
+      answer: { kind: "json", schema: z.object({ instances: z.array(instance) }) },
+      handle: async (_call, { space }) => {
+        if (space !== undefined) requireSpace(services, space);
+        const apps = objects.apps(store, space).map(({ value }) => controlPlane.instances(value.space, value.name));
+        return { json: { instances: apps.flat() } };
+      },
+    }),
+    route({
+      method: "GET",
       path: "/v1/spaces/:space/apps",
       id: "listAppsOfSpace",
       summary: "Apps of a space, by name.",
