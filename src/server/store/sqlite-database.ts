@@ -39,10 +39,11 @@ export function sqliteCode(error: unknown): number | null {
   return typeof extended === "number" ? extended & 0xff : null;
 }
 
+export const SQLITE_ERROR = 1;
 export const SQLITE_BUSY = 5;
-export const SQLITE_IOERR = 10;
 export const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
+export const SQLITE_NOTADB = 26;
 
 /** Runs `work` in a transaction: all of it or nothing. */
 export function inTransaction(database: DatabaseSync, work: () => void): void {

@@ -1,9 +1,8 @@
 import { DroverError } from "#model/errors.ts";
+import { WakeQueue } from "../wake-queue.ts";
 import type { History } from "./history.ts";
 import type { WatchBatch, WatchedChange } from "./store.ts";
 
-/** Watches woken in one turn of the loop: one costs 25 to 45 µs with its consumer's work, so a turn stays under 5 ms. */
-const WAKES_PER_TURN = 100;
 /** Revisions that a watch looks through in one turn when it catches up in memory: well under a millisecond. */
 const REVISIONS_PER_TURN = 1_000;
 /** Revisions that a watch reads from disk at once when it catches up: at most some tens of megabytes of the largest values. */
@@ -31,8 +30,7 @@ export class Watches {
   readonly #byPrefix = new Map<string, Set<Watch>>();
   /** Lengths of the prefixes in use with their counts: a commit looks up its keys' beginnings of these lengths only. */
   readonly #lengths = new Map<number, number>();
-  #waking: Watch[] = [];
-  #isWaking = false;
+  readonly #wakes: WakeQueue;
   #ended = false;
 
   constructor(options: {
@@ -45,6 +43,7 @@ export class Watches {
     this.#history = options.history;
     this.#readLog = options.readLog;
     this.#defer = options.defer;
+    this.#wakes = new WakeQueue(options.defer);
     this.#bookmarkEvery = options.bookmarkEvery;
   }
 
@@ -151,19 +150,10 @@ export class Watches {
     watch.cursor = revision - 1;
     if (watch.isWaking || watch.wake === null) return;
     watch.isWaking = true;
-    this.#waking.push(watch);
-    if (this.#isWaking) return;
-    this.#isWaking = true;
-    this.#defer(() => this.#wakeSome());
-  }
-
-  #wakeSome(): void {
-    for (const watch of this.#waking.splice(0, WAKES_PER_TURN)) {
+    this.#wakes.add(() => {
       watch.isWaking = false;
       watch.wake?.();
-    }
-    this.#isWaking = this.#waking.length > 0;
-    if (this.#isWaking) this.#defer(() => this.#wakeSome());
+    });
   }
 
   #register(watch: Watch): void {

@@ -1,0 +1,229 @@
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
+import { errorFields } from "#host/log.ts";
+import type { DroverEvent } from "#model/app.ts";
+import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import { SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_NOTADB, sqliteCode } from "../store/sqlite-database.ts";
+import { WakeQueue } from "../wake-queue.ts";
+import type { EventLog, EventQuery, NewEvent } from "./event-log.ts";
+
+/** Months of a small installation; some 60 MB. */
+const KEPT_EVENTS = 200_000;
+/** Events that wait in memory while they cannot be written (a full disk); then the oldest are lost, and counted. */
+const WAITING_EVENTS = 2_000;
+const MOST_PER_QUERY = 1_000;
+const DEFAULT_PER_QUERY = 200;
+/** Events that a follower reads at once. */
+const EVENTS_PER_READ = 200;
+/** Old events that one write removes: more than it adds, and few enough not to hold the loop. */
+const REMOVED_PER_WRITE = 500;
+
+/** What SQLite says of a file that is not as it wrote it. */
+const DAMAGE_CODES: ReadonlySet<number | null> = new Set([SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB]);
+
+class DamagedLog extends Error {
+  override readonly name = "DamagedLog";
+}
+
+const TABLE =
+  "CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, at_ms REAL NOT NULL, space TEXT, app TEXT, subject TEXT, " +
+  "kind TEXT NOT NULL, message TEXT NOT NULL, details TEXT) STRICT; CREATE INDEX IF NOT EXISTS events_of_app ON events (space, app)";
+
+type Filter = Pick<EventQuery, "space" | "app" | "sinceMs"> & { readonly after: number };
+
+/**
+ * Opens the event log in `file`. Events of one turn of the loop are written together, without an fsync: a killed process loses the last turn at
+ * most, a power cut some seconds. A damaged file is put aside and a new log begun, because history for people must not keep the server down.
+ */
+export function openEventLog({
+  file,
+  clock,
+  log,
+  keep = KEPT_EVENTS,
+}: {
+  readonly file: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly keep?: number;
+}): EventLog {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const database = openOrBegin(file, clock, log);
+  const insert = database.prepare(
+    "INSERT INTO events (sequence, at_ms, space, app, subject, kind, message, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+  );
+  const removeOld = database.prepare("DELETE FROM events WHERE sequence < ?");
+  const bounds = database.prepare("SELECT min(sequence) AS first, max(sequence) AS last FROM events").get();
+  let first = Number(bounds?.["first"] ?? 1);
+  let written = Number(bounds?.["last"] ?? 0);
+  let sequence = written;
+  let waiting: DroverEvent[] = [];
+  let lost = 0;
+  let isWriteDue = false;
+  let isFailing = false;
+  let isClosed = false;
+  const sleepers = new Set<() => void>();
+  const wakes = new WakeQueue();
+
+  function append({ space = null, app = null, subject = null, details = null, kind, message }: NewEvent): DroverEvent {
+    const event = { sequence: ++sequence, atMs: clock.nowMs(), space, app, subject, kind, message, details };
+    waiting.push(event);
+    if (waiting.length > WAITING_EVENTS) {
+      waiting.shift();
+      lost++;
+    }
+    if (!isWriteDue && !isClosed) {
+      isWriteDue = true;
+      setImmediate(() => {
+        isWriteDue = false;
+        if (!isClosed) write();
+      });
+    }
+    return event;
+  }
+
+  function write(): void {
+    if (waiting.length === 0) return;
+    const oldest = Math.min(first + REMOVED_PER_WRITE + waiting.length, sequence - keep + 1);
+    try {
+      database.exec("BEGIN IMMEDIATE");
+      for (const { sequence, atMs, space, app, subject, kind, message, details } of waiting)
+        insert.run(sequence, atMs, space, app, subject, kind, message, JSON.stringify(details));
+      if (oldest > first) removeOld.run(oldest);
+      database.exec("COMMIT");
+    } catch (error) {
+      if (database.isTransaction) database.exec("ROLLBACK");
+      if (!isFailing) log.error("events cannot be written; they wait in memory", errorFields(error));
+      isFailing = true;
+      return;
+    }
+    isFailing = false;
+    waiting = [];
+    written = sequence;
+    first = Math.max(first, oldest);
+    for (const wake of sleepers) wakes.add(wake);
+    sleepers.clear();
+    if (lost === 0) return;
+    const message = `${lost} events were lost while they could not be written`;
+    log.warn("events were lost while they could not be written", { lost });
+    lost = 0;
+    append({ kind: "events.lost", message });
+  }
+
+  function select({ space, app, after, sinceMs }: Filter, order: "ASC" | "DESC", limit: number): DroverEvent[] {
+    const conditions = ["sequence > ?"];
+    const values: SQLInputValue[] = [after];
+    for (const [condition, value] of [
+      ["space = ?", space],
+      ["app = ?", app],
+      ["at_ms >= ?", sinceMs],
+    ] as const) {
+      if (value === undefined) continue;
+      conditions.push(condition);
+      values.push(value);
+    }
+    const sql = `SELECT * FROM events WHERE ${conditions.join(" AND ")} ORDER BY sequence ${order} LIMIT ?`;
+    return database
+      .prepare(sql)
+      .all(...values, limit)
+      .map(eventOf);
+  }
+
+  function checkKept(after: number): void {
+    if (after + 1 >= first && after <= sequence) return;
+    throw new DroverError("COMPACTED", `the event log holds events ${first} to ${sequence}, and what came after ${after} was asked for`, {
+      hint: "Query the latest events and follow from there.",
+      details: { after, first, last: sequence },
+    });
+  }
+
+  async function* follow(filter: Filter, signal: AbortSignal): AsyncGenerator<DroverEvent> {
+    let cursor = filter.after;
+    while (!signal.aborted && !isClosed) {
+      checkKept(cursor);
+      const newest = written;
+      const events = select({ ...filter, after: cursor }, "ASC", EVENTS_PER_READ);
+      for (const event of events) {
+        yield event;
+        if (signal.aborted || isClosed) return;
+        cursor = event.sequence;
+      }
+      if (events.length === EVENTS_PER_READ) continue;
+      cursor = Math.max(cursor, newest);
+      if (cursor >= written) await nextWrite(signal);
+    }
+  }
+
+  async function nextWrite(signal: AbortSignal): Promise<void> {
+    if (signal.aborted || isClosed) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = () => resolve();
+    sleepers.add(wake);
+    signal.addEventListener("abort", wake);
+    await promise;
+    signal.removeEventListener("abort", wake);
+    sleepers.delete(wake);
+  }
+
+  return {
+    append,
+    query({ limit = DEFAULT_PER_QUERY, after = 0, ...filter }) {
+      write();
+      return select({ ...filter, after }, "DESC", Math.min(limit, MOST_PER_QUERY)).reverse();
+    },
+    follow({ after = sequence, ...filter }, signal) {
+      checkKept(after);
+      return follow({ ...filter, after }, signal);
+    },
+    async close() {
+      if (isClosed) return;
+      write();
+      isClosed = true;
+      for (const wake of sleepers) wake();
+      database.close();
+    },
+  };
+}
+
+function eventOf(row: Record<string, SQLOutputValue>): DroverEvent {
+  const text = (column: string) => (row[column] === null ? null : String(row[column]));
+  return {
+    sequence: Number(row["sequence"]),
+    atMs: Number(row["at_ms"]),
+    space: text("space"),
+    app: text("app"),
+    subject: text("subject"),
+    kind: String(row["kind"]),
+    message: String(row["message"]),
+    details: JSON.parse(text("details") ?? "null"),
+  };
+}
+
+function openOrBegin(file: string, clock: Clock, log: Log): DatabaseSync {
+  try {
+    return openAndCheck(file);
+  } catch (error) {
+    if (!(error instanceof DamagedLog) && !DAMAGE_CODES.has(sqliteCode(error))) throw error;
+    const aside = `${file}.damaged-${clock.nowMs()}`;
+    log.error("the event log is damaged; it was put aside and a new one begun", { file: aside, ...errorFields(error) });
+    renameSync(file, aside);
+    for (const end of ["-wal", "-shm"]) rmSync(`${file}${end}`, { force: true });
+    return openAndCheck(file);
+  }
+}
+
+function openAndCheck(file: string): DatabaseSync {
+  const database = new DatabaseSync(file);
+  try {
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    database.exec(TABLE);
+    const [answer] = database.prepare("PRAGMA quick_check(1)").all();
+    if (answer?.["quick_check"] !== "ok") throw new DamagedLog(String(answer?.["quick_check"]));
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
