@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { DroverError, hasCode } from "#model/errors.ts";
 import { PathRules, unsafe } from "./path-rules.ts";
-import { type ArchiveLimits, readTar, type TarEntry, tooLarge } from "./tar-reader.ts";
+import { type ArchiveLimits, overLimit, readTar, type TarEntry, tooLarge } from "./tar-reader.ts";
 import { sortTree, type Tree, type TreeEntry } from "./tree.ts";
 
 /**
@@ -85,8 +85,7 @@ class Extraction {
   async #makeFolder(path: string): Promise<void> {
     await refuseTwins(path, mkdir(join(this.#folder, path), 0o755));
     this.#made.set(path, { kind: "folder", path });
-    if (this.#made.size > this.#limits.files)
-      throw new DroverError("ARCHIVE_INVALID", `the archive has more than ${this.#limits.files} files and folders`);
+    if (this.#made.size > this.#limits.files) throw overLimit(`has more than ${this.#limits.files} files and folders`);
   }
 
   async #addFile(path: string, entry: TarEntry): Promise<void> {

@@ -58,10 +58,7 @@ async function* readEntries(bytes: ByteReader, limits: ArchiveLimits, signal: Ab
       overrides = { ...overrides, ...(await readExtended(bytes, header)) };
       continue;
     }
-    if (++entries > limits.files)
-      throw new DroverError("ARCHIVE_INVALID", `the archive has more than ${limits.files} entries`, {
-        hint: "Leave out what the app does not need; .droverignore takes the patterns of .gitignore.",
-      });
+    if (++entries > limits.files) throw overLimit(`has more than ${limits.files} entries`);
     const sizeBytes = overrides.size ?? header.sizeBytes;
     if (sizeBytes > limits.contentBytes) throw tooLarge(limits.contentBytes);
     const body = bytes.body(sizeBytes);
@@ -91,7 +88,11 @@ async function readExtended(bytes: ByteReader, header: TarHeader): Promise<TarOv
 }
 
 export function tooLarge(limit: number): DroverError {
-  return new DroverError("ARCHIVE_INVALID", `the archive unpacks to more than ${limit} bytes`, {
+  return overLimit(`unpacks to more than ${limit} bytes`);
+}
+
+export function overLimit(what: string): DroverError {
+  return new DroverError("ARCHIVE_INVALID", `the archive ${what}`, {
     hint: "Leave out what the app does not need; .droverignore takes the patterns of .gitignore.",
   });
 }
@@ -120,10 +121,7 @@ async function* countBytes(source: Readable, limit: number): AsyncGenerator<Buff
   // The source may be one half of a call whose other half still has to carry the answer, so it is left open.
   for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     count += chunk.length;
-    if (count > limit)
-      throw new DroverError("ARCHIVE_INVALID", `the archive is larger than ${limit} bytes`, {
-        hint: "Leave out what the app does not need; .droverignore takes the patterns of .gitignore.",
-      });
+    if (count > limit) throw overLimit(`is larger than ${limit} bytes`);
     if (chunk.length > 0) yield chunk;
   }
 }

@@ -11,8 +11,7 @@ const siteFolders = ["dist", "build", "out", "_site", "public", "."];
 export async function findStatic(source: Source): Promise<Recipe | null> {
   for (const folder of siteFolders) {
     if (!(await source.hasFile(`${folder}/index.html`))) continue;
-    // DROVER_NODE is the Node that Drover itself runs under, for machines without one.
-    const processes = { web: `exec "\${DROVER_NODE:-node}" ${staticServerPath} ${folder}` };
+    const processes = { web: `exec node ${staticServerPath} ${folder}` };
     return { kind: "static", tools: [], steps: [], launch: {}, processes: async () => processes };
   }
   return null;
