@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import type { PlannedChange } from "#model/api.ts";
-import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
+import type { BuildProgress, BuildResult } from "#model/build.ts";
 import { DroverError, fromErrorBody } from "#model/errors.ts";
 import { apiPath } from "./api/client.ts";
 import type { Session } from "./command.ts";
@@ -51,15 +51,9 @@ async function buildOne(session: Session, task: BuildTask, board: Map<string, st
     progress.show([...board.values()]);
   };
   say("packing");
-  const options: BuildOptions = {
-    space: task.space,
-    app: task.app,
-    run: task.build?.run ?? null,
-    timeoutMs: task.build?.timeoutMs ?? 600_000,
-    memoryBytes: task.build?.memoryBytes ?? 2 * 2 ** 30,
-  };
   const upload = await openSource(task.source, signal);
-  const path = apiPath(["builds"], { options: JSON.stringify(options) });
+  const { run, timeoutMs, memoryBytes } = task.build ?? {};
+  const path = apiPath(["builds"], { space: task.space, app: task.app, run: run ?? undefined, timeoutMs, memoryBytes });
   let step = "uploading";
   say(step);
   for await (const event of api.stream<BuildProgress>("POST", path, signal, { upload, headers: { "content-type": "application/x-tar" } })) {
@@ -72,7 +66,7 @@ async function buildOne(session: Session, task: BuildTask, board: Map<string, st
         say(`${step}  ${styled("dim", event.line)}`);
         break;
       case "failed":
-        throw new DroverError("BUILD_FAILED", `cannot build "${name}"`, { cause: fromErrorBody(event.error) });
+        throw notBuilt(name, fromErrorBody(event.error));
       case "done":
         progress.note(
           `${name}  ${event.result.cached ? "unchanged" : `built (${event.result.kind}, ${count(event.result.files, "file")})`}`,
@@ -85,6 +79,10 @@ async function buildOne(session: Session, task: BuildTask, board: Map<string, st
   throw new DroverError("SERVER_UNREACHABLE", `the server ended the build of "${name}" without a result`, {
     hint: "Run the command again.",
   });
+}
+
+function notBuilt(name: string, cause: DroverError): DroverError {
+  return new DroverError(cause.code, `cannot build "${name}"`, { cause, hint: cause.hint, details: cause.details });
 }
 
 async function openSource(source: Source, signal: AbortSignal): Promise<Readable> {

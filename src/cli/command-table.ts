@@ -10,6 +10,7 @@ export interface TableEntry {
 const deploy = "Deploy:";
 const look = "Look:";
 const change = "Change:";
+const inside = "Go inside:";
 const machine = "This machine:";
 const other = "Other:";
 
@@ -38,6 +39,9 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   destroy: { group: change, summary: "remove an app for good", load: () => import("./commands/destroy.ts") },
   space: { group: change, summary: "list and destroy spaces", load: () => import("./commands/space.ts") },
   kv: { group: change, summary: "read, write and watch a space's key-value store", load: () => import("./commands/kv.ts") },
+
+  exec: { group: inside, summary: "run a command in a running instance", load: () => import("./commands/exec.ts") },
+  run: { group: inside, summary: "run a command in fresh surroundings of an app", load: () => import("./commands/run.ts") },
 
   up: { group: machine, summary: "start Drover here, in the foreground", load: () => import("./commands/up.ts") },
   down: { group: machine, summary: "stop the Drover that runs here, and all its apps", load: () => import("./commands/down.ts") },

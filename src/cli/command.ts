@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Home } from "#host/home.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Api } from "./api/client.ts";
+import type { Interrupts } from "./interrupts.ts";
 import type { Output } from "./output/output.ts";
 import type { Progress } from "./output/progress.ts";
 
@@ -14,6 +15,8 @@ export interface CommonOptions {
   readonly space: string | null;
   /** How long to wait for what was asked to come true; null: the command's own default. */
   readonly timeoutMs: number | null;
+  /** `--home`, or null. */
+  readonly home: string | null;
 }
 
 export interface Terminal {
@@ -33,6 +36,7 @@ export interface Session {
   readonly clock: Clock;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  readonly interrupts: Interrupts;
   readonly terminal: Terminal;
   /** Texts of the manifests that were read, by name, so that errors can show the line. */
   readonly sources: Map<string, string>;
@@ -46,6 +50,8 @@ export interface Call<Options> {
 /** One command: what it takes, and what it does. Answers its exit code; nothing means 0. */
 export interface Verb<Options = Readonly<Record<string, unknown>>> {
   readonly configure?: (command: Command) => unknown;
+  /** Everything from the first word after the first argument on is a command line of its own, options and all. */
+  readonly takesCommand?: true;
   // A method, so that verbs with different options fit one table: commander's parsed options are untyped, and `configure` is what types them.
   run(session: Session, call: Call<Options>): Promise<number | undefined>;
 }

@@ -1,12 +1,14 @@
 import type { Applied, ApplyRequest, Plan } from "#model/api.ts";
 import { apiPath } from "./api/client.ts";
+import type { AppReference } from "./arguments.ts";
 import { type BuildTask, buildAll, buildsOf } from "./build.ts";
 import type { Session } from "./command.ts";
 import type { DocumentFile } from "./documents.ts";
 import { describePlan } from "./output/plan-lines.ts";
 import { took } from "./output/time.ts";
 import { confirm } from "./prompt.ts";
-import { waitUntilReady } from "./wait/ready.ts";
+import { waitUntilGone } from "./wait/gone.ts";
+import { type Awaited, waitForApps } from "./wait/ready.ts";
 
 export interface Deployment {
   readonly documents: readonly DocumentFile[];
@@ -38,16 +40,8 @@ export async function deploy(session: Session, deployment: Deployment): Promise<
     if (out.json) out.value({ ...applied, apps: [] });
     return 0;
   }
-  const releases = new Map(applied.releases.map(({ space, app, release }) => [`${space}/${app}`, release]));
-  const awaited = applied.plan.changes
-    .filter(
-      (change) =>
-        change.kind === "app" &&
-        change.action !== "destroy" &&
-        (change.action !== "none" || releases.has(`${change.space}/${change.name}`)),
-    )
-    .map((change) => ({ space: change.space, app: change.name, release: releases.get(`${change.space}/${change.name}`) ?? null }));
-  const apps = await waitUntilReady(session, awaited);
+  const apps = await waitForApps(session, awaitedApps(applied));
+  await waitUntilGone(session, destroyedApps(applied.plan));
   if (out.json) {
     out.value({ ...applied, apps });
     return 0;
@@ -69,11 +63,25 @@ export function applyRequest(session: Session, { documents, variables, prune, fo
   };
 }
 
+/** Every declared app, unchanged or not, and those that got a release because of what they need. */
+function awaitedApps({ plan, releases }: Applied): readonly Awaited[] {
+  const awaited = new Map<string, Awaited>();
+  for (const { kind, action, space, name } of plan.changes) {
+    if (kind === "app" && action !== "destroy") awaited.set(`${space}/${name}`, { space, app: name, release: null });
+  }
+  for (const one of releases) awaited.set(`${one.space}/${one.app}`, one);
+  return [...awaited.values()];
+}
+
+function destroyedApps(plan: Plan): readonly AppReference[] {
+  return plan.changes.filter(({ kind, action }) => kind === "app" && action === "destroy").map(({ space, name }) => ({ space, app: name }));
+}
+
 function mentionsSource(documents: readonly DocumentFile[]): boolean {
   return documents.some(({ text }) => text.includes("source"));
 }
 
 async function confirmDestruction(session: Session, plan: Plan): Promise<void> {
-  const destroyed = plan.changes.filter((change) => change.action === "destroy").map((change) => `${change.space}/${change.name}`);
+  const destroyed = destroyedApps(plan).map(({ space, app }) => `${space}/${app}`);
   if (destroyed.length > 0) await confirm(session, `this destroys ${destroyed.join(", ")}`, null);
 }

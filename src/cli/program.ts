@@ -59,16 +59,6 @@ export function wantsJson(argv: readonly string[]): boolean {
   return argv.slice(0, end === -1 ? undefined : end).includes("--json");
 }
 
-/** `--home DIR` wherever it stands; it is needed before anything else is known. */
-export function homeOption(argv: readonly string[]): string | null {
-  for (const [index, arg] of argv.entries()) {
-    if (arg === "--") break;
-    if (arg === "--home") return argv[index + 1] ?? null;
-    if (arg.startsWith("--home=")) return arg.slice("--home=".length);
-  }
-  return null;
-}
-
 /** The command itself, as `drover help ps` and `drover completion` describe it. */
 export async function describeCommand(name: string): Promise<Command | null> {
   const entry = Object.hasOwn(commandTable, name) ? commandTable[name] : undefined;
@@ -109,10 +99,21 @@ function addModule(command: Command, module: CommandModule, parsed: Parsed, summ
 function addVerb(command: Command, verb: Verb, parsed: Parsed): void {
   verb.configure?.(command);
   addCommonOptions(command);
+  if (verb.takesCommand === true) command.passThroughOptions();
   command.action(() => {
+    const args = verb.takesCommand === true ? withCommandLine(command) : command.args;
     parsed.verb = verb;
-    parsed.call = { args: command.args, options: command.optsWithGlobals() };
+    parsed.call = { args, options: command.optsWithGlobals() };
   });
+}
+
+/** Options between the first argument and the command's own words are ours: `drover exec shop --process web -- ls -la`. */
+function withCommandLine(command: Command): readonly string[] {
+  const [first = "", ...rest] = command.args;
+  const { operands, unknown } = command.parseOptions(rest);
+  const [stray] = unknown;
+  if (stray === undefined) return [first, ...operands];
+  throw new DroverError("USAGE", `unknown option "${stray}"`, { hint: 'Put "--" before a command that starts with an option.' });
 }
 
 function addCommonOptions(command: Command): void {
@@ -143,6 +144,7 @@ function commonOptions(
     yes: options["yes"] === true,
     detach: options["detach"] === true,
     space: text(options["space"]) ?? (environment["DROVER_SPACE"] || null),
+    home: text(options["home"]),
     timeoutMs: timeout === null ? null : durationMs(timeout, "--timeout"),
   };
 }

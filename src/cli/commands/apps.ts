@@ -3,16 +3,11 @@ import { apiPath } from "../api/client.ts";
 import type { Verb } from "../command.ts";
 import { healthWord } from "../output/app-line.ts";
 import { table } from "../output/table.ts";
-import { listedSpaces } from "../spaces.ts";
 
 export default {
   async run(session) {
-    const { api, out, signal } = session;
-    const spaces = await listedSpaces(session);
-    const lists = await Promise.all(
-      spaces.map((space) => api.call<{ apps: AppSummary[] }>("GET", apiPath(["spaces", space, "apps"]), signal)),
-    );
-    const apps = lists.flatMap((list) => list.apps);
+    const { api, common, out, signal } = session;
+    const { apps } = await api.call<{ apps: AppSummary[] }>("GET", apiPath(["apps"], { space: common.space ?? undefined }), signal);
     if (out.json) {
       out.value({ apps });
       return 0;

@@ -1,7 +1,7 @@
 import type { Command, Option } from "commander";
-import type { AppSummary, ReleaseView, SpaceView } from "#model/api.ts";
+import type { AppSummary, InstanceView, ReleaseView, SpaceView } from "#model/api.ts";
 import { apiPath } from "../api/client.ts";
-import { appReference } from "../arguments.ts";
+import { appReference, defaultSpace } from "../arguments.ts";
 import type { Session, Verb } from "../command.ts";
 import { commandTable } from "../command-table.ts";
 import { describeCommand } from "../program.ts";
@@ -33,11 +33,11 @@ async function offered(session: Session, before: readonly string[], typed: strin
     if (command === null) return [];
   }
   const awaiting = optionOf(command, words.at(-1));
-  if (awaiting !== undefined) return live(session, optionValues[awaiting.long ?? ""] ?? null, words);
+  if (awaiting !== undefined) return live(session, command, optionValues[awaiting.long ?? ""] ?? null, words);
   if (typed.startsWith("-")) return command.options.flatMap((option) => (option.long === undefined ? [] : [option.long]));
   const position = positionals(command, words).length;
   const argument = command.registeredArguments[position] ?? command.registeredArguments.findLast((one) => one.variadic);
-  return live(session, argument?.name() ?? null, positionals(command, words));
+  return live(session, command, argument?.name() ?? null, words);
 }
 
 const optionValues: Readonly<Record<string, string>> = {
@@ -58,8 +58,15 @@ function positionals(command: Command, words: readonly string[]): readonly strin
   return words.filter((word, index) => !word.startsWith("-") && optionOf(command, words[index - 1]) === undefined);
 }
 
+function spaceIn(words: readonly string[]): string | null {
+  const at = words.findIndex((word) => word === "--space" || word === "-s");
+  return at === -1 ? null : (words[at + 1] ?? null);
+}
+
 /** Names of what runs, by what is asked for. */
-async function live(session: Session, what: string | null, words: readonly string[]): Promise<readonly string[]> {
+async function live(session: Session, command: Command, what: string | null, words: readonly string[]): Promise<readonly string[]> {
+  const positional = positionals(command, words);
+  const named = spaceIn(words) ?? session.common.space;
   const signal = AbortSignal.any([session.signal, AbortSignal.timeout(answerWithinMs)]);
   const get = <T>(parts: readonly string[]) => session.api.call<T>("GET", apiPath(parts), signal);
   const spaces = async () => (await get<{ spaces: SpaceView[] }>(["spaces"])).spaces.map((space) => space.name);
@@ -70,16 +77,21 @@ async function live(session: Session, what: string | null, words: readonly strin
       case "space":
         return await spaces();
       case "name":
-        return words.length === 0 ? await spaces() : [];
+        return command.parent?.name() === "space" ? await spaces() : [];
       case "app": {
-        const named = session.common.space === null ? await spaces() : [session.common.space];
-        const lists = await Promise.all(named.map((space) => get<{ apps: AppSummary[] }>(["spaces", space, "apps"])));
-        return lists
-          .flatMap((list) => list.apps)
-          .map((app) => (app.space === "default" || session.common.space !== null ? app.name : `${app.space}/${app.name}`));
+        const { apps } = await get<{ apps: AppSummary[] }>(["apps"]);
+        const shown = named === null ? apps : apps.filter((app) => app.space === named);
+        return shown.map((app) => (app.space === (named ?? defaultSpace) ? app.name : `${app.space}/${app.name}`));
+      }
+      case "process":
+      case "instance": {
+        const { space, app } = appReference(positional[0], named);
+        const { instances } = await get<{ instances: InstanceView[] }>(["spaces", space, "apps", app, "instances"]);
+        const names = instances.map((one) => (what === "process" ? one.process : one.id.slice(one.id.lastIndexOf("/") + 1)));
+        return [...new Set(names)];
       }
       case "release": {
-        const { space, app } = appReference(words[0], session.common.space);
+        const { space, app } = appReference(positional[0], named);
         const { releases } = await get<{ releases: ReleaseView[] }>(["spaces", space, "apps", app, "releases"]);
         return releases.map((release) => String(release.number));
       }

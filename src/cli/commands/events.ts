@@ -26,8 +26,8 @@ export default {
     const { api, out, clock, signal, common } = session;
     const about = args[0] === undefined ? { space: common.space ?? undefined, app: undefined } : appReference(args[0], common.space);
     const limit = options.lines === undefined ? defaultEvents : wholeNumber(options.lines, "--lines", 1, mostEvents);
-    const since = options.since === undefined ? undefined : clock.nowMs() - durationMs(options.since, "--since");
-    const { events } = await api.call<{ events: EventView[] }>("GET", apiPath(["events"], { ...about, limit, since }), signal);
+    const sinceMs = options.since === undefined ? undefined : clock.nowMs() - durationMs(options.since, "--since");
+    const { events } = await api.call<{ events: EventView[] }>("GET", apiPath(["events"], { ...about, limit, sinceMs }), signal);
     const isFollowing = options.follow === true;
     if (out.json && !isFollowing) {
       out.value({ events });
@@ -37,7 +37,7 @@ export default {
     for (const event of events) print(event);
     if (!isFollowing) return 0;
     const after = events.at(-1)?.sequence;
-    for await (const event of api.stream<EventView>("GET", apiPath(["events"], { ...about, after, follow: true }), signal)) print(event);
+    for await (const event of api.stream<EventView>("GET", apiPath(["events", "watch"], { ...about, after }), signal)) print(event);
     return 0;
   },
 } satisfies Verb<Options>;

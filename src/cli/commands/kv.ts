@@ -6,12 +6,18 @@ import { readInput } from "../prompt.ts";
 /** The store's own bound. */
 const longestValue = 2 ** 20;
 
-interface Key {
-  readonly key: string;
+/** Keys of one page of a listing. */
+const pageKeys = 1_000;
+
+interface Page {
+  readonly keys: readonly { readonly key: string }[];
+  readonly revision: number;
+  readonly more: boolean;
 }
 
-interface KeyChange extends Key {
-  readonly kind: "put" | "delete";
+interface KeyChanges {
+  readonly revision: number;
+  readonly changes: readonly { readonly kind: "put" | "delete"; readonly key: string }[];
 }
 
 const get = {
@@ -47,9 +53,15 @@ const list = {
   configure: (command) => command.argument("[prefix]", "only keys that start with this"),
   async run(session, { args: [prefix] }) {
     const { api, out, signal } = session;
-    const answer = await api.call<{ keys: Key[] }>("GET", apiPath(["spaces", spaceOf(session), "kv"], { prefix }), signal);
-    if (out.json) out.value(answer);
-    else for (const { key } of answer.keys) out.line(key);
+    const keys: { readonly key: string }[] = [];
+    let page: Page;
+    do {
+      const query = { prefix, limit: pageKeys, after: keys.at(-1)?.key };
+      page = await api.call<Page>("GET", apiPath(["spaces", spaceOf(session), "kv"], query), signal);
+      keys.push(...page.keys);
+      if (!out.json) for (const { key } of page.keys) out.line(key);
+    } while (page.more && page.keys.length > 0);
+    if (out.json) out.value({ keys, revision: page.revision });
     return 0;
   },
 } satisfies Verb & { summary: string };
@@ -70,10 +82,10 @@ const watch = {
   configure: (command) => command.argument("[prefix]", "only keys that start with this"),
   async run(session, { args: [prefix] }) {
     const { api, out, signal } = session;
-    const path = apiPath(["spaces", spaceOf(session), "kv"], { prefix, watch: true });
-    for await (const change of api.stream<KeyChange>("GET", path, signal)) {
-      if (out.json) out.streamed(change);
-      else out.line(`${change.kind} ${change.key}`);
+    const path = apiPath(["spaces", spaceOf(session), "watch"], { prefix });
+    for await (const batch of api.stream<KeyChanges>("GET", path, signal)) {
+      if (out.json) out.streamed(batch);
+      else for (const { kind, key } of batch.changes) out.line(`${batch.revision} ${kind} ${key}`);
     }
     return 0;
   },

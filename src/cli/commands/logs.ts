@@ -41,10 +41,10 @@ export default {
     const query = {
       follow: options.follow === true ? true : undefined,
       tail: options.lines === undefined ? defaultLines : wholeNumber(options.lines, "--lines", 0, mostLines),
-      since: sinceMs,
+      sinceMs,
       contains: options.grep,
       process: options.process,
-      instance: options.instance === undefined ? undefined : fullInstanceId(options.instance, space, app),
+      instance: options.instance?.slice(options.instance.lastIndexOf("/") + 1),
     };
     for await (const line of api.stream<Line>("GET", apiPath(["spaces", space, "apps", app, "logs"], query), signal)) {
       if (out.json) out.streamed(line);
@@ -53,10 +53,6 @@ export default {
     return 0;
   },
 } satisfies Verb<Options>;
-
-function fullInstanceId(name: string, space: string, app: string): string {
-  return name.includes("/") ? name : `${space}/${app}/${name}`;
-}
 
 function format({ instance, atMs, text, source }: Line): string {
   const name = instance.slice(instance.lastIndexOf("/") + 1);

@@ -1,4 +1,4 @@
-import type { MachineView, StatusView } from "#model/api.ts";
+import type { MachineView } from "#model/api.ts";
 import { apiPath } from "../api/client.ts";
 import type { Verb } from "../command.ts";
 import { styled } from "../output/style.ts";
@@ -7,7 +7,7 @@ import { count } from "../output/time.ts";
 export default {
   async run(session) {
     const { api, out, signal } = session;
-    const { machines } = await api.call<StatusView>("GET", apiPath(["status"]), signal);
+    const { machines } = await api.call<{ machines: MachineView[] }>("GET", apiPath(["machines"]), signal);
     if (out.json) {
       out.value({ machines });
       return 0;

@@ -5,7 +5,6 @@ import type { Session, Verb } from "../command.ts";
 import { styled } from "../output/style.ts";
 import { table } from "../output/table.ts";
 import { age } from "../output/time.ts";
-import { listedSpaces } from "../spaces.ts";
 
 export default {
   configure: (command) => command.argument("[app]", "only this app's").option("--process <name>", "only this process's"),
@@ -36,17 +35,13 @@ export default {
   },
 } satisfies Verb<{ process?: string }>;
 
-async function listed(session: Session, app: string | undefined): Promise<readonly InstanceView[]> {
-  const { api, signal } = session;
-  if (app !== undefined) {
-    const { space, app: name } = appReference(app, session.common.space);
-    return (await api.call<{ instances: InstanceView[] }>("GET", apiPath(["spaces", space, "apps", name]), signal)).instances;
-  }
-  const spaces = await listedSpaces(session);
-  const lists = await Promise.all(
-    spaces.map((space) => api.call<{ instances: InstanceView[] }>("GET", apiPath(["spaces", space, "instances"]), signal)),
-  );
-  return lists.flatMap((list) => list.instances);
+async function listed({ api, common, signal }: Session, app: string | undefined): Promise<readonly InstanceView[]> {
+  const named = app === undefined ? null : appReference(app, common.space);
+  const path =
+    named === null
+      ? apiPath(["instances"], { space: common.space ?? undefined })
+      : apiPath(["spaces", named.space, "apps", named.app, "instances"]);
+  return (await api.call<{ instances: InstanceView[] }>("GET", path, signal)).instances;
 }
 
 function stateWord(one: InstanceView): string {

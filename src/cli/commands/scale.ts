@@ -1,4 +1,3 @@
-import { DroverError } from "#model/errors.ts";
 import { appReference, assignments, wholeNumber } from "../arguments.ts";
 import { changeApp } from "../change.ts";
 import type { Verb } from "../command.ts";
@@ -12,19 +11,19 @@ export default {
       .argument("<app>", "the app")
       .argument("<counts...>", "a number for web, or process=number")
       .addHelpText("after", "\nExamples:\n  drover scale shop 3\n  drover scale shop web=3 worker=1"),
-  async run(session, { args: [app, ...counts] }) {
+  run(session, { args: [app, ...counts] }) {
     const [only] = counts;
     const isShort = counts.length === 1 && only !== undefined && /^\d+$/.test(only);
     const pairs = isShort ? { web: only } : assignments(counts, "a count");
     const instances = Object.fromEntries(
       Object.entries(pairs).map(([process, text]) => [process, wholeNumber(text, `the number of ${process} instances`, 0, mostInstances)]),
     );
-    if (Object.keys(instances).length === 0) throw new DroverError("USAGE", "no count was given", { hint: "Give one as web=3." });
     return changeApp(session, appReference(app, session.common.space), {
       method: "POST",
       action: "scale",
       body: { instances },
       done: "scaled",
+      isDone: (status) => status.stopped || status.processes.every((process) => process.ready === process.wanted),
     });
   },
 } satisfies Verb;

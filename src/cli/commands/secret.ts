@@ -6,6 +6,14 @@ import type { Noun, Session, Verb } from "../command.ts";
 import { table } from "../output/table.ts";
 import { dateTime } from "../output/time.ts";
 import { confirm, readHidden, readInput } from "../prompt.ts";
+import { waitForApps } from "../wait/ready.ts";
+
+interface SecretChanged {
+  readonly space: string;
+  readonly name: string;
+  readonly version: number | null;
+  readonly releases: readonly { readonly app: string; readonly release: number }[];
+}
 
 /** The API's own bound. */
 const longestValue = 65_536;
@@ -51,9 +59,15 @@ Example:
     const value = terminal.input.isTTY === true ? await readHidden(session, `value of ${name}: `) : await piped(session, name);
     if (value === "")
       throw new DroverError("USAGE", `the value of "${name}" is empty`, { hint: 'To remove a secret, use "drover secret rm".' });
-    const secret = await api.call<SecretView>("PUT", apiPath(["spaces", spaceOf(session), "secrets", name]), signal, { body: { value } });
-    if (out.json) out.value(secret ?? { name });
-    else out.line(`set ${spaceOf(session)}/${name}${secret?.usedBy?.length ? `; new releases of ${secret.usedBy.join(", ")}` : ""}`);
+    const space = spaceOf(session);
+    const changed = await api.call<SecretChanged>("PUT", apiPath(["spaces", space, "secrets", name]), signal, { body: { value } });
+    if (!session.common.detach)
+      await waitForApps(
+        session,
+        changed.releases.map(({ app, release }) => ({ space, app, release })),
+      );
+    if (out.json) out.value(changed);
+    else out.line(`set ${space}/${name}${changed.releases.map(({ app, release }) => `; ${space}/${app} has release ${release}`).join("")}`);
     return 0;
   },
 } satisfies Verb & { summary: string };
@@ -64,8 +78,8 @@ const remove = {
   async run(session, { args: [name = ""] }) {
     const { api, out, signal } = session;
     await confirm(session, `this removes the secret "${name}" of space "${spaceOf(session)}"`, name);
-    await api.call("DELETE", apiPath(["spaces", spaceOf(session), "secrets", name]), signal);
-    if (out.json) out.value({ space: spaceOf(session), name });
+    const removed = await api.call<SecretChanged>("DELETE", apiPath(["spaces", spaceOf(session), "secrets", name]), signal);
+    if (out.json) out.value(removed);
     else out.line(`removed ${spaceOf(session)}/${name}`);
     return 0;
   },

@@ -1,13 +1,10 @@
-import type { SpaceView } from "#model/api.ts";
-import { DroverError } from "#model/errors.ts";
+import type { AppSummary, SpaceView } from "#model/api.ts";
 import { apiPath } from "../api/client.ts";
 import type { Noun, Verb } from "../command.ts";
 import { table } from "../output/table.ts";
+import { count } from "../output/time.ts";
 import { confirm } from "../prompt.ts";
-import { until } from "../wait/until.ts";
-
-/** Every app of it has to drain and stop first. */
-const defaultTimeoutMs = 10 * 60_000;
+import { waitUntilGone } from "../wait/gone.ts";
 
 const list = {
   summary: "list spaces",
@@ -28,27 +25,19 @@ const destroy = {
   summary: "remove a space with all its apps, secrets and keys, for good",
   configure: (command) => command.argument("<name>", "the space"),
   async run(session, { args: [name = ""] }) {
-    const { api, out, common, progress, signal } = session;
-    const path = apiPath(["spaces", name]);
-    const space = await api.call<SpaceView>("GET", path, signal);
-    await confirm(session, `this destroys the space "${name}" with its ${space.apps} apps, its secrets and its keys`, name);
-    await api.call("DELETE", path, signal);
-    if (!common.detach) {
-      const late = () => ({ message: `the space "${name}" was not gone` });
-      await until(session, { timeoutMs: common.timeoutMs ?? defaultTimeoutMs, late }, async () => {
-        try {
-          const left = await api.call<SpaceView>("GET", path, signal);
-          progress.show([`${name}: ${left.apps} apps left`]);
-          return null;
-        } catch (error) {
-          if (error instanceof DroverError && error.code === "SPACE_NOT_FOUND") return true;
-          throw error;
-        }
-      });
-      progress.clear();
-    }
-    if (out.json) out.value({ space: name });
-    else out.line(common.detach ? `destroying ${name}; it goes on by itself` : `destroyed ${name}`);
+    const { api, out, signal } = session;
+    await api.call<SpaceView>("GET", apiPath(["spaces", name]), signal);
+    const { apps } = await api.call<{ apps: AppSummary[] }>("GET", apiPath(["apps"], { space: name }), signal);
+    await confirm(session, `this destroys the space "${name}" with ${count(apps.length, "app")}, its secrets and its keys`, name);
+    for (const app of apps) await api.call("DELETE", apiPath(["spaces", name, "apps", app.name]), signal);
+    // A space goes last and only when it is empty, so this waits even with --detach.
+    await waitUntilGone(
+      session,
+      apps.map((app) => ({ space: name, app: app.name })),
+    );
+    const deleted = await api.call<{ space: string; revision: number }>("DELETE", apiPath(["spaces", name]), signal);
+    if (out.json) out.value(deleted);
+    else out.line(`destroyed ${name} with ${count(apps.length, "app")}`);
     return 0;
   },
 } satisfies Verb & { summary: string };

@@ -1,13 +1,16 @@
 import type { AppStatus, AppSummary } from "#model/api.ts";
-import { DroverError } from "#model/errors.ts";
+import { DroverError, type ErrorCode } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
 import type { AppReference } from "../arguments.ts";
 import type { Session } from "../command.ts";
 import { describeApp, describeSummary } from "../output/app-line.ts";
+import { took } from "../output/time.ts";
 import { until } from "./until.ts";
 
 /** Longer than any deploy's own deadline by default (5 minutes), and than a canary with its holds. */
 const defaultTimeoutMs = 30 * 60_000;
+/** An app that no rollout moves and that is not ready by now will not become so by waiting: its instances fail. */
+const patienceMs = 30_000;
 
 export interface Awaited extends AppReference {
   /** The release that has to be active; null: whichever is. */
@@ -20,73 +23,92 @@ type Seen = Pick<
 >;
 
 /**
- * Waits until each app runs as it should, with progress.
- * @throws {DroverError} RELEASE_FAILED, CONFLICT when a newer release took over, TIMED_OUT with the reasons
+ * Waits until the app runs as it should and, if it is given, until `isDone` says so too; with progress.
+ * @throws {DroverError} RELEASE_FAILED; CONFLICT when a newer release took over; UNHEALTHY, CANNOT_PLACE or TIMED_OUT with the reasons
  */
-export async function waitUntilReady(session: Session, apps: readonly Awaited[]): Promise<readonly Seen[]> {
-  if (apps.length === 0) return [];
+export async function waitForApp(session: Session, app: Awaited, isDone: (status: AppStatus) => boolean = () => true): Promise<AppStatus> {
+  const [seen] = await waitFor(session, [app], async (signal) => {
+    const status = await session.api.call<AppStatus>("GET", apiPath(["spaces", app.space, "apps", app.app]), signal);
+    return [{ app, seen: status, isDone: isDone(status), lines: describeApp(status) }];
+  });
+  if (seen === undefined) throw new Error("an app that was waited for is missing from the result");
+  return seen;
+}
+
+/** As `waitForApp`, for many with one request a look. */
+export async function waitForApps(session: Session, apps: readonly Awaited[]): Promise<readonly Seen[]> {
   const [only] = apps;
-  return apps.length === 1 && only !== undefined ? [await waitForOne(session, only)] : waitForMany(session, apps);
+  if (only === undefined) return [];
+  if (apps.length === 1) return [await waitForApp(session, only)];
+  const spaces = new Set(apps.map((app) => app.space));
+  const [space] = spaces;
+  const path = apiPath(["apps"], spaces.size === 1 ? { space } : {});
+  return waitFor(session, apps, async (signal) => {
+    const listed = await session.api.call<{ apps: AppSummary[] }>("GET", path, signal);
+    const byName = new Map(listed.apps.map((app) => [`${app.space}/${app.name}`, app]));
+    return apps.flatMap((app) => {
+      const seen = byName.get(`${app.space}/${app.app}`);
+      return seen === undefined ? [] : [{ app, seen, isDone: true, lines: [describeSummary(seen)] }];
+    });
+  });
 }
 
-async function waitForOne(session: Session, app: Awaited): Promise<AppStatus> {
-  let last: AppStatus | null = null;
-  const found = await until(
-    session,
-    timing(session, () => (last === null ? [] : [last]), `"${app.space}/${app.app}" did not become ready`),
-    async (signal) => {
-      last = await session.api.call<AppStatus>("GET", apiPath(["spaces", app.space, "apps", app.app]), signal);
-      session.progress.show(describeApp(last));
-      return isSettled(last, app) ? last : null;
-    },
-  );
-  session.progress.clear();
+interface Look<S extends Seen> {
+  readonly app: Awaited;
+  readonly seen: S;
+  readonly isDone: boolean;
+  readonly lines: readonly string[];
+}
+
+async function waitFor<S extends Seen>(
+  session: Session,
+  apps: readonly Awaited[],
+  look: (signal: AbortSignal) => Promise<readonly Look<S>[]>,
+) {
+  const { clock, progress } = session;
+  let waiting: readonly Look<S>[] = [];
+  let movedMs = clock.monotonicMs();
+  const late = () => notReady(apps, waiting);
+  const found = await until(session, { timeoutMs: session.common.timeoutMs ?? defaultTimeoutMs, late }, async (signal) => {
+    const looks = await look(signal);
+    waiting = looks.filter((one) => !(isSettled(one.seen, one.app) && one.isDone));
+    if (waiting.length === 0) return looks.map((one) => one.seen);
+    const summary = apps.length === 1 ? [] : [`${apps.length - waiting.length} of ${apps.length} apps ready`];
+    progress.show([...summary, ...waiting.flatMap((one) => one.lines)]);
+    if (waiting.some((one) => one.seen.rollout !== null || !isBroken(one.seen))) movedMs = clock.monotonicMs();
+    if (clock.monotonicMs() - movedMs > patienceMs) {
+      const { message, details, hint, code } = notReady(apps, waiting);
+      throw new DroverError(code ?? "UNHEALTHY", `${message} within ${took(patienceMs)}`, { details, hint });
+    }
+    return null;
+  });
+  progress.clear();
   return found;
 }
 
-async function waitForMany(session: Session, apps: readonly Awaited[]): Promise<readonly Seen[]> {
-  const spaces = [...new Set(apps.map((app) => app.space))];
-  let waiting: readonly Seen[] = [];
-  const found = await until(
-    session,
-    timing(session, () => waiting, `${apps.length} apps did not become ready`),
-    async (signal) => {
-      const lists = await Promise.all(
-        spaces.map((space) => session.api.call<{ apps: AppSummary[] }>("GET", apiPath(["spaces", space, "apps"]), signal)),
-      );
-      const byName = new Map(lists.flatMap((list) => list.apps).map((app) => [`${app.space}/${app.name}`, app]));
-      const seen = apps.flatMap((app) => {
-        const summary = byName.get(`${app.space}/${app.app}`);
-        return summary === undefined ? [] : [{ app, summary, isSettled: isSettled(summary, app) }];
-      });
-      waiting = seen.filter((one) => !one.isSettled).map((one) => one.summary);
-      const readyCount = apps.length - waiting.length;
-      session.progress.show([
-        `${readyCount} of ${apps.length} apps ready`,
-        ...seen.filter((one) => !one.isSettled).map((one) => describeSummary(one.summary)),
-      ]);
-      return waiting.length === 0 ? seen.map((one) => one.summary) : null;
-    },
-  );
-  session.progress.clear();
-  return found;
+function isBroken(seen: Seen): boolean {
+  return seen.health === "down" || seen.health === "degraded";
 }
 
-function timing(session: Session, waiting: () => readonly Seen[], message: string) {
+function notReady(apps: readonly Awaited[], waiting: readonly { readonly seen: Seen }[]) {
+  const seen = waiting.map((one) => one.seen);
+  const reasons = seen.flatMap((app) => app.reasons.slice(0, 1).map((reason) => `${app.space}/${app.name}: ${reason.message}`));
+  const [first] = seen;
+  const what =
+    apps.length === 1
+      ? `"${apps[0]?.space}/${apps[0]?.app}" did not become ready`
+      : `${seen.length} of ${apps.length} apps did not become ready`;
+  const cannotPlace: ErrorCode | undefined = seen.some((app) => app.reasons.some(({ code }) => code === "CANNOT_PLACE"))
+    ? "CANNOT_PLACE"
+    : undefined;
   return {
-    timeoutMs: session.common.timeoutMs ?? defaultTimeoutMs,
-    late: () => {
-      const apps = waiting();
-      const reasons = apps.flatMap((app) => app.reasons.slice(0, 1).map((reason) => `${app.space}/${app.name}: ${reason.message}`));
-      const [first] = apps;
-      return {
-        message: reasons.length === 0 ? message : `${message} (${reasons.slice(0, 3).join("; ")})`,
-        details: { waiting: apps.map((app) => ({ space: app.space, app: app.name, health: app.health, reasons: app.reasons })) },
-        ...(first === undefined
-          ? {}
-          : { hint: `It goes on without this command; "drover why ${first.space}/${first.name}" says what it waits for.` }),
-      };
-    },
+    code: cannotPlace,
+    message: reasons.length === 0 ? what : `${what} (${reasons.slice(0, 3).join("; ")})`,
+    details: { waiting: seen.map((app) => ({ space: app.space, app: app.name, health: app.health, reasons: app.reasons })) },
+    hint:
+      first === undefined
+        ? "It goes on without this command."
+        : `It goes on without this command; "drover why ${first.space}/${first.name}" says what it waits for.`,
   };
 }
 
@@ -94,13 +116,10 @@ function timing(session: Session, waiting: () => readonly Seen[], message: strin
 function isSettled(seen: Seen, { space, app, release }: Awaited): boolean {
   if (release !== null) {
     const { lastFailure } = seen;
-    if (lastFailure !== null && lastFailure.release === release) {
+    if (lastFailure !== null && lastFailure.release === release && seen.active !== release) {
       throw new DroverError("RELEASE_FAILED", `release ${release} of "${space}/${app}" failed: ${lastFailure.failure.reason}`, {
         details: { space, app, release, active: seen.active, lines: lastFailure.failure.lines },
-        hint:
-          seen.active === null
-            ? `See "drover logs ${space}/${app}".`
-            : `Release ${seen.active} serves on. See "drover logs ${space}/${app}".`,
+        hint: `${seen.active === null ? "" : `Release ${seen.active} serves on. `}See "drover why ${space}/${app}" and "drover logs ${space}/${app}".`,
       });
     }
     if (seen.target !== null && seen.target > release) {
