@@ -1,0 +1,275 @@
+import { failpoint } from "#host/failpoint.ts";
+import { errorFields } from "#host/log.ts";
+import type { App, Release, Rollout, Space } from "#model/app.ts";
+import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import { type AppId, type AppName, appId, type InstanceId, type ProcessName, type SpaceName } from "#model/names.ts";
+import type { Reason } from "#model/workload.ts";
+import { isReady } from "#plan/rollout/counts.ts";
+import type { ObservedWorkload, Order, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
+import { planRollout } from "#plan/rollout/plan-rollout.ts";
+import type { Fleet, KnownWorkload } from "../fleet/fleet.ts";
+import type { AgentPeer } from "../fleet/peers.ts";
+import { objects } from "../objects/objects.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+import type { Store } from "../store/store.ts";
+import { Backoff } from "./backoff.ts";
+import type { Narrator } from "./narrator.ts";
+import { type AppObjects, transactionFor } from "./steps.ts";
+import { digestOf, type WorkloadBody, workloadBody } from "./workloads.ts";
+
+/** Steps that one pass takes before others get their turn: a whole rollout of an app without instances takes four. */
+const stepsInOnePass = 8;
+/** Lines of a failing instance that a failed release keeps. */
+const linesKept = 10;
+/** How long fetching them may take: the failure itself must not wait for words about it. */
+const linesTimeoutMs = 2_000;
+
+export interface AppControllerOptions {
+  readonly store: Store;
+  readonly fleet: Fleet;
+  readonly secrets: Secrets;
+  readonly narrator: Narrator;
+  readonly clock: Clock;
+  /** Epoch milliseconds that do not jump while the server runs: deadlines must not pass because a clock was set. */
+  readonly steadyNowMs: () => number;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly trafficOf: (app: App, rollout: Rollout) => StepTraffic | null;
+  /** The plan or the trouble of an app changed. */
+  readonly onStatus: (app: AppId) => void;
+}
+
+/** What the last pass over an app found, for those who ask why. */
+export interface AppProgress {
+  readonly waitingFor: readonly string[];
+  readonly unplaced: readonly string[];
+  /** Why the last pass failed; null if it did not. */
+  readonly trouble: Reason | null;
+}
+
+const noProgress: AppProgress = { waitingFor: [], unplaced: [], trouble: null };
+
+/** Makes one app true at a time: reads everything, asks the planner, takes its step or gives its orders, each once a pass. */
+export class AppController {
+  readonly #options: AppControllerOptions;
+  readonly #backoff: Backoff<AppId>;
+  readonly #progress = new Map<AppId, AppProgress>();
+  /** Digests of orders by app object: an app that is written anew is a new object, and its old entry goes with the old one. */
+  readonly #digests = new WeakMap<App, Map<string, { readonly space: Space | null; readonly digest: string }>>();
+
+  constructor(options: AppControllerOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.random);
+  }
+
+  progress(app: AppId): AppProgress {
+    return this.#progress.get(app) ?? noProgress;
+  }
+
+  /** One pass. Resolves with the monotonic time of the next one, if nothing happens before; never rejects. */
+  async pass(id: AppId, signal: AbortSignal): Promise<number | null> {
+    const { clock, log, steadyNowMs } = this.#options;
+    try {
+      const plan = await this.#pass(id, signal);
+      this.#backoff.succeeded(id);
+      this.#setProgress(id, plan === null ? null : { waitingFor: plan.waitingFor, unplaced: plan.unplaced, trouble: null });
+      if (plan === null || plan.replanAtMs === null) return null;
+      return clock.monotonicMs() + Math.max(0, plan.replanAtMs - steadyNowMs());
+    } catch (error) {
+      if (signal.aborted) return null;
+      const { code, message } = error instanceof DroverError ? error : { code: "INTERNAL", message: "an internal error occurred" };
+      log[error instanceof DroverError ? "warn" : "error"]("pass over app failed", { app: id, ...errorFields(error) });
+      this.#setProgress(id, { ...this.progress(id), trouble: { code, message } });
+      return clock.monotonicMs() + this.#backoff.failed(id);
+    }
+  }
+
+  /** Steps until there is none, then orders. Null when the app does not exist. */
+  async #pass(id: AppId, signal: AbortSignal): Promise<RolloutPlan | null> {
+    const [space, name] = id.split("/") as [SpaceName, AppName];
+    for (let taken = 0; ; taken++) {
+      const found = this.#read(space, name);
+      const agent = this.#options.fleet.agent;
+      if (found === null) {
+        if (agent !== null) await this.#removeStrays(id, agent, signal);
+        return null;
+      }
+      const plan = this.#plan(found, agent !== null);
+      if (plan.step === null) {
+        if (agent !== null) await this.#carryOut(plan.orders, found, agent, signal);
+        return plan;
+      }
+      // Taken again at once: the store's watch wakes the app anyway, and fairness to others is all that this gives up.
+      if (taken === stepsInOnePass) return { ...plan, replanAtMs: this.#options.steadyNowMs() };
+      await this.#take(plan.step, found, agent, signal);
+    }
+  }
+
+  #read(space: SpaceName, name: AppName): AppObjects | null {
+    const { store } = this.#options;
+    const app = objects.app(store, space, name);
+    if (app === null) return null;
+    const releases = new Map(objects.releases(store, space, name).map((release) => [release.value.number, release]));
+    return { app, releases, rollout: objects.rollout(store, space, name) };
+  }
+
+  #plan(found: AppObjects, isLinked: boolean): RolloutPlan {
+    const { fleet, steadyNowMs, trafficOf } = this.#options;
+    const app = found.app.value;
+    const rollout = found.rollout?.value ?? null;
+    const releases = new Map([...found.releases].map(([number, release]) => [number, release.value]));
+    const target = app.target === null ? undefined : releases.get(app.target);
+    return planRollout({
+      app,
+      releases,
+      rollout,
+      observed: isLinked ? this.observed(found) : null,
+      machines: fleet.rooms(),
+      unreadyNeeds: target === undefined || target.number === app.active ? [] : this.unreadyNeeds(target),
+      traffic: rollout === null ? null : trafficOf(app, rollout),
+      nowMs: steadyNowMs(),
+    });
+  }
+
+  /** Needed apps without a ready instance. */
+  unreadyNeeds(release: Release): readonly AppName[] {
+    const { fleet } = this.#options;
+    const isUp = (app: AppName) =>
+      fleet
+        .workloads(appId(release.space, app))
+        .some((workload) => workload.kind === "service" && [...workload.instances.values()].some(isReady));
+    return (Object.keys(release.spec.needs) as AppName[]).filter((need) => !isUp(need)).sort();
+  }
+
+  observed(found: AppObjects): readonly ObservedWorkload[] {
+    const known = this.#options.fleet.workloads(appId(found.app.value.space, found.app.value.name));
+    return known.map((workload) => ({
+      id: workload.id,
+      process: workload.name.process,
+      release: workload.name.release,
+      kind: workload.kind,
+      count: workload.count,
+      isRemoving: workload.isRemoving,
+      isCurrent: this.#isCurrent(found, workload),
+      reason: workload.status?.reason ?? null,
+      instances: [...workload.instances.values()],
+    }));
+  }
+
+  #isCurrent({ app, releases }: AppObjects, workload: KnownWorkload): boolean {
+    // Orders of an earlier server or link: as new as the app is new enough, because all that an order takes from elsewhere never changes.
+    if (workload.order === null) return workload.revision >= app.modRevision;
+    const release = releases.get(workload.name.release);
+    return release === undefined || workload.order === this.#digest(app.value, release.value, workload.name.process);
+  }
+
+  #digest(app: App, release: Release, process: ProcessName): string {
+    let digests = this.#digests.get(app);
+    if (digests === undefined) this.#digests.set(app, (digests = new Map()));
+    const key = `${process} ${release.number}`;
+    const space = this.#space(app);
+    const known = digests.get(key);
+    if (known !== undefined && known.space === space) return known.digest;
+    const body = this.#body(app, release, process);
+    const digest = body === null ? "" : digestOf(body);
+    digests.set(key, { space, digest });
+    return digest;
+  }
+
+  #space(app: App): Space | null {
+    return objects.space(this.#options.store, app.space)?.value ?? null;
+  }
+
+  #body(app: App, release: Release, process: ProcessName): WorkloadBody | null {
+    return workloadBody({ app, space: this.#space(app), release, process }, this.#options.secrets);
+  }
+
+  async #take(step: Step, found: AppObjects, agent: AgentPeer | null, signal: AbortSignal): Promise<void> {
+    const { store, narrator, steadyNowMs } = this.#options;
+    const lines = step.kind === "fail" && step.linesOf !== null ? await this.#lastLines(step.linesOf, agent, signal) : [];
+    const failure = step.kind === "fail" ? { reason: step.reason, lines, atMs: steadyNowMs() } : null;
+    try {
+      failpoint("app.step.before");
+      await store.commit(transactionFor(step, found, failure));
+      failpoint("app.step.after");
+    } catch (error) {
+      // Somebody wrote first, so the plan is out of date: the loop reads and plans anew.
+      if (error instanceof DroverError && error.code === "CONFLICT") return;
+      throw error;
+    }
+    narrator.stepTaken(found, step, failure);
+  }
+
+  async #lastLines(instance: InstanceId, agent: AgentPeer | null, parent: AbortSignal): Promise<readonly string[]> {
+    if (agent === null) return [];
+    const { clock, log } = this.#options;
+    const ended = new AbortController();
+    const signal = AbortSignal.any([parent, ended.signal]);
+    clock.sleep(linesTimeoutMs, signal).then(
+      () => ended.abort(new Error(`the lines did not come within ${linesTimeoutMs} ms`)),
+      () => {}, // Aborted because the lines came.
+    );
+    const lines: string[] = [];
+    try {
+      const query = { prefix: instance, instance, tail: linesKept, sinceMs: null, follow: false, contains: null };
+      for await (const line of agent.logs(query, signal)) lines.push(line.text);
+    } catch (error) {
+      parent.throwIfAborted();
+      log.warn("last lines not fetched", { instance, ...errorFields(error) });
+    } finally {
+      ended.abort();
+    }
+    return lines.slice(-linesKept);
+  }
+
+  async #carryOut(orders: readonly Order[], found: AppObjects, agent: AgentPeer, signal: AbortSignal): Promise<void> {
+    for (const order of orders) {
+      if (order.kind === "remove") {
+        await this.#remove(order.id, agent, signal);
+        this.#options.narrator.ordered(found, order, 0);
+        continue;
+      }
+      const release = found.releases.get(order.release);
+      const body = release === undefined ? null : this.#body(found.app.value, release.value, order.process);
+      if (body === null) continue; // A release that is not kept, or without such a process, can only be scaled down, and that is removed.
+      await this.#apply(body, order.count, agent, signal);
+      this.#options.narrator.ordered(found, order, order.count);
+    }
+  }
+
+  async #apply(body: WorkloadBody, count: number, agent: AgentPeer, signal: AbortSignal): Promise<void> {
+    const { store, fleet } = this.#options;
+    const workload = { ...body, count, revision: store.revision };
+    failpoint("app.order.before");
+    await agent.apply(workload, signal);
+    failpoint("app.order.after");
+    fleet.ordered(agent, workload, digestOf(body));
+  }
+
+  async #remove(id: KnownWorkload["id"], agent: AgentPeer, signal: AbortSignal): Promise<void> {
+    const { store, fleet } = this.#options;
+    const { revision } = store;
+    failpoint("app.removal.before");
+    await agent.remove(id, revision, signal);
+    failpoint("app.removal.after");
+    fleet.removed(agent, id, revision);
+  }
+
+  /** Workloads of an app that does not exist: left over from a destroyed one whose server died in between. */
+  async #removeStrays(id: AppId, agent: AgentPeer, signal: AbortSignal): Promise<void> {
+    for (const workload of this.#options.fleet.workloads(id)) {
+      if (workload.isRemoving) continue;
+      await this.#remove(workload.id, agent, signal);
+      this.#options.narrator.strayRemoved(workload);
+    }
+  }
+
+  #setProgress(id: AppId, next: AppProgress | null): void {
+    const before = JSON.stringify(this.#progress.get(id) ?? noProgress);
+    if (next === null) this.#progress.delete(id);
+    else this.#progress.set(id, next);
+    if (before !== JSON.stringify(next ?? noProgress)) this.#options.onStatus(id);
+  }
+}

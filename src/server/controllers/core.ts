@@ -1,0 +1,228 @@
+import { errorFields } from "#host/log.ts";
+import type { App } from "#model/app.ts";
+import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import { type AppId, type AppName, appId, type ProcessName, type SpaceName, type WorkloadName } from "#model/names.ts";
+import { planRoutes } from "#plan/routes/plan-routes.ts";
+import type { EventLog } from "../events/event-log.ts";
+import { followAgent } from "../fleet/agent-link.ts";
+import { Fleet } from "../fleet/fleet.ts";
+import type { AgentPeer, EdgePeer } from "../fleet/peers.ts";
+import { objects } from "../objects/objects.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+import type { Store } from "../store/store.ts";
+import { AppController } from "./app-controller.ts";
+import { Drainer } from "./drainer.ts";
+import { Narrator } from "./narrator.ts";
+import { type Fragment, RoutesController } from "./routes-controller.ts";
+import { Subscribers } from "./subscribers.ts";
+import { TrafficMonitor } from "./traffic-monitor.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+/** Apps that are worked on at once: enough to keep the link busy, few enough that one change among thousands is not behind all of them. */
+const concurrency = 32;
+/** Wait before the store is listed and watched anew after a watch broke off. */
+const rewatchMs = 100;
+/** Drain time of an instance whose release is not kept any more. */
+const unknownDrainMs = 10_000;
+
+export interface CoreOptions {
+  readonly store: Store;
+  readonly events: EventLog;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** The controllers and what they share, without the sockets: what simulations drive too. */
+export interface Core {
+  readonly fleet: Fleet;
+  readonly apps: AppController;
+  readonly routes: RoutesController;
+  readonly subscribers: Subscribers;
+  /** Epoch milliseconds that do not jump while the server runs. */
+  readonly steadyNowMs: () => number;
+  agentLinked(peer: AgentPeer): void;
+  edgeLinked(peer: EdgePeer): void;
+  /** Apps that wait for a pass or are in one. */
+  readonly busy: () => number;
+  readonly stopped: Promise<void>;
+}
+
+/** Starts the controllers; they run until the signal aborts. */
+export function startCore(options: CoreOptions, signal: AbortSignal): Core {
+  const { store, events, secrets, clock, random, log } = options;
+  const startedAtMs = clock.nowMs();
+  const startedMs = clock.monotonicMs();
+  const steadyNowMs = () => startedAtMs + clock.monotonicMs() - startedMs;
+  const narrator = new Narrator(events, clock, signal);
+  const subscribers = new Subscribers();
+  const running = new Set<Promise<void>>();
+  const own = (work: Promise<void>) => {
+    running.add(work);
+    void work.finally(() => running.delete(work));
+  };
+
+  const releaseOf = (name: WorkloadName) => objects.release(store, name.space, name.app, name.release)?.value ?? null;
+  const fleet = new Fleet({
+    resourcesOf: (name) => releaseOf(name)?.spec.processes[name.process]?.resources ?? { cpu: null, memoryBytes: null },
+    onApp: (app) => {
+      queue.wake(app);
+      routes.wake(app);
+      subscribers.changed(app);
+    },
+    onInstance: (before, after) => {
+      narrator.instance(before, after);
+      if (after !== null) drainer.observe(after, drainMsOf(after.workload));
+      else if (before !== null) drainer.forget(before.id);
+    },
+    onMachine: (machine) => {
+      narrator.machine(machine);
+      if (machine.isKnown) {
+        routes.open();
+        observeDraining();
+      }
+      wakeAll();
+    },
+  });
+  const drainMsOf = (workload: string) => {
+    const [space, app, , release] = workload.split("/");
+    const found = objects.release(store, space as SpaceName, app as AppName, Number(release));
+    return found?.value.spec.stop.drainMs ?? unknownDrainMs;
+  };
+  const everyInstance = function* () {
+    for (const app of fleet.apps()) for (const workload of fleet.workloads(app)) yield* workload.instances.values();
+  };
+  const observeDraining = () => {
+    for (const instance of everyInstance()) drainer.observe(instance, drainMsOf(instance.workload));
+  };
+
+  const fragmentOf = (id: AppId): Fragment | null => {
+    const [space, name] = id.split("/") as [SpaceName, AppName];
+    const app = objects.app(store, space, name);
+    if (app === null) return null;
+    const releases = new Map(
+      [app.value.active, app.value.target].flatMap((number) => {
+        const release = number === null ? null : objects.release(store, space, name, number);
+        return release === null ? [] : [[release.value.number, release.value] as const];
+      }),
+    );
+    const rollout = objects.rollout(store, space, name)?.value ?? null;
+    return {
+      routes: planRoutes({ app: app.value, releases, rollout, observed: observedForRoutes(id) }),
+      appCreatedAtMs: app.value.createdAtMs,
+    };
+  };
+  const observedForRoutes = (id: AppId) =>
+    fleet.workloads(id).map((workload) => ({
+      id: workload.id,
+      process: workload.name.process as ProcessName,
+      release: workload.name.release,
+      kind: workload.kind,
+      count: workload.count,
+      isRemoving: workload.isRemoving,
+      isCurrent: true,
+      reason: null,
+      instances: [...workload.instances.values()],
+    }));
+  const appIdOf = (app: Pick<App, "space" | "name">) => appId(app.space, app.name);
+
+  const routes = new RoutesController(
+    {
+      epoch: store.epoch,
+      fragmentOf,
+      apps: () => objects.apps(store).map(({ value }) => appIdOf(value)),
+      narrator,
+      clock,
+      random,
+      log,
+      onEdges: () => drainer.edgesChanged(),
+      onConflict: (app) => subscribers.changed(app),
+    },
+    signal,
+  );
+  const drainer = new Drainer({ fleet, edges: () => routes.edges, clock, random, log }, signal);
+  const traffic = new TrafficMonitor({ edges: () => routes.peers, clock, log, onTraffic: (app) => queue.wake(app) }, signal);
+  const apps = new AppController({
+    store,
+    fleet,
+    secrets,
+    narrator,
+    clock,
+    steadyNowMs,
+    random,
+    log,
+    trafficOf: (app, rollout) => traffic.trafficOf(app, rollout),
+    onStatus: (app) => {
+      routes.wake(app);
+      subscribers.changed(app);
+    },
+  });
+  const queue = new WorkQueue<AppId>({ concurrency, work: (app, until) => apps.pass(app, until), clock }, signal);
+
+  const wakeAll = () => {
+    for (const { value } of objects.apps(store)) queue.wake(appIdOf(value));
+    for (const app of fleet.apps()) queue.wake(app);
+  };
+  const onKey = (key: string) => {
+    const app = appOfKey(key);
+    if (app === null) return;
+    queue.wake(app);
+    routes.wake(app);
+    subscribers.changed(app);
+    if (objects.app(store, ...(app.split("/") as [SpaceName, AppName])) === null) traffic.forget(app);
+  };
+  for (const prefix of ["/apps/", "/releases/", "/rollouts/"]) own(followStore(prefix, onKey, wakeAll, options, signal));
+  wakeAll();
+
+  const stopped = (async () => {
+    await Promise.all([queue.stopped(), routes.stopped(), drainer.stopped(), traffic.stopped()]);
+    await Promise.all(running);
+  })();
+
+  return {
+    fleet,
+    apps,
+    routes,
+    subscribers,
+    steadyNowMs,
+    busy: () => queue.size,
+    agentLinked: (peer) => own(followAgent(peer, { fleet, clock, log }, signal)),
+    edgeLinked: (peer) => {
+      routes.link(
+        peer,
+        [...everyInstance()].filter(({ state }) => state === "draining").map(({ id }) => id),
+      );
+    },
+    stopped,
+  };
+}
+
+async function followStore(
+  prefix: string,
+  onKey: (key: string) => void,
+  onLost: () => void,
+  { store, clock, log }: CoreOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for await (const { changes } of store.watch(prefix, store.revision, signal))
+        for (const change of changes) onKey(change.kind === "put" ? change.entry.key : change.key);
+    } catch (error) {
+      if (signal.aborted) return;
+      const isBehind = error instanceof DroverError && error.code === "COMPACTED";
+      log[isBehind ? "info" : "error"]("watch of store broke off", { prefix, ...errorFields(error) });
+      await clock.sleep(rewatchMs, signal).catch(() => signal.aborted);
+      onLost();
+    }
+  }
+}
+
+/** The app that a key of the store belongs to; null if it belongs to none. */
+function appOfKey(key: string): AppId | null {
+  const [, , space, app] = key.split("/");
+  return space && app ? appId(space as SpaceName, app as AppName) : null;
+}

@@ -1,0 +1,167 @@
+import type { ReleaseFailure } from "#model/app.ts";
+import type { Clock } from "#model/clock.ts";
+import { describeExit } from "#model/exit.ts";
+import { beforeProcess, shortInstanceId } from "#model/names.ts";
+import { isReady } from "#plan/rollout/counts.ts";
+import type { ObservedInstance, Order, Step } from "#plan/rollout/input.ts";
+import type { EventLog, NewEvent } from "../events/event-log.ts";
+import type { KnownMachine, KnownWorkload } from "../fleet/fleet.ts";
+import { appOfInstance } from "../fleet/fleet.ts";
+import type { AppObjects } from "./steps.ts";
+
+/** Within this time, events of one kind about one app become one after the first: a storm must not push out what explains it. */
+const calmMs = 1_000;
+
+interface Storm {
+  count: number;
+  last: NewEvent | null;
+}
+
+/** Tells the event log what changed and why, in words. */
+export class Narrator {
+  readonly #events: EventLog;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #storms = new Map<string, Storm>();
+
+  constructor(events: EventLog, clock: Clock, signal: AbortSignal) {
+    this.#events = events;
+    this.#clock = clock;
+    this.#signal = signal;
+  }
+
+  stepTaken({ app }: AppObjects, step: Step, failure: ReleaseFailure | null): void {
+    const { space, name, active } = app.value;
+    const tell = (kind: string, message: string, release: number, details: unknown = null) =>
+      this.#events.append({ space, app: name, subject: String(release), kind, message, details });
+    switch (step.kind) {
+      case "begin":
+        tell("release.created", `release ${step.rollout.release} (${step.reason}) starts on its way`, step.rollout.release, {
+          strategy: app.value.deploy.strategy,
+        });
+        for (const number of step.supersede)
+          tell("release.superseded", `release ${number} gives way to release ${step.rollout.release}`, number);
+        break;
+      case "advance":
+        tell("release.advanced", `release ${step.rollout.release}: ${step.reason}`, step.rollout.release);
+        break;
+      case "activate":
+        tell("release.active", `release ${step.release} is active: ${step.reason}`, step.release);
+        break;
+      case "fail":
+        tell("release.failed", `release ${step.release} failed: ${step.reason}`, step.release, { lines: failure?.lines ?? [] });
+        if (step.fallBackTo !== null)
+          tell("release.rolled-back", `back to release ${step.fallBackTo}, because release ${step.release} failed`, step.fallBackTo);
+        break;
+      case "end":
+        tell("release.kept", `release ${active} stays: ${step.reason}`, active ?? 0);
+        break;
+      case "forget":
+        this.#events.append({ space, app: name, kind: "app.destroyed", message: `${name} is destroyed: ${step.reason}` });
+        break;
+      default:
+        step satisfies never;
+    }
+  }
+
+  ordered({ app }: AppObjects, order: Order, count: number): void {
+    const { space, name } = app.value;
+    if (order.kind === "remove") {
+      this.#calmly({ space, app: name, subject: order.id, kind: "workload.removed", message: `${order.id} stops: ${order.reason}` });
+    } else if (order.process === beforeProcess) {
+      this.#calmly({
+        space,
+        app: name,
+        subject: String(order.release),
+        kind: "release.before",
+        message: `the before command of release ${order.release} starts`,
+      });
+    } else {
+      const message = `${order.process} of release ${order.release} is to have ${count === 1 ? "1 instance" : `${count} instances`}: ${order.reason}`;
+      this.#calmly({ space, app: name, subject: `${order.process}.${order.release}`, kind: "workload.scaled", message });
+    }
+  }
+
+  strayRemoved({ id, name }: KnownWorkload): void {
+    const message = `${id} stops, because its app does not exist any more`;
+    this.#events.append({ space: name.space, app: name.app, subject: id, kind: "workload.removed", message });
+  }
+
+  /** A change of one instance; `before` null when it appeared, `after` null when it went. */
+  instance(before: ObservedInstance | null, after: ObservedInstance | null): void {
+    const instance = after ?? before;
+    if (instance === null) return;
+    const [space = "", app = ""] = appOfInstance(instance.id).split("/");
+    for (const { kind, message } of instanceNews(before, after)) this.#calmly({ space, app, subject: instance.id, kind, message });
+  }
+
+  machine({ id, peer, isKnown }: KnownMachine): void {
+    if (peer === null) {
+      const message = `the agent of ${id} is not linked; nothing of it is re-created, because it may well run on`;
+      this.#events.append({ subject: id, kind: "agent.unlinked", message });
+    } else if (isKnown) {
+      this.#events.append({ subject: id, kind: "agent.linked", message: `the agent of ${id} is linked and has reported what it runs` });
+    }
+  }
+
+  edge(machine: string, isLinked: boolean): void {
+    const message = isLinked ? `the edge of ${machine} is linked` : `the edge of ${machine} is not linked; it goes on with its last table`;
+    this.#events.append({ subject: machine, kind: isLinked ? "edge.linked" : "edge.unlinked", message });
+  }
+
+  routes(set: number, removed: number, revision: number): void {
+    const message = `routing table ${revision}: ${set} routes set, ${removed} removed`;
+    this.#calmly({ kind: "routes.changed", message, details: { set, removed, revision } });
+  }
+
+  conflict(space: string, app: string, listener: string, other: string): void {
+    const message = `${app} does not get ${listener}, which ${other} has`;
+    this.#events.append({ space, app, kind: "route.conflict", message });
+  }
+
+  /** The first of its kind about an app at once, those within the next second as one with their number. */
+  #calmly(event: NewEvent): void {
+    const key = `${event.space ?? ""}/${event.app ?? ""} ${event.kind}`;
+    const storm = this.#storms.get(key);
+    if (storm !== undefined) {
+      storm.count++;
+      storm.last = event;
+      return;
+    }
+    this.#events.append(event);
+    this.#storms.set(key, { count: 0, last: null });
+    this.#clock.sleep(calmMs, this.#signal).then(
+      () => this.#calm(key),
+      () => this.#calm(key), // The server stops: what was held back is told now.
+    );
+  }
+
+  #calm(key: string): void {
+    const storm = this.#storms.get(key);
+    this.#storms.delete(key);
+    if (storm === undefined || storm.last === null) return;
+    if (storm.count === 1) this.#events.append(storm.last);
+    else this.#events.append({ ...storm.last, message: `${storm.last.message} (and ${storm.count - 1} more like it within a second)` });
+  }
+}
+
+function instanceNews(before: ObservedInstance | null, after: ObservedInstance | null): readonly Pick<NewEvent, "kind" | "message">[] {
+  const instance = after ?? before;
+  if (instance === null) return [];
+  const short = shortInstanceId(instance.id);
+  if (after === null) return [{ kind: "instance.gone", message: `${short} is gone` }];
+  const news: Pick<NewEvent, "kind" | "message">[] = [];
+  const isDown = after.state === "backoff" || after.restarts > (before?.restarts ?? 0);
+  if (after.exit !== null && after.exit.atMs !== before?.exit?.atMs && isDown)
+    news.push({
+      kind: after.exit.outOfMemory ? "instance.out-of-memory" : "instance.crashed",
+      message: `${short} ${describeExit(after.exit)}`,
+    });
+  const wasReady = before !== null && isReady(before);
+  if (isReady(after) && !wasReady) news.push({ kind: "instance.ready", message: `${short} is ready` });
+  if (wasReady && after.state === "draining")
+    news.push({ kind: "instance.draining", message: `${short} takes no new requests and finishes what it has` });
+  if (wasReady && after.state === "running" && !after.ready)
+    news.push({ kind: "instance.not-ready", message: `${short} is not ready${after.reason === null ? "" : `: ${after.reason.message}`}` });
+  return news;
+}

@@ -1,0 +1,139 @@
+import { errorFields } from "#host/log.ts";
+import type { Clock } from "#model/clock.ts";
+import type { Log } from "#model/log.ts";
+import type { AppId, MachineId } from "#model/names.ts";
+import type { Route } from "#model/routing-table.ts";
+import type { EdgePeer } from "../fleet/peers.ts";
+import { EdgeSync } from "./edge-sync.ts";
+import type { Narrator } from "./narrator.ts";
+import { type LostClaim, RouteTable } from "./route-table.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+/** An app's part of the table; null for an app that does not exist. */
+export interface Fragment {
+  readonly routes: readonly Route[];
+  readonly appCreatedAtMs: number;
+}
+
+export interface RoutesControllerOptions {
+  readonly epoch: number;
+  readonly fragmentOf: (app: AppId) => Fragment | null;
+  /** All apps that may have routes. */
+  readonly apps: () => Iterable<AppId>;
+  readonly narrator: Narrator;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** An edge confirmed a table or let go of something, linked or went. */
+  readonly onEdges: () => void;
+  readonly onConflict: (app: AppId) => void;
+}
+
+/**
+ * Turns apps and what is ready of them into the routing table of the edges. Says nothing to any edge before it has heard from an agent once:
+ * an edge's last table is better than one made from not knowing.
+ */
+export class RoutesController {
+  readonly #options: RoutesControllerOptions;
+  readonly #table = new RouteTable();
+  readonly #edges = new Map<MachineId, { readonly peer: EdgePeer; readonly sync: EdgeSync }>();
+  readonly #queue: WorkQueue<AppId>;
+  readonly #running = new Set<Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #signal: AbortSignal;
+  #revision = 0;
+  #isOpen = false;
+
+  constructor(options: RoutesControllerOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    const work = async (app: AppId) => {
+      this.#fold(app);
+      return null;
+    };
+    this.#queue = new WorkQueue({ concurrency: 1, work, clock: options.clock }, signal);
+  }
+
+  get edges(): readonly EdgeSync[] {
+    return [...this.#edges.values()].map(({ sync }) => sync);
+  }
+
+  get peers(): readonly EdgePeer[] {
+    return [...this.#edges.values()].filter(({ sync }) => sync.isLinked).map(({ peer }) => peer);
+  }
+
+  get routes(): RouteTable["routes"] {
+    return this.#table.routes;
+  }
+
+  lost(app: AppId): readonly LostClaim[] {
+    return this.#table.lost(app);
+  }
+
+  /** An agent has reported everything: from now on the table is the truth. */
+  open(): void {
+    if (this.#isOpen) return;
+    for (const app of this.#options.apps()) this.#fold(app);
+    this.#isOpen = true;
+    for (const start of this.#waiting.splice(0)) start();
+  }
+
+  /** Something of the app changed that its routes may depend on. */
+  wake(app: AppId): void {
+    if (this.#isOpen) this.#queue.wake(app);
+  }
+
+  /** Keeps this edge's table right until it is gone. A later link of the same machine takes its place. */
+  link(peer: EdgePeer, draining: Iterable<Parameters<EdgeSync["isDone"]>[0]>): void {
+    const { narrator, log } = this.#options;
+    this.#edges.get(peer.machine)?.peer.close();
+    const sync = new EdgeSync({
+      ...this.#options,
+      peer,
+      routes: () => this.#table.routes,
+      nextRevision: (seen) => (this.#revision = Math.max(this.#revision, seen) + 1),
+      onProgress: this.#options.onEdges,
+      onSent: (set, removed, revision) => narrator.routes(set, removed, revision),
+    });
+    sync.expect(draining);
+    this.#edges.set(peer.machine, { peer, sync });
+    narrator.edge(peer.machine, true);
+    const run = async () => {
+      try {
+        await sync.run(this.#signal);
+      } catch (error) {
+        log.error("edge no longer kept right", { machine: peer.machine, ...errorFields(error) });
+        peer.close();
+      }
+      if (this.#signal.aborted || this.#edges.get(peer.machine)?.sync !== sync) return;
+      narrator.edge(peer.machine, false);
+      this.#options.onEdges();
+    };
+    const start = () => {
+      const running = run();
+      this.#running.add(running);
+      void running.finally(() => this.#running.delete(running));
+    };
+    if (this.#isOpen) start();
+    else this.#waiting.push(start);
+    this.#options.onEdges();
+  }
+
+  async stopped(): Promise<void> {
+    await this.#queue.stopped();
+    await Promise.all(this.#running);
+  }
+
+  #fold(app: AppId): void {
+    const fragment = this.#options.fragmentOf(app);
+    const before = new Set(this.#table.lost(app).map(({ listener }) => listener));
+    const changed = this.#table.set(app, fragment?.routes ?? [], fragment?.appCreatedAtMs ?? 0);
+    const [space = "", name = ""] = app.split("/");
+    for (const { listener, holder } of this.#table.lost(app)) {
+      if (before.has(listener)) continue;
+      this.#options.narrator.conflict(space, name, listener, holder);
+      this.#options.onConflict(app);
+    }
+    if (changed.size > 0) for (const { sync } of this.#edges.values()) sync.change(changed);
+  }
+}

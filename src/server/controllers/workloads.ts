@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import type { App, ProcessSpec, Release, Space } from "#model/app.ts";
+import { beforeProcess, type ProcessName, workloadId } from "#model/names.ts";
+import type { Workload } from "#model/workload.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+
+/** Processes and threads that a `before` command may have; what an app's processes get if nothing is said. */
+const taskPids = 512;
+
+export interface WorkloadInput {
+  readonly app: App;
+  readonly space: Space | null;
+  readonly release: Release;
+  readonly process: ProcessName;
+}
+
+/** Everything of an order but what changes with each: its count and its revision. */
+export type WorkloadBody = Omit<Workload, "count" | "revision">;
+
+/** What an agent has to know to run one process of a release. @throws {DroverError} SECRET_NOT_FOUND, SECRET_KEY_UNUSABLE */
+export function workloadBody(input: WorkloadInput, secrets: Pick<Secrets, "reveal">): WorkloadBody | null {
+  const { app, release, process } = input;
+  const id = workloadId({ space: app.space, app: app.name, process, release: release.number });
+  const shared = {
+    id,
+    artifact: release.spec.artifact,
+    env: environmentOf(input),
+    secrets: Object.fromEntries(
+      Object.entries(release.spec.secrets).map(([name, version]) => [name, secrets.reveal(app.space, name, version)]),
+    ),
+    stop: release.spec.stop,
+    volumes: release.spec.volumes,
+  };
+  if (process === beforeProcess) {
+    const { before } = release.spec;
+    if (before === null) return null;
+    return {
+      ...shared,
+      kind: "task",
+      command: { shell: before.run },
+      port: "none",
+      ready: null,
+      alive: null,
+      resources: { cpu: null, memoryBytes: null, pids: taskPids },
+      routed: false,
+      restartToken: "",
+      timeoutMs: before.timeoutMs,
+    };
+  }
+  const spec = release.spec.processes[process];
+  if (spec === undefined) return null;
+  return {
+    ...shared,
+    kind: "service",
+    command: { shell: spec.run },
+    port: spec.port,
+    ready: spec.ready,
+    alive: spec.alive,
+    resources: spec.resources,
+    routed: isRouted(app, process, spec),
+    restartToken: app.restartToken,
+    timeoutMs: null,
+  };
+}
+
+/** The space's environment, then the app's, then the addresses of what it needs; the later wins. */
+function environmentOf({ space, release }: WorkloadInput): Record<string, string> {
+  const needs = Object.entries(release.spec.needs).map(([name, { port, protocol }]) => [
+    `${name.toUpperCase().replaceAll("-", "_")}_URL`,
+    `${protocol}://127.0.0.1:${port}`,
+  ]);
+  return { ...space?.env, ...release.spec.env, ...Object.fromEntries(needs) };
+}
+
+/** Whether an edge may send traffic to it. */
+function isRouted(app: App, process: ProcessName, spec: ProcessSpec): boolean {
+  return spec.port !== "none" && (app.routes.some((route) => route.to === process) || app.servicePorts[process] !== undefined);
+}
+
+/** Tells two orders apart without keeping the secrets in them. */
+export function digestOf(body: WorkloadBody): string {
+  return createHash("sha256").update(JSON.stringify(body)).digest("base64");
+}

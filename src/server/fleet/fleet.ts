@@ -1,0 +1,348 @@
+import { DroverError } from "#model/errors.ts";
+import { type AppId, type InstanceId, type MachineId, parseWorkloadId, type WorkloadId, type WorkloadName } from "#model/names.ts";
+import type { EngineChange, Instance, Machine, Resources, Workload, WorkloadStatus } from "#model/workload.ts";
+import type { MachineRoom } from "#plan/placement/plan-placement.ts";
+import { isReady } from "#plan/rollout/counts.ts";
+import type { ObservedInstance } from "#plan/rollout/input.ts";
+import type { AgentPeer } from "./peers.ts";
+
+/** Drover's own programs are workloads of this space at their agent; they are no app's. */
+const ownSpace = "drover";
+
+/** What is known of one workload: what its agent was told in this link, and what it reports. */
+export interface KnownWorkload {
+  readonly id: WorkloadId;
+  readonly name: WorkloadName;
+  readonly machine: MachineId;
+  readonly kind: Workload["kind"];
+  readonly count: number;
+  /** Revision of the newest order that the agent has. */
+  readonly revision: number;
+  readonly isRemoving: boolean;
+  /** The order without its count, as text; null if it was given before this link. */
+  readonly order: string | null;
+  readonly status: WorkloadStatus | null;
+  readonly instances: ReadonlyMap<InstanceId, ObservedInstance>;
+}
+
+interface MutableWorkload extends KnownWorkload {
+  kind: Workload["kind"];
+  count: number;
+  revision: number;
+  isRemoving: boolean;
+  order: string | null;
+  status: WorkloadStatus | null;
+  readonly instances: Map<InstanceId, ObservedInstance>;
+  reservedCores: number;
+  reservedBytes: number;
+}
+
+export interface KnownMachine {
+  readonly id: MachineId;
+  readonly machine: Machine;
+  /** Null while it is not linked: what is known of it is then what it reported last. */
+  readonly peer: AgentPeer | null;
+  /** Whether everything on it was reported since it linked. */
+  readonly isKnown: boolean;
+}
+
+interface MutableMachine extends KnownMachine {
+  machine: Machine;
+  peer: AgentPeer | null;
+  isKnown: boolean;
+  reservedCores: number;
+  reservedBytes: number;
+}
+
+export interface FleetOptions {
+  /** What one instance of a workload reserves; nothing for one that is not known any more. */
+  readonly resourcesOf: (name: WorkloadName) => Pick<Resources, "cpu" | "memoryBytes">;
+  /** Something of the app changed. */
+  readonly onApp: (app: AppId) => void;
+  /** One instance changed, appeared (`before` null) or went (`after` null). Not called for what a snapshot shows for the first time. */
+  readonly onInstance: (before: ObservedInstance | null, after: ObservedInstance | null) => void;
+  /** A machine linked and reported everything, or its link was lost. */
+  readonly onMachine: (machine: KnownMachine) => void;
+}
+
+/**
+ * Observed state, in memory only: what the agents report, by app, so that a change costs what it touches and no more.
+ * When an agent is gone, what it reported stays as it was: unknown is not gone.
+ */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #machines = new Map<MachineId, MutableMachine>();
+  readonly #apps = new Map<AppId, Map<WorkloadId, MutableWorkload>>();
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /** Workloads that are known of an app, with their instances. */
+  workloads(app: AppId): readonly KnownWorkload[] {
+    const known = this.#apps.get(app);
+    return known === undefined ? [] : [...known.values()];
+  }
+
+  /** Ids of apps of which something is known. */
+  apps(): readonly AppId[] {
+    return [...this.#apps.keys()];
+  }
+
+  instance(id: InstanceId): ObservedInstance | null {
+    for (const workload of this.#apps.get(appOfInstance(id))?.values() ?? []) {
+      const instance = workload.instances.get(id);
+      if (instance !== undefined) return instance;
+    }
+    return null;
+  }
+
+  machines(): readonly KnownMachine[] {
+    return [...this.#machines.values()];
+  }
+
+  instancesOn(machine: MachineId): number {
+    let count = 0;
+    for (const workloads of this.#apps.values()) {
+      for (const workload of workloads.values()) if (workload.machine === machine) count += workload.instances.size;
+    }
+    return count;
+  }
+
+  /** The agent that takes orders; null while none is linked and known. The one with the lowest id, so that it is always the same. */
+  get agent(): AgentPeer | null {
+    let chosen: MutableMachine | null = null;
+    for (const machine of this.#machines.values()) {
+      if (machine.peer !== null && machine.isKnown && (chosen === null || machine.id < chosen.id)) chosen = machine;
+    }
+    return chosen?.peer ?? null;
+  }
+
+  /** @throws {DroverError} CLUSTER_UNREACHABLE */
+  requireAgent(): AgentPeer {
+    const { agent } = this;
+    if (agent !== null) return agent;
+    throw new DroverError("CLUSTER_UNREACHABLE", "no agent is linked to this server", {
+      hint: 'The agent starts with "drover up" and links by itself within a second; its log says why if it does not.',
+    });
+  }
+
+  /** What is free on the machines that are linked. */
+  rooms(): readonly MachineRoom[] {
+    return [...this.#machines.values()]
+      .filter((machine) => machine.peer !== null)
+      .map(({ id, machine, reservedCores, reservedBytes }) => ({
+        id,
+        cores: machine.cores,
+        memoryBytes: machine.memoryBytes,
+        freeCores: machine.cores - reservedCores,
+        freeMemoryBytes: machine.memoryBytes - reservedBytes,
+      }));
+  }
+
+  /** A new link of a machine's agent; an older one of the same machine is closed. Orders given through it count as unknown. */
+  linked(peer: AgentPeer, machine: Machine): void {
+    const known = this.#machines.get(peer.machine);
+    if (known === undefined) {
+      this.#machines.set(peer.machine, { id: peer.machine, machine, peer, isKnown: false, reservedCores: 0, reservedBytes: 0 });
+      return;
+    }
+    if (known.peer !== null && known.peer !== peer) known.peer.close();
+    known.peer = peer;
+    known.machine = machine;
+    known.isKnown = false;
+  }
+
+  unlinked(peer: AgentPeer): void {
+    const known = this.#machines.get(peer.machine);
+    if (known === undefined || known.peer !== peer) return;
+    known.peer = null;
+    known.isKnown = false;
+    this.#options.onMachine(known);
+  }
+
+  /** Folds in one report of an agent. */
+  fold(peer: AgentPeer, change: EngineChange): void {
+    const machine = this.#machines.get(peer.machine);
+    if (machine === undefined || machine.peer !== peer) return;
+    switch (change.kind) {
+      case "snapshot":
+        this.#foldSnapshot(machine, change.workloads, change.instances);
+        break;
+      case "workload":
+        this.#foldStatus(machine, change.workload);
+        break;
+      case "workload-gone":
+        this.#foldWorkloadGone(machine, change.id);
+        break;
+      case "instance":
+        this.#foldInstance(machine, change.instance);
+        break;
+      case "instance-gone":
+        this.#foldInstanceGone(machine, change.id);
+        break;
+      default:
+        change satisfies never;
+    }
+  }
+
+  /** The agent took this order: counts as known at once, so that the next plan does not give it again. */
+  ordered(peer: AgentPeer, workload: Workload, order: string): void {
+    const machine = this.#machines.get(peer.machine);
+    if (machine === undefined || machine.peer !== peer) return;
+    const known = this.#workload(machine, workload.id);
+    known.kind = workload.kind;
+    known.count = workload.count;
+    known.revision = workload.revision;
+    known.isRemoving = false;
+    known.order = order;
+    this.#reserve(machine, known);
+    this.#options.onApp(appOf(known.name));
+  }
+
+  /** The agent took the order to remove this workload. */
+  removed(peer: AgentPeer, id: WorkloadId, revision: number): void {
+    const machine = this.#machines.get(peer.machine);
+    const known = this.#find(id);
+    if (machine === undefined || machine.peer !== peer || known === undefined) return;
+    known.count = 0;
+    known.revision = revision;
+    known.isRemoving = true;
+    known.order = null;
+    if (known.status === null && known.instances.size === 0) this.#forget(machine, known);
+    else this.#reserve(machine, known);
+    this.#options.onApp(appOf(known.name));
+  }
+
+  #foldSnapshot(machine: MutableMachine, workloads: readonly WorkloadStatus[], instances: readonly Instance[]): void {
+    const statuses = new Map(workloads.map((status) => [status.id, status]));
+    const reported = new Map(instances.map((instance) => [instance.id, instance]));
+    const isFirst = !machine.isKnown;
+    for (const known of [...this.#apps.values()].flatMap((of) => [...of.values()])) {
+      if (known.machine !== machine.id) continue;
+      for (const instance of known.instances.values()) if (!reported.has(instance.id)) this.#foldInstanceGone(machine, instance.id);
+      if (isFirst) {
+        known.order = null;
+        known.isRemoving = false;
+      }
+      if (!statuses.has(known.id)) this.#foldWorkloadGone(machine, known.id);
+    }
+    for (const status of workloads) this.#foldStatus(machine, status);
+    for (const instance of instances) this.#foldInstance(machine, instance);
+    machine.isKnown = true;
+    this.#options.onMachine(machine);
+  }
+
+  #foldStatus(machine: MutableMachine, status: WorkloadStatus): void {
+    const name = parseWorkloadId(status.id);
+    if (name.space === ownSpace) return;
+    const known = this.#workload(machine, status.id);
+    known.status = status;
+    known.kind = status.kind;
+    // What was ordered through this link is known better here: a report that was under way meanwhile must not undo it.
+    const isKnownBetter = known.order !== null || known.isRemoving;
+    if (!isKnownBetter || status.revision > known.revision) {
+      known.count = status.count;
+      known.revision = status.revision;
+      known.isRemoving = false;
+    }
+    this.#reserve(machine, known);
+    this.#options.onApp(appOf(name));
+  }
+
+  #foldWorkloadGone(machine: MutableMachine, id: WorkloadId): void {
+    const known = this.#find(id);
+    if (known === undefined) return;
+    known.status = null;
+    known.order = null;
+    known.isRemoving = true;
+    known.count = 0;
+    if (known.instances.size === 0) this.#forget(machine, known);
+    else this.#reserve(machine, known);
+    this.#options.onApp(appOf(known.name));
+  }
+
+  #foldInstance(machine: MutableMachine, instance: Instance): void {
+    const name = parseWorkloadId(instance.workload);
+    if (name.space === ownSpace) return;
+    const known = this.#workload(machine, instance.workload);
+    const before = known.instances.get(instance.id) ?? null;
+    const after = { ...instance, everReady: (before?.everReady ?? false) || isReady({ ...instance, everReady: false }) };
+    known.instances.set(instance.id, after);
+    this.#reserve(machine, known);
+    if (machine.isKnown) this.#options.onInstance(before, after);
+    this.#options.onApp(appOf(name));
+  }
+
+  #foldInstanceGone(machine: MutableMachine, id: InstanceId): void {
+    const app = appOfInstance(id);
+    for (const known of this.#apps.get(app)?.values() ?? []) {
+      const before = known.instances.get(id);
+      if (before === undefined) continue;
+      known.instances.delete(id);
+      this.#options.onInstance(before, null);
+      if (known.status === null && known.isRemoving && known.instances.size === 0) this.#forget(machine, known);
+      else this.#reserve(machine, known);
+      this.#options.onApp(app);
+      return;
+    }
+  }
+
+  #find(id: WorkloadId): MutableWorkload | undefined {
+    return this.#apps.get(appOf(parseWorkloadId(id)))?.get(id);
+  }
+
+  #workload(machine: MutableMachine, id: WorkloadId): MutableWorkload {
+    const name = parseWorkloadId(id);
+    const app = appOf(name);
+    let workloads = this.#apps.get(app);
+    if (workloads === undefined) this.#apps.set(app, (workloads = new Map()));
+    let known = workloads.get(id);
+    if (known === undefined) {
+      known = {
+        id,
+        name,
+        machine: machine.id,
+        kind: "service",
+        count: 0,
+        revision: 0,
+        isRemoving: false,
+        order: null,
+        status: null,
+        instances: new Map(),
+        reservedCores: 0,
+        reservedBytes: 0,
+      };
+      workloads.set(id, known);
+    }
+    return known;
+  }
+
+  #forget(machine: MutableMachine, known: MutableWorkload): void {
+    machine.reservedCores -= known.reservedCores;
+    machine.reservedBytes -= known.reservedBytes;
+    const app = appOf(known.name);
+    const workloads = this.#apps.get(app);
+    workloads?.delete(known.id);
+    if (workloads?.size === 0) this.#apps.delete(app);
+  }
+
+  #reserve(machine: MutableMachine, known: MutableWorkload): void {
+    const { cpu, memoryBytes } = this.#options.resourcesOf(known.name);
+    const instances = Math.max(known.count, known.instances.size);
+    const cores = instances * (cpu ?? 0);
+    const bytes = instances * (memoryBytes ?? 0);
+    machine.reservedCores += cores - known.reservedCores;
+    machine.reservedBytes += bytes - known.reservedBytes;
+    known.reservedCores = cores;
+    known.reservedBytes = bytes;
+  }
+}
+
+export function appOf(name: Pick<WorkloadName, "space" | "app">): AppId {
+  return `${name.space}/${name.app}` as AppId;
+}
+
+export function appOfInstance(id: InstanceId): AppId {
+  return id.slice(0, id.lastIndexOf("/")) as AppId;
+}

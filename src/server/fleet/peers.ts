@@ -1,0 +1,105 @@
+import type { Duplex, Readable } from "node:stream";
+import type { Link } from "#link/caller.ts";
+import type { BuildOptions, BuildProgress } from "#model/build.ts";
+import { DroverError } from "#model/errors.ts";
+import type { Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
+import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
+import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
+
+export interface StoredArtifact {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** Epoch milliseconds of its last use. */
+  readonly usedAtMs: number;
+}
+
+/** What the server asks of an agent. Every call is tried once. */
+export interface AgentPeer {
+  readonly machine: MachineId;
+  /** Aborted when it is gone. */
+  readonly gone: AbortSignal;
+  describe(signal: AbortSignal): Promise<Machine>;
+  watch(signal: AbortSignal): AsyncIterable<EngineChange>;
+  apply(workload: Workload, signal: AbortSignal): Promise<void>;
+  remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
+  drained(id: InstanceId, signal: AbortSignal): Promise<void>;
+  restart(id: InstanceId, signal: AbortSignal): Promise<void>;
+  logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+  exec(signal: AbortSignal): Promise<Duplex>;
+  build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
+  hasArtifact(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
+  artifacts(signal: AbortSignal): Promise<readonly StoredArtifact[]>;
+  removeArtifact(digest: Digest, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+/** What the server asks of an edge. Every call is tried once. */
+export interface EdgePeer {
+  readonly machine: MachineId;
+  readonly gone: AbortSignal;
+  revision(signal: AbortSignal): Promise<{ readonly epoch: number; readonly revision: number }>;
+  putTable(table: RoutingTable, signal: AbortSignal): Promise<void>;
+  patchTable(patch: RoutingPatch, signal: AbortSignal): Promise<void>;
+  draining(signal: AbortSignal): AsyncIterable<Draining>;
+  traffic(signal: AbortSignal): Promise<readonly TargetTraffic[]>;
+  close(): void;
+}
+
+/** A build may upload 512 MiB before its first answer. */
+const buildAnswerMs = 10 * 60_000;
+
+export function agentOverLink(link: Link): AgentPeer {
+  const workload = (id: WorkloadId) => `/workloads/${encodeURIComponent(id)}`;
+  const instance = (id: InstanceId, verb: string) => `/instances/${encodeURIComponent(id)}/${verb}`;
+  const call = async (method: string, path: string, signal: AbortSignal, body?: unknown) => {
+    await link.call(method, path, signal, body === undefined ? {} : { body });
+  };
+  return {
+    machine: link.identity.machine,
+    gone: link.signal,
+    describe: async (signal) => (await link.call("GET", "/machine", signal)) as Machine,
+    watch: (signal) => link.lines("GET", "/watch", signal) as AsyncIterable<EngineChange>,
+    apply: (order, signal) => call("PUT", workload(order.id), signal, order),
+    remove: (id, revision, signal) => call("DELETE", `${workload(id)}?revision=${revision}`, signal),
+    drained: (id, signal) => call("POST", instance(id, "drained"), signal),
+    restart: (id, signal) => call("POST", instance(id, "restart"), signal),
+    logs: (query, signal) => link.lines("POST", "/logs", signal, { body: query }) as AsyncIterable<LogLine>,
+    exec: (signal) => link.duplex("POST", "/exec", signal),
+    build: (options, source, signal) =>
+      link.lines("POST", `/builds?options=${encodeURIComponent(JSON.stringify(options))}`, signal, {
+        upload: source,
+        timeoutMs: buildAnswerMs,
+      }) as AsyncIterable<BuildProgress>,
+    hasArtifact: async (digest, signal) => {
+      try {
+        await link.call("HEAD", `/artifacts/${digest}`, signal);
+        return true;
+      } catch (error) {
+        if (error instanceof DroverError && error.code === "ARTIFACT_NOT_FOUND") return false;
+        throw error;
+      }
+    },
+    readArtifact: (digest, signal) => link.bytes("GET", `/artifacts/${digest}`, signal),
+    artifacts: async (signal) => ((await link.call("GET", "/artifacts", signal)) as { artifacts: readonly StoredArtifact[] }).artifacts,
+    removeArtifact: (digest, signal) => call("DELETE", `/artifacts/${digest}`, signal),
+    close: () => link.close(),
+  };
+}
+
+export function edgeOverLink(link: Link): EdgePeer {
+  return {
+    machine: link.identity.machine,
+    gone: link.signal,
+    revision: async (signal) => (await link.call("GET", "/revision", signal)) as { epoch: number; revision: number },
+    putTable: async (table, signal) => {
+      await link.call("PUT", "/table", signal, { body: table });
+    },
+    patchTable: async (patch, signal) => {
+      await link.call("PATCH", "/table", signal, { body: patch });
+    },
+    draining: (signal) => link.lines("GET", "/draining", signal) as AsyncIterable<Draining>,
+    traffic: async (signal) => ((await link.call("GET", "/traffic", signal)) as { targets: readonly TargetTraffic[] }).targets,
+    close: () => link.close(),
+  };
+}

@@ -1,0 +1,188 @@
+import type { AppStatus, AppSummary, InstanceView, ProcessStatus } from "#model/api.ts";
+import type { App, Release } from "#model/app.ts";
+import { type AppName, appId, type ProcessName, type SpaceName } from "#model/names.ts";
+import { isReady } from "#plan/rollout/counts.ts";
+import type { ObservedInstance } from "#plan/rollout/input.ts";
+import { shareOfTarget } from "#plan/routes/traffic-shares.ts";
+import type { Core } from "../controllers/core.ts";
+import type { KnownWorkload } from "../fleet/fleet.ts";
+import { objects, type Stored } from "../objects/objects.ts";
+import type { Store } from "../store/store.ts";
+import { explain } from "./why.ts";
+
+export interface AppViewOptions {
+  readonly store: Store;
+  readonly core: Pick<Core, "fleet" | "apps" | "routes">;
+  /** Gives scheme and port of the apps' URLs. */
+  readonly edgeUrl: string;
+}
+
+/** What people see of an app, put together from the store and the fleet at the moment of asking: nothing of it is kept, so nothing is stale. */
+export class AppView {
+  readonly #options: AppViewOptions;
+  readonly #edge: URL;
+
+  constructor(options: AppViewOptions) {
+    this.#options = options;
+    this.#edge = new URL(options.edgeUrl);
+  }
+
+  status(space: SpaceName, name: AppName): AppStatus | null {
+    const stored = objects.app(this.#options.store, space, name);
+    if (stored === null) return null;
+    const { wanted: _, running: __, ready: ___, ...shared } = this.#summary(stored);
+    return { ...shared, processes: [...this.#processes(stored.value)], instances: [...this.instances(space, name)] };
+  }
+
+  summaries(space?: SpaceName): readonly AppSummary[] {
+    return objects.apps(this.#options.store, space).map((stored) => this.#summary(stored));
+  }
+
+  instances(space: SpaceName, name: AppName): readonly InstanceView[] {
+    return this.#options.core.fleet
+      .workloads(appId(space, name))
+      .flatMap((workload) => [...workload.instances.values()].map((instance) => instanceView(workload, instance)))
+      .sort((a, b) => (a.process === b.process ? a.release - b.release || compare(a.id, b.id) : compare(a.process, b.process)));
+  }
+
+  #summary({ value: app, modRevision }: Stored<App>): AppSummary {
+    const { store, core } = this.#options;
+    const id = appId(app.space, app.name);
+    const target = this.#release(app, app.target);
+    const rollout = objects.rollout(store, app.space, app.name)?.value ?? null;
+    const progress = core.apps.progress(id);
+    const failed = this.#lastFailed(app);
+    const processes = this.#processes(app);
+    const workloads = core.fleet.workloads(id);
+    const isUnderWay = rollout !== null && rollout.pausedAtMs === null && rollout.release === app.target && target?.state === "pending";
+    return {
+      name: app.name,
+      space: app.space,
+      health: healthOf(app, processes, target !== null && target.number !== app.active && target.state === "pending"),
+      target: app.target,
+      active: app.active,
+      stopped: app.stopped,
+      urls: this.#urls(app),
+      rollout: isUnderWay
+        ? {
+            release: rollout.release,
+            startedAtMs: rollout.startedAtMs,
+            weight: shareOfTarget({ app, rollout }),
+            waitingFor: [...progress.waitingFor, ...progress.unplaced],
+          }
+        : null,
+      lastFailure: failed?.failure ? { release: failed.number, failure: { ...failed.failure, lines: [...failed.failure.lines] } } : null,
+      reasons: [
+        ...explain({
+          app,
+          target,
+          failed,
+          rollout,
+          workloads,
+          isLinked: core.fleet.agent !== null,
+          progress,
+          unreadyNeeds: target === null ? [] : core.apps.unreadyNeeds(target),
+          lostRoutes: core.routes.lost(id),
+        }),
+      ],
+      createdAtMs: app.createdAtMs,
+      revision: modRevision,
+      ...totals(processes),
+    };
+  }
+
+  #release(app: App, number: number | null): Release | null {
+    return number === null ? null : (objects.release(this.#options.store, app.space, app.name, number)?.value ?? null);
+  }
+
+  /** The newest failed release, if it is newer than the active one: older failures are history. */
+  #lastFailed(app: App): Release | null {
+    // Releases that failed lie between the active one and the newest, so this looks at one or two.
+    for (let number = app.lastRelease; number > (app.active ?? 0); number--) {
+      const release = this.#release(app, number);
+      if (release === null) return null;
+      if (release.state === "failed") return release;
+    }
+    return null;
+  }
+
+  #processes(app: App): readonly ProcessStatus[] {
+    const release = this.#release(app, app.target) ?? this.#release(app, app.active);
+    if (release === null) return [];
+    const counts = new Map<string, { running: number; ready: number }>();
+    for (const workload of this.#options.core.fleet.workloads(appId(app.space, app.name))) {
+      if (workload.kind !== "service") continue;
+      const count = counts.get(workload.name.process) ?? { running: 0, ready: 0 };
+      for (const instance of workload.instances.values()) {
+        if (instance.state === "running") count.running++;
+        if (isReady(instance)) count.ready++;
+      }
+      counts.set(workload.name.process, count);
+    }
+    return (Object.entries(release.spec.processes) as [ProcessName, Release["spec"]["processes"][ProcessName]][])
+      .map(([name, spec]) => ({
+        name,
+        run: spec.run,
+        wanted: app.stopped || app.destroying ? 0 : (app.instances[name] ?? 1),
+        running: counts.get(name)?.running ?? 0,
+        ready: counts.get(name)?.ready ?? 0,
+        protocol: spec.protocol,
+        servicePort: app.servicePorts[name] ?? null,
+      }))
+      .sort((a, b) => compare(a.name, b.name));
+  }
+
+  #urls(app: App): string[] {
+    return app.routes.map(({ host, path }) => {
+      const url = new URL(this.#edge);
+      url.hostname = host;
+      url.pathname = path;
+      return path === "/" ? url.origin : url.href;
+    });
+  }
+}
+
+export function instanceView(workload: KnownWorkload, instance: ObservedInstance): InstanceView {
+  const { space, app, process, release } = workload.name;
+  return {
+    id: instance.id,
+    space,
+    app,
+    process,
+    release,
+    machine: instance.machine,
+    state: instance.state,
+    ready: isReady(instance),
+    host: instance.host,
+    port: instance.port,
+    pid: instance.pid,
+    restarts: instance.restarts,
+    startedAtMs: instance.startedAtMs,
+    sinceMs: instance.sinceMs,
+    exit: instance.exit,
+    reason: instance.reason,
+  };
+}
+
+function healthOf(app: App, processes: readonly ProcessStatus[], isDeploying: boolean): AppStatus["health"] {
+  if (app.destroying) return "destroying";
+  if (app.stopped) return "stopped";
+  if (isDeploying) return "deploying";
+  if (processes.length === 0) return "down";
+  if (processes.every(({ ready, wanted }) => ready >= wanted)) return "ready";
+  return processes.some(({ ready, wanted }) => ready === 0 && wanted > 0) ? "down" : "degraded";
+}
+
+function totals(processes: readonly ProcessStatus[]): Pick<AppSummary, "wanted" | "running" | "ready"> {
+  const total = { wanted: 0, running: 0, ready: 0 };
+  for (const { wanted, running, ready } of processes) {
+    total.wanted += wanted;
+    total.running += running;
+    total.ready += ready;
+  }
+  return total;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
