@@ -1,23 +1,15 @@
 import type { Server } from "node:net";
 import type { Duplex, Readable } from "node:stream";
-import { acceptLinks } from "#link/accept.ts";
-import type { Link } from "#link/caller.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
 import type { BuildOptions, BuildProgress } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
-import { DroverError } from "#model/errors.ts";
 import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
-import { type AppId, type AppName, appId, type Digest, type InstanceId, type ProcessName, type SpaceName } from "#model/names.ts";
+import type { AppId, AppName, Digest, InstanceId, ProcessName, SpaceName } from "#model/names.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
-import { collectArtifacts } from "./controllers/artifact-collector.ts";
-import { type Core, startCore } from "./controllers/core.ts";
 import type { EventLog } from "./events/event-log.ts";
-import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { Store } from "./store/store.ts";
-import { AppView } from "./view/app-view.ts";
-import { chooseExecPlace } from "./view/exec-place.ts";
 
 export interface ControlPlaneOptions {
   readonly store: Store;
@@ -97,106 +89,4 @@ export interface ControlPlane {
   restartInstance(id: InstanceId, signal: AbortSignal): Promise<void>;
   /** Resolves once the signal that it was made with has aborted and everything it started has ended. */
   readonly stopped: Promise<void>;
-}
-
-/** How soon after one status the next of the same app may follow: people cannot read faster. */
-const statusGapMs = 25;
-
-/** Starts everything; it runs until the signal aborts. */
-export function createControlPlane(options: ControlPlaneOptions, signal: AbortSignal): ControlPlane {
-  const { store, secrets, listener, clock, log } = options;
-  const core = startCore(options, signal);
-  const onLink = (link: Link) => {
-    log.info("linked", { role: link.identity.role, machine: link.identity.machine });
-    if (link.identity.role === "agent") core.agentLinked(agentOverLink(link));
-    else core.edgeLinked(edgeOverLink(link));
-  };
-  acceptLinks({ listener, installation: store.installation, fence: { epoch: store.epoch, term: store.term }, log, onLink }, signal);
-  const collected = collectArtifacts(
-    { store, fleet: core.fleet, clock, log, collectSources: options.collectSources ?? (async () => 0) },
-    signal,
-  );
-  return { ...answersOf(core, options), stopped: Promise.all([core.stopped, collected]).then(() => {}) } satisfies ControlPlane;
-
-  function answersOf({ fleet, routes, subscribers }: Core, { edgeUrl }: ControlPlaneOptions): Omit<ControlPlane, "stopped"> {
-    const view = new AppView({ store, core, edgeUrl });
-    const requireApp = (space: SpaceName, app: AppName) => {
-      const status = view.status(space, app);
-      if (status !== null) return status;
-      throw new DroverError("APP_NOT_FOUND", `space "${space}" has no app "${app}"`, { hint: '"drover apps" lists those that there are.' });
-    };
-    return {
-      appStatus: (space, app) => view.status(space, app),
-      summaries: (space) => view.summaries(space),
-      why: (space, app) => requireApp(space, app).reasons,
-      instances: (space, app) => view.instances(space, app),
-      machines: () =>
-        fleet.machines().map(({ id, machine, peer }) => ({
-          id,
-          hostName: machine.hostName,
-          cores: machine.cores,
-          memoryBytes: machine.memoryBytes,
-          instances: fleet.instancesOn(id),
-          linked: peer !== null,
-          isolation: machine.isolation,
-        })),
-      edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
-      problems: () => problemsOf(core),
-      watchApp: (space, app, until) => watchApp(view, core, clock, space, app, until),
-      async *changes(until) {
-        const follower = subscribers.follow(null);
-        try {
-          while (!until.aborted) yield await follower.next(until);
-        } finally {
-          follower.close();
-        }
-      },
-      logs: (query, until) => fleet.requireAgent().logs(query, until),
-      execPlace: (space, app, wanted) => chooseExecPlace({ store, fleet, secrets }, space, app, wanted),
-      exec: async (until) => fleet.requireAgent().exec(until),
-      build: (build, source, until) => fleet.requireAgent().build(build, source, until),
-      hasArtifact: async (digest, until) => fleet.requireAgent().hasArtifact(digest, until),
-      readArtifact: async (digest, until) => fleet.requireAgent().readArtifact(digest, until),
-      restartInstance: async (id, until) => {
-        if (fleet.instance(id) === null)
-          throw new DroverError("INSTANCE_NOT_FOUND", `there is no instance "${id}"`, { hint: '"drover ps" lists those that run.' });
-        await fleet.requireAgent().restart(id, until);
-      },
-    };
-  }
-}
-
-function problemsOf({ fleet, routes }: Core): readonly Reason[] {
-  const problems: Reason[] = [];
-  if (fleet.agent === null)
-    problems.push({ code: "AGENT_UNLINKED", message: "no agent is linked; what runs goes on, but nothing is started, stopped or changed" });
-  if (!routes.edges.some(({ isLinked }) => isLinked))
-    problems.push({ code: "EDGE_UNLINKED", message: "no edge is linked; if it runs, it serves its last table" });
-  return problems;
-}
-
-async function* watchApp(
-  view: AppView,
-  { subscribers }: Core,
-  clock: Clock,
-  space: SpaceName,
-  app: AppName,
-  signal: AbortSignal,
-): AsyncGenerator<AppStatus | null, void, void> {
-  const follower = subscribers.follow(appId(space, app));
-  try {
-    let last: string | null = null;
-    while (!signal.aborted) {
-      const status = view.status(space, app);
-      const text = JSON.stringify(status);
-      if (text !== last) {
-        last = text;
-        yield status;
-        await clock.sleep(statusGapMs, signal).catch(() => signal.aborted);
-      }
-      await follower.next(signal);
-    }
-  } finally {
-    follower.close();
-  }
 }
