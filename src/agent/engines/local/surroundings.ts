@@ -2,6 +2,7 @@ import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { appId, type Digest, type InstanceId, parseWorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
+import { launchEnvironment } from "../../artifacts/launch.ts";
 import { instanceEnvironment } from "./environment.ts";
 import type { InstanceFolders } from "./records.ts";
 import type { Users } from "./users.ts";
@@ -48,7 +49,9 @@ export async function makeSurroundings(
   const artifact = workload.artifact === null ? null : await artifactFolder(workload.artifact);
   if (workload.artifact !== null && artifact === null) throw new MissingArtifactError(workload.artifact);
   const env = instanceEnvironment({ workload, instance, port, path, temporaryFolder: folders.temporary, volumes });
-  return { cwd: artifact ?? folders.temporary, env, uid };
+  // What a build installed, such as node_modules/.bin, comes first in the paths.
+  const launch = artifact === null ? {} : await launchEnvironment(artifact, env);
+  return { cwd: artifact ?? folders.temporary, env: { ...env, ...launch }, uid };
 }
 
 export class MissingArtifactError extends Error {
