@@ -17,7 +17,7 @@ import { describeMachine } from "./machine.ts";
 import { type Order, type Orders, openOrders } from "./orders.ts";
 import type { OutputStore } from "./output.ts";
 import { createPipeFollower } from "./pipe-follower.ts";
-import { type DesiredWorkload, type InstanceAction, planInstances } from "./plan-instances.ts";
+import { type DesiredWorkload, type InstanceAction, killAgainMs, planInstances } from "./plan-instances.ts";
 import { createPorts, type Ports } from "./ports.ts";
 import { readBootId } from "./proc.ts";
 import { type InstanceRecord, openRecords, type Records } from "./records.ts";
@@ -31,8 +31,9 @@ import { openUsers, type Users } from "./users.ts";
 export interface ExecSurroundings {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Null: the user that runs Drover. */
-  readonly user: { readonly uid: number; readonly gid: number } | null;
+  /** Null: those of the user that runs Drover. */
+  readonly uid: number | null;
+  readonly gid: number | null;
   /** Puts a process under the instance's limits, before its first instruction. */
   readonly join: (pid: number) => Promise<void>;
   /** Empty: a shell. */
@@ -96,6 +97,8 @@ export class LocalEngine implements Engine {
   readonly #closing = new AbortController();
   readonly #pipes: Machinery["pipes"];
   readonly #background = new Set<Promise<void>>();
+  readonly #waiting = new Set<AbortController>();
+  /** Nothing is started or stopped by plan any more. */
   #isFrozen = false;
 
   private constructor(options: LocalEngineOptions, parts: EngineParts) {
@@ -193,10 +196,7 @@ export class LocalEngine implements Engine {
     );
     const { command, terminal } = request;
     const join = async (pid: number) => held?.run?.cgroup?.add(pid);
-    const session = await this.#options.openExec(
-      { cwd, env, user: uid === null ? null : { uid, gid: uid }, join, command, terminal },
-      signal,
-    );
+    const session = await this.#options.openExec({ cwd, env, uid, gid: uid, join, command, terminal }, signal);
     if (held === null) this.#goOn("folders of a command not removed", () => session.exit.then(() => this.#records.discard(id)));
     return session;
   }
@@ -213,16 +213,42 @@ export class LocalEngine implements Engine {
     );
   }
 
-  /** All instances that have a process, for those who stop everything. */
+  /**
+   * Stops all instances of these workloads, whatever the orders say, and kills what is left after `graceMs` or as soon as `now` aborts. Resolves
+   * when nothing of them is left. Nothing is started any more. Orders stay: the next engine on this folder brings everything back.
+   */
+  async stopAll(which: (workload: WorkloadId) => boolean, graceMs: number, now: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    this.#isFrozen = true;
+    const killAtMs = clock.monotonicMs() + graceMs;
+    for (;;) {
+      const left = this.running().filter((held) => which(held.workload));
+      if (left.length === 0) return;
+      const isLate = now.aborted || clock.monotonicMs() >= killAtMs;
+      for (const held of left) {
+        const reason = { code: "STOPPING", message: "Drover is being stopped" };
+        const name = this.#workloads.get(held.workload)?.stop.signal ?? lostStop.signal;
+        if (held.state === "running" || held.state === "draining") this.#life.stop(held, "stop", name, reason);
+        if (isLate && (held.killedAtMs === null || clock.monotonicMs() - held.killedAtMs >= killAgainMs)) this.#life.kill(held);
+      }
+      await this.#nextChange(isLate ? killAgainMs : killAtMs - clock.monotonicMs(), isLate ? null : now);
+    }
+  }
+
+  /** Resolves at the next change of any instance, after `ms`, or when `now` aborts. */
+  async #nextChange(ms: number, now: AbortSignal | null): Promise<void> {
+    const changed = new AbortController();
+    this.#waiting.add(changed);
+    const signals = [changed.signal, this.#closing.signal, ...(now === null ? [] : [now])];
+    await this.#options.clock.sleep(ms, AbortSignal.any(signals)).catch(() => {});
+    this.#waiting.delete(changed);
+  }
+
+  /** All instances that have a process, or are about to. */
   running(): readonly HeldInstance[] {
     return [...this.#workloads.values()].flatMap(({ instances }) =>
       [...instances.values()].filter(({ run, state }) => run !== null || state === "starting"),
     );
-  }
-
-  /** From now on nothing is started or stopped by plan: whoever freezes it stops what runs. Orders stay. */
-  freeze(): void {
-    this.#isFrozen = true;
   }
 
   /** Lets go of everything. What runs lives on; another agent can take it over. */
@@ -307,6 +333,7 @@ export class LocalEngine implements Engine {
   }
 
   #changed(held: HeldInstance): void {
+    for (const waiting of this.#waiting) waiting.abort();
     if (!this.#workloads.get(held.workload)?.instances.has(held.id)) return;
     this.#feed.publish({ kind: "instance", instance: toInstance(held, this.#options.machine) });
     this.#wake(held.workload);

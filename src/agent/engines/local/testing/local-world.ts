@@ -83,8 +83,7 @@ export async function localWorld(context: TestContext, options: { readonly isRoo
     const last = engines.at(-1);
     for (const engine of engines) if (engine !== last) await engine.close();
     if (last !== undefined) {
-      last.freeze();
-      for (const { run } of last.running()) await run?.group.kill(AbortSignal.timeout(5_000));
+      await last.stopAll(() => true, 0, AbortSignal.abort());
       await last.close();
     }
     for (const pid of (await findStrays(root)).keys()) process.kill(pid, "SIGKILL");

@@ -1,0 +1,204 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import net from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Home } from "#host/home.ts";
+import { errorFields } from "#host/log.ts";
+import { type LinkRoutes, serveLink } from "#link/serve.ts";
+import type { Clock } from "#model/clock.ts";
+import { hasCode } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import type { Digest, MachineId } from "#model/names.ts";
+import { artifactRoutes } from "./artifacts/routes.ts";
+import { type ArtifactStore, openArtifactStore } from "./artifacts/store.ts";
+import { appPath } from "./engines/local/environment.ts";
+import { LocalEngine } from "./engines/local/local-engine.ts";
+import { killMarked } from "./exec/leftovers.ts";
+import { AgentIdentity } from "./identity.ts";
+import { openLogStore } from "./logs/log-store.ts";
+import type { AgentOptions } from "./options.ts";
+import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
+import { engineRoutes } from "./routes.ts";
+
+export interface AgentParts {
+  /** The folder that Drover is installed in. */
+  readonly root: string;
+  readonly home: Home;
+  readonly options: AgentOptions;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly isRoot: boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface Agent {
+  readonly engine: LocalEngine;
+  /** Serves the link until the signal aborts. */
+  serve(signal: AbortSignal): Promise<void>;
+  /** Stops all that runs; kills what is left at once when `now` aborts. */
+  stop(now: AbortSignal): Promise<void>;
+}
+
+/** Everything has ended ten seconds after it was asked to: the apps get most of that, then the edge and the server their share. */
+const appsGraceMs = 6_000;
+const ownGraceMs = 1_500;
+/** What the greeting of the link takes. */
+const longestMachineId = 64;
+
+/** Takes over what runs, and starts what should: Drover's own programs and all known orders. */
+export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise<Agent> {
+  const { root, home, options, environment, isRoot, clock, random, log } = parts;
+  const machine = hostname().slice(0, longestMachineId) as MachineId;
+  const opened: { engine: LocalEngine | null } = { engine: null };
+  const [artifacts, output, identity, version] = await Promise.all([
+    openArtifactStore({
+      folder: join(home.agent, "artifacts"),
+      isUsed: (digest) => opened.engine?.usesArtifact(digest) ?? true,
+      clock,
+      log,
+    }),
+    openLogStore({ folder: join(home.agent, "logs"), clock, log }, signal),
+    AgentIdentity.load(join(home.agent, "identity.json")),
+    programVersion(root),
+  ]);
+  const path = appPath(environment["PATH"], process.execPath);
+  const executor = lazy(async () => (await import("./exec/executor.ts")).createExecutor({ owner: home.root, clock }));
+  const engine = await LocalEngine.open(
+    {
+      folder: home.agent,
+      key: createHash("sha256").update(home.root).digest("hex").slice(0, 8),
+      machine,
+      own: ownPrograms({ root, home, api: options.api, http: options.http, version, env: programEnvironment(environment) }),
+      output,
+      artifactFolder: async (digest) => folderOf(artifacts, digest),
+      openExec: async (surroundings, stop) => (await executor()).start(surroundings, stop),
+      path,
+      isRoot,
+      clock,
+      random,
+      log,
+    },
+    signal,
+  );
+  opened.engine = engine;
+  const swept = await killMarked(`${home.root}#`);
+  if (swept > 0) log.info("commands of an earlier agent ended", { processes: swept });
+  const routes = allRoutes(parts, engine, artifacts);
+  return {
+    engine,
+    serve: (stop) =>
+      serveLink(
+        {
+          connect: (until) => dial(home.linkSocket, until),
+          hello: () => ({ role: "agent", machine, installation: identity.installation }),
+          admit: (server) => identity.admit(server),
+          routes,
+          clock,
+          random,
+          log,
+        },
+        stop,
+      ),
+    stop: async (now) => {
+      const isOwn = (id: string) => id === serverWorkload || id === edgeWorkload;
+      await engine.stopAll((id) => !isOwn(id), appsGraceMs, now);
+      await engine.stopAll(isOwn, ownGraceMs, now);
+      await engine.close();
+      await output.close();
+    },
+  };
+}
+
+function allRoutes({ home, environment, isRoot, clock, log }: AgentParts, engine: LocalEngine, artifacts: ArtifactStore): LinkRoutes {
+  // Builds and commands are rare, and what they need is large: it is loaded when the first one comes.
+  const builds = lazy(async () => {
+    const [{ openBuilder }, { buildRoutes }, { buildEnvironment }, { confineByProc }] = await Promise.all([
+      import("./build/builder.ts"),
+      import("./build/routes.ts"),
+      import("./build/environment.ts"),
+      import("./build/confinement.ts"),
+    ]);
+    const builder = await openBuilder({
+      folder: join(home.agent, "builds"),
+      artifacts,
+      environment: buildEnvironment(environment, isRoot),
+      firstUid: isRoot ? firstBuildUid : null,
+      confine: confineByProc,
+      clock,
+      log,
+    });
+    return buildRoutes(builder);
+  });
+  return {
+    ...engineRoutes(engine),
+    ...notifying(artifactRoutes(artifacts), () => engine.artifactsChanged()),
+    "POST /exec": async (call) => {
+      const { execOverStream } = await import("./exec/exec-stream.ts");
+      call.accept();
+      await execOverStream(call.stream, (request, signal) => engine.exec(request, signal), call.signal);
+      return undefined;
+    },
+    "POST /builds": async (call) => {
+      try {
+        return await (await builds())["POST /builds"]?.(call);
+      } finally {
+        engine.artifactsChanged();
+      }
+    },
+  };
+}
+
+/** Above the users of apps. */
+const firstBuildUid = 60_000;
+
+function notifying(routes: LinkRoutes, notify: () => void): LinkRoutes {
+  return Object.fromEntries(
+    Object.entries(routes).map(([key, handler]) => [key, key.startsWith("GET") ? handler : (call) => handler(call).finally(notify)]),
+  );
+}
+
+function folderOf(artifacts: ArtifactStore, digest: Digest): string | null {
+  if (!artifacts.has(digest)) return null;
+  artifacts.use(digest);
+  return artifacts.folder(digest);
+}
+
+/** What Drover's own programs get of the environment that it was started in: what changes how they run, and nothing else. */
+function programEnvironment(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const passed = ["NODE_COMPILE_CACHE", "DROVER_FAILPOINTS"];
+  return Object.fromEntries(passed.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+}
+
+async function programVersion(root: string): Promise<string> {
+  return (JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { readonly version: string }).version;
+}
+
+function lazy<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => (made ??= make());
+}
+
+function dial(path: string, signal: AbortSignal): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ path, signal });
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      resolve(socket);
+    });
+  });
+}
+
+/** Makes the agent less likely to be killed when memory is short. False where this user may not. */
+export async function protectFromMemoryPressure(write: (file: string, text: string) => Promise<void>, log: Log): Promise<boolean> {
+  try {
+    await write("/proc/self/oom_score_adj", "-900");
+    return true;
+  } catch (error) {
+    if (!["EACCES", "EPERM", "ENOENT"].some((code) => hasCode(error, code))) throw error;
+    log.debug("not protected when memory is short", errorFields(error));
+    return false;
+  }
+}

@@ -1,0 +1,24 @@
+import type { Machine } from "#model/workload.ts";
+import { type Address, formatAddress } from "./options.ts";
+
+/** What a person reads who has started Drover in a terminal. */
+export function banner(options: {
+  readonly home: string;
+  readonly api: Address;
+  readonly http: Address;
+  readonly logFile: string;
+  readonly machine: Machine;
+}): string {
+  const { home, api, http, logFile, machine } = options;
+  const missing = Object.values(machine.isolation).filter(({ holds }) => !holds);
+  return [
+    `Drover runs on ${machine.hostName}.`,
+    `  API    http://${formatAddress(api)}`,
+    `  apps   http://<app>.<space>.localhost:${http.port}`,
+    `  home   ${home}`,
+    `  log    ${logFile}`,
+    ...missing.map(({ how }, i) => `  ${i === 0 ? "note  " : "      "} ${how}`),
+    'Stop it with Ctrl-C or "drover down"; what it runs comes back with the next "drover up".',
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
+import { join } from "node:path";
+import { systemClock } from "#host/clock.ts";
+import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
+import { createLog, errorFields } from "#host/log.ts";
+import { DroverError, errorCodes } from "#model/errors.ts";
+import { type Agent, openAgent, protectFromMemoryPressure } from "./agent.ts";
+import { openAgentLog } from "./agent-log.ts";
+import { banner } from "./banner.ts";
+import { checkPorts } from "./check-ports.ts";
+import { createListenerTable } from "./engines/local/listeners.ts";
+import { lockHome } from "./home-lock.ts";
+import { formatAddress, parseAgentOptions } from "./options.ts";
+import { serverWorkload } from "./own-programs.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+/** The first asks for an orderly end, the second for one at once. */
+const stop = new AbortController();
+const now = new AbortController();
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+  process.on(signal, () => (stop.signal.aborted ? now : stop).abort(new Error(`stopped by ${signal}`)));
+}
+
+async function main(): Promise<void> {
+  const isRoot = process.getuid?.() === 0;
+  const options = parseAgentOptions(process.argv.slice(2), defaultHome(process.env, isRoot));
+  const home = homeAt(options.home);
+  await makeHome(home);
+  const isTerminal = process.stdout.isTTY === true;
+  const say = (text: string) => process.stdout.write(text);
+  const logFile = join(home.agent, "log", "agent.log");
+  const append = openAgentLog(logFile, (error) => process.stderr.write(`error: the agent's log cannot be written: ${String(error)}\n`));
+  const print = (line: string) => {
+    append(line);
+    if (!isTerminal) process.stderr.write(line);
+  };
+  const log = createLog({ print, nowMs: systemClock.nowMs, fields: { program: "agent" } });
+
+  const lock = await lockHome(home, {
+    startedAtMs: systemClock.nowMs(),
+    api: formatAddress(options.api),
+    edge: formatAddress(options.http),
+  });
+  try {
+    const wanted = [
+      { what: "the API", flag: "--api", address: options.api },
+      { what: "the edge", flag: "--http", address: options.http },
+    ];
+    await checkPorts(wanted, join(home.agent, "instances"), createListenerTable(systemClock.monotonicMs));
+    await protectFromMemoryPressure((file, text) => writeFile(file, text), log);
+    const parts = { root, home, options, environment: process.env, isRoot, clock: systemClock, random: Math.random, log };
+    const agent = await openAgent(parts, stop.signal);
+    log.info("agent started", { pid: process.pid, home: home.root });
+    const serving = agent.serve(stop.signal);
+    if (isTerminal)
+      say(banner({ home: home.root, api: options.api, http: options.http, logFile, machine: await agent.engine.machine(stop.signal) }));
+    flushCompileCache();
+    if (options.apply !== null) await applyWhenReady(agent, home, options.apply);
+    if (!stop.signal.aborted) await once(stop.signal, "abort");
+    if (isTerminal) say("\nstopping; once more to stop at once\n");
+    await serving;
+    await agent.stop(now.signal);
+    log.info("agent stopped");
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Applies manifests by the command line, as a person would, once the server answers. That it fails does not end the agent: the answer says why. */
+async function applyWhenReady(agent: Agent, home: Home, path: string): Promise<void> {
+  for await (const change of agent.engine.watch(stop.signal)) {
+    const instances = change.kind === "snapshot" ? change.instances : change.kind === "instance" ? [change.instance] : [];
+    if (instances.some(({ workload, ready }) => workload === serverWorkload && ready)) break;
+  }
+  if (stop.signal.aborted) return;
+  const child = spawn(join(root, "bin", "drover"), ["apply", path], {
+    stdio: "inherit",
+    env: { ...process.env, DROVER_HOME: home.root },
+  });
+  const forward = () => child.kill("SIGTERM");
+  stop.signal.addEventListener("abort", forward, { once: true });
+  await once(child, "exit");
+  stop.signal.removeEventListener("abort", forward);
+}
+
+try {
+  await main();
+} catch (error) {
+  const hint = error instanceof DroverError && error.hint !== "" ? `\nhint:  ${error.hint}` : "";
+  const code = error instanceof DroverError ? `   [${error.code}]` : "";
+  process.stderr.write(`error: ${errorFields(error)["error"]}${code}${hint}\n`);
+  if (!(error instanceof DroverError) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.exitCode = error instanceof DroverError ? errorCodes[error.code].exit : 1;
+}
+// Whatever still holds the loop open has nothing to finish any more.
+process.exit();

@@ -1,0 +1,56 @@
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { DroverError } from "#model/errors.ts";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface AgentOptions {
+  readonly home: string;
+  readonly api: Address;
+  readonly http: Address;
+  /** Manifests to apply once the server answers; null: none. */
+  readonly apply: string | null;
+}
+
+const defaultApi = "127.0.0.1:7373";
+const defaultHttp = "127.0.0.1:8080";
+const usage = "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--apply PATH].";
+
+/** @throws {DroverError} USAGE */
+export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
+  const given = new Map<string, string>();
+  for (let at = 0; at < args.length; at += 2) {
+    const [name = "", value] = args.slice(at, at + 2);
+    if (!["--home", "--api", "--http", "--apply"].includes(name))
+      throw new DroverError("USAGE", `"${name}" is not understood`, { hint: usage });
+    if (value === undefined) throw new DroverError("USAGE", `"${name}" needs a value`, { hint: usage });
+    given.set(name, value);
+  }
+  const apply = given.get("--apply");
+  return {
+    home: resolve(given.get("--home") ?? defaultHome),
+    api: parseAddress(given.get("--api") ?? defaultApi),
+    http: parseAddress(given.get("--http") ?? defaultHttp),
+    apply: apply === undefined ? null : resolve(apply),
+  };
+}
+
+function parseAddress(text: string): Address {
+  const match = /^(.+):(\d{1,5})$/.exec(text);
+  const host = match?.[1]?.replace(/^\[(.*)\]$/, "$1") ?? "";
+  const port = Number(match?.[2]);
+  if (match === null || port < 1 || port > 65_535 || (isIP(host) === 0 && host !== "localhost")) {
+    throw new DroverError("USAGE", `"${text}" is no address to listen on`, {
+      hint: 'Use an IP address and a port, such as "127.0.0.1:8080".',
+    });
+  }
+  return { host, port };
+}
+
+/** As it stands in an address or URL. */
+export function formatAddress({ host, port }: Address): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Home } from "#host/home.ts";
+import type { WorkloadId } from "#model/names.ts";
+import type { Workload } from "#model/workload.ts";
+import { type Address, formatAddress } from "./options.ts";
+
+export const serverWorkload = "drover/server/main/0" as WorkloadId;
+export const edgeWorkload = "drover/edge/main/0" as WorkloadId;
+
+/**
+ * Drover's own programs as workloads, supervised like any other.
+ * @param version of the program: others of it that still run are replaced.
+ */
+export function ownPrograms(options: {
+  readonly root: string;
+  readonly home: Home;
+  readonly api: Address;
+  readonly http: Address;
+  readonly version: string;
+  readonly env: Readonly<Record<string, string>>;
+}): readonly Workload[] {
+  const { root, home, api, http, version, env } = options;
+  const drover = join(root, "bin", "drover");
+  const program = (id: WorkloadId, argv: readonly string[], { port }: Address): Workload => ({
+    id,
+    revision: 0,
+    kind: "service",
+    count: 1,
+    command: { argv: [drover, ...argv] },
+    artifact: null,
+    env,
+    secrets: {},
+    port,
+    ready: { target: { kind: "tcp" }, everyMs: 5_000, timeoutMs: 2_000, failures: 3 },
+    alive: null,
+    resources: { cpu: null, memoryBytes: null, pids: 4_096 },
+    stop: { signal: "SIGTERM", drainMs: 0, graceMs: 5_000 },
+    routed: false,
+    volumes: [],
+    restartToken: createHash("sha256")
+      .update(JSON.stringify([version, argv, env]))
+      .digest("hex"),
+    timeoutMs: null,
+  });
+  return [
+    program(serverWorkload, ["server", "--home", home.root, "--api", formatAddress(api), "--edge", formatAddress(http)], api),
+    program(edgeWorkload, ["edge", "--home", home.root, "--http", formatAddress(http)], http),
+  ];
+}
