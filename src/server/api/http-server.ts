@@ -1,6 +1,8 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex, Readable } from "node:stream";
+import type { Server as TlsServer } from "node:tls";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { z } from "zod";
 import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError, errorCodes, hasCode, toErrorBody } from "#model/errors.ts";
@@ -9,6 +11,7 @@ import { type SpaceName, spaceName } from "#model/names.ts";
 import { allow } from "../access/access-rule.ts";
 import type { RequestGuard } from "../access/request-guard.ts";
 import type { Authenticator, Principal } from "../access/token.ts";
+import { listenOnSocket } from "../unix-socket.ts";
 import { bodyBytes, limitBytes } from "./body.ts";
 import { entityTag, readPrecondition } from "./etag.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
@@ -43,13 +46,17 @@ export interface ApiOptions {
 }
 
 export interface Api {
-  /** Answers on this address, or Unix socket, as well. @returns the port, 0 for a Unix socket. @throws {DroverError} PORT_IN_USE */
-  listen(address: { readonly host: string; readonly port: number } | { readonly path: string }): Promise<number>;
+  /** @returns the port, which is the given one unless that is 0. @throws {DroverError} PORT_IN_USE */
+  listen(address: { readonly host: string; readonly port: number }): Promise<number>;
+  /** Answers on a Unix socket that only this user may open. */
+  listenOnSocket(file: string): Promise<void>;
+  /** New connections get this certificate; open ones keep theirs. */
+  renewTls(tls: { readonly key: string; readonly cert: string }): void;
   /** Ends streams, lets requests in flight finish, closes. */
   close(): Promise<void>;
 }
 
-/** An API that answers `routes`; several listeners may share one set of routes, each made by a call of this. */
+/** An API that answers `routes`, on one address or one Unix socket. */
 export async function createApi(options: ApiOptions): Promise<Api> {
   const { routes, log, clock } = options;
   const stopping = new AbortController();
@@ -86,21 +93,21 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   await app.ready();
 
   return {
-    listen: async (address) => {
+    listen: async ({ host, port }) => {
       try {
-        await app.listen("path" in address ? { path: address.path } : { host: address.host, port: address.port, backlog: 4_096 });
+        await app.listen({ host, port, backlog: 4_096 });
       } catch (error) {
-        if ("port" in address && (hasCode(error, "EADDRINUSE") || hasCode(error, "EACCES"))) {
-          throw new DroverError("PORT_IN_USE", `the API cannot listen on ${address.host}:${address.port}`, {
-            cause: error,
-            hint: "Stop what listens there, or choose another address with `--api HOST:PORT`.",
-          });
-        }
-        throw error;
+        if (!hasCode(error, "EADDRINUSE") && !hasCode(error, "EACCES") && !hasCode(error, "EADDRNOTAVAIL")) throw error;
+        throw new DroverError("PORT_IN_USE", `the API cannot listen on ${host}:${port}`, {
+          cause: error,
+          hint: "Stop what listens there, or choose another address with `--api HOST:PORT`.",
+        });
       }
       const bound = server.address();
-      return typeof bound === "object" && bound !== null ? bound.port : 0;
+      return typeof bound === "object" && bound !== null ? bound.port : port;
     },
+    listenOnSocket: (file) => listenOnSocket(server, file),
+    renewTls: (tls) => (app.server as unknown as TlsServer).setSecureContext({ ...tls, minVersion: "TLSv1.3" }),
     close: async () => {
       stopping.abort(new Error("the server stops"));
       await app.close();
@@ -121,7 +128,7 @@ function handlerOf(route: Route, shared: Shared): (request: FastifyRequest, repl
     const params = request.params as Readonly<Record<string, string>>;
     authorize(route, principal, params);
     checkParams(params);
-    const query = route.query === undefined ? checkWith(noQuery, request.query, "query") : checkWith(route.query, request.query, "query");
+    const query = readQuery(route, request.query);
     const gone = callerGone(request.raw, reply.raw);
     const signal = AbortSignal.any([gone.signal, shared.stopping]);
     const body = await readBody(route, request, signal);
@@ -146,7 +153,13 @@ function handlerOf(route: Route, shared: Shared): (request: FastifyRequest, repl
   };
 }
 
-const noQuery = { safeParse: (value: unknown) => value } as never;
+const noQuery = z.strictObject({});
+
+function readQuery(route: Route, given: unknown): unknown {
+  // The hot routes have none, and then there is nothing to check.
+  if (route.query === undefined && Object.keys(given as object).length === 0) return null;
+  return checkWith(route.query ?? noQuery, given, "query");
+}
 
 function authorize(route: Route, principal: Principal | null, params: Readonly<Record<string, string>>): void {
   const named = spaceName.safeParse(params["space"]);

@@ -31,7 +31,8 @@ export interface Declared {
 
 /** The space that Drover's own programs run in. */
 export const reservedSpace = "drover";
-const defaultSpace = "default" as SpaceName;
+/** The space of apps when nothing names one. */
+export const defaultSpace = "default" as SpaceName;
 
 /**
  * Manifests as text → what they declare. Everything that is wrong is reported at once.
@@ -74,12 +75,18 @@ export function readManifests(input: {
       nearest: null,
     });
   }
-  throwProblems(problems);
+  throwProblems(inOrder(problems, input.documents));
   const warnings =
     declaredSpace !== undefined && input.space !== undefined && input.space !== space
       ? [`the manifests say space "${space}", so "${input.space}" was not used`]
       : [];
   return { space, spaceManifest: declaredSpace ?? null, apps, warnings };
+}
+
+/** In the order in which a person reads the files. */
+function inOrder(problems: readonly FoundProblem[], files: readonly ManifestText[]): readonly FoundProblem[] {
+  const rank = new Map(files.map(({ file }, i) => [file, i]));
+  return problems.toSorted((a, b) => (rank.get(a.file) ?? 0) - (rank.get(b.file) ?? 0) || a.line - b.line || a.column - b.column);
 }
 
 /** The key that names a document says its kind: the first of the known ones. */

@@ -23,8 +23,8 @@ export function fillVariables(
   };
   const fillText = (text: string, path: readonly string[]): unknown => {
     if (!text.includes("${")) return text;
-    const filled = text.replaceAll(/(\$?)\$\{([^}]*)\}/g, (whole, escape: string, name: string) => {
-      if (escape !== "") return whole.slice(1);
+    const filled = text.replaceAll(/(\$?)\$\{([^}]*)\}/g, (whole, escaped: string, name: string) => {
+      if (escaped !== "") return whole.slice(1);
       if (Object.hasOwn(variables, name)) return variables[name] as string;
       const isName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name);
       problems.push({

@@ -4,6 +4,7 @@ import type { Space } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import { spaceManifest } from "#model/manifest.ts";
 import type { SpaceName } from "#model/names.ts";
+import { defaultSpace } from "../manifests/read-manifests.ts";
 import { keys, objects, remove, type Stored, unchanged } from "../objects/objects.ts";
 import { apply } from "./apply.ts";
 import type { OperationContext } from "./context.ts";
@@ -83,6 +84,12 @@ export async function deleteSpace(
   });
   events.append({ kind: "space.deleted", space, message: `space "${space}" was deleted` });
   return deleted;
+}
+
+/** A new installation has the space that commands mean when they name none. */
+export async function makeDefaultSpace(context: OperationContext): Promise<void> {
+  if (objects.spaces(context.store).length > 0) return;
+  await putSpace(context, defaultSpace, {}, { receipt: null, require: () => undefined });
 }
 
 /** Most pairs deleted along with their space: one commit must stay short. */

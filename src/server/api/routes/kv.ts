@@ -3,7 +3,7 @@ import { DroverError } from "#model/errors.ts";
 import type { SpaceName } from "#model/names.ts";
 import { keys } from "../../objects/objects.ts";
 import { requireSpace } from "../../operations/space-operations.ts";
-import type { Change, Condition, Entry, Store, WatchBatch, WatchedChange } from "../../store/store.ts";
+import type { Change, Condition, Entry, Store, WatchBatch } from "../../store/store.ts";
 import { requireRevision } from "../etag.ts";
 import { flag, wholeNumber } from "../query.ts";
 import { quote } from "../request-check.ts";
@@ -63,7 +63,7 @@ export function kvRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/watch",
       id: "watchKeys",
       summary:
-        "Changes of keys by prefix, each revision as one event `change`, from after a revision or the `Last-Event-ID`, without gaps.",
+        "Changes of keys by prefix, each revision as one event `change` (`bookmark`: no change, only a newer place to resume from), from after a revision or the `Last-Event-ID`, without gaps.",
       access: "read",
       query: z.strictObject({ prefix: prefixQuery, after: wholeNumber(Number.MAX_SAFE_INTEGER).optional() }),
       answer: { kind: "events", schema: change },
@@ -171,19 +171,23 @@ async function* watchEvents(store: Store, space: SpaceName, prefix: string, afte
   for await (const batch of store.watch(keys.kv(space, prefix), after, signal)) yield encode(batch, space);
 }
 
-/** A batch of one change, which nearly all are, is encoded once for all of its watchers: the change itself is what they share. */
-const encoded = new WeakMap<WatchedChange, SentEvent>();
+/** A batch is encoded once for all of its watchers, who share it as the store hands it out. */
+const encoded = new WeakMap<WatchBatch, SentEvent>();
 
 function encode(batch: WatchBatch, space: SpaceName): SentEvent {
-  const [only] = batch.changes;
-  const known = only !== undefined && batch.changes.length === 1 ? encoded.get(only) : undefined;
+  const known = encoded.get(batch);
   if (known !== undefined) return known;
   const changes = batch.changes.map((one) =>
     one.kind === "put"
       ? { kind: one.kind, ...viewPair(one.entry, space, true) }
       : { kind: one.kind, key: one.key.slice(keys.kv(space, "").length), revision: one.modRevision },
   );
-  const event: SentEvent = { event: "change", id: batch.revision, json: JSON.stringify({ revision: batch.revision, changes }) };
-  if (only !== undefined && batch.changes.length === 1) encoded.set(only, event);
+  // A batch without changes only says where the watch is, so that it can be resumed from there.
+  const event: SentEvent = {
+    event: changes.length === 0 ? "bookmark" : "change",
+    id: batch.revision,
+    json: JSON.stringify({ revision: batch.revision, changes }),
+  };
+  encoded.set(batch, event);
   return event;
 }

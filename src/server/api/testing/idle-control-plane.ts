@@ -1,0 +1,95 @@
+import { EventEmitter, on } from "node:events";
+import type { AppStatus, AppSummary } from "#model/api.ts";
+import type { App } from "#model/app.ts";
+import { DroverError } from "#model/errors.ts";
+import type { AppName, SpaceName } from "#model/names.ts";
+import type { ControlPlane } from "../../control-plane.ts";
+import { objects, type Stored } from "../../objects/objects.ts";
+import type { Store } from "../../store/store.ts";
+
+/** A control plane without any agent: what a server is in its first moments. Shows what the store wants, and that nothing runs. */
+export function createIdleControlPlane(store: Store): ControlPlane {
+  const unreachable = () => new DroverError("CLUSTER_UNREACHABLE", "no agent is linked", { hint: "Start one with `drover up`." });
+  const statusOf = (space: SpaceName, app: AppName) => {
+    const stored = objects.app(store, space, app);
+    return stored === null ? null : viewApp(stored);
+  };
+  return {
+    appStatus: statusOf,
+    summaries: (space) => objects.apps(store, space).map((stored) => summarize(viewApp(stored))),
+    why: (space, app) => {
+      const view = statusOf(space, app);
+      if (view === null) throw new DroverError("APP_NOT_FOUND", `there is no app "${app}"`);
+      return view.reasons;
+    },
+    instances: () => [],
+    machines: () => [],
+    edges: () => [],
+    problems: () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
+    watchApp: async function* (space, app, signal) {
+      yield statusOf(space, app);
+      for await (const _ of store.watch(`/apps/${space}/${app}`, store.revision, signal)) yield statusOf(space, app);
+    },
+    changes: async function* (signal) {
+      // Nothing is ever observed: waits for the end.
+      for await (const _ of on(new EventEmitter(), "change", { signal })) yield new Set();
+    },
+    // biome-ignore lint/correctness/useYield: it fails before it has anything to say
+    logs: async function* () {
+      throw unreachable();
+    },
+    execPlace: (space, app) => ({
+      where: { kind: "instance", instance: `${space}/${app}/web.1.aaaaa` as never },
+      instance: `${space}/${app}/web.1.aaaaa` as never,
+    }),
+    exec: async () => {
+      throw unreachable();
+    },
+    // biome-ignore lint/correctness/useYield: it fails before it has anything to say
+    build: async function* () {
+      throw unreachable();
+    },
+    hasArtifact: async () => {
+      throw unreachable();
+    },
+    readArtifact: async () => {
+      throw unreachable();
+    },
+    restartInstance: async () => {
+      throw unreachable();
+    },
+    stopped: Promise.resolve(),
+  };
+}
+
+function viewApp({ value, modRevision }: Stored<App>): AppStatus {
+  const { name, space, target, active, stopped, instances, createdAtMs } = value;
+  return {
+    name,
+    space,
+    health: stopped ? "stopped" : "down",
+    target,
+    active,
+    stopped,
+    urls: value.routes.map(({ host, path }) => `http://${host}${path}`),
+    processes: Object.entries(instances).map(([process, wanted]) => ({
+      name: process,
+      run: "",
+      wanted,
+      running: 0,
+      ready: 0,
+      protocol: "http",
+      servicePort: value.servicePorts[process as never] ?? null,
+    })),
+    instances: [],
+    rollout: null,
+    lastFailure: null,
+    reasons: [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
+    createdAtMs,
+    revision: modRevision,
+  };
+}
+
+function summarize({ instances: _instances, processes, ...view }: AppStatus): AppSummary {
+  return { ...view, wanted: processes.reduce((sum, { wanted }) => sum + wanted, 0), running: 0, ready: 0 };
+}

@@ -1,0 +1,193 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { createServer } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "#host/clock.ts";
+import { writeFileAtomic } from "#host/files.ts";
+import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
+import { createLog, errorFields } from "#host/log.ts";
+import { DroverError, errorCodes } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import packageFile from "../../package.json" with { type: "json" };
+import { createRequestGuard } from "./access/request-guard.ts";
+import { openAuthenticator } from "./access/token.ts";
+import { createExecSockets } from "./api/exec-socket.ts";
+import { createExecTickets } from "./api/exec-tickets.ts";
+import { type Api, type ApiOptions, createApi } from "./api/http-server.ts";
+import { createIdempotencyKeys } from "./api/idempotency.ts";
+import { allRoutes } from "./api/routes/index.ts";
+import type { Services } from "./api/services.ts";
+import { createControlPlane } from "./create-control-plane.ts";
+import { openEventLog } from "./events/sqlite-event-log.ts";
+import { sweepArtifacts } from "./operations/artifacts.ts";
+import { makeDefaultSpace } from "./operations/space-operations.ts";
+import { formatAddress, isLoopback, readServerOptions, type ServerOptions } from "./options.ts";
+import { createSecrets } from "./secrets/sealed-secrets.ts";
+import { openSqliteStore } from "./store/sqlite-store.ts";
+import { claimSocket, listenOnSocket } from "./unix-socket.ts";
+
+/** How often what is kept only for a while is looked through, and the first time after the start, when nothing else is going on. */
+const sweepEveryMs = 3_600_000;
+const firstSweepMs = 30_000;
+/** Backups of the store kept beside it; older ones are worth little once damage has been there for hours. */
+const backupsKept = 5;
+/** Timers of Node hold at most 2^31 ms. */
+const longestTimerMs = 24 * 3_600_000;
+/** How long stopping may take before it is cut short: everything that was answered is durable already. */
+const stopMs = 5_000;
+
+async function main(): Promise<void> {
+  const options = readServerOptions(process.argv.slice(2));
+  const log = createLog({
+    print: (line) => process.stderr.write(line),
+    nowMs: systemClock.nowMs,
+    least: options.isVerbose ? "debug" : "info",
+    fields: { program: "server" },
+  });
+  const home = homeAt(options.home ?? defaultHome(process.env, process.getuid?.() === 0));
+  await makeHome(home);
+  if (options.restore === null) return serve(home, options, log);
+  const { restoreBackup } = await import("./store/backups.ts");
+  const { revision, epoch } = await restoreBackup({ folder: home.server, from: options.restore, log });
+  process.stdout.write(`restored ${options.restore}: epoch ${epoch}, revision ${revision}\nStart Drover again with \`drover up\`.\n`);
+}
+
+async function serve(home: Home, options: ServerOptions, log: Log): Promise<void> {
+  const stopping = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+  // What the disk holds is unknown after such a failure, so nothing may run on with what memory holds.
+  const fatal = (error: unknown): never => {
+    log.error("the store failed; the server ends", errorFields(error));
+    process.exit(1);
+  };
+  const store = await openSqliteStore({ folder: home.server, log, fatal, random: Math.random });
+  const clock = systemClock;
+  const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
+  const secrets = createSecrets({ store, keyFile: join(home.server, "secrets.key"), clock });
+  const authenticator = await openAuthenticator(home);
+
+  const listener = createServer();
+  await claimSocket(home.linkSocket);
+  await listenOnSocket(listener, home.linkSocket);
+  const edgeUrl = `http://${formatAddress(options.edge)}`;
+  const controlPlane = createControlPlane({ store, events, secrets, listener, clock, random: Math.random, log, edgeUrl }, stopping.signal);
+
+  const isPlain = isLoopback(options.api.host);
+  const scheme = isPlain ? "http" : "https";
+  const port = { api: options.api.port };
+  const apiUrl = () => `${scheme}://${formatAddress({ host: options.api.host, port: port.api })}`;
+  const services: Services = {
+    store,
+    secrets,
+    events,
+    clock,
+    log,
+    controlPlane,
+    reservedPorts: new Set([options.api.port, options.edge.port]),
+    tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
+    startedAtMs: clock.nowMs(),
+    version: () => ({
+      version: packageFile.version,
+      node: process.versions.node,
+      api: "v1",
+      revision: store.revision,
+      installation: store.installation,
+    }),
+    addresses: () => ({ api: apiUrl(), edge: edgeUrl }),
+  };
+  const hosts = [...options.hosts, ...(isPlain ? [] : [options.api.host, hostname()])];
+  const idempotency = createIdempotencyKeys(store, clock);
+  const apiOptions: ApiOptions = {
+    routes: allRoutes(services),
+    authenticator,
+    guard: createRequestGuard(hosts),
+    idempotency,
+    clock,
+    log,
+    newRequestId: randomUUID,
+    upgrade: createExecSockets(services, stopping.signal),
+  };
+  // Loaded only where it is needed: certificates cost memory that a server on loopback has no use for.
+  const certificates = isPlain ? null : await import("./access/own-tls.ts");
+  const tls = await certificates?.ownTls(home.server, hosts, clock);
+  const api = await createApi(tls === undefined ? apiOptions : { ...apiOptions, tls });
+  port.api = await api.listen(options.api);
+  const local = await createApi(apiOptions);
+  await claimSocket(home.apiSocket);
+  await local.listenOnSocket(home.apiSocket);
+  const addresses = { api: apiUrl(), edge: edgeUrl, socket: home.apiSocket };
+  await writeFileAtomic(home.addressFile, `${JSON.stringify(addresses)}\n`, { durable: false });
+  log.info("server ready", { api: addresses.api, revision: store.revision });
+
+  await makeDefaultSpace(services);
+  const renewals =
+    certificates === null || tls === undefined ? null : renewTls(certificates, home.server, hosts, tls, api, log, stopping.signal);
+  const chores = keepHouse({ store, idempotency, log, folder: home.server }, stopping.signal);
+  await new Promise((resolve) => stopping.signal.addEventListener("abort", resolve, { once: true }));
+  log.info("server stops", { reason: String(stopping.signal.reason?.message ?? "") });
+  const cut = setTimeout(() => process.exit(0), stopMs);
+  cut.unref();
+  listener.close();
+  await Promise.all([api.close(), local.close(), controlPlane.stopped, chores, renewals]);
+  await events.close();
+  await store.close();
+  clearTimeout(cut);
+  process.exit(0);
+}
+
+/** Backups, and forgetting what is kept only for a while. */
+async function keepHouse(
+  { store, idempotency, log, folder }: { store: Services["store"]; idempotency: ApiOptions["idempotency"]; log: Log; folder: string },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let waitMs = firstSweepMs; !signal.aborted; waitMs = sweepEveryMs) {
+    try {
+      await systemClock.sleep(waitMs, signal);
+      const { backUp } = await import("./store/backups.ts");
+      const backup = await backUp(store, join(folder, "backups"), backupsKept);
+      if (backup !== null) log.info("store backed up", { file: backup.file, revision: backup.revision });
+      await idempotency.sweep();
+      await sweepArtifacts(store, systemClock.nowMs());
+    } catch (error) {
+      if (signal.aborted) return;
+      log.error("housekeeping failed; it is tried again in an hour", errorFields(error));
+    }
+  }
+}
+
+/** Keeps the API's certificate young for as long as the server runs. */
+async function renewTls(
+  certificates: typeof import("./access/own-tls.ts"),
+  folder: string,
+  hosts: readonly string[],
+  first: { readonly key: string; readonly cert: string },
+  api: Api,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let tls = first; !signal.aborted; ) {
+    try {
+      await systemClock.sleep(Math.min(certificates.renewalInMs(tls, systemClock), longestTimerMs), signal);
+      tls = await certificates.ownTls(folder, hosts, systemClock);
+      api.renewTls(tls);
+    } catch (error) {
+      if (signal.aborted) return;
+      log.error("the API's certificate could not be renewed; it is tried again in a minute", errorFields(error));
+      await systemClock.sleep(60_000, signal).catch(() => signal.aborted);
+    }
+  }
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof DroverError) {
+    process.stderr.write(`error: ${messages(error)}   [${error.code}]\n${error.hint === "" ? "" : `hint:  ${error.hint}\n`}`);
+    process.exit(errorCodes[error.code].exit);
+  }
+  process.stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+});
+
+/** The message and its causes, as one line. */
+function messages(error: Error): string {
+  return error.cause instanceof Error ? `${error.message}: ${messages(error.cause)}` : error.message;
+}

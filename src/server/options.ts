@@ -1,0 +1,73 @@
+import { parseArgs } from "node:util";
+import { DroverError } from "#model/errors.ts";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ServerOptions {
+  /** The home folder; null: the usual one. */
+  readonly home: string | null;
+  readonly api: Address;
+  /** Where the edge listens for people's requests. */
+  readonly edge: Address;
+  /** Names besides the loopback ones under which people reach the API. */
+  readonly hosts: readonly string[];
+  /** A backup to put in the store's place, in place of serving. */
+  readonly restore: string | null;
+  readonly isVerbose: boolean;
+}
+
+/** The command line of `drover server`. @throws {DroverError} USAGE */
+export function readServerOptions(args: readonly string[]): ServerOptions {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      strict: true,
+      options: {
+        home: { type: "string" },
+        api: { type: "string", default: "127.0.0.1:7373" },
+        edge: { type: "string", default: "127.0.0.1:8080" },
+        host: { type: "string", multiple: true, default: [] },
+        restore: { type: "string" },
+        verbose: { type: "boolean", default: false },
+      },
+    });
+    return {
+      home: values.home ?? null,
+      api: readAddress("--api", values.api),
+      edge: readAddress("--edge", values.edge),
+      hosts: values.host,
+      restore: values.restore ?? null,
+      isVerbose: values.verbose,
+    };
+  } catch (error) {
+    if (error instanceof DroverError) throw error;
+    throw new DroverError("USAGE", `"drover server" was called with options it does not have`, {
+      cause: error,
+      hint: "Use: drover server [--home DIR] [--api HOST:PORT] [--edge HOST:PORT] [--host NAME]... [--restore FILE] [--verbose]",
+    });
+  }
+}
+
+/** `127.0.0.1:7373`, `[::1]:7373`; port 0 takes a free one. */
+function readAddress(option: string, text: string): Address {
+  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match === null || port > 65_535) {
+    throw new DroverError("USAGE", `${option} ${JSON.stringify(text)} is not an address`, {
+      hint: "Write HOST:PORT, such as 127.0.0.1:7373.",
+    });
+  }
+  return { host: (match[1] as string).replaceAll(/[[\]]/g, ""), port };
+}
+
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether only this machine reaches the address: then plain HTTP is enough. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
