@@ -31,14 +31,14 @@ export interface Meta {
   readonly compactedRevision: number;
 }
 
-/** Brings an empty or older database up to this version's schema. */
-export function migrate(database: DatabaseSync, from: number, steps = migrations): void {
+/** Brings a database up to this version's schema. `created` is what a new one begins with: a database has it as soon as it has tables. */
+export function migrate(database: DatabaseSync, from: number, created: Partial<Meta> = {}, steps = migrations): void {
   for (const [index, step] of steps.entries()) {
     if (index < from) continue;
     failpoint("store.migrate.before");
     inTransaction(database, () => {
       step(database);
-      writeMeta(database, { schema: index + 1 });
+      writeMeta(database, { ...(index === 0 ? created : {}), schema: index + 1 });
       failpoint("store.migrate.open");
     });
     failpoint("store.migrate.after");

@@ -109,14 +109,13 @@ function checkTestimony(testimony: Testimony | "unreadable" | null, verified: Ve
 }
 
 function create(database: DatabaseSync, random: () => number): Verified {
-  migrate(database, 0);
   const installation = Array.from({ length: 4 }, () =>
     Math.floor(random() * 2 ** 32)
       .toString(16)
       .padStart(8, "0"),
   ).join("");
   const meta = { schema: SCHEMA_VERSION, epoch: 1, term: 0, installation, compactedRevision: 0 };
-  inTransaction(database, () => writeMeta(database, meta));
+  migrate(database, 0, meta);
   return { meta, revision: 0, rows: [] };
 }
 
