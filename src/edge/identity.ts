@@ -1,10 +1,12 @@
 import { join } from "node:path";
-import { z } from "zod";
 import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
 import { DroverError } from "#model/errors.ts";
-import { type Fence, fence, isFenceLower } from "#model/link.ts";
+import { type Fence, isFenceLower } from "#model/link.ts";
 
-const stored = z.strictObject({ installation: z.string().max(64), fence });
+interface StoredIdentity {
+  readonly installation: string;
+  readonly fence: Fence;
+}
 
 /** Whose edge this is and the highest fence that it has seen, on disk, so that a restart does not make it forget a newer server. */
 export class EdgeIdentity {
@@ -23,7 +25,8 @@ export class EdgeIdentity {
     const file = join(folder, "identity.json");
     const text = await readTextIfThere(file);
     if (text === null) return new EdgeIdentity(file, null, { epoch: 0, term: 0 });
-    const read = stored.parse(JSON.parse(text));
+    const read: unknown = JSON.parse(text);
+    if (!isStoredIdentity(read)) throw new Error(`"${file}" is not what an edge has written`);
     return new EdgeIdentity(file, read.installation, read.fence);
   }
 
@@ -43,4 +46,10 @@ export class EdgeIdentity {
     this.#fence = server.fence;
     await writeFileAtomic(this.#file, `${JSON.stringify({ installation: this.#installation, fence: this.#fence })}\n`);
   }
+}
+
+function isStoredIdentity(value: unknown): value is StoredIdentity {
+  const { installation, fence } = (value ?? {}) as Partial<Record<keyof StoredIdentity, unknown>>;
+  const { epoch, term } = (fence ?? {}) as Partial<Record<keyof Fence, unknown>>;
+  return typeof installation === "string" && Number.isSafeInteger(epoch) && Number.isSafeInteger(term);
 }

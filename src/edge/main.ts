@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import net from "node:net";
 import os from "node:os";
 import { systemClock } from "#host/clock.ts";
@@ -11,6 +12,8 @@ import { loadTable, TableWriter } from "./table/table-file.ts";
 
 /** Requests that are under way when the edge is told to stop get this long. */
 const closeWithinMs = 10_000;
+/** What the greeting of the link takes. */
+const longestMachineId = 64;
 /** An edge that died a moment ago may still hold the port until the kernel has cleaned up after it. */
 const portRetry = { attempts: 100, everyMs: 20 } as const;
 
@@ -38,11 +41,13 @@ async function main(): Promise<void> {
       import("./link-routes.ts"),
       import("./identity.ts"),
     ]);
+    // Written now and not at exit: an edge that is killed is the one that has to be back at once.
+    flushCompileCache();
     const identity = await EdgeIdentity.load(home.edge);
     await serveLink(
       {
         connect: (signal) => dial(home.linkSocket, signal),
-        hello: () => ({ role: "edge", machine: os.hostname(), installation: identity.installation }),
+        hello: () => ({ role: "edge", machine: os.hostname().slice(0, longestMachineId), installation: identity.installation }),
         admit: (server) => identity.admit(server),
         routes: edgeRoutes({ table, router, onChange: () => writer.changed() }),
         clock: systemClock,

@@ -19,6 +19,8 @@ export interface ClientOwner {
   onTunnelClose(tunnel: Tunnel): void;
 }
 
+const cutHead: Refusal = { status: 400, reason: "the request ended before its head did" };
+
 type State = "idle" | "head" | "exchange" | "lingering" | "gone";
 
 /** One connection of a client: takes its requests one after another, however they are cut into packets, and answers in their order. */
@@ -41,6 +43,8 @@ export class ClientConnection implements Timed {
   #closesAfter = false;
   #hasEnded = false;
   #lingered = 0;
+  /** What the client had not taken of the last answer when that was last looked at. */
+  #unread = 0;
 
   constructor(socket: net.Socket, owner: ClientOwner, context: EdgeContext) {
     this.#socket = socket;
@@ -63,7 +67,7 @@ export class ClientConnection implements Timed {
 
   /** Whether another request may follow the one that is being answered. */
   get mayKeep(): boolean {
-    return !this.#closesAfter && !this.#hasEnded;
+    return !this.#closesAfter && (!this.#hasEnded || this.#pending !== null);
   }
 
   /** False if the client takes it slower than it comes; `onClientDrain` says when to go on. */
@@ -163,12 +167,12 @@ export class ClientConnection implements Timed {
         this.#refuse({ status: 408, reason: "the request's head did not arrive in time" });
         return;
       case "idle":
-        // Nothing that was sent is lost: at most what a client did not read for minutes.
-        if (this.#socket.writableLength > 0) this.destroy();
-        else this.#linger();
-        return;
       case "lingering":
-        this.destroy();
+        if (this.#state === "idle" && this.#socket.writableLength === 0) this.#linger();
+        // The last answer may still be on its way to a slow reader; only one that takes nothing at all is cut.
+        else if (this.#socket.writableLength === this.#unread) this.destroy();
+        else this.allow(this.#context.limits.bodyIdleMs);
+        this.#unread = this.#socket.writableLength;
         return;
       case "gone":
         return;
@@ -207,7 +211,7 @@ export class ClientConnection implements Timed {
     if (this.#state === "exchange") {
       if (this.#exchange?.wantsBody) this.#exchange.bodyEnded();
       else this.allow(this.#context.limits.halfClosedMs);
-    } else if (this.#state === "head") this.#refuse({ status: 400, reason: "the request ended before its head did" });
+    } else if (this.#state === "head") this.#refuse(cutHead);
     else this.#socket.end();
     if (this.#state === "idle" || this.#state === "lingering") this.#becomeLingering();
   }
@@ -242,6 +246,7 @@ export class ClientConnection implements Timed {
     while (this.#pending !== null && this.#exchange === null && !this.#waitsForDrain && (this.#state === "idle" || this.#state === "head"))
       if (!this.#readHead(this.#pending)) break;
     this.#isServing = false;
+    if (this.#hasEnded && this.#state === "head") this.#refuse(cutHead);
     if (this.#exchange === null && !this.#waitsForDrain) this.unpause();
   }
 

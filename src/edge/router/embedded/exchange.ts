@@ -51,6 +51,8 @@ export class Exchange implements UpstreamUser, HeldRequest {
   #hasAnswered = false;
   #keepsClient = false;
   #chunksForClient = false;
+  #bytesIn = 0;
+  #bytesOut = 0;
 
   constructor(client: ClientConnection, request: RequestHead, route: LiveRoute, context: EdgeContext, nowMs: number) {
     this.#client = client;
@@ -101,7 +103,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
 
   #sendBody(piece: Buffer | string): void {
     const upstream = this.#upstream;
-    if (this.#target !== null) this.#target.counters.bytesIn += piece.length;
+    this.#bytesIn += piece.length;
     if (!this.#isSent || upstream === null) {
       this.#early.push(piece);
       if (!this.#isRequestDone) this.#client.pause();
@@ -369,7 +371,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   #write(piece: Buffer | string): void {
-    if (this.#target !== null) this.#target.counters.bytesOut += piece.length;
+    this.#bytesOut += piece.length;
     if (this.#client.write(piece)) return;
     this.#upstream?.socket.pause();
   }
@@ -463,7 +465,12 @@ export class Exchange implements UpstreamUser, HeldRequest {
     if (this.#isOver) return;
     this.#isOver = true;
     if (this.#isHeld) this.#route.held.delete(this);
-    this.#target?.counters.count(status, this.#context.clock.monotonicMs() - this.#startedAtMs);
+    if (this.#target !== null) {
+      const { counters } = this.#target;
+      counters.count(status, this.#context.clock.monotonicMs() - this.#startedAtMs);
+      counters.bytesIn += this.#bytesIn;
+      counters.bytesOut += this.#bytesOut;
+    }
     this.#leaveEndpoint();
   }
 }

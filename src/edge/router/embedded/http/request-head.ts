@@ -54,7 +54,7 @@ export class RequestHead extends FieldReader {
   upgrade = "";
 
   #hostText: string | null = null;
-  #lastHostText = "";
+  #lastHostText: string | null = null;
   #connection = "";
   #key = "";
   #version = "";
