@@ -132,7 +132,7 @@ export class AppLog {
       if (![...summary.instances.keys()].some(has)) continue;
       const frames: LogFrame[] = [];
       const limitBytes = number === position.segment ? position.bytes : summary.bytes;
-      for await (const frame of readFrames(file, limitBytes, signal)) {
+      for await (const { frame } of readFrames(file, limitBytes, signal)) {
         if (has(frame.instance) && (sinceMs === null || frame.atMs >= sinceMs)) frames.push(frame);
       }
       yield* frames.reverse();
@@ -190,8 +190,9 @@ export class AppLog {
       const names = await readdir(this.#folder);
       return names.filter((name) => /^\d{8}\.log$/.test(name)).map((name) => Number(name.slice(0, 8)));
     } catch (error) {
-      if (hasCode(error, "ENOENT")) return [];
-      throw error;
+      // Unreadable logs must not keep an instance from running: what it prints now is more important than what was.
+      if (!hasCode(error, "ENOENT")) this.#log.error("the logs of an app cannot be read", errorFields(error));
+      return [];
     }
   }
 

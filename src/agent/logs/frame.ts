@@ -55,6 +55,11 @@ export function decodeFrame(bytes: Buffer, offset: number): { readonly frame: Lo
   return { frame, next };
 }
 
+/** Where the frame after a damaged one begins if the damage spared its length. */
+export function offsetAfterDamage(bytes: Buffer, offset: number): number {
+  return offset + headBytes > bytes.length ? bytes.length : offset + guardBytes + bytes.readUInt32LE(offset);
+}
+
 /** Each line of a frame, oldest first; invalid UTF-8 becomes U+FFFD only here, what is stored stays as it was. */
 export function* linesOf(frame: LogFrame): Generator<LogLine, void, void> {
   let from = 0;

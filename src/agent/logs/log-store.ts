@@ -183,8 +183,15 @@ class FileLogStore implements LogStore {
     } catch (error) {
       if (!hasCode(error, "ENOENT")) throw error;
     }
-    if (droppedBytes > 0)
+    if (droppedBytes > 0) {
+      intake.flush();
       intake.notice(`${droppedBytes} bytes dropped: the app printed more while the agent was away than is kept meanwhile`);
+    }
+    // A line that had only begun goes on in what the instance prints next; if nothing comes, the sweep ends it.
+    if (intake.isInLine) {
+      this.#unfinished.set(intake, this.#clock.monotonicMs());
+      this.#sweepLater(null);
+    }
     await app.flush();
   }
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { writeFileAtomic } from "#host/files.ts";
 import { hasCode } from "#model/errors.ts";
 import type { InstanceId } from "#model/names.ts";
-import { decodeFrame, type LogFrame } from "./frame.ts";
+import { decodeFrame, type LogFrame, offsetAfterDamage } from "./frame.ts";
 
 /** Which lines of one instance a segment holds. */
 interface Span {
@@ -41,18 +41,29 @@ export function addToSummary(summary: SegmentSummary, frames: readonly LogFrame[
   return { bytes: summary.bytes + bytes, lines, firstAtMs, lastAtMs, instances };
 }
 
-/** All whole frames of the first `limitBytes` of a segment, oldest first. An absent file has none: retention may remove it at any time. */
-export async function* readFrames(file: string, limitBytes: number, signal: AbortSignal): AsyncGenerator<LogFrame, void, void> {
+/** A whole frame and the offset after it. */
+export interface PlacedFrame {
+  readonly frame: LogFrame;
+  readonly next: number;
+}
+
+/**
+ * All whole frames of the first `limitBytes` of a segment, oldest first; one that is damaged is passed over if a whole one follows it. An
+ * absent file has none: retention may remove it at any time.
+ */
+export async function* readFrames(file: string, limitBytes: number, signal: AbortSignal): AsyncGenerator<PlacedFrame, void, void> {
   const bytes = await readStart(file, limitBytes);
-  let offset = 0;
   let sliceEnd = sliceBytes;
-  for (let found = decodeFrame(bytes, 0); found !== null; found = decodeFrame(bytes, offset)) {
-    yield found.frame;
-    offset = found.next;
-    if (offset < sliceEnd) continue;
-    sliceEnd = offset + sliceBytes;
+  for (let found = findFrame(bytes, 0); found !== null; found = findFrame(bytes, found.next)) {
+    yield found;
+    if (found.next < sliceEnd) continue;
+    sliceEnd = found.next + sliceBytes;
     await nextTurn(undefined, { signal });
   }
+}
+
+function findFrame(bytes: Buffer, offset: number): PlacedFrame | null {
+  return decodeFrame(bytes, offset) ?? decodeFrame(bytes, offsetAfterDamage(bytes, offset));
 }
 
 async function readStart(file: string, limitBytes: number): Promise<Buffer> {
@@ -72,22 +83,18 @@ async function readStart(file: string, limitBytes: number): Promise<Buffer> {
   }
 }
 
-/** Reads a whole segment to learn what it holds: up to its first torn or damaged frame. */
+/** Reads a whole segment to learn what it holds: up to its last whole frame. */
 export async function scanSegment(file: string, sizeBytes: number, signal: AbortSignal): Promise<SegmentSummary> {
   const frames: LogFrame[] = [];
   let bytes = 0;
-  for await (const frame of readFrames(file, sizeBytes, signal)) {
+  for await (const { frame, next } of readFrames(file, sizeBytes, signal)) {
     frames.push({ ...frame, body: emptyBody });
-    bytes += frameBytes(frame);
+    bytes = next;
   }
   return addToSummary(emptySummary, frames, bytes);
 }
 
 const emptyBody = Buffer.alloc(0);
-
-export function frameBytes(frame: LogFrame): number {
-  return 30 + Buffer.byteLength(frame.instance) + frame.body.length;
-}
 
 /** Cuts off what a crash left half-written, so that new frames follow whole ones. */
 export async function repairSegment(file: string, summary: SegmentSummary): Promise<void> {
