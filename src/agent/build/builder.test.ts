@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,8 +9,9 @@ import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { ErrorBody } from "#model/errors.ts";
+import { launchEnvironment } from "../artifacts/launch.ts";
 import { openArtifactStore } from "../artifacts/store.ts";
-import { openBuilder } from "./builder.ts";
+import { type BuilderOptions, openBuilder } from "./builder.ts";
 import { confineByProc } from "./confinement.ts";
 import { buildEnvironment } from "./environment.ts";
 
@@ -18,7 +19,7 @@ const { signal } = new AbortController();
 const isRoot = process.geteuid?.() === 0;
 const usual: BuildOptions = { space: "test", app: "app", run: null, timeoutMs: 60_000, memoryBytes: 2 ** 30 };
 
-async function openAll(t: TestContext) {
+async function openAll(t: TestContext, space?: BuilderOptions["space"]) {
   const root = await mkdtemp(join(tmpdir(), "drover-build-"));
   t.after(() => rm(root, { recursive: true, force: true }));
   // As Drover's home: to be passed through by the users that builds run as.
@@ -32,6 +33,7 @@ async function openAll(t: TestContext) {
     artifacts,
     environment,
     firstUid: isRoot ? 39_000 : null,
+    ...(space === undefined ? {} : { space }),
     confine: confineByProc,
     clock: systemClock,
     log,
@@ -151,3 +153,153 @@ test("a build that fails shows its last lines and leaves nothing behind", async 
   assert.deepEqual(outputOf(progress).sort(), ["one", "two"]);
   assert.deepEqual([await readdir(folder), artifacts.list()], [[], []]);
 });
+
+test("a build that hangs is ended at its time limit with everything that it started", async (t) => {
+  const { build, folder } = await openAll(t);
+  const run = "sleep 4821 & (setsid sleep 4822 &) ; echo started; sleep 4823";
+  const progress = await build({ "index.html": "x" }, { run, timeoutMs: 700 });
+  assert.equal(errorOf(progress).code, "BUILD_TIMED_OUT");
+  assert.deepEqual(outputOf(progress), ["started"]);
+  assert.deepEqual(await processesWith("sleep\u0000482"), []);
+  assert.deepEqual(await readdir(folder), []);
+});
+
+test("a build whose caller goes away is ended", async (t) => {
+  const { build, folder } = await openAll(t);
+  const abort = new AbortController();
+  const run = "echo started; sleep 4824";
+  const building = build({ "index.html": "x" }, { run }, AbortSignal.any([abort.signal, signal]));
+  const poll = setInterval(async () => (await processesWith("sleep\u00004824")).length > 0 && abort.abort(new Error("gone")), 20);
+  t.after(() => clearInterval(poll));
+  assert.equal((await building).at(-1)?.kind, "failed");
+  assert.deepEqual(await processesWith("sleep\u00004824"), []);
+  assert.deepEqual(await readdir(folder), []);
+});
+
+test("a build that leaves a daemon behind ends, and the daemon with it", async (t) => {
+  const { build } = await openAll(t);
+  resultOf(await build({ "index.html": "x" }, { run: "(setsid sleep 4825 &); echo done" }));
+  assert.deepEqual(await processesWith("sleep\u00004825"), []);
+});
+
+test("a build over its memory limit is ended and told so", async (t) => {
+  const { build } = await openAll(t);
+  const run = "node -e 'const eaten = []; setInterval(() => eaten.push(Buffer.alloc(4e7, 1)), 10)'";
+  const error = errorOf(await build({ "index.html": "x" }, { run, memoryBytes: 200e6 }));
+  assert.equal(error.code, "BUILD_LIMIT");
+  assert.match(error.message, /memory/);
+});
+
+test("a build that fills its disk or makes too many files is ended, told so, and leaves nothing behind", async (t) => {
+  const { build, folder } = await openAll(t, { diskBytes: 20e6, files: 300 });
+  const cases = [
+    ["while :; do head -c 1000000 /dev/zero >> a$((i = (i + 1) % 50)); done", /bytes of disk/],
+    ["head -c 60000000 /dev/zero > large", /bytes of disk/],
+    ["mkdir d; cd d; seq 1000 | xargs touch; sleep 60", /files/],
+  ] as const;
+  for (const [run, says] of cases) {
+    const error = errorOf(await build({ "index.html": "x" }, { run }));
+    assert.equal(error.code, "BUILD_LIMIT");
+    assert.match(error.message, says);
+  }
+  assert.deepEqual(await readdir(folder), []);
+});
+
+test("a build whose result has a device, or a link to outside, is refused", async (t) => {
+  const { build, artifacts } = await openAll(t);
+  assert.equal(errorOf(await build({ "index.html": "x" }, { run: "mkfifo pipe" })).code, "ARCHIVE_UNSAFE");
+  assert.equal(errorOf(await build({ "index.html": "x" }, { run: "ln -s /etc/passwd users" })).code, "ARCHIVE_UNSAFE");
+  assert.deepEqual(artifacts.list(), []);
+});
+
+test("a build that prints without end lines and without end is shown in part, and its last words with its failure", async (t) => {
+  const { build } = await openAll(t);
+  const run = "head -c 3000000 /dev/zero | tr '\\0' x; echo; seq 30000; exit 1";
+  const progress = await build({ "index.html": "x" }, { run });
+  const output = outputOf(progress);
+  assert.equal(output[0]?.length, 4_096);
+  assert.equal(output.length, 20_001);
+  assert.match(output.at(-1) ?? "", /10001 more lines are not shown/);
+  assert.equal((errorOf(progress).details as { lines: string[] }).lines.at(-1), "30000");
+});
+
+test("a build knows nothing of the agent's environment and runs as another user where it can", async (t) => {
+  const { build } = await openAll(t);
+  process.env["DROVER_TEST_SECRET"] = "tell nobody";
+  t.after(() => delete process.env["DROVER_TEST_SECRET"]);
+  const output = outputOf(await build({ "index.html": "x" }, { run: "env; id -u" }));
+  assert.ok(!output.some((line) => line.includes("tell nobody")));
+  if (isRoot) assert.match(output.at(-1) ?? "", /^3900[01]$/);
+});
+
+test("dependencies without a lock file are refused, and so is a tool that this machine does not have", async (t) => {
+  const { build } = await openAll(t);
+  const app = { "package.json": JSON.stringify({ dependencies: { left: "1.0.0" } }), "server.js": "" };
+  const noLock = errorOf(await build(app));
+  assert.deepEqual([noLock.code, /lock file/.test(noLock.message)], ["BUILD_FAILED", true]);
+  const noTool = errorOf(await build({ ...app, "pnpm-lock.yaml": "" }));
+  assert.match(noTool.message, /pnpm-lock\.yaml, but this machine has no "pnpm"/);
+});
+
+test("a Procfile that is wrong is refused with its line", async (t) => {
+  const { build } = await openAll(t);
+  const error = errorOf(await build({ Procfile: "web: node x\nWorker: y\n" }));
+  assert.match(error.message, /line 2 of the Procfile names a process "Worker"/);
+});
+
+test("the one folder of a repository's archive is taken for the source", async (t) => {
+  const { build, artifacts } = await openAll(t);
+  const result = resultOf(await build({ "app-4f2a/Procfile": "web: ./run", "app-4f2a/run": "#!/bin/sh\n" }));
+  assert.deepEqual((await readdir(artifacts.folder(result.artifact))).sort(), ["Procfile", "run"]);
+});
+
+test("a Python app is installed into the artifact, where its processes find it", async (t) => {
+  if (!(await hasPip())) return t.skip("this machine has no pip for every user");
+  const { build, artifacts } = await openAll(t);
+  const result = resultOf(
+    await build({
+      "requirements.txt": "--no-index\n--no-build-isolation\n./hello\n",
+      "app.py": "import hello; print(hello.word)",
+      "hello/pyproject.toml":
+        '[project]\nname = "hello"\nversion = "1.0"\n[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n[tool.setuptools]\npy-modules = ["hello"]\n',
+      "hello/hello.py": 'word = "found"\n',
+    }),
+  );
+  assert.deepEqual([result.kind, result.processes], ["python", { web: "python3 app.py" }]);
+  const folder = artifacts.folder(result.artifact);
+  const env = {
+    ...buildEnvironment(process.env, isRoot),
+    ...(await launchEnvironment(folder, {})),
+    PATH: buildEnvironment(process.env, isRoot)["PATH"],
+  };
+  assert.equal(execFileSync("python3", ["app.py"], { cwd: folder, env, encoding: "utf8" }), "found\n");
+});
+
+test("a Go module becomes its program", async (t) => {
+  if (!hasTool("go")) return t.skip("this machine has no Go");
+  const { build, artifacts } = await openAll(t);
+  const files = { "go.mod": "module example.com/hello\n\ngo 1.20\n", "main.go": 'package main\n\nfunc main() { println("hello") }\n' };
+  const result = resultOf(await build(files));
+  assert.deepEqual([result.kind, result.processes], ["go", { web: "./.drover/bin/web" }]);
+  assert.ok((await readdir(join(artifacts.folder(result.artifact), ".drover", "bin"))).includes("web"));
+});
+
+function hasTool(name: string): boolean {
+  return spawnSync("sh", ["-c", `command -v ${name}`], { env: buildEnvironment(process.env, isRoot) }).status === 0;
+}
+
+async function hasPip(): Promise<boolean> {
+  const env = buildEnvironment(process.env, isRoot);
+  return spawnSync("python3", ["-c", "import pip, setuptools, wheel"], { env }).status === 0;
+}
+
+/** Command lines of running processes that contain `text`; arguments are parted by NUL. */
+async function processesWith(text: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of await readdir("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    const command = await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "");
+    if (command.includes(text)) found.push(command);
+  }
+  return found;
+}

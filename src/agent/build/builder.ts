@@ -28,9 +28,8 @@ import { Toolbox } from "./tools.ts";
 const slots = 2;
 /** Progress that waits for its reader. */
 const waitingProgress = 256;
-/** What a build may fill beside its result: caches and what its tools leave. */
-const diskBytes = 2 * buildLimits.artifactBytes;
-const mostFiles = 2 * buildLimits.files;
+/** What a build may fill while it runs: its result, and as much again for caches and what its tools leave. */
+const usualSpace = { diskBytes: 2 * buildLimits.artifactBytes, files: 2 * buildLimits.files };
 /** Raised whenever the same source would be built differently. */
 const recipeVersion = 1;
 const staticServer = fileURLToPath(new URL("static-server.mjs", import.meta.url));
@@ -45,6 +44,8 @@ export interface BuilderOptions {
   /** First of the user ids that builds run as, one for each that runs at once. Null: not root, so they run as the agent's user. */
   readonly firstUid: number | null;
   readonly confine: Confine;
+  /** What each build may fill while it runs. Default: twice what an artifact may have. */
+  readonly space?: { readonly diskBytes: number; readonly files: number };
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -197,8 +198,7 @@ class FolderBuilder implements Builder {
       environment: { ...environment, ...quietTools, HOME: home, TMPDIR: temporary, DROVER_BUILD: folder },
       user,
       memoryBytes: options.memoryBytes,
-      diskBytes,
-      files: mostFiles,
+      ...(this.#options.space ?? usualSpace),
       confine,
       clock,
     };

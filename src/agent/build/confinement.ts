@@ -44,8 +44,8 @@ export const confineByProc: Confine = async (pid, mark, limits) => {
     excess: async () => {
       const processes = await find();
       const bytes = processes.reduce((sum, { residentBytes }) => sum + residentBytes, 0);
-      if (bytes > limits.memoryBytes) return `${bytes} bytes of memory, where ${limits.memoryBytes} are allowed`;
-      if (processes.length > limits.processes) return `${processes.length} processes, where ${limits.processes} are allowed`;
+      if (bytes > limits.memoryBytes) return `${bytes} bytes of memory, where it may have ${limits.memoryBytes}`;
+      if (processes.length > limits.processes) return `${processes.length} processes, where it may have ${limits.processes}`;
       return null;
     },
     kill: () => killUntilGone(find),

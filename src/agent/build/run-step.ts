@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
-import type { Confine } from "./confinement.ts";
+import type { Confine, Confinement } from "./confinement.ts";
 import { measureFolder } from "./measure.ts";
 import type { Step } from "./recipe.ts";
 
@@ -46,7 +46,8 @@ export async function runStep(
   const { folder, environment, user, confine, memoryBytes } = surroundings;
   // The prologue waits for its end of input before it starts the program, so that the program never runs unconfined.
   const prologue = 'ulimit -c 0; ulimit -f "$1"; shift; read -r confined; exec "$@" < /dev/null';
-  const largestFileBlocks = Math.ceil(surroundings.diskBytes / 512);
+  // A little more than all may have together, so that whoever runs into it is over that limit too.
+  const largestFileBlocks = Math.ceil(surroundings.diskBytes / 512) + 2_048;
   const child = spawn("/bin/sh", ["-c", prologue, "build", String(largestFileBlocks), ...step.argv], {
     cwd: folder,
     env: environment,
@@ -62,16 +63,19 @@ export async function runStep(
   const ended = AbortSignal.any([signal, over.signal]);
   const reading = Promise.all([output.read(child.stdout), output.read(child.stderr)]);
   let exit: unknown[] | null = null;
+  let tooMuch: string | null = null;
   try {
     child.stdin.on("error", () => {
       // It ended before it read its go-ahead; its exit says why.
     });
     child.stdin.end("\n");
-    const watching = watch(surroundings, confinement.excess, ended).catch((error: unknown) => over.abort(error));
+    const watching = watch(surroundings, confinement, ended).catch((error: unknown) => over.abort(error));
     exit = await Promise.race([exited, aborted(ended)]);
     if (exit === null) await watching;
   } finally {
     over.abort(null);
+    // The kernel may have ended it before we looked.
+    tooMuch = await confinement.excess();
     await confinement.kill();
     await exited;
     // Killed together with all that held its ends, so this ends at once.
@@ -83,15 +87,17 @@ export async function runStep(
   if (exit === null) throw over.signal.reason;
   const [code, killedBy] = exit as [number | null, string | null];
   await output.sayWhatIsMissing();
-  if (code !== 0)
-    throw new DroverError(
-      "BUILD_FAILED",
-      `${step.message} failed: it ${code === null ? `was ended by ${killedBy}` : `exited with ${code}`}`,
-      {
-        hint: "Its own words are above; correct the source and push again.",
-        details: { command: step.argv, exitCode: code, signal: killedBy, lines: output.last },
-      },
-    );
+  if (code === 0) return;
+  tooMuch ??= await filledTooMuch(surroundings);
+  if (tooMuch !== null) throw limit(tooMuch);
+  throw new DroverError(
+    "BUILD_FAILED",
+    `${step.message} failed: it ${code === null ? `was ended by ${killedBy}` : `exited with ${code}`}`,
+    {
+      hint: "Its own words are above; correct the source and push again.",
+      details: { command: step.argv, exitCode: code, signal: killedBy, lines: output.last },
+    },
+  );
 }
 
 function aborted(signal: AbortSignal): Promise<null> {
@@ -102,17 +108,16 @@ function aborted(signal: AbortSignal): Promise<null> {
 }
 
 /** Resolves when the signal aborts; throws BUILD_LIMIT as soon as a limit is passed. */
-async function watch(surroundings: StepSurroundings, excess: () => Promise<string | null>, signal: AbortSignal): Promise<void> {
-  const { clock, ownFolder, diskBytes, files } = surroundings;
+async function watch(surroundings: StepSurroundings, { excess }: Confinement, signal: AbortSignal): Promise<void> {
+  const { clock } = surroundings;
   let measureAtMs = 0;
   while (!signal.aborted) {
     const tooMuch = await excess();
-    if (tooMuch !== null) throw limit(tooMuch, "Give it more with build.memory, or make it need less.");
+    if (tooMuch !== null) throw limit(tooMuch);
     const startedMs = clock.monotonicMs();
     if (startedMs >= measureAtMs) {
-      const filled = await measureFolder(ownFolder, { bytes: diskBytes, files });
-      if (filled.bytes > diskBytes) throw limit(`${diskBytes} bytes of disk`, "Make it write less.");
-      if (filled.files > files) throw limit(`${files} files`, "Make it write fewer files.");
+      const filled = await filledTooMuch(surroundings);
+      if (filled !== null) throw limit(filled);
       // A tenth of our time at most goes into measuring, however many files there are.
       measureAtMs = clock.monotonicMs() + 10 * (clock.monotonicMs() - startedMs);
     }
@@ -120,8 +125,16 @@ async function watch(surroundings: StepSurroundings, excess: () => Promise<strin
   }
 }
 
-function limit(what: string, hint: string): DroverError {
-  return new DroverError("BUILD_LIMIT", `the build was ended because it used more than its limit: ${what}`, { hint });
+async function filledTooMuch({ ownFolder, diskBytes, files }: StepSurroundings): Promise<string | null> {
+  const filled = await measureFolder(ownFolder, { bytes: diskBytes, files });
+  if (filled.bytes > diskBytes) return `more than ${diskBytes} bytes of disk`;
+  return filled.files > files ? `more than ${files} files` : null;
+}
+
+function limit(what: string): DroverError {
+  return new DroverError("BUILD_LIMIT", `the build was ended because it used more than it may: ${what}`, {
+    hint: "Make it need less; for memory, build.memory in the manifest can also give it more.",
+  });
 }
 
 class OutputLines {
