@@ -37,6 +37,8 @@ const longestTimerMs = 24 * 3_600_000;
 const stopMs = 5_000;
 
 async function main(): Promise<void> {
+  // Whatever the server writes is its own: keys and secrets lie among it.
+  process.umask(0o077);
   const options = readServerOptions(process.argv.slice(2));
   const log = createLog({
     print: (line) => process.stderr.write(line),
