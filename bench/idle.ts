@@ -14,7 +14,7 @@ await using drover = await TestDrover.start();
 await drover.apply(
   Array.from(
     { length: 20 },
-    (_, i) => `app: app-${i}\nrun: exec ${busybox} httpd -f -p 127.0.0.1:$PORT -h /var/empty\nready: { tcp: true }\n`,
+    (_, i) => `app: app-${i}\nrun: exec ${busybox} httpd -f -p 127.0.0.1:$PORT -h /tmp\nready: { tcp: true }\n`,
   ).join("---\n"),
 );
 await delay(10_000);
