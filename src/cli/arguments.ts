@@ -27,7 +27,7 @@ export function assignments(args: readonly string[], what: string): Record<strin
   const pairs: Record<string, string> = {};
   for (const arg of args) {
     const equals = arg.indexOf("=");
-    if (equals < 1) throw new DroverError("USAGE", `"${arg}" is no ${what}`, { hint: `Write ${what} as NAME=value.` });
+    if (equals < 1) throw new DroverError("USAGE", `"${arg}" is no ${what}`, { hint: `Write each ${what} as NAME=value.` });
     pairs[arg.slice(0, equals)] = arg.slice(equals + 1);
   }
   return pairs;

@@ -25,7 +25,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const { verb, call, common } = invocation;
     json = common.json;
     const home = homeAt(common.home ?? defaultHome(environment, process.getuid?.() === 0));
-    const api = createApi(home, environment);
+    const api = createApi({ home, environment, clock: systemClock });
     const progress = createProgress({ stream: stderr, environment, isQuiet: json, monotonicMs: systemClock.monotonicMs });
     ended.defer(() => {
       progress.clear();

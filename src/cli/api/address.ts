@@ -37,7 +37,7 @@ async function localToken(home: Home, environment: Environment): Promise<string>
     return (await readFile(home.tokenFile, "utf8")).trim();
   } catch (error) {
     if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) {
-      throw await notRunning(home);
+      throw await notRunning(home, error);
     }
     if (hasCode(error, "EACCES")) {
       throw new DroverError("UNAUTHENTICATED", `cannot read the token at "${home.tokenFile}"`, {
@@ -49,10 +49,11 @@ async function localToken(home: Home, environment: Environment): Promise<string>
   }
 }
 
-/** The error for a server that does not answer on this machine. Without a cause: that a file or socket is not there is what the words say. */
-export async function notRunning(home: Home): Promise<DroverError> {
+/** The error for a server that does not answer on this machine. */
+export async function notRunning(home: Home, cause: unknown): Promise<DroverError> {
   const elsewhere = await otherHome(home);
   return new DroverError("SERVER_UNREACHABLE", `no Drover runs on "${home.root}"`, {
+    cause,
     hint:
       elsewhere === null
         ? 'Start it with "drover up".'

@@ -1,6 +1,7 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import type { Readable } from "node:stream";
 import type { Home } from "#host/home.ts";
+import type { Clock } from "#model/clock.ts";
 import { DroverError, fromErrorBody, hasCode } from "#model/errors.ts";
 import { type Address, findServer, notRunning } from "./address.ts";
 import { readStream } from "./stream.ts";
@@ -9,6 +10,8 @@ import { readStream } from "./stream.ts";
 const longestAnswerBytes = 64 * 2 ** 20;
 /** How long an answer may take to begin. Requests that wait for something are streams or polls, so none is meant to take longer. */
 const answerTimeoutMs = 60_000;
+/** A server that is killed is back within two seconds, so a broken connection is tried again for about that long. */
+const retryPausesMs = [100, 300, 600, 1_000] as const;
 
 export interface CallOptions {
   /** Sent as JSON. */
@@ -41,7 +44,13 @@ export function apiPath(
   return search.size === 0 ? path : `${path}?${search}`;
 }
 
-export function createApi(home: Home, environment: Readonly<Record<string, string | undefined>>): Api {
+export interface ApiOptions {
+  readonly home: Home;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+}
+
+export function createApi({ home, environment, clock }: ApiOptions): Api {
   let found: Promise<Address> | undefined;
   let agent: Agent | undefined;
   const address = () => (found ??= findServer(home, environment));
@@ -84,8 +93,19 @@ export function createApi(home: Home, environment: Readonly<Record<string, strin
   return {
     address,
     call: async <Answer>(method: string, path: string, signal: AbortSignal, options: CallOptions = {}) => {
-      const text = (await readAll(await checked(method, path, signal, options))).toString("utf8");
-      return (text === "" ? null : JSON.parse(text)) as Answer;
+      // With the key a request that got through before its connection broke is answered again, not done again.
+      const headers = method === "GET" ? {} : { "idempotency-key": crypto.randomUUID() };
+      for (let attempt = 0; ; attempt++) {
+        try {
+          const response = await checked(method, path, signal, { ...options, headers: { ...headers, ...options.headers } });
+          const text = (await readAll(response)).toString("utf8");
+          return (text === "" ? null : JSON.parse(text)) as Answer;
+        } catch (error) {
+          const pauseMs = retryPausesMs[attempt];
+          if (pauseMs === undefined || options.upload !== undefined || !isBroken(error)) throw error;
+          await clock.sleep(pauseMs, signal);
+        }
+      }
     },
     bytes: async (method, path, signal, options = {}) => readAll(await checked(method, path, signal, options)),
     stream: async function* <Value>(method: string, path: string, signal: AbortSignal, options: CallOptions = {}) {
@@ -172,10 +192,17 @@ function isErrorShape(value: unknown): value is { code: string; message: string;
   );
 }
 
+/** Whether the connection broke, or nobody took it: what a server that is restarted looks like. */
+function isBroken(error: unknown): boolean {
+  if (error instanceof DroverError && error.code !== "SERVER_UNREACHABLE") return false;
+  const cause = error instanceof DroverError ? error.cause : error;
+  return hasCode(cause, "ECONNRESET") || hasCode(cause, "ECONNREFUSED") || hasCode(cause, "EPIPE");
+}
+
 async function unreachable(error: unknown, server: Address, home: Home): Promise<unknown> {
   if (error instanceof DroverError) return error;
   if (server.kind === "socket") {
-    if (hasCode(error, "ENOENT") || hasCode(error, "ECONNREFUSED")) return notRunning(home);
+    if (hasCode(error, "ENOENT") || hasCode(error, "ECONNREFUSED")) return notRunning(home, error);
     if (hasCode(error, "EACCES")) {
       return new DroverError("FORBIDDEN", `not allowed to use the server's socket "${server.path}"`, {
         cause: error,

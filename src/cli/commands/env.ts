@@ -24,7 +24,7 @@ const set = {
     changeApp(session, appReference(app, session.common.space), {
       method: "PATCH",
       action: "env",
-      body: { set: assignments(pairs, "a variable") },
+      body: { set: assignments(pairs, "variable") },
       done: "set the environment of",
     }),
 } satisfies Verb & { summary: string };

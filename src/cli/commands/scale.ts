@@ -14,7 +14,7 @@ export default {
   run(session, { args: [app, ...counts] }) {
     const [only] = counts;
     const isShort = counts.length === 1 && only !== undefined && /^\d+$/.test(only);
-    const pairs = isShort ? { web: only } : assignments(counts, "a count");
+    const pairs = isShort ? { web: only } : assignments(counts, "count");
     const instances = Object.fromEntries(
       Object.entries(pairs).map(([process, text]) => [process, wholeNumber(text, `the number of ${process} instances`, 0, mostInstances)]),
     );

@@ -1,5 +1,5 @@
 import type { ManifestProblem } from "#model/api.ts";
-import { DroverError, type ErrorBody, errorCodes } from "#model/errors.ts";
+import { DroverError, type ErrorBody, errorCodes, hasCode } from "#model/errors.ts";
 import { styled } from "./style.ts";
 
 export interface ErrorReport {
@@ -32,6 +32,8 @@ function chain(error: unknown): string {
   const messages: string[] = [];
   for (let link: unknown = error; link !== undefined && link !== null && messages.length < longestChain; ) {
     const message = link instanceof Error ? link.message : String(link);
+    // A file or socket that is not there is the machine's way of saying what our words above it say.
+    if (link !== error && hasCode(link, "ENOENT")) break;
     if (message !== "" && !messages.includes(message)) messages.push(message);
     link = link instanceof Error ? link.cause : undefined;
   }

@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { ErrorCode } from "#model/errors.ts";
+import { commandTable } from "./command-table.ts";
+import { FakeServer, runDrover } from "./testing/fake-server.ts";
+import { appStatus } from "./testing/views.ts";
+
+/** One call of every command that needs a server. */
+const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  push: [["push", "."]],
+  plan: [["plan", "-"]],
+  apply: [["apply", "-"]],
+  releases: [["releases", "shop"]],
+  rollback: [["rollback", "shop"]],
+  apps: [["apps"]],
+  ps: [["ps"]],
+  logs: [["logs", "shop"]],
+  why: [["why", "shop"]],
+  events: [["events"]],
+  open: [["open", "shop"]],
+  scale: [["scale", "shop", "2"]],
+  env: [
+    ["env", "ls", "shop"],
+    ["env", "set", "shop", "A=1"],
+    ["env", "unset", "shop", "A"],
+  ],
+  secret: [
+    ["secret", "ls"],
+    ["secret", "set", "KEY"],
+    ["secret", "rm", "KEY", "--yes"],
+  ],
+  restart: [["restart", "shop"]],
+  stop: [["stop", "shop"]],
+  start: [["start", "shop"]],
+  destroy: [["destroy", "shop", "--yes"]],
+  space: [
+    ["space", "ls"],
+    ["space", "destroy", "shop", "--yes"],
+  ],
+  kv: [
+    ["kv", "get", "a"],
+    ["kv", "put", "a", "1"],
+    ["kv", "ls"],
+    ["kv", "rm", "a"],
+    ["kv", "watch"],
+  ],
+  exec: [["exec", "shop", "ls"]],
+  run: [["run", "shop", "ls"]],
+  status: [["status"]],
+  machines: [["machines"]],
+};
+/** Those that work, or refuse for a reason of their own, without one. */
+const serverless = new Set(["init", "up", "down", "completion", "version", "__complete"]);
+
+test("every command is in the table of this test", () => {
+  assert.deepEqual(new Set([...Object.keys(calls), ...serverless]), new Set(Object.keys(commandTable)));
+});
+
+test("without a server every command says so, with its hint, exit code and valid JSON", async (t) => {
+  const home = await mkdtemp(join(tmpdir(), "drover-nothing-"));
+  t.after(() => rm(home, { recursive: true }));
+  const env = { ...process.env, DROVER_HOME: home, DROVER_URL: "http://127.0.0.1:9", DROVER_TOKEN: "none" };
+  const all = Object.values(calls).flat();
+  // A few at a time: the machine has two cores, and each is a process.
+  for (let from = 0; from < all.length; from += 4) {
+    await Promise.all(
+      all.slice(from, from + 4).map(async (args) => {
+        // Without the retries of a server that comes back: port 9 refuses, as a home without a token does at once.
+        const { DROVER_URL: _url, ...withoutUrl } = env;
+        const finished = await runDrover([args[0] ?? "", "--json", ...args.slice(1)], {
+          env: { ...withoutUrl, DROVER_TOKEN: "" },
+          cwd: home,
+          input: "app: shop\nrun: x\n",
+        });
+        const what = `drover ${args.join(" ")}: ${finished.stdout}${finished.stderr}`;
+        assert.equal(finished.code, 1, what);
+        const body = JSON.parse(finished.stdout);
+        assert.deepEqual(Object.keys(body), ["code", "message", "hint", "details"], what);
+        assert.equal(body.code, "SERVER_UNREACHABLE", what);
+        assert.match(
+          finished.stderr,
+          /^error: no Drover runs on ".*" {3}\[SERVER_UNREACHABLE\]\nhint: {2}Start it with "drover up"\.\n$/,
+          what,
+        );
+      }),
+    );
+  }
+});
+
+const exits: readonly (readonly [ErrorCode, number])[] = [
+  ["INTERNAL", 1],
+  ["MANIFEST_INVALID", 2],
+  ["UNHEALTHY", 4],
+  ["TIMED_OUT", 5],
+  ["UNAUTHENTICATED", 6],
+  ["APP_NOT_FOUND", 7],
+  ["CONFLICT", 8],
+  ["CANNOT_PLACE", 9],
+];
+
+test("an error of the server keeps its code, words, hint and details, and gives its exit code", { concurrency: 4 }, async (t) => {
+  for (const [code, exit] of exits) {
+    void t.test(code, async () => {
+      await using fake = await FakeServer.start({
+        "GET /v1/apps": { error: { code, message: `it says "why"`, hint: "Do this.", details: { fact: 1 } } },
+      });
+      const plain = await fake.run(["apps"]);
+      assert.deepEqual(plain, { code: exit, stdout: "", stderr: `error: it says "why"   [${code}]\nhint:  Do this.\n` });
+      const json = await fake.run(["apps", "--json"]);
+      assert.equal(json.code, exit);
+      assert.deepEqual(JSON.parse(json.stdout), { code, message: `it says "why"`, hint: "Do this.", details: { fact: 1 } });
+    });
+  }
+});
+
+const usage: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
+  { args: ["pss"], says: /there is no command "pss" {3}\[USAGE\]\nhint: {2}Did you mean "ps"\?/ },
+  { args: ["secrte", "ls"], says: /Did you mean "secret"\?/ },
+  { args: ["xyzzy"], says: /hint: {2}Run "drover help"/ },
+  { args: ["ps", "--jsn"], says: /unknown option "--jsn" {3}\[USAGE\]\nhint: {2}Did you mean "--json"\?/ },
+  { args: ["scale", "shop"], says: /missing required argument "counts"/ },
+  { args: ["scale", "shop", "many"], says: /"many" is no count/ },
+  { args: ["scale", "shop", "web=-1"], says: /the number of web instances is "-1"/ },
+  { args: ["logs", "shop", "--since", "yesterday"], says: /--since is "yesterday".*\[USAGE\]\nhint: .*10|5m/s },
+  { args: ["logs", "shop", "-n", "x"], says: /--lines is "x"/ },
+  { args: ["logs", "a/b/c"], says: /"a\/b\/c" names no app/ },
+  { args: ["logs", "a/b", "--space", "c"], says: /in space "a", but --space says "c"/ },
+  { args: ["env", "set", "shop", "NOVALUE"], says: /"NOVALUE" is no variable/ },
+  { args: ["secret", "wipe"], says: /unknown command "wipe"/ },
+  { args: ["apply", "nowhere.yaml"], says: /there is no file or folder "nowhere\.yaml"/ },
+  { args: ["push", "https://example.com/a.tgz"], says: /needs --sha256/ },
+  { args: ["completion", "cmd"], says: /there is no completion for "cmd"/ },
+  { args: ["exec", "shop", "-x"], says: /unknown option "-x".*\nhint: {2}Put "--"/ },
+  { args: ["status", "--timeout", "soon"], says: /--timeout is "soon"/ },
+];
+
+test("what is called wrongly is refused with exit code 2 and the way to call it", { concurrency: 4 }, async (t) => {
+  const fake = await FakeServer.start({});
+  t.after(() => fake[Symbol.asyncDispose]());
+  for (const { args, says } of usage) {
+    void t.test(args.join(" "), async () => {
+      const { code, stdout, stderr } = await fake.run(args);
+      assert.equal(code, 2, stderr);
+      assert.equal(stdout, "");
+      assert.match(stderr, says);
+      assert.match(stderr, /^hint: {2}/m);
+    });
+  }
+});
+
+test("what destroys is refused without a terminal, names --yes, and changes nothing", async () => {
+  await using fake = await FakeServer.start({
+    "GET /v1/spaces/shop/apps/api": { json: appStatus() },
+    "GET /v1/spaces/shop": { json: { name: "shop" } },
+    "GET /v1/apps": { json: { apps: [] } },
+  });
+  for (const args of [
+    ["destroy", "shop/api"],
+    ["space", "destroy", "shop"],
+    ["secret", "rm", "KEY"],
+  ]) {
+    const { code, stderr } = await fake.run(args);
+    assert.equal(code, 2);
+    assert.match(stderr, /\[CONFIRMATION_NEEDED\]\nhint: {2}Give --yes/);
+  }
+  assert.deepEqual(fake.requests.filter(({ method }) => method !== "GET").length, 0);
+});
+
+test("a manifest's problems are shown with their place, what is wanted, the nearest key and the line", async () => {
+  const problem = { file: "-", line: 2, column: 1, path: "instnaces", found: '"instnaces"', wanted: "a known key", nearest: "instances" };
+  await using fake = await FakeServer.start({
+    "POST /v1/apply": {
+      error: {
+        code: "MANIFEST_INVALID",
+        message: "the manifest has 1 problem",
+        hint: "Correct it and apply again.",
+        details: { problems: [problem] },
+      },
+    },
+  });
+  const { code, stderr } = await fake.run(["apply", "-"], { input: "app: shop\ninstnaces: 2\nrun: x\n" });
+  assert.equal(code, 2);
+  assert.equal(
+    stderr,
+    `error: the manifest has 1 problem   [MANIFEST_INVALID]
+-:2:1 at instnaces: found "instnaces", wanted a known key; did you mean "instances"?
+  2 | instnaces: 2
+    | ^
+hint:  Correct it and apply again.
+`,
+  );
+});
+
+test("what is not Drover behind DROVER_URL is not taken for it", async () => {
+  await using fake = await FakeServer.start({});
+  const { createServer } = await import("node:http");
+  const stranger = createServer((_, response) => response.writeHead(404).end("<h1>nothing here</h1>")).listen(0, "127.0.0.1");
+  await new Promise((resolve) => stranger.once("listening", resolve));
+  const { port } = stranger.address() as { port: number };
+  const { code, stderr } = await fake.run(["apps"], { env: { DROVER_URL: `http://127.0.0.1:${port}`, DROVER_TOKEN: "x" } });
+  stranger.close();
+  assert.equal(code, 1);
+  assert.match(stderr, /what answers there is no Drover \(HTTP 404\)/);
+});
+
+test("a remote address without a token, or one that is none, is refused", async () => {
+  await using fake = await FakeServer.start({});
+  const without = await fake.run(["apps"], { env: { DROVER_URL: "https://drover.example" } });
+  assert.equal(without.code, 6);
+  assert.match(without.stderr, /DROVER_TOKEN is not/);
+  const wrong = await fake.run(["apps"], { env: { DROVER_URL: "drover.example" } });
+  assert.equal(wrong.code, 2);
+});
