@@ -223,6 +223,8 @@ export class RequestHead extends FieldReader {
       this.upgrade = "";
       return null;
     }
+    // What a client sends ahead is meant for the new protocol: if the app refuses to switch, it must not be read as a request.
+    this.keepAlive = false;
     if (this.hasBody) return upgradeWithBody;
     if (!this.isWebSocket) return null;
     if (this.method !== "GET" || !webSocketKey.test(this.#key)) return badWebSocket;
