@@ -19,10 +19,19 @@ class Refusal extends Error {
   }
 }
 
+/** What a name may look like, so that none becomes another path. */
+const isName = (text) => /^[a-z0-9]{1,40}$/.test(text);
+
+async function findOrder(id) {
+  const found = isName(id) ? await get(`orders/${id}`) : null;
+  if (found === null) throw new Refusal(404, "there is no such order");
+  return found;
+}
+
 async function placeOrder({ items }) {
   const lines = [];
   for (const [id, count] of Object.entries(items ?? {})) {
-    const product = await get(`products/${id}`);
+    const product = isName(id) ? await get(`products/${id}`) : null;
     if (product === null) throw new Refusal(422, `there is no product "${id}"`);
     if (!Number.isInteger(count) || count < 1 || count > mostOfOne) throw new Refusal(422, `1 to ${mostOfOne} of a product, not ${count}`);
     lines.push({ id, name: product.value.name, count, cents: product.value.cents * count });
@@ -46,8 +55,7 @@ async function placeOrder({ items }) {
 async function setStatus(id, { status, note = "" }) {
   if (!statuses.includes(status)) throw new Refusal(422, `a status is one of ${statuses.join(", ")}`);
   for (;;) {
-    const found = await get(`orders/${id}`);
-    if (found === null) throw new Refusal(404, "there is no such order");
+    const found = await findOrder(id);
     const order = found.value;
     if (statuses.indexOf(status) <= statuses.indexOf(order.status)) return order;
     const history = [...order.history, { status, note: String(note).slice(0, 200), at: new Date().toISOString(), by: instance }];
@@ -72,11 +80,8 @@ async function route(request) {
       return (await list("products/")).map(({ value }) => value);
     case "POST /orders":
       return placeOrder(await bodyOf(request));
-    case "GET /orders/*": {
-      const found = await get(`orders/${id}`);
-      if (found === null) throw new Refusal(404, "there is no such order");
-      return found.value;
-    }
+    case "GET /orders/*":
+      return (await findOrder(id)).value;
     case "POST /orders/*/status":
       return setStatus(id, await bodyOf(request));
     default:

@@ -15,11 +15,11 @@ async function call(method, path, { body, headers = {} } = {}) {
   return { value: response.status === 204 ? null : await response.json(), version: response.headers.get("etag") };
 }
 
-/** `{ value, version }`, or null if there is no such key. */
-export const get = (key) => call("GET", `/keys/${encodeURIComponent(key)}`);
+/** `{ value, version }`, or null if there is no such key. Keys are of the form `kind/name`. */
+export const get = (key) => call("GET", `/keys/${key}`);
 export const list = async (prefix) => (await call("GET", `/keys?prefix=${encodeURIComponent(prefix)}`)).value;
 /** With a version, only if it is still the one: else an error with status 412. */
 export const put = (key, value, version) =>
-  call("PUT", `/keys/${encodeURIComponent(key)}`, { body: value, headers: version === undefined ? {} : { "if-match": version } });
+  call("PUT", `/keys/${key}`, { body: value, headers: version === undefined ? {} : { "if-match": version } });
 export const push = (queue, value) => call("POST", `/queues/${queue}`, { body: value });
 export const ping = () => call("GET", "/ready");

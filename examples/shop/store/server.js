@@ -1,7 +1,7 @@
 // Keys and queues over HTTP.
 //   GET    /keys?prefix=p           all keys that start with p, with their values
-//   GET    /keys/{key}              the value; its version is the ETag
-//   PUT    /keys/{key}              with If-Match: only that version; "0" for a key that must be new
+//   GET    /keys/{kind}/{name}      the value; its version is the ETag
+//   PUT    /keys/{kind}/{name}      with If-Match: only that version; "0" for a key that must be new
 //   POST   /queues/{name}           puts a job at the end
 //   POST   /queues/{name}/take      the next job, ours for 30 s; 204 if there is none
 //   DELETE /queues/{name}/{job}     done with it
@@ -64,13 +64,14 @@ async function answer(request, response) {
         [...keys].filter(([key]) => key.startsWith(prefix)).map(([key, { value }]) => ({ key, value })),
       );
     }
-    case "GET keys/*":
-      if (!keys.has(name)) return say(404, { error: "no such key" });
-      return say(200, keys.get(name).value, { etag: `"${keys.get(name).version}"` });
-    case "PUT keys/*": {
+    case "GET keys/*/*": {
+      const found = keys.get(`${name}/${rest}`);
+      return found === undefined ? say(404, { error: "no such key" }) : say(200, found.value, { etag: `"${found.version}"` });
+    }
+    case "PUT keys/*/*": {
       const match = request.headers["if-match"];
       const ifVersion = match === undefined ? undefined : Number(match.replaceAll('"', ""));
-      const version = log.append({ op: "put", key: name, value: await bodyOf(request), ifVersion });
+      const version = log.append({ op: "put", key: `${name}/${rest}`, value: await bodyOf(request), ifVersion });
       return version === null ? say(412, { error: "the key has changed" }) : say(200, { version }, { etag: `"${version}"` });
     }
     case "POST queues/*":
