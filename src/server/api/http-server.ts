@@ -74,6 +74,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       ? {}
       : { https: { ...options.tls, minVersion: "TLSv1.3", maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs } }),
     clientErrorHandler,
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => sendError(error, request, reply, log),
   } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance;
   const server = app.server as HttpServer;
   server.maxConnections = maxConnections;
