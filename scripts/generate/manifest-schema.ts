@@ -1,0 +1,14 @@
+import { appManifest, spaceManifest } from "#model/manifest.ts";
+import { type JsonSchema, jsonSchema } from "./json-schema.ts";
+
+/** What editors complete and check manifests with: a document is an app or a space. */
+export function manifestSchema(): JsonSchema {
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "Drover manifest",
+    anyOf: [
+      { title: "App", ...jsonSchema(appManifest, "input") },
+      { title: "Space", ...jsonSchema(spaceManifest, "input") },
+    ],
+  };
+}
