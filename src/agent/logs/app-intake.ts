@@ -7,13 +7,15 @@ import type { LogFrame } from "./frame.ts";
 import { InstanceIntake, type LossReason, type Origin } from "./instance-intake.ts";
 import { type BudgetRule, IntakeBudget } from "./intake-budget.ts";
 
-/** One write: large enough to be cheap, small enough to be copied together in a fraction of a millisecond. */
-const batchBytes = 1 << 20;
+/** One write: large enough to be cheap, small enough to be copied together in less than a millisecond. */
+const batchBytes = 2 << 20;
 /** What a frame costs besides its text: its record in memory, and (budget) its head in the file. */
 const frameOverheadBytes = 256;
 const headBytes = 64;
 /** What one app may have waiting for the disk. */
 const mostWaitingBytes = 8 << 20;
+/** A disk that takes longer than this for what waits has stalled: lines are then dropped rather than apps held up. */
+const stallMs = 1_000;
 /** After a write failed, lines are dropped and counted for so long before the disk is tried again. */
 const diskRestMs = 1_000;
 
@@ -50,6 +52,8 @@ export class AppIntake {
   #waitingBytes = 0;
   #writing: Promise<void> | null = null;
   #restUntilMs = 0;
+  #progressAtMs = 0;
+  #relief: Promise<void> | null = null;
   #isDiskFailing = false;
 
   constructor(options: AppIntakeOptions) {
@@ -87,6 +91,24 @@ export class AppIntake {
     return this.#lossy.length > 0;
   }
 
+  /** Asks whoever reads the app to wait while the disk catches up; null if there is no need, or no hope. Never rejects. */
+  pressure(): Promise<void> | null {
+    const { backlog, clock } = this.#options;
+    if (this.#waitingBytes < mostWaitingBytes / 2 && backlog.bytes < backlog.mostBytes / 2) return null;
+    if (this.#isResting || clock.monotonicMs() - this.#progressAtMs > stallMs) return null;
+    this.#relief ??= this.#flushOrStall().finally(() => (this.#relief = null));
+    return this.#relief;
+  }
+
+  async #flushOrStall(): Promise<void> {
+    const flushed = new AbortController();
+    const stalled = this.#options.clock.sleep(stallMs, flushed.signal).catch(() => {
+      // The disk was quicker.
+    });
+    await Promise.race([this.flush(), stalled]);
+    flushed.abort();
+  }
+
   /** Resolves when all that waited at the call is on the disk, or dropped and counted. */
   async flush(): Promise<void> {
     await this.#writing;
@@ -117,6 +139,7 @@ export class AppIntake {
   }
 
   #enqueue(frame: LogFrame): void {
+    if (this.#waiting.length === 0 && this.#writing === null) this.#progressAtMs = this.#options.clock.monotonicMs();
     this.#waiting.push(frame);
     this.#account(costOf(frame));
     this.#options.onWaiting();
@@ -142,6 +165,7 @@ export class AppIntake {
       await this.appLog.append(frames);
       if (this.#isDiskFailing) log.info("logs are written again", { app: this.appLog.app });
       this.#isDiskFailing = false;
+      this.#progressAtMs = clock.monotonicMs();
       onWritten(frames);
     } catch (error) {
       if (!this.#isDiskFailing)

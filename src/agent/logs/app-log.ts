@@ -210,14 +210,17 @@ export class AppLog {
 
   /** Ends the newest segment and begins the next. */
   async #roll(): Promise<Segment> {
-    await this.closeFile();
     const full = this.#segments.at(-1);
-    if (full !== undefined) await storeSummary(full.file, full.summary);
-    else await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    if (full === undefined) await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const number = (full?.number ?? 0) + 1;
     const file = this.#fileOf(number);
-    // "w", not "wx": an attempt that failed on a full disk may have left an empty file behind.
-    this.#handle = await open(file, "w", 0o600);
+    // Together, because the app's lines wait for it. "w", not "wx": an attempt that failed may have left an empty file behind.
+    const [, handle] = await Promise.all([
+      this.closeFile(),
+      open(file, "w", 0o600),
+      full === undefined ? null : storeSummary(full.file, full.summary),
+    ]);
+    this.#handle = handle;
     const segment: Segment = { number, file, summary: emptySummary };
     this.#segments.push(segment);
     return segment;

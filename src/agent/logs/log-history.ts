@@ -17,13 +17,18 @@ export interface HistoryQuery extends Pick<LogQuery, "tail" | "sinceMs" | "conta
 export async function readHistory(
   logs: readonly { readonly log: AppLog; readonly position: LogPosition }[],
   query: HistoryQuery,
+  turns: () => Promise<void> | null,
   signal: AbortSignal,
 ): Promise<readonly LogLine[]> {
   const wanted = Math.min(Math.max(0, query.tail), mostLines);
   let merged: readonly LogLine[] = [];
   if (wanted === 0) return merged;
   for (const { log, position } of logs) {
-    merged = newest(mergeByTime(merged, await readNewest(log, position, query, wanted, signal)), wanted);
+    // Once there are enough, nothing older than the oldest of them is wanted.
+    const oldestMs = merged.length < wanted ? null : (merged[0]?.atMs ?? null);
+    const sinceMs = oldestMs === null ? query.sinceMs : Math.max(oldestMs, query.sinceMs ?? 0);
+    merged = newest(mergeByTime(merged, await readNewest(log, position, { ...query, sinceMs }, wanted, turns, signal)), wanted);
+    await turns();
   }
   return merged;
 }
@@ -41,6 +46,7 @@ async function readNewest(
   position: LogPosition,
   { selection, sinceMs, contains }: HistoryQuery,
   wanted: number,
+  turns: () => Promise<void> | null,
   signal: AbortSignal,
 ): Promise<readonly LogLine[]> {
   const newestFirst: LogLine[] = [];
@@ -48,6 +54,7 @@ async function readNewest(
   const needle = contains === null ? null : Buffer.from(contains);
   let bytes = 0;
   for await (const frame of log.readBack(position, { has: selection.has, sinceMs }, signal)) {
+    await turns();
     if (needle !== null && !frame.body.includes(needle)) continue;
     for (const line of [...linesOf(frame)].reverse()) {
       if (contains !== null && !line.text.includes(contains)) continue;

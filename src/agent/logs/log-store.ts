@@ -2,7 +2,6 @@ import { createReadStream } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { readTextIfThere } from "#host/files.ts";
 import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
@@ -20,6 +19,7 @@ import { createGapFinder, readHistory } from "./log-history.ts";
 import { expireLogs } from "./log-retention.ts";
 import { appOf, selectLogs } from "./log-selection.ts";
 import { readAtRate } from "./read-rate.ts";
+import { createTurns } from "./turns.ts";
 
 export interface LogRules {
   /** What one app may add; more is dropped and counted. */
@@ -41,7 +41,7 @@ const mebibyte = 2 ** 20;
 export const defaultLogRules: LogRules = {
   intake: { bytesPerSecond: 4 * mebibyte, burstBytes: 16 * mebibyte },
   read: { bytesPerSecond: 64 * mebibyte, burstBytes: 64 * mebibyte },
-  segmentBytes: 4 * mebibyte,
+  segmentBytes: 8 * mebibyte,
   appBytes: 64 * mebibyte,
   totalBytes: 1024 * mebibyte,
   ageMs: 14 * 24 * 3_600_000,
@@ -57,8 +57,6 @@ const expireMs = 3_600_000;
 const mostOpenFiles = 64;
 /** All apps' lines that wait for the disk. */
 const mostBacklogBytes = 24 * mebibyte;
-/** How long reading for a query may hold the event loop before others get a turn. */
-const longestTurnMs = 4;
 
 /** A running attachment. `ended` resolves once the source has ended and its last line is taken; `detach` stops reading and keeps the rest. */
 export interface LogAttachment {
@@ -202,6 +200,7 @@ class FileLogStore implements LogStore {
 
   async *query(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void> {
     const selection = selectLogs(query);
+    const turns = createTurns(this.#clock);
     const apps: AppIntake[] = [];
     for (const app of this.#listed) if (selection.hasApp(app)) apps.push(await this.#open(app));
     await Promise.all(apps.map((app) => app.flush()));
@@ -211,8 +210,8 @@ class FileLogStore implements LogStore {
     if (follower !== null) this.#followers.add(follower);
     try {
       const logs = apps.map(({ appLog }) => ({ log: appLog, position: appLog.position }));
-      const history = await readHistory(logs, { ...query, selection }, signal);
-      yield* this.#inTurns(history, follower, query.contains, signal);
+      const history = await readHistory(logs, { ...query, selection }, turns, signal);
+      yield* this.#pass(history, follower, query.contains, turns, signal);
     } finally {
       if (follower !== null) this.#followers.delete(follower);
     }
@@ -267,8 +266,9 @@ class FileLogStore implements LogStore {
       intake.push(chunk);
       if (intake.isInLine) this.#unfinished.set(intake, this.#clock.monotonicMs());
       if (intake.hasLosses || intake.isInLine) this.#sweepLater(intake.hasLosses ? app : null);
+      return app.pressure();
     };
-    await readAtRate({ source, rule: this.#rules.read, clock: this.#clock }, take, signal);
+    await readAtRate({ source, rule: this.#rules.read, clock: this.#clock, take }, signal);
     this.#unfinished.delete(intake);
     intake.flush();
     intake.tellLosses();
@@ -386,19 +386,18 @@ class FileLogStore implements LogStore {
   }
 
   /** History first, then what follows, without holding the event loop for long. */
-  async *#inTurns(
+  async *#pass(
     history: readonly LogLine[],
     follower: LogFollower | null,
     contains: string | null,
+    turns: () => Promise<void> | null,
     signal: AbortSignal,
   ): AsyncGenerator<LogLine, void, void> {
     const withGaps = contains === null ? createGapFinder() : (line: LogLine) => [line];
-    let turnEndsMs = this.#clock.monotonicMs() + longestTurnMs;
     for await (const line of historyThenNew(history, follower, signal)) {
       if (contains === null || line.text.includes(contains)) yield* withGaps(line);
-      if (this.#clock.monotonicMs() < turnEndsMs) continue;
-      await nextTurn();
-      turnEndsMs = this.#clock.monotonicMs() + longestTurnMs;
+      const turn = turns();
+      if (turn !== null) await turn;
     }
   }
 

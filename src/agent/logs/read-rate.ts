@@ -4,23 +4,34 @@ import { type BudgetRule, IntakeBudget } from "./intake-budget.ts";
 
 /** How long an app that prints too fast to even be read waits: as long as it takes to earn half of its allowance back. */
 const pauseMs = 500;
+/** What is taken from one source before others get a turn: about a millisecond's work. */
+const turnBytes = 256 * 1024;
 
-/** Reads `source` through `take`, at no more than the rule's rate: past it the app feels back-pressure. Resolves when the source has ended. */
-export async function readAtRate(
-  { source, rule, clock }: { readonly source: Readable; readonly rule: BudgetRule; readonly clock: Clock },
-  take: (chunk: Buffer) => void,
-  signal: AbortSignal,
-): Promise<void> {
+export interface ReadOptions {
+  readonly source: Readable;
+  readonly rule: BudgetRule;
+  readonly clock: Clock;
+  /** Takes a chunk; a promise asks to wait for it before more is read. */
+  readonly take: (chunk: Buffer) => Promise<void> | null;
+}
+
+/** Reads `source` at no more than the rule's rate: past it the app feels back-pressure. Resolves when the source has ended. */
+export async function readAtRate({ source, rule, clock, take }: ReadOptions, signal: AbortSignal): Promise<void> {
   const budget = new IntakeBudget(rule, clock.monotonicMs());
   const ended = Promise.withResolvers<void>();
+  let bytesOfTurn = 0;
   const resume = () => {
+    bytesOfTurn = 0;
     if (!signal.aborted) source.resume();
   };
   const onData = (chunk: Buffer) => {
-    take(chunk);
-    if (budget.take(chunk.length, clock.monotonicMs())) return;
+    const pressure = take(chunk);
+    bytesOfTurn += chunk.length;
+    const wait = budget.take(chunk.length, clock.monotonicMs()) ? pressure : clock.sleep(pauseMs, signal);
+    if (wait === null && bytesOfTurn < turnBytes) return;
     source.pause();
-    clock.sleep(pauseMs, signal).then(resume, () => ended.resolve());
+    if (wait === null) setImmediate(resume);
+    else wait.then(resume, () => ended.resolve());
   };
   const finish = () => ended.resolve();
   source.on("data", onData);
