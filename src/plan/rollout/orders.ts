@@ -117,14 +117,11 @@ function processNames(processes: Release["spec"]["processes"], observed: readonl
   return [...names].sort();
 }
 
-/** Whether the target cannot run beside others that exist, because both insist on the same port of the machine. */
+/** Whether the target cannot run beside others, because both insist on the same port of the machine. */
 function isExclusive({ releases }: Known, target: Target, process: ProcessName, counts: readonly ReleaseCount[]): boolean {
   const port = target.release?.spec.processes[process]?.port;
   if (typeof port !== "number") return false;
-  return counts.some(
-    (count) =>
-      count.release !== target.release?.number && count.existing > 0 && releases.get(count.release)?.spec.processes[process]?.port === port,
-  );
+  return counts.some(({ release }) => release !== target.release?.number && releases.get(release)?.spec.processes[process]?.port === port);
 }
 
 function orderFor(process: ProcessName, now: ReleaseCount, count: number, target: number): Order | null {

@@ -64,16 +64,19 @@ export function countsBeside(input: ProcessInput & { readonly active: number; re
   const { counts, release, wanted, active, share, isExclusive } = input;
   if (isExclusive) return countsTowards({ ...input, surge: 0 });
   const next = new Map<number, number>();
-  for (const count of counts) next.set(count.release, 0);
   const base = counts.find((count) => count.release === active);
   const own = counts.find((count) => count.release === release);
+  const others = counts.filter((count) => count.release !== release && count.release !== active);
   // A process that the active release does not have has nothing beside which it could run.
   if (base !== undefined) next.set(active, wanted);
-  const others = sum(
-    counts.filter((count) => count.release !== release && count.release !== active),
-    "existing",
-  );
-  const room = 2 * wanted - Math.max(base === undefined ? 0 : wanted, base?.existing ?? 0) - others - (own?.existing ?? 0);
+  // What was in between may have traffic, while the active release is not whole: it goes as that becomes ready.
+  let spareReady = Math.max(0, (base?.ready ?? 0) + sum(others, "ready") - wanted);
+  for (const other of leastTrustedFirst(others, active)) {
+    const readyGone = base === undefined ? other.ready : Math.min(other.ready, spareReady);
+    spareReady -= readyGone;
+    next.set(other.release, other.ready - readyGone);
+  }
+  const room = 2 * wanted - Math.max(base === undefined ? 0 : wanted, base?.existing ?? 0) - sum(others, "existing") - (own?.existing ?? 0);
   next.set(release, Math.min(share, (own?.count ?? 0) + Math.max(0, room)));
   return next;
 }

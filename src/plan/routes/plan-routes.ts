@@ -55,7 +55,8 @@ function planTargets({ app, rollout, observed }: RoutesInput, process: ProcessNa
   const shares = planShares({ app, rollout, wanted: app.instances[process] ?? 1, ready });
   return [...shares].map(([release, weight]) => ({
     release,
-    weight,
+    // A weight is relative to others: alone it is always 1, so that a route does not change for the number's sake.
+    weight: shares.size === 1 ? 1 : weight,
     endpoints: (endpoints.get(release) ?? []).sort((a, b) => (a.instance < b.instance ? -1 : 1)),
   }));
 }

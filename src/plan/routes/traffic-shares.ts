@@ -26,12 +26,15 @@ export function planShares(input: ShareInput): ReadonlyMap<number, number> {
   }
   if (target === active) return has(active) ? only(active) : byInstances;
   const share = shareOfTarget(input);
-  if (share > 0 && has(target) && has(active))
-    return new Map(
-      [[active, Math.round((1 - share) * whole)] as const, [target, Math.round(share * whole)] as const].sort(([a], [b]) => a - b),
-    );
+  // Releases in between help out only while the active one is not whole.
+  const isWhole = (ready.get(active) ?? 0) >= wanted;
+  const base = isWhole && has(active) ? only(active) : new Map([...byInstances].filter(([release]) => release !== target));
   // An app without its active release is better served by whatever is ready than by nobody.
-  return has(active) ? only(active) : byInstances;
+  if (base.size === 0) return byInstances;
+  if (share === 0 || !has(target)) return base;
+  const total = [...base.values()].reduce((sum, weight) => sum + weight, 0);
+  const shares = [...base].map(([release, weight]) => [release, Math.round(((1 - share) * whole * weight) / total)] as const);
+  return new Map([...shares, [target, Math.round(share * whole)] as const].sort(([a], [b]) => a - b));
 }
 
 /** The share of traffic that the target takes beside the active release, 0 to 1. */
