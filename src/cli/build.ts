@@ -52,8 +52,8 @@ async function buildOne(session: Session, task: BuildTask, board: Map<string, st
   };
   say("packing");
   const upload = await openSource(task.source, signal);
-  const { run, timeoutMs, memoryBytes } = task.build ?? {};
-  const path = apiPath(["builds"], { space: task.space, app: task.app, run: run ?? undefined, timeoutMs, memoryBytes });
+  const { run, timeoutMs, memoryBytes, hasRun } = task.build ?? {};
+  const path = apiPath(["builds"], { space: task.space, app: task.app, run: run ?? undefined, timeoutMs, memoryBytes, hasRun });
   let step = "uploading";
   say(step);
   for await (const event of api.stream<BuildProgress>("POST", path, signal, { upload, headers: { "content-type": "application/x-tar" } })) {

@@ -56,7 +56,10 @@ export const plannedChange = z
       .meta({ description: "release: needs new instances; update: does not." }),
     changes: z.array(z.object({ path: z.string(), from: z.unknown(), to: z.unknown() })),
     source: z.string().nullable().meta({ description: "Folder to build, relative to the file of the document; null if there is none." }),
-    build: z.object({ run: z.string().nullable(), timeoutMs: z.int(), memoryBytes: z.int() }).nullable(),
+    build: z
+      .object({ run: z.string().nullable(), timeoutMs: z.int(), memoryBytes: z.int(), hasRun: z.boolean() })
+      .nullable()
+      .meta({ description: "How to build it. hasRun: the manifest itself says what every process runs." }),
     file: z.string(),
     warnings: z.array(z.string()),
   })

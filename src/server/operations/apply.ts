@@ -10,7 +10,7 @@ import type { OperationContext } from "./context.ts";
 import { type DesiredApp, desireApps, type Surroundings } from "./desired-apps.ts";
 import { differences } from "./differences.ts";
 import type { Receipt } from "./receipt.ts";
-import { isEqualJson } from "./release-spec.ts";
+import { declaredProcesses, isEqualJson } from "./release-spec.ts";
 import { newRelease, targetSpec } from "./releases.ts";
 import { takenPorts } from "./service-ports.ts";
 import { transact } from "./transact.ts";
@@ -177,9 +177,12 @@ function effective(app: App, spec: DesiredApp["spec"]) {
   return { instances: app.instances, routes: app.routes, deploy: app.deploy, release: spec };
 }
 
-function buildOf({ manifest: { source, build } }: DeclaredApp): PlannedChange["build"] {
+function buildOf({ manifest }: DeclaredApp): PlannedChange["build"] {
+  const { source, build } = manifest;
   if (source === undefined) return null;
-  return { run: build?.run ?? null, timeoutMs: build?.timeout ?? 600_000, memoryBytes: build?.memory ?? 2 * 2 ** 30 };
+  const processes = Object.values(declaredProcesses(manifest));
+  const hasRun = processes.length > 0 && processes.every(({ run }) => run !== undefined);
+  return { run: build?.run ?? null, timeoutMs: build?.timeout ?? 600_000, memoryBytes: build?.memory ?? 2 * 2 ** 30, hasRun };
 }
 
 function draftDestroy(stored: Stored<App>, draft: Draft): void {

@@ -3,7 +3,7 @@ import { type BuildProgress, buildLimits } from "#model/build.ts";
 import { appName, spaceName } from "#model/names.ts";
 import { parseDurationMs, parseSizeBytes } from "#model/quantities.ts";
 import { recordArtifact } from "../../operations/artifacts.ts";
-import { wholeNumber } from "../query.ts";
+import { flag, wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
 
@@ -17,6 +17,7 @@ const query = z.strictObject({
   run: z.string().min(1).max(16_384).optional().meta({ description: "Command in place of what Drover would find." }),
   timeoutMs: wholeNumber(longestBuildMs).default(600_000),
   memoryBytes: wholeNumber(mostMemoryBytes).default(2 * 2 ** 30),
+  hasRun: flag.default(false).meta({ description: "The manifest itself says what to run, so that a source that does not is fine." }),
 });
 
 const progress = z
@@ -38,8 +39,8 @@ export function buildRoutes(services: Services): readonly Route[] {
       query,
       body: { kind: "stream", maxBytes: buildLimits.sourceBytes },
       answer: { kind: "lines", schema: progress },
-      handle: async ({ signal }, { space, app, run, timeoutMs, memoryBytes }, source) => {
-        const options = { space, app, run: run ?? null, timeoutMs: Math.max(1, timeoutMs), memoryBytes: Math.max(1, memoryBytes) };
+      handle: async ({ signal }, { space, app, run, timeoutMs, memoryBytes, hasRun }, source) => {
+        const options = { space, app, run: run ?? null, timeoutMs: Math.max(1, timeoutMs), memoryBytes: Math.max(1, memoryBytes), hasRun };
         return { lines: recorded(services, services.controlPlane.build(options, source, signal)) };
       },
     }),
