@@ -101,7 +101,7 @@ const body = fc.oneof(
     "5 \r\nhello\r\n0\r\n\r\n",
     "5\r\nhelloXX0\r\n\r\n",
     "0\r\n\r\n",
-    "0\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+    "0\r\n\r\nGET /x HTTP/1.1\r\nHost: app.test\r\n\r\n",
   ),
   fc.array(fc.constantFrom("5", "0", "\r\n", "\n", "\r", "hello", ";", " ", "a: b", "f"), { maxLength: 10 }).map((parts) => parts.join("")),
 );

@@ -9,22 +9,28 @@ const longestSize = 8;
 
 const step = {
   size: 0,
-  extension: 1,
-  sizeEnd: 2,
-  body: 3,
-  bodyCr: 4,
-  bodyLf: 5,
-  lineStart: 6,
-  trailerName: 7,
-  trailer: 8,
-  trailerLf: 9,
-  lastLf: 10,
-  done: 11,
-  failed: 12,
+  extensionStart: 1,
+  extension: 2,
+  valueStart: 3,
+  value: 4,
+  sizeEnd: 5,
+  body: 6,
+  bodyCr: 7,
+  bodyLf: 8,
+  lineStart: 9,
+  trailerName: 10,
+  trailer: 11,
+  trailerLf: 12,
+  lastLf: 13,
+  done: 14,
+  failed: 15,
 } as const;
 type Step = (typeof step)[keyof typeof step];
 
-/** Takes chunked framing off a body, strictly: RFC 9112, section 7.1, without its tolerance for bare LF or blanks. Extensions and trailers are dropped. */
+/**
+ * Takes chunked framing off a body, strictly: RFC 9112, section 7.1, without its tolerance for bare LF, blanks
+ * and quoted extensions. Extensions and trailers are dropped.
+ */
 export class ChunkedReader {
   #step: Step = step.size;
   #digits = 0;
@@ -67,11 +73,17 @@ export class ChunkedReader {
         }
         if (this.#digits === 0) return step.failed;
         this.#extra = 0;
-        return byte === 13 ? step.sizeEnd : byte === 59 ? step.extension : step.failed;
+        return byte === 13 ? step.sizeEnd : byte === 59 ? step.extensionStart : step.failed;
       }
+      case step.extensionStart:
+        return token[byte] === 1 ? this.#extension(step.extension) : step.failed;
       case step.extension:
-        if (byte === 13) return step.sizeEnd;
-        return fieldValue[byte] === 1 && ++this.#extra <= longestExtension ? step.extension : step.failed;
+        if (byte === 61) return this.#extension(step.valueStart);
+        return token[byte] === 1 ? this.#extension(step.extension) : this.#extensionEnd(byte);
+      case step.valueStart:
+        return token[byte] === 1 ? this.#extension(step.value) : step.failed;
+      case step.value:
+        return token[byte] === 1 ? this.#extension(step.value) : this.#extensionEnd(byte);
       case step.sizeEnd:
         if (byte !== 10) return step.failed;
         this.#digits = 0;
@@ -97,6 +109,14 @@ export class ChunkedReader {
       default:
         return step.failed;
     }
+  }
+
+  #extension(next: Step): Step {
+    return ++this.#extra <= longestExtension ? next : step.failed;
+  }
+
+  #extensionEnd(byte: number): Step {
+    return byte === 13 ? step.sizeEnd : byte === 59 ? this.#extension(step.extensionStart) : step.failed;
   }
 
   #trailer(next: Step): Step {
