@@ -58,18 +58,18 @@ export function workloadBody(input: WorkloadInput, secrets: Pick<Secrets, "revea
     alive: spec.alive,
     resources: spec.resources,
     routed: isRouted(app, process, spec),
-    restartToken: app.restartToken,
+    restartToken: app.restartTokens?.[process] ?? app.restartToken,
     timeoutMs: null,
   };
 }
 
-/** The space's environment, then the app's, then the addresses of what it needs; the later wins. */
-function environmentOf({ space, release }: WorkloadInput): Record<string, string> {
+/** The release's environment, which the space's is part of, so that it stays what it was when the space's changes; then the addresses of its needs. */
+function environmentOf({ release }: WorkloadInput): Record<string, string> {
   const needs = Object.entries(release.spec.needs).map(([name, { port, protocol }]) => [
     `${name.toUpperCase().replaceAll("-", "_")}_URL`,
     `${protocol}://127.0.0.1:${port}`,
   ]);
-  return { ...space?.env, ...release.spec.env, ...Object.fromEntries(needs) };
+  return { ...release.spec.env, ...Object.fromEntries(needs) };
 }
 
 /** Whether an edge may send traffic to it. */
