@@ -135,7 +135,7 @@ export function createStore({ journal, fatal, retention = defaultRetention, defe
         failpoint("store.commit.after");
       }
     } catch (error) {
-      return hasCode(error, "STORAGE_FULL") ? goOnWithDeletions(commits, usesReserve, error) : die(error, commits);
+      return hasCode(error, "STORAGE_FULL") ? goOnWithoutRoom(commits, usesReserve, error) : die(error, commits);
     }
     for (const [key, slot] of slots) {
       if (slot === null) keyspace.delete(key);
@@ -148,18 +148,30 @@ export function createStore({ journal, fatal, retention = defaultRetention, defe
     for (const batch of batches) watches.publish(batch);
   }
 
-  /** On a full disk only deletions go on, by themselves, in the space that is kept back for them. */
-  async function goOnWithDeletions(commits: readonly Waiting[], usesReserve: boolean, error: unknown): Promise<void> {
-    const deletions = usesReserve ? [] : commits.filter(({ transaction }) => transaction.changes.every(({ kind }) => kind === "delete"));
+  /**
+   * On a full disk all history is forgotten first, which may make the room that is needed. Then only deletions go on, by themselves, in the
+   * space that is kept back for them.
+   */
+  async function goOnWithoutRoom(commits: readonly Waiting[], usesReserve: boolean, error: unknown): Promise<void> {
+    if (usesReserve) return rejectAll([...commits, ...compactions.splice(0)], error);
+    if (history.compactedRevision < history.revision && (await forgetHistory())) return write(commits);
+    const isDeletion = ({ transaction }: Waiting) => transaction.changes.every(({ kind }) => kind === "delete");
     rejectAll(
-      commits.filter((one) => !deletions.includes(one)),
+      commits.filter((one) => !isDeletion(one)),
       error,
     );
-    if (usesReserve) rejectAll(compactions.splice(0), error);
-    if (deletions.length === 0) return;
-    await write(deletions, true);
-    // What was deleted makes room only when history forgets it too.
+    const deletions = commits.filter(isDeletion);
+    if (deletions.length > 0) await write(deletions, true);
+  }
+
+  /** False if there was no room even for that. */
+  async function forgetHistory(): Promise<boolean> {
     compactions.push({ revision: history.revision, resolve: () => {}, reject: () => {} });
+    while (compactions.length > 0) {
+      await turn();
+      await write([]);
+    }
+    return history.compactedRevision === history.revision;
   }
 
   function dueCompaction(added: number): number | null {

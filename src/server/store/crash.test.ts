@@ -46,7 +46,7 @@ function start(folder: string, mode: "endless" | "scenario", failpoints = "") {
 }
 
 async function checkStore(folder: string, acknowledged: Acknowledged): Promise<void> {
-  const store = await openSqliteStore({ folder, log, random: Math.random, fatal: assert.ifError });
+  const store = await openSqliteStore({ folder, log, random: Math.random, reserveBytes: 256 * 1024, fatal: assert.ifError });
   try {
     acknowledged.check(store);
   } finally {

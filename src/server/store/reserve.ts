@@ -14,15 +14,15 @@ const SHARE_OF_DISK = 0.05;
 export class Reserve {
   readonly #folder: string;
   readonly #file: string;
-  /** 5 % of the disk, at least 2 MiB and at most 16 MiB. */
+  /** Unless said otherwise 5 % of the disk, at least 2 MiB and at most 16 MiB. */
   readonly bytes: number;
   #isInPlace: boolean;
 
-  constructor(folder: string, file: string) {
+  constructor(folder: string, file: string, bytes?: number) {
     this.#folder = folder;
     this.#file = file;
     const { blocks, bsize } = statfsSync(folder);
-    this.bytes = Math.round(Math.min(MOST_BYTES, Math.max(LEAST_BYTES, blocks * bsize * SHARE_OF_DISK)));
+    this.bytes = bytes ?? Math.round(Math.min(MOST_BYTES, Math.max(LEAST_BYTES, blocks * bsize * SHARE_OF_DISK)));
     this.#isInPlace = (statSync(file, { throwIfNoEntry: false })?.size ?? 0) >= this.bytes / 2;
   }
 

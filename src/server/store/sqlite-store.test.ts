@@ -16,6 +16,7 @@ storeContract("sqlite", {
         folder,
         log,
         random: Math.random,
+        reserveBytes: 256 * 1024,
         fatal: (error) => {
           throw error;
         },

@@ -32,6 +32,8 @@ export interface SqliteStoreOptions {
   readonly retention?: Retention;
   /** The exact command that restores a backup, for the hint of STORE_DAMAGED. Default `drover server --restore FILE`. */
   readonly restoreCommand?: (file: string) => string;
+  /** Space that is kept back for deletions on a full disk. Default 5 % of the disk, 2 to 16 MiB. */
+  readonly reserveBytes?: number;
   readonly openDatabase?: OpenDatabase;
 }
 
@@ -56,7 +58,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 async function openJournal({ openDatabase: open = openDatabase, ...options }: SqliteStoreOptions, lock: FolderLock): Promise<Journal> {
   const { folder, log } = options;
   const files = storeFiles(folder);
-  const reserve = new Reserve(folder, files.reserve);
+  const reserve = new Reserve(folder, files.reserve, options.reserveBytes);
   if (freeBytes(folder) < BYTES_TO_OPEN) reserve.release();
   const found = await verifyFound(options, open);
   const database = open(files.database, { readOnly: false });

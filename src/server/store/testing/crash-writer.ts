@@ -23,6 +23,7 @@ const open = () =>
     folder,
     log,
     random: Math.random,
+    reserveBytes: 256 * 1024,
     fatal: () => process.exit(FATAL_STATUS),
     retention: { revisions: 100, bytes: 1024 * 1024, memoryBytes: 64 * 1024 },
   });
