@@ -7,6 +7,8 @@ import { nextVerdict, type Verdict } from "./verdict.ts";
 export type Look = (signal: AbortSignal) => Promise<Reason | null>;
 
 export interface ProberOptions {
+  /** Whether it was ready when it was last looked at. */
+  readonly isReady: boolean;
   readonly ready: Look;
   /** How often to look once it was ready, and how many failures in a row make it not ready. */
   readonly readyRule: Pick<Probe, "everyMs" | "failures">;
@@ -26,7 +28,7 @@ export interface ProberOptions {
 export async function runProber(options: ProberOptions, signal: AbortSignal): Promise<void> {
   const { clock, random, ready, readyRule, alive, onReady } = options;
   const startedAtMs = clock.monotonicMs();
-  let verdict: Verdict = { good: false, failures: 0 };
+  let verdict: Verdict = { good: options.isReady, failures: 0 };
   let aliveLoop: Promise<void> | null = null;
   for (let attempt = 0; !signal.aborted; attempt++) {
     const reason = await ready(signal);

@@ -103,6 +103,7 @@ export function toRecord(held: HeldInstance): InstanceRecord {
     startedAtMs,
     exit,
     run: held.identity,
+    ready: held.ready,
     memoryKills: held.memoryKills,
     done: held.done,
   };

@@ -83,9 +83,12 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
 
   const tell = (held: HeldInstance, text: string) => goOn(held, "notice not kept", () => output.notice(held.id, text));
 
-  const begin = (held: HeldInstance, workload: Workload, run: Run) => {
+  /** @param wasReady whether it was ready when an earlier agent last looked: its traffic must not stop because the agent was away. */
+  const begin = (held: HeldInstance, workload: Workload, run: Run, wasReady: boolean) => {
     held.run = run;
-    held.wasReady = false;
+    held.wasReady = wasReady;
+    held.ready = wasReady;
+    held.healthySinceMs = wasReady ? clock.monotonicMs() : null;
     enter(held, "running", { code: "STARTING", message: "was started and is not ready yet" });
     log.info("instance running", { instance: held.id, pid: run.process.main.pid, port: held.port });
     goOn(held, "probes failed", () => probe(held, workload, run));
@@ -106,6 +109,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
     const alive = workload.alive === null ? null : createLook(workload.alive, lookOptions);
     await runProber(
       {
+        isReady: held.ready,
         ready: (stop) => looks.run(() => ready(stop)),
         readyRule: workload.ready ?? { everyMs: defaultRule.everyMs, failures: 1 },
         alive: alive === null ? null : (stop) => looks.run(() => alive(stop)),
@@ -137,6 +141,8 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
     held.wasReady ||= isReady;
     held.healthySinceMs = isReady ? (held.healthySinceMs ?? clock.monotonicMs()) : null;
     changed(held);
+    // For the next agent; that it is a moment behind does no harm.
+    if (isReady) goOn(held, "readiness not noted", () => records.save(toRecord(held), false));
   };
 
   /** A stranger took the port between our choice and the app's bind: another port, at once, and nothing is sent to the stranger. */
@@ -212,7 +218,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
   const startNow = async (held: HeldInstance, workload: Workload) => {
     try {
       const run = await starts.run(() => startInstance(machinery, held, workload, signal));
-      begin(held, workload, run);
+      begin(held, workload, run, false);
     } catch (error) {
       if (signal.aborted) return;
       log.warn("instance not started", { instance: held.id, ...errorFields(error) });
@@ -244,7 +250,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       const run = await adoptInstance(machinery, held, workload, signal);
       if (run !== null) {
         log.info("instance adopted", { instance: held.id, pid: run.process.main.pid });
-        return begin(held, workload, run);
+        return begin(held, workload, run, held.ready);
       }
       const wasRunning = held.identity !== null;
       held.identity = null;

@@ -12,6 +12,7 @@ import { openCgroups } from "./cgroups.ts";
 import { type ChangeFeed, createChangeFeed } from "./change-feed.ts";
 import { type HeldInstance, newHeldInstance, toInstance } from "./held-instance.ts";
 import { createInstanceLife, type InstanceLife } from "./instance-life.ts";
+import { type Keeper, startKeeper, stopKeeper } from "./keeper-control.ts";
 import { createListenerTable } from "./listeners.ts";
 import { describeMachine } from "./machine.ts";
 import { type Order, type Orders, openOrders } from "./orders.ts";
@@ -97,6 +98,7 @@ export class LocalEngine implements Engine {
   readonly #closing = new AbortController();
   readonly #pipes: Machinery["pipes"];
   readonly #background = new Set<Promise<void>>();
+  #keeper: Keeper | null = null;
   readonly #waiting = new Set<AbortController>();
   /** Nothing is started or stopped by plan any more. */
   #isFrozen = false;
@@ -124,7 +126,11 @@ export class LocalEngine implements Engine {
   /** Opens what is on disk, takes over what runs, starts what should, and ends what should not. */
   static async open(options: LocalEngineOptions, signal: AbortSignal): Promise<LocalEngine> {
     const engine = new LocalEngine(options, await openParts(options));
+    const keeperNote = join(options.folder, "keeper.json");
+    const { bootId } = engine.#machinery;
+    await stopKeeper(keeperNote, bootId, options.clock, signal);
     await engine.#recover(signal);
+    engine.#keeper = await startKeeper(engine.#records.root, keeperNote, bootId);
     return engine;
   }
 
@@ -255,7 +261,10 @@ export class LocalEngine implements Engine {
   async close(): Promise<void> {
     this.#isFrozen = true;
     this.#closing.abort(new Error("the engine was closed"));
-    for (const { run } of this.running()) run?.process.detach();
+    const left = this.running();
+    for (const { run } of left) run?.process.detach();
+    if (left.length === 0) this.#keeper?.dismiss();
+    else this.#keeper?.abandon();
     await this.#life.settle();
     await Promise.all(this.#background);
     await this.#pipes.close();
@@ -300,6 +309,7 @@ export class LocalEngine implements Engine {
       startedAtMs: record.startedAtMs,
       exit: record.exit,
       identity: record.run,
+      ready: record.ready,
       memoryKills: record.memoryKills,
       done: record.done,
     };
@@ -503,6 +513,7 @@ async function openParts(options: LocalEngineOptions): Promise<EngineParts> {
       listeners: createListenerTable(clock.monotonicMs),
       cgroups,
       pipes: createPipeFollower(output, clock, log),
+      output,
       clock,
     },
   };

@@ -84,7 +84,7 @@ export function createPipeFollower(store: OutputStore, clock: Clock, log: Log): 
  * The folder belongs to the instance, so what is at this place may be anything: no link is followed, and nothing but a pipe is read. Opening a pipe
  * in this mode never waits.
  */
-function openPipe(file: string): Socket {
+export function openPipe(file: string): Socket {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   if (fstatSync(fd).isFIFO()) return new Socket({ fd, readable: true, writable: false });
   closeSync(fd);

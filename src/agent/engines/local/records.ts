@@ -20,6 +20,7 @@ export interface InstanceRecord {
   readonly exit: Exit | null;
   /** Its latest process; null before the first, and after one was seen to end. */
   readonly run: { readonly bootId: string; readonly parent: ProcessIdentity; readonly main: ProcessIdentity } | null;
+  readonly ready: boolean;
   readonly memoryKills: number;
   /** It ended for good: a task is not run again. */
   readonly done: boolean;
@@ -35,8 +36,6 @@ export interface InstanceFolders {
   readonly temporary: string;
   readonly pipe: string;
   readonly exit: string;
-  /** Ours: output that was taken from the pipe while no agent was there. */
-  readonly spill: string;
 }
 
 export interface Records {
@@ -59,8 +58,18 @@ export function openRecords(root: string, log: Log): Records {
       temporary: join(folder, "tmp"),
       pipe: join(io, "out"),
       exit: join(io, "exit"),
-      spill: join(folder, "spill"),
     };
+  };
+  /** What is done to one instance's folder happens one after another: of two records the later must be the one that stays. */
+  const last = new Map<InstanceId, Promise<void>>();
+  const inOrder = (id: InstanceId, task: () => Promise<void>): Promise<void> => {
+    const done = (last.get(id) ?? Promise.resolve()).then(task, task);
+    last.set(id, done);
+    const clear = () => {
+      if (last.get(id) === done) last.delete(id);
+    };
+    done.then(clear, clear);
+    return done;
   };
   const recordFile = (id: InstanceId) => join(folders(id).root, "record.json");
   return {
@@ -85,13 +94,17 @@ export function openRecords(root: string, log: Log): Records {
       }
       return records.sort((a, b) => a.createdAtMs - b.createdAtMs);
     },
-    save: (record, durable) => writeFileAtomic(recordFile(record.id), JSON.stringify(record), { durable }),
-    discard: async (id) => {
-      const { root: folder } = folders(id);
-      // Closed first, so that nothing of the same app can swap a folder for a link while it is being emptied.
-      await chmod(folder, 0o700).catch(ignoreMissing);
-      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    save: (record, durable) => {
+      const text = JSON.stringify(record);
+      return inOrder(record.id, () => writeFileAtomic(recordFile(record.id), text, { durable }));
     },
+    discard: (id) =>
+      inOrder(id, async () => {
+        const { root: folder } = folders(id);
+        // Closed first, so that nothing of the same app can swap a folder for a link while it is being emptied.
+        await chmod(folder, 0o700).catch(ignoreMissing);
+        await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+      }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { failpoint } from "#host/failpoint.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
@@ -6,11 +7,13 @@ import type { Workload } from "#model/workload.ts";
 import type { Cgroup, Cgroups } from "./cgroups.ts";
 import { type HeldInstance, type Run, toRecord } from "./held-instance.ts";
 import { describeOwner, type ListenerTable } from "./listeners.ts";
+import type { OutputStore } from "./output.ts";
 import type { PipeFollower } from "./pipe-follower.ts";
 import { isPortFree, type Ports } from "./ports.ts";
 import { createProcessGroup } from "./process-group.ts";
 import type { Records } from "./records.ts";
 import { adopt, type InstanceProcess, launch } from "./shim.ts";
+import { takeSpill } from "./spill.ts";
 import { droverSpace, makeSurroundings, type SurroundingsOptions } from "./surroundings.ts";
 
 /** What starting and adopting instances needs of the machine. */
@@ -24,8 +27,12 @@ export interface Machinery {
   readonly listeners: ListenerTable;
   readonly cgroups: Cgroups;
   readonly pipes: PipeFollower;
+  readonly output: OutputStore;
   readonly clock: Clock;
 }
+
+/** When the machine runs out of memory, apps go before Drover's own programs and the system's. */
+const appOomScore = 300;
 
 /** The group's name below our own folder of groups: one level, so that nothing has to be made above it. */
 export function cgroupName(held: Pick<HeldInstance, "id">): string {
@@ -51,6 +58,7 @@ export async function startInstance(machinery: Machinery, held: HeldInstance, wo
   try {
     failpoint("instance.launch.after");
     await cgroup?.add(process.main.pid);
+    if (!isOwnProgram(workload)) await writeFile(`/proc/${process.main.pid}/oom_score_adj`, String(appOomScore));
     held.startedAtMs = clock.nowMs();
     held.identity = { bootId: machinery.bootId, parent: process.parent, main: process.main };
     // A task must not run twice, not even after a power cut; a service may be started again.
@@ -80,6 +88,7 @@ export async function adoptInstance(
   const process = await adopt(identity, folders.io, folders.exit, machinery.clock, signal);
   if (process === null) return null;
   const cgroup = await openCgroup(machinery, held, workload);
+  await takeSpill(folders.root, held.id, machinery.output, signal);
   machinery.pipes.follow(held.id, folders.pipe);
   return runOf(machinery, held, process, cgroup);
 }
@@ -93,8 +102,11 @@ function runOf({ records, clock }: Machinery, held: HeldInstance, process: Insta
 /** Drover's own programs run without limits: what kills them first when memory is short would take the supervision along. */
 async function openCgroup({ cgroups }: Machinery, held: HeldInstance, workload: Workload): Promise<Cgroup | null> {
   if (cgroups.support.members === null && Object.values(cgroups.support.limits).every((base) => base === null)) return null;
-  const own = parseWorkloadId(workload.id).space === droverSpace;
-  return cgroups.open(cgroupName(held), own ? { cpu: null, memoryBytes: null, pids: 4_096 } : workload.resources);
+  return cgroups.open(cgroupName(held), isOwnProgram(workload) ? { cpu: null, memoryBytes: null, pids: 4_096 } : workload.resources);
+}
+
+function isOwnProgram(workload: Workload): boolean {
+  return parseWorkloadId(workload.id).space === droverSpace;
 }
 
 /** The port it had, if that is still free, so that routes to it stay right; else another. */

@@ -1,0 +1,78 @@
+import { appendFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openPipe } from "./pipe-follower.ts";
+import { spillNames } from "./spill.ts";
+
+/*
+ * Runs only while no agent does (see keeper.sh): reads what instances print into a bounded file each, and counts what is over, so that a full pipe
+ * blocks no app. A program of its own, and a small one, because the agent that it stands in for is dead. A returning agent ends it by SIGTERM and
+ * takes over what it kept.
+ */
+
+/** Kept for each instance: a stack trace or two, or minutes of an ordinary log. */
+const longestSpillBytes = 4 * 2 ** 20;
+/** Kept for all together, so that the disk is safe whatever the number of instances. */
+const longestTotalBytes = 64 * 2 ** 20;
+/** What is dropped is read no faster than this many bytes in so many milliseconds: an app that floods is slowed down, the machine is not. */
+const dropPace = { bytes: 2 ** 20, pauseMs: 50 } as const;
+/** How often the count of what was dropped is written down, in case this program is killed too. */
+const noteEveryMs = 1_000;
+
+const [root = ""] = process.argv.slice(2);
+let totalBytes = 0;
+const notes: (() => void)[] = [];
+
+function keep(folder: string): void {
+  const names = spillNames(folder);
+  let kept = 0;
+  let dropped = 0;
+  let noted = 0;
+  let sincePause = 0;
+  const source = openPipe(join(folder, "io", "out"));
+  source.on("data", (chunk: Buffer) => {
+    const room = Math.max(0, Math.min(longestSpillBytes - kept, longestTotalBytes - totalBytes, chunk.length));
+    if (room > 0) {
+      appendFileSync(names.output, chunk.subarray(0, room), { mode: 0o600 });
+      kept += room;
+      totalBytes += room;
+    }
+    dropped += chunk.length - room;
+    sincePause += chunk.length - room;
+    if (sincePause < dropPace.bytes) return;
+    sincePause = 0;
+    source.pause();
+    setTimeout(() => source.resume(), dropPace.pauseMs);
+  });
+  // The pipe is gone or broken: there is nothing to keep, and no one here to tell.
+  source.on("error", () => source.destroy());
+  notes.push(() => {
+    if (dropped === noted) return;
+    writeFileSync(names.dropped, `${dropped}\n`, { mode: 0o600 });
+    noted = dropped;
+  });
+}
+
+function subfolders(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [join(folder, entry.name)] : []));
+}
+
+for (const space of subfolders(root)) {
+  for (const app of subfolders(space)) {
+    for (const instance of subfolders(app)) {
+      try {
+        keep(instance);
+      } catch (error) {
+        // One instance without a pipe, such as one that was never started, must not leave the others to block.
+        process.stderr.write(`${instance}: ${String(error)}\n`);
+      }
+    }
+  }
+}
+const noteAll = () => {
+  for (const note of notes) note();
+};
+setInterval(noteAll, noteEveryMs);
+process.on("SIGTERM", () => {
+  noteAll();
+  process.exit(0);
+});
