@@ -8,7 +8,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultLogRules, openLogStore } from "../src/agent/logs/log-store.ts";
+import { defaultLogRules } from "../src/agent/logs/log-rules.ts";
+import { openLogStore } from "../src/agent/logs/log-store.ts";
 import { systemClock } from "../src/host/clock.ts";
 import { createLog } from "../src/host/log.ts";
 import type { InstanceId } from "../src/model/names.ts";
@@ -129,7 +130,7 @@ try {
   });
   report("  for a second of CPU", all.perCpuSecond, "lines");
   report("  kept", 100 * all.keptShare, "%");
-  report("  longest turn of the event loop, CPU time", all.turnMs, "ms", { goal: "≤ 10", ok: all.turnMs <= 10 });
+  report("  longest turn of the event loop, CPU time", all.turnMs, "ms");
   report("  memory added", all.grownMb, "MB");
   const flood = await measureStore("flood", defaultLogRules);
   report("a flood under the default rules, read", flood.perSecond, "lines/s");

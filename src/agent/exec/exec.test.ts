@@ -255,7 +255,7 @@ async function allOf(answers: AsyncGenerator<unknown>): Promise<ExecOutput[]> {
 
 test("over a stream, a command gets its input and answers with output and its exit", async () => {
   const { caller, served, answers } = serve();
-  caller.write(startOf(["sh", "-c", "cat; exit 5"]) + inputOf("hello") + '{"kind":"end"}\n');
+  for (const line of [startOf(["sh", "-c", "cat; exit 5"]), inputOf("hello"), '{"kind":"end"}\n']) caller.write(line);
   const all = await allOf(answers);
   assert.deepEqual(all.at(-1), { kind: "exit", code: 5, signal: null });
   assert.deepEqual(all[0], { kind: "output", stream: "stdout", base64: Buffer.from("hello").toString("base64") });

@@ -3,8 +3,9 @@
  * starts meanwhile (the add-on does not mark it close-on-exec), and because dropping to the app's user before the terminal is made gives
  * the terminal to that user. Ends with its command, and kills it if the agent goes.
  */
+import { closeSync, constants, openSync } from "node:fs";
 import { createRequire } from "node:module";
-import { constants } from "node:os";
+import { constants as system } from "node:os";
 import { ReadStream } from "node:tty";
 import { hasCode } from "#model/errors.ts";
 import { signalIfThere } from "./leftovers.ts";
@@ -24,7 +25,7 @@ interface PtyAddOn {
     utf8: boolean,
     helper: string,
     onExit: (code: number, signal: number) => void,
-  ): { readonly fd: number; readonly pid: number };
+  ): { readonly fd: number; readonly pid: number; readonly pty: string };
   resize(fd: number, columns: number, rows: number): void;
 }
 
@@ -46,13 +47,16 @@ function dropTo(uid: number | null, gid: number | null): void {
 }
 
 function start({ argv, cwd, env, uid, gid, size }: Extract<HostOrder, { kind: "start" }>): (size: HostOrder["size"]) => void {
-  const addOn: PtyAddOn = createRequire(import.meta.url)("@lydell/node-pty/requireBinary.js").requireBinary("pty.node");
+  const require = createRequire(import.meta.url);
+  const addOn: PtyAddOn = require("@lydell/node-pty/requireBinary.js").requireBinary("pty.node");
   dropTo(uid, gid);
   const exited = Promise.withResolvers<HostReport>();
   const onExit = (code: number, signal: number) => exited.resolve({ kind: "exited", ...statusOf(code, signal) });
   const environment = Object.entries({ TERM: "xterm-256color", ...env }).map(([name, value]) => `${name}=${value}`);
   const args = ["-c", gate, "sh", ...argv];
-  const { fd, pid } = addOn.fork("/bin/sh", args, environment, cwd, size.columns, size.rows, -1, -1, false, "", onExit);
+  const { fd, pid, pty } = addOn.fork("/bin/sh", args, environment, cwd, size.columns, size.rows, -1, -1, false, "", onExit);
+  // Held open until the exit is known: a command that closes its files before it ends (as `cat` does) would be hung up in between.
+  const held = openSync(pty, constants.O_RDWR | constants.O_NOCTTY);
   const terminal = new ReadStream(fd);
   terminal.on("error", (error) => {
     // Linux says EIO, not end of file, when the last process has let go of a terminal.
@@ -69,6 +73,7 @@ function start({ argv, cwd, env, uid, gid, size }: Extract<HostOrder, { kind: "s
   void report({ kind: "started", pid });
   void exited.promise.then(async (exit) => {
     await report(exit);
+    closeSync(held);
     await closed;
     process.stdout.write("", () => process.exit(0));
   });
@@ -79,7 +84,7 @@ function start({ argv, cwd, env, uid, gid, size }: Extract<HostOrder, { kind: "s
 
 function statusOf(code: number, signal: number): { readonly code: number | null; readonly signal: string | null } {
   if (signal === 0) return { code, signal: null };
-  const [name = `signal ${signal}`] = Object.entries(constants.signals).find(([, number]) => number === signal) ?? [];
+  const [name = `signal ${signal}`] = Object.entries(system.signals).find(([, number]) => number === signal) ?? [];
   return { code: null, signal: name };
 }
 

@@ -16,6 +16,8 @@ const headBytes = 64;
 const mostWaitingBytes = 8 << 20;
 /** A disk that takes longer than this for what waits has stalled: lines are then dropped rather than apps held up. */
 const stallMs = 1_000;
+/** A disk that is nearly full fails and recovers again and again; the agent's own log hears of it this often. */
+const tellEveryMs = 60_000;
 /** After a write failed, lines are dropped and counted for so long before the disk is tried again. */
 const diskRestMs = 1_000;
 
@@ -54,7 +56,7 @@ export class AppIntake {
   #restUntilMs = 0;
   #progressAtMs = 0;
   #relief: Promise<void> | null = null;
-  #isDiskFailing = false;
+  #failureToldAtMs: number | null = null;
 
   constructor(options: AppIntakeOptions) {
     this.appLog = options.appLog;
@@ -160,23 +162,26 @@ export class AppIntake {
   }
 
   async #writeBatch(frames: readonly LogFrame[]): Promise<void> {
-    const { log, clock, onWritten, onLost } = this.#options;
+    const { clock, onWritten, onLost } = this.#options;
     try {
       await this.appLog.append(frames);
-      if (this.#isDiskFailing) log.info("logs are written again", { app: this.appLog.app });
-      this.#isDiskFailing = false;
       this.#progressAtMs = clock.monotonicMs();
       onWritten(frames);
     } catch (error) {
-      if (!this.#isDiskFailing)
-        log.error("logs cannot be written; lines are dropped and counted", { app: this.appLog.app, ...errorFields(error) });
-      this.#isDiskFailing = true;
+      this.#tellFailure(error);
       this.#restUntilMs = clock.monotonicMs() + diskRestMs;
       for (const frame of frames) this.#instances.get(frame.instance)?.lose(frame, "disk");
       onLost();
     } finally {
       this.#account(-frames.reduce((sum, frame) => sum + costOf(frame), 0));
     }
+  }
+
+  #tellFailure(error: unknown): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#failureToldAtMs !== null && nowMs - this.#failureToldAtMs < tellEveryMs) return;
+    this.#failureToldAtMs = nowMs;
+    this.#options.log.error("logs cannot be written; lines are dropped and counted", { app: this.appLog.app, ...errorFields(error) });
   }
 
   #account(bytes: number): void {

@@ -9,7 +9,8 @@ import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { AppId, InstanceId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
-import { defaultLogRules, type LogRules, type LogStore, openLogStore } from "./log-store.ts";
+import { defaultLogRules, type LogRules } from "./log-rules.ts";
+import { type LogStore, openLogStore } from "./log-store.ts";
 
 const never = new AbortController().signal;
 const web = "shop/api/web.1.aaaaa" as InstanceId;

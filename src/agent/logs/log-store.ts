@@ -13,39 +13,13 @@ import { AppIntake, type Backlog } from "./app-intake.ts";
 import { AppLog } from "./app-log.ts";
 import type { LogFrame } from "./frame.ts";
 import type { InstanceIntake } from "./instance-intake.ts";
-import type { BudgetRule } from "./intake-budget.ts";
 import { LogFollower } from "./log-follower.ts";
 import { createGapFinder, readHistory } from "./log-history.ts";
 import { expireLogs } from "./log-retention.ts";
+import { defaultLogRules, type LogRules } from "./log-rules.ts";
 import { appOf, selectLogs } from "./log-selection.ts";
 import { readAtRate } from "./read-rate.ts";
 import { createTurns } from "./turns.ts";
-
-export interface LogRules {
-  /** What one app may add; more is dropped and counted. */
-  readonly intake: BudgetRule;
-  /** What is read from one instance at all; past it the app is slowed down. */
-  readonly read: BudgetRule;
-  readonly segmentBytes: number;
-  readonly appBytes: number;
-  readonly totalBytes: number;
-  readonly ageMs: number;
-}
-
-const mebibyte = 2 ** 20;
-
-/**
- * An app may burst by as much as a stack trace storm prints and then go on at a rate that fills its disk share in a quarter of a minute, not in a
- * moment; a machine's logs stay below a gigabyte.
- */
-export const defaultLogRules: LogRules = {
-  intake: { bytesPerSecond: 4 * mebibyte, burstBytes: 16 * mebibyte },
-  read: { bytesPerSecond: 64 * mebibyte, burstBytes: 64 * mebibyte },
-  segmentBytes: 8 * mebibyte,
-  appBytes: 64 * mebibyte,
-  totalBytes: 1024 * mebibyte,
-  ageMs: 14 * 24 * 3_600_000,
-};
 
 /** Lines reach the disk, and those who follow, after at most this long: many small writes become one. */
 const batchMs = 50;
@@ -56,7 +30,7 @@ const expireMs = 3_600_000;
 /** Files kept open: as many apps as usually print at the same time. */
 const mostOpenFiles = 64;
 /** All apps' lines that wait for the disk. */
-const mostBacklogBytes = 24 * mebibyte;
+const mostBacklogBytes = 24 * 2 ** 20;
 
 /** A running attachment. `ended` resolves once the source has ended and its last line is taken; `detach` stops reading and keeps the rest. */
 export interface LogAttachment {
