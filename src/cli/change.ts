@@ -12,6 +12,8 @@ export interface Change {
   readonly body?: unknown;
   /** What was done, in words, such as `scaled`. */
   readonly done: string;
+  /** Whether it is a release of its own that has to become active. */
+  readonly makesRelease?: true;
   /** What has to be true besides the app being ready. */
   readonly isDone?: (status: AppStatus) => boolean;
 }
@@ -22,7 +24,7 @@ export async function changeApp(session: Session, { space, app }: AppReference, 
   const startedMs = clock.monotonicMs();
   const path = apiPath(["spaces", space, "apps", app, change.action]);
   const changed = await api.call<Changed>(change.method, path, signal, { body: change.body ?? {} });
-  const release = changed.release === null ? "" : ` as release ${changed.release}`;
+  const release = change.makesRelease !== true || changed.release === null ? "" : ` as release ${changed.release}`;
   if (common.detach) {
     if (out.json) out.value(changed);
     else out.line(`${change.done} ${space}/${app}${release}; it goes on by itself`);
@@ -36,5 +38,5 @@ export async function changeApp(session: Session, { space, app }: AppReference, 
 
 function readyWords({ processes, stopped }: AppStatus): string {
   if (stopped || processes.length === 0) return "";
-  return `: ${processes.map((process) => `${process.name} ${process.ready}/${process.wanted} ready`).join(", ")}`;
+  return `: ${processes.map((process) => `${process.name} ${Math.min(process.ready, process.wanted)}/${process.wanted} ready`).join(", ")}`;
 }

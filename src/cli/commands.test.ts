@@ -154,7 +154,7 @@ test("scale asks for the counts, waits until they run, and tells of the way ther
       assert.equal(code, 0, stderr);
       assert.deepEqual(fake.requests[0]?.body, { instances: { web: 2 } });
       assert.match(stdout, /^scaled shop\/api in \d\.\d\d s: web 2\/2 ready\n$/);
-      assert.match(stderr, /web {2}1\/2 ready, 2 running/);
+      assert.match(stderr, /web {2}1 of 2 ready, 2 running/);
     },
   );
 });

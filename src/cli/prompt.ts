@@ -23,16 +23,27 @@ export async function confirm(session: Session, what: string, name: string | nul
 }
 
 /** One line from the terminal. Ctrl-C and Ctrl-D end it as an empty answer. */
-async function ask(session: Session, question: string): Promise<string> {
+function ask(session: Session, question: string): Promise<string> {
+  return readLine(session, question, session.terminal.error);
+}
+
+/** One line from the terminal that is not shown as it is typed. */
+export async function readHidden(session: Session, question: string): Promise<string> {
+  const { Writable } = process.getBuiltinModule("node:stream");
+  const line = await readLine(session, question, new Writable({ write: (_chunk, _encoding, done) => done() }));
+  session.terminal.error.write("\n");
+  return line;
+}
+
+async function readLine({ terminal, environment, signal }: Session, question: string, echo: NodeJS.WritableStream): Promise<string> {
   const { createInterface } = process.getBuiltinModule("node:readline/promises");
-  const { input, error } = session.terminal;
-  const reader = createInterface({ input, output: error, terminal: true });
+  const { input, error } = terminal;
+  // Before the question is shown, because the terminal echoes whatever is typed before the reader takes it over.
+  const reader = createInterface({ input, output: echo, terminal: true, history: [], historySize: 0 });
   try {
+    error.write(printable(question, hasColour(error, environment)));
     const closed = new Promise<string>((resolve) => reader.once("close", () => resolve("")));
-    return await Promise.race([
-      reader.question(printable(question, hasColour(error, session.environment)), { signal: session.signal }),
-      closed,
-    ]);
+    return await Promise.race([reader.question("", { signal }), closed]);
   } finally {
     reader.close();
   }
@@ -48,21 +59,4 @@ export async function readInput(session: Session, mostBytes: number, what: strin
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-/** One line from the terminal that is not shown as it is typed. */
-export async function readHidden(session: Session, question: string): Promise<string> {
-  const { createInterface } = process.getBuiltinModule("node:readline/promises");
-  const { Writable } = process.getBuiltinModule("node:stream");
-  const { input, error } = session.terminal;
-  error.write(printable(question, hasColour(error, session.environment)));
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const reader = createInterface({ input, output: nowhere, terminal: true });
-  try {
-    const closed = new Promise<string>((resolve) => reader.once("close", () => resolve("")));
-    return await Promise.race([reader.question("", { signal: session.signal }), closed]);
-  } finally {
-    reader.close();
-    error.write("\n");
-  }
 }

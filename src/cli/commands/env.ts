@@ -25,6 +25,7 @@ const set = {
       method: "PATCH",
       action: "env",
       body: { set: assignments(pairs, "variable") },
+      makesRelease: true,
       done: "set the environment of",
     }),
 } satisfies Verb & { summary: string };
@@ -39,6 +40,7 @@ const unset = {
       method: "PATCH",
       action: "env",
       body: { unset: names },
+      makesRelease: true,
       done: "unset the environment of",
     });
   },

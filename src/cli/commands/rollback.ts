@@ -9,6 +9,7 @@ export default {
       method: "POST",
       action: "rollback",
       body: release === undefined ? {} : { to: wholeNumber(release.replace(/^v/, ""), "the release", 1, 999_999_999) },
+      makesRelease: true,
       done: "rolled back",
     }),
 } satisfies Verb;

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { constants } from "node:os";
 import type { WebSocket } from "ws";
 import type { ExecTicket } from "#model/api.ts";
@@ -127,6 +128,9 @@ function onOutput(session: Session, socket: WebSocket, message: ExecOutput, ende
 function rawMode(input: NodeJS.ReadStream): Disposable {
   const restore = () => void input.setRawMode(false);
   input.setRawMode(true);
+  // Node leaves the terminal turning each line feed into carriage return and line feed, which shifts every full-screen program. Where there is no
+  // stty to tell it otherwise, those look odd and all else works. Going back to the normal mode puts this back too.
+  spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"], timeout: 1_000 });
   process.once("exit", restore);
   return {
     [Symbol.dispose]: () => {

@@ -18,14 +18,17 @@ export function healthWord(health: AppSummary["health"]): string {
 export function describeApp(app: AppStatus): string[] {
   return [
     `${app.space}/${app.name}  ${healthWord(app.health)}${releaseWords(app)}`,
-    ...app.processes.map((process) => `  ${process.name}  ${process.ready}/${process.wanted} ready, ${process.running} running`),
-    ...waitsFor(app).map((reason) => `  waits for ${reason}`),
+    ...app.processes.map((process) => `  ${process.name}  ${process.ready} of ${process.wanted} ready, ${process.running} running`),
+    ...waitsFor(app)
+      .filter((reason) => !/^[a-z0-9-]+: \d+ of \d+ ready$/.test(reason))
+      .map((reason) => `  waits for ${reason}`),
   ];
 }
 
 export function describeSummary(app: AppSummary): string {
   const [reason] = waitsFor(app);
-  return `${app.space}/${app.name}  ${healthWord(app.health)}${releaseWords(app)}, ${app.ready}/${app.wanted} ready${reason === undefined ? "" : `, waits for ${reason}`}`;
+  const state = `${app.space}/${app.name}  ${healthWord(app.health)}${releaseWords(app)}`;
+  return reason === undefined ? `${state}, ${app.ready} of ${app.wanted} ready` : `${state}, waits for ${reason}`;
 }
 
 function releaseWords(app: Pick<AppSummary, "rollout" | "target">): string {
@@ -34,7 +37,6 @@ function releaseWords(app: Pick<AppSummary, "rollout" | "target">): string {
   return `, release ${release}${weight > 0 && weight < 1 ? ` with ${Math.round(weight * 100)}% of traffic` : ""}`;
 }
 
-function waitsFor(app: Pick<AppSummary, "rollout" | "reasons">): readonly string[] {
-  if (app.rollout !== null && app.rollout.waitingFor.length > 0) return app.rollout.waitingFor;
-  return [];
+function waitsFor(app: Pick<AppSummary, "rollout">): readonly string[] {
+  return app.rollout?.waitingFor ?? [];
 }

@@ -1,6 +1,7 @@
 import type { ManifestProblem } from "#model/api.ts";
 import { DroverError, type ErrorBody, errorCodes, hasCode } from "#model/errors.ts";
 import { styled } from "./style.ts";
+import { count } from "./time.ts";
 
 export interface ErrorReport {
   readonly body: ErrorBody;
@@ -21,8 +22,9 @@ export function reportError(error: unknown, sources: ReadonlyMap<string, string>
     hint: isOurs ? error.hint : "This is a defect in the command; run it again with DROVER_DEBUG=1 to see where, and report it.",
     details: isOurs ? error.details : null,
   };
-  const lines = [`${styled("red", "error:")} ${body.message}   [${body.code}]`];
-  for (const problem of problemsOf(body)) lines.push(...describeProblem(problem, sources));
+  const problems = problemsOf(body);
+  const lines = [`${styled("red", "error:")} ${heading(body, problems)}   [${body.code}]`];
+  for (const problem of problems) lines.push(...describeProblem(problem, sources));
   for (const line of outputOf(body)) lines.push(`  | ${line}`);
   if (body.hint !== "") lines.push(`${styled("bold", "hint:")}  ${body.hint}`);
   return { body, lines, exit: errorCodes[body.code].exit };
@@ -38,6 +40,12 @@ function chain(error: unknown): string {
     link = link instanceof Error ? link.cause : undefined;
   }
   return messages.join(": ");
+}
+
+/** The message, unless it only says what the problems below it say at more length. */
+function heading({ message }: ErrorBody, problems: readonly ManifestProblem[]): string {
+  const isRepeated = problems.some(({ file, line, column }) => message.includes(`${file}:${line}:${column}`));
+  return isRepeated ? `${count(problems.length, "problem")} in the manifests` : message;
 }
 
 function problemsOf(body: ErrorBody): readonly ManifestProblem[] {

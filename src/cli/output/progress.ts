@@ -29,7 +29,7 @@ function liveProgress({ stream, environment }: ProgressOptions): Progress {
   const erase = (rows: number) => (rows === 0 ? "" : `\x1b[${rows}A\x1b[J`);
   const draw = (lines: readonly string[]) => {
     // One row stays free for the cursor; more lines than rows could not be taken back.
-    const room = Math.max(1, (stream.rows ?? 24) - 1);
+    const room = Math.min(mostLiveLines, Math.max(1, (stream.rows ?? 24) - 1));
     const kept = lines.length <= room ? lines : [...lines.slice(0, room - 1), `… and ${lines.length - room + 1} more`];
     const width = (stream.columns ?? 80) - 1;
     const printed = kept.map((line) => printable(line, isColoured, width));
@@ -51,8 +51,11 @@ function liveProgress({ stream, environment }: ProgressOptions): Progress {
   };
 }
 
-/** Without a terminal a line is printed when it changes, and not more often than a reader of a log can bear. */
+/** Without a terminal a line is printed when it changes, and not more often, nor more of them, than a reader of a log can bear. */
 const plainIntervalMs = 1_000;
+const mostPlainLines = 4;
+/** On a terminal, so that what was printed before stays in sight. */
+const mostLiveLines = 16;
 
 function plainProgress({ stream, monotonicMs }: ProgressOptions): Progress {
   let shown: ReadonlySet<string> = new Set();
@@ -61,7 +64,7 @@ function plainProgress({ stream, monotonicMs }: ProgressOptions): Progress {
   return {
     show: (lines) => {
       if (monotonicMs() < nextAtMs) return;
-      const news = lines.filter((line) => !shown.has(line));
+      const news = lines.slice(0, mostPlainLines).filter((line) => !shown.has(line));
       if (news.length === 0) return;
       for (const line of news) print(line);
       shown = new Set(lines);
