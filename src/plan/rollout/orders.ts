@@ -100,7 +100,7 @@ function orders(
     if (!isOfTarget) continue;
     const wanted = shareOf(wantedOf(app, process), share);
     const own = counts.find((count) => count.release === release);
-    if (own !== undefined && (own.ready < wanted || own.count !== wanted || (own.workload !== null && !own.workload.isCurrent)))
+    if (own !== undefined && (own.ready < wanted || own.count < wanted || (own.workload !== null && !own.workload.isCurrent)))
       missing.push(`${process}: ${own.ready} of ${wanted} ready`);
   }
   const needsTask = rollout !== null && rollout.release === taskOf && (rollout.before === "waiting" || rollout.before === "running");

@@ -42,7 +42,9 @@ export function countsTowards({
 
   const isComplete = counts.some((count) => count.release === release && count.ready >= wanted);
   let spareReady = Math.max(0, sum(counts, "ready") - wanted);
-  let placesNeeded = Math.max(0, wanted - own - Math.max(0, room));
+  // Places of instances that are on their way out come free without anybody else leaving.
+  const comingFree = sum(counts, "existing") - sum(counts, "count");
+  let placesNeeded = Math.max(0, wanted - own - Math.max(0, room) - comingFree);
   for (const other of leastTrustedFirst(others, active)) {
     const unready = other.count - other.ready;
     const isBetween = other.release !== active;
@@ -62,22 +64,24 @@ export function countsTowards({
  */
 export function countsBeside(input: ProcessInput & { readonly active: number; readonly share: number }): ReleaseCounts {
   const { counts, release, wanted, active, share, isExclusive } = input;
-  if (isExclusive) return countsTowards({ ...input, surge: 0 });
-  const next = new Map<number, number>();
   const base = counts.find((count) => count.release === active);
-  const own = counts.find((count) => count.release === release);
+  // Where nothing of the active release runs, there is nothing beside which to run.
+  if (isExclusive || base === undefined || base.count === 0) return countsTowards({ ...input, surge: wanted });
   const others = counts.filter((count) => count.release !== release && count.release !== active);
-  // A process that the active release does not have has nothing beside which it could run.
-  if (base !== undefined) next.set(active, wanted);
+  const own = counts.find((count) => count.release === release)?.count ?? 0;
+  const next = new Map<number, number>();
   // What was in between may have traffic, while the active release is not whole: it goes as that becomes ready.
-  let spareReady = Math.max(0, (base?.ready ?? 0) + sum(others, "ready") - wanted);
+  let spareReady = Math.max(0, base.ready + sum(others, "ready") - wanted);
   for (const other of leastTrustedFirst(others, active)) {
-    const readyGone = base === undefined ? other.ready : Math.min(other.ready, spareReady);
+    const readyGone = Math.min(other.ready, spareReady);
     spareReady -= readyGone;
     next.set(other.release, other.ready - readyGone);
   }
-  const room = 2 * wanted - Math.max(base === undefined ? 0 : wanted, base?.existing ?? 0) - sum(others, "existing") - (own?.existing ?? 0);
-  next.set(release, Math.min(share, (own?.count ?? 0) + Math.max(0, room)));
+  let room = Math.max(0, 2 * wanted - sum(counts, "existing"));
+  const baseNext = Math.min(wanted, base.count + room);
+  room -= Math.max(0, baseNext - base.count);
+  next.set(active, baseNext);
+  next.set(release, Math.min(share, own + room));
   return next;
 }
 

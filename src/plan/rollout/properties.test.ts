@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { InstanceState } from "#model/workload.ts";
+import { app, carryOut, input, plainDeploy, release, rolloutOf, settle, t0, web, workload } from "../testing/planner-world.ts";
+import { countReleases, isLeaving, isReady, sum } from "./counts.ts";
+import type { RolloutInput } from "./input.ts";
+import { planRollout } from "./plan-rollout.ts";
+
+const states: readonly (InstanceState | "ready")[] = ["starting", "running", "draining", "stopping", "backoff", "ready"];
+
+/** Any world with up to four releases of which the newest is the target, in any state that an agent could report. */
+const worlds: fc.Arbitrary<RolloutInput> = fc
+  .record({
+    wanted: fc.integer({ min: 0, max: 6 }),
+    active: fc.constantFrom(null, 1, 2, 3, 4),
+    strategy: fc.constantFrom("rolling" as const, "blue-green" as const, "canary" as const),
+    surge: fc.constantFrom(0.25, 0.5, 1, 3),
+    hasBefore: fc.boolean(),
+    counts: fc.array(
+      fc.record(Object.fromEntries(states.map((state) => [state, fc.integer({ min: 0, max: 3 })])) as Record<string, fc.Arbitrary<number>>),
+      {
+        minLength: 4,
+        maxLength: 4,
+      },
+    ),
+    present: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+    step: fc.integer({ min: 0, max: 2 }),
+    isStopped: fc.boolean(),
+    isBegun: fc.boolean(),
+  })
+  .map(({ wanted, active, strategy, surge, hasBefore, counts, present, step, isStopped, isBegun }) =>
+    input({
+      app: app({
+        instances: { [web]: wanted },
+        deploy: { ...plainDeploy, strategy, surge, hold: 0 },
+        target: 4,
+        lastRelease: 4,
+        active,
+        stopped: isStopped,
+      }),
+      releases: [1, 2, 3, 4].map((number) =>
+        release(number, number === active ? "active" : number === 4 ? "pending" : "superseded", { before: hasBefore && number === 4 }),
+      ),
+      rollout: isBegun ? rolloutOf(4, { step, before: hasBefore ? "waiting" : "none" }) : null,
+      observed: counts.flatMap((count, i) => (present[i] ? [workload(i + 1, count)] : [])),
+    }),
+  );
+
+function existing(world: RolloutInput): number {
+  return sum(countReleases(world.observed ?? [], web, 4), "existing");
+}
+
+function ready(world: RolloutInput): number {
+  return (world.observed ?? []).flatMap((one) => one.instances).filter((one) => isReady(one) && !isLeaving(one)).length;
+}
+
+function limit({ app: { deploy, instances } }: RolloutInput): number {
+  const wanted = instances[web] ?? 1;
+  const surge = deploy.strategy === "rolling" ? Math.max(1, deploy.surge < 1 ? Math.ceil(wanted * deploy.surge) : deploy.surge) : wanted;
+  // Going back or forward to an active release is rolling, whatever the strategy was.
+  return wanted + Math.max(surge, deploy.surge < 1 ? Math.max(1, Math.ceil(wanted * deploy.surge)) : deploy.surge);
+}
+
+test("the same input gives the same plan", () => {
+  fc.assert(fc.property(worlds, (world) => assert.deepEqual(planRollout(world), planRollout(structuredClone(world)))));
+});
+
+test("carrying a plan out never makes more exist than wanted and surge, unless there were more before", () => {
+  fc.assert(
+    fc.property(worlds, (world) => {
+      const after = existing(carryOut(world, planRollout(world)));
+      assert.ok(after <= Math.max(existing(world), limit(world)), `${after} exist`);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("carrying a plan out never leaves fewer ready than wanted, or than there were", () => {
+  fc.assert(
+    fc.property(worlds, (world) => {
+      if (world.app.stopped) return;
+      const least = Math.min(world.app.instances[web] ?? 1, ready(world));
+      const after = ready(carryOut(world, planRollout(world)));
+      assert.ok(after >= least, `${after} of ${least} ready`);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("carrying a plan out and planning again changes nothing more", () => {
+  fc.assert(
+    fc.property(worlds, (world) => {
+      let next = world;
+      for (let steps = 0; steps < 12; steps++) {
+        const plan = planRollout(next);
+        next = carryOut(next, plan);
+        if (plan.step === null) break;
+      }
+      // What is on its way changes nothing by itself; a ready old instance that now drains does.
+      const again = planRollout(next);
+      assert.equal(again.step, null);
+      assert.deepEqual(again.orders, []);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("with agents that do as they are told, every world ends with the target ready, alone and active", () => {
+  fc.assert(
+    fc.property(worlds, (world) => {
+      let next = world;
+      for (let round = 0; round < 80; round++) {
+        const plan = planRollout(next);
+        next = plan.step === null ? settle(carryOut(next, plan)) : carryOut(next, plan);
+        next = { ...next, nowMs: t0 + round };
+      }
+      const plan = planRollout(next);
+      assert.deepEqual({ step: plan.step, orders: plan.orders }, { step: null, orders: [] });
+      const wanted = next.app.stopped ? 0 : (next.app.instances[web] ?? 1);
+      assert.equal(existing(next), wanted);
+      if (!next.app.stopped) {
+        assert.equal(next.app.active, 4);
+        assert.equal(ready(next), wanted);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});

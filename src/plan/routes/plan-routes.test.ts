@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { ProcessName, RouteId } from "#model/names.ts";
+import type { Route } from "#model/routing-table.ts";
+import { app, instance, plainDeploy, release, rolloutOf, t0, web, workload } from "../testing/planner-world.ts";
+import { diffRoutes, winner } from "./claims.ts";
+import { planRoutes, type RoutesInput } from "./plan-routes.ts";
+
+const canary = { ...plainDeploy, strategy: "canary" } as const;
+
+function routesInput(more: Partial<RoutesInput> = {}): RoutesInput {
+  return {
+    app: app({ instances: { [web]: 2 } }),
+    releases: new Map([1, 2].map((number) => [number, release(number, "active")])),
+    rollout: null,
+    observed: [],
+    ...more,
+  };
+}
+
+/** `1×1(2)`: release 1 with weight 1 and two endpoints. */
+function targets(input: RoutesInput): string {
+  return (planRoutes(input)[0]?.targets ?? [])
+    .map(({ release, weight, endpoints }) => `${release}×${weight}(${endpoints.length})`)
+    .join(" ");
+}
+
+const old2new1 = [workload(1, { ready: 2 }), workload(2, { ready: 1 })];
+
+const cases: readonly (readonly [sentence: string, input: RoutesInput, expected: string])[] = [
+  ["a route without a ready instance stays, with no targets", routesInput({ observed: [workload(1, { starting: 2, backoff: 1 })] }), ""],
+  [
+    "only ready instances that stay are in it",
+    routesInput({ observed: [workload(1, { ready: 2, draining: 1, running: 1, stopping: 1 })] }),
+    "1×1(2)",
+  ],
+  ["during a rolling deploy each instance takes the same", routesInput({ observed: old2new1 }), "1×2(2) 2×1(1)"],
+  ["once the target is whole it takes all", routesInput({ observed: [workload(1, { ready: 1 }), workload(2, { ready: 2 })] }), "2×1(2)"],
+  [
+    "blue-green sends nothing to the new release until it is active",
+    routesInput({
+      app: app({ instances: { [web]: 2 }, deploy: { ...plainDeploy, strategy: "blue-green" } }),
+      rollout: rolloutOf(2),
+      observed: old2new1,
+    }),
+    "1×1(2)",
+  ],
+  [
+    "and everything after that",
+    routesInput({
+      app: app({ instances: { [web]: 2 }, active: 2, deploy: { ...plainDeploy, strategy: "blue-green" } }),
+      observed: old2new1,
+    }),
+    "2×1(1)",
+  ],
+  [
+    "a canary gets nothing before its step is ready",
+    routesInput({ app: app({ instances: { [web]: 2 }, deploy: canary }), rollout: rolloutOf(2), observed: old2new1 }),
+    "1×1(2)",
+  ],
+  [
+    "then its share",
+    routesInput({
+      app: app({ instances: { [web]: 2 }, deploy: canary }),
+      rollout: rolloutOf(2, { stepReadyAtMs: t0 }),
+      observed: old2new1,
+    }),
+    "1×900(2) 2×100(1)",
+  ],
+  [
+    "which it keeps while the next step gets ready",
+    routesInput({ app: app({ instances: { [web]: 2 }, deploy: canary }), rollout: rolloutOf(2, { step: 1 }), observed: old2new1 }),
+    "1×900(2) 2×100(1)",
+  ],
+  [
+    "after an abort the active release takes all at once",
+    routesInput({ app: app({ instances: { [web]: 2 }, target: 1, deploy: canary }), observed: old2new1 }),
+    "1×1(2)",
+  ],
+  [
+    "a canary without its active release takes all rather than nobody",
+    routesInput({ app: app({ instances: { [web]: 2 }, deploy: canary }), rollout: rolloutOf(2), observed: [workload(2, { ready: 1 })] }),
+    "2×1(1)",
+  ],
+  [
+    "an instance without a port is not routed",
+    routesInput({ observed: [workload(1, {}, { count: 1, instances: [instance(1, "ready", { port: null })] })] }),
+    "",
+  ],
+];
+
+for (const [sentence, given, expected] of cases) test(sentence, () => assert.equal(targets(given), expected));
+
+test("service addresses follow the public routes, with the protocol of the release", () => {
+  const db = release(1, "active", { process: { protocol: "tcp" }, processes: ["web", "db"] });
+  const routes = planRoutes(
+    routesInput({ app: app({ target: 1, servicePorts: { ["db" as ProcessName]: 31_000, [web]: 30_000 } }), releases: new Map([[1, db]]) }),
+  );
+  assert.deepEqual(
+    routes.map(({ listener }) => listener),
+    [
+      { kind: "public", host: "a.s.localhost", path: "/" },
+      { kind: "service", port: 31_000, protocol: "tcp" },
+      { kind: "service", port: 30_000, protocol: "tcp" },
+    ],
+  );
+});
+
+test("a destroyed app has no routes", () =>
+  assert.deepEqual(planRoutes(routesInput({ app: app({ destroying: true }), observed: old2new1 })), []));
+
+test("of two claims to one place the older app's wins, whichever comes first", () => {
+  const claim = (name: string, appCreatedAtMs: number) => ({ route: { id: name as RouteId } as Route, appCreatedAtMs });
+  assert.equal(winner([claim("b", 1), claim("a", 2)])?.route.id, "b");
+  assert.equal(winner([claim("a", 2), claim("b", 1)])?.route.id, "b");
+  assert.equal(winner([claim("b", 1), claim("a", 1)])?.route.id, "a");
+  assert.equal(winner([]), null);
+});
+
+test("a difference applied to what was gives what is to be", () => {
+  const ids = fc.constantFrom("a", "b", "c", "d");
+  const tables = fc.array(fc.tuple(ids, fc.integer({ min: 1, max: 3 }))).map((entries) => {
+    const table = new Map<RouteId, Route>();
+    for (const [id, port] of entries)
+      table.set(id as RouteId, {
+        id: id as RouteId,
+        space: "s",
+        app: "a",
+        process: "web",
+        listener: { kind: "service", port, protocol: "tcp" },
+        targets: [],
+      });
+    return table;
+  });
+  fc.assert(
+    fc.property(tables, tables, (before, after) => {
+      const { set, remove } = diffRoutes(before, after);
+      const result = new Map(before);
+      for (const id of remove) result.delete(id);
+      for (const route of set) result.set(route.id, route);
+      assert.deepEqual(new Map([...result].sort()), new Map([...after].sort()));
+      assert.deepEqual(diffRoutes(result, after), { set: [], remove: [] });
+    }),
+  );
+});
