@@ -255,7 +255,9 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   onUpstreamDrain(): void {
-    if (!this.#isRequestDone) this.#client.unpause();
+    if (this.#isRequestDone) return;
+    this.#client.unpause();
+    this.#client.allow(this.#context.limits.bodyIdleMs);
   }
 
   // The answer.
@@ -420,6 +422,8 @@ export class Exchange implements UpstreamUser, HeldRequest {
   /** The time that the client allowed for what it waits for is over. */
   onDeadline(): void {
     if (this.#hasAnswered) this.#breakOff();
+    else if (this.#upstream !== null && this.#upstream.socket.writableLength > 0)
+      this.#fail(504, "the app did not take the request's body in time");
     else if (!this.#isRequestDone) this.#refuse(408, "the request's body did not arrive in time");
     else this.#fail(504, lateAnswer);
   }

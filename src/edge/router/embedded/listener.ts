@@ -28,7 +28,8 @@ export class Listener implements ClientOwner {
   readonly #clients = new Set<ClientConnection>();
   readonly #sockets = new Set<net.Socket>();
   readonly #tunnels = new Set<Tunnel>();
-  #onEmpty: (() => void) | null = null;
+  readonly #emptied = Promise.withResolvers<void>();
+  #isClosing = false;
 
   constructor(kind: ListenerKind, context: EdgeContext, count: ClientCount) {
     this.#kind = kind;
@@ -57,8 +58,9 @@ export class Listener implements ClientOwner {
   async closeGently(): Promise<void> {
     if (this.#server.listening) this.#server.close();
     for (const client of this.#clients) client.closeGently();
-    if (this.#isEmpty) return;
-    await new Promise<void>((resolve) => (this.#onEmpty = resolve));
+    this.#isClosing = true;
+    this.#checkEmpty();
+    await this.#emptied.promise;
   }
 
   /** Cuts every connection. */
@@ -86,12 +88,8 @@ export class Listener implements ClientOwner {
     this.#checkEmpty();
   }
 
-  get #isEmpty(): boolean {
-    return this.#clients.size + this.#sockets.size + this.#tunnels.size === 0;
-  }
-
   #checkEmpty(): void {
-    if (this.#isEmpty) this.#onEmpty?.();
+    if (this.#isClosing && this.#clients.size + this.#sockets.size + this.#tunnels.size === 0) this.#emptied.resolve();
   }
 
   #accept(socket: net.Socket): void {
