@@ -6,38 +6,30 @@ function tooLarge(maxBytes: number): DroverError {
 }
 
 /** The whole body. @throws {DroverError} BODY_TOO_LARGE as soon as that is known; TIMED_OUT when it trickles in. */
-export function bodyBytes(
-  stream: Readable,
-  maxBytes: number,
-  announcedBytes: number,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<Buffer> {
+export function bodyBytes(stream: Readable, maxBytes: number, announcedBytes: number, timeoutMs: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    const timer = setTimeout(
-      () => finish(() => reject(new DroverError("TIMED_OUT", `the body did not arrive within ${timeoutMs} ms`, { hint: "Try again." }))),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => {
+      finish(() => reject(new DroverError("TIMED_OUT", `the body did not arrive within ${timeoutMs} ms`, { hint: "Try again." })));
+    }, timeoutMs);
     const finish = (settle: () => void) => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-      stream.removeAllListeners("data");
+      stream.removeListener("data", onData).removeListener("end", onEnd).removeListener("error", onError).removeListener("close", onClose);
       settle();
     };
-    const onAbort = () => finish(() => reject(signal.reason));
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (announcedBytes > maxBytes) return finish(() => reject(tooLarge(maxBytes)));
-    stream.on("data", (chunk: Buffer) => {
+    const onData = (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > maxBytes) {
-        stream.pause();
-        finish(() => reject(tooLarge(maxBytes)));
-      } else chunks.push(chunk);
-    });
-    stream.once("end", () => finish(() => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes))));
-    stream.once("error", (error) => finish(() => reject(error)));
+      chunks.push(chunk);
+      if (bytes <= maxBytes) return;
+      stream.pause();
+      finish(() => reject(tooLarge(maxBytes)));
+    };
+    const onEnd = () => finish(() => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)));
+    const onError = (error: Error) => finish(() => reject(error));
+    const onClose = () => finish(() => reject(new Error("the caller went away in the middle of the body")));
+    if (announcedBytes > maxBytes) finish(() => reject(tooLarge(maxBytes)));
+    else stream.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
   });
 }
 

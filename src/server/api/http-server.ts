@@ -16,7 +16,7 @@ import { bodyBytes, limitBytes } from "./body.ts";
 import { entityTag, readPrecondition } from "./etag.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
 import { checkParams, checkWith } from "./request-check.ts";
-import { callerGone, errorHeaders, sendEvents, sendLines } from "./respond.ts";
+import { callSignal, errorHeaders, sendEvents, sendLines } from "./respond.ts";
 import type { Answer, Call, Method, Route } from "./route.ts";
 import { createSlices } from "./slices.ts";
 
@@ -130,10 +130,9 @@ function handlerOf(route: Route, shared: Shared): (request: FastifyRequest, repl
     authorize(route, principal, params);
     checkParams(params);
     const query = readQuery(route, request.query);
-    const gone = callerGone(request.raw, reply.raw);
-    const signal = AbortSignal.any([gone.signal, shared.stopping]);
-    const body = await readBody(route, request, signal);
+    const body = await readBody(route, request);
     const receipt = shared.idempotency.begin(request.headers["idempotency-key"], route, request, principal, body);
+    let signal: AbortSignal | null = null;
     try {
       if (receipt !== null && receipt.repeated !== null) return send(reply.header("idempotency-replayed", "true"), receipt.repeated);
       const call: Call = {
@@ -142,11 +141,14 @@ function handlerOf(route: Route, shared: Shared): (request: FastifyRequest, repl
         precondition: readPrecondition(request.headers),
         lastEventId: headerText(request.headers["last-event-id"]),
         receipt,
-        signal,
+        // Made when it is asked for: most handlers answer from memory, and a signal of its own costs a request a good part of its time.
+        get signal() {
+          return (signal ??= callSignal(request.raw, reply.raw, shared.stopping));
+        },
         requestId: request.id,
       };
       const answer = await route.handle(call, query, body);
-      if ("events" in answer || "lines" in answer) return await stream(reply, answer, shared, signal);
+      if ("events" in answer || "lines" in answer) return await stream(reply, answer, shared, call.signal);
       return send(reply, answer);
     } finally {
       receipt?.end();
@@ -171,20 +173,20 @@ function authorize(route: Route, principal: Principal | null, params: Readonly<R
   });
 }
 
-async function readBody(route: Route, request: FastifyRequest, signal: AbortSignal): Promise<unknown> {
+async function readBody(route: Route, request: FastifyRequest): Promise<unknown> {
   const rule = route.body ?? { kind: "none" };
   const payload = (request.body ?? request.raw) as Readable;
   const announced = Number(request.headers["content-length"] ?? 0);
   switch (rule.kind) {
     case "none":
-      if (announced > 0) await bodyBytes(payload, 1_024, announced, bodyTimeoutMs, signal);
+      if (announced > 0) await bodyBytes(payload, 1_024, announced, bodyTimeoutMs);
       return null;
     case "bytes":
-      return bodyBytes(payload, rule.maxBytes, announced, bodyTimeoutMs, signal);
+      return bodyBytes(payload, rule.maxBytes, announced, bodyTimeoutMs);
     case "stream":
       return limitBytes(payload, rule.maxBytes, announced);
     case "json": {
-      const bytes = await bodyBytes(payload, rule.maxBytes, announced, bodyTimeoutMs, signal);
+      const bytes = await bodyBytes(payload, rule.maxBytes, announced, bodyTimeoutMs);
       requireJsonType(request.headers["content-type"], bytes.length);
       return checkWith(rule.schema, parseJson(bytes), "body");
     }
@@ -251,10 +253,11 @@ async function stream(
 }
 
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
-  const known = fromFastify(error);
-  const body = toErrorBody(known);
+  const body = toErrorBody(fromFastify(error));
+  // Whoever went away in the middle of a request is nobody's defect.
+  const isGone = reply.raw.destroyed || request.raw.errored !== null;
   if (body.code === "INTERNAL")
-    log.error("request failed", {
+    log[isGone ? "debug" : "error"]("request failed", {
       request_id: request.id,
       method: request.method,
       route: request.routeOptions.url ?? null,

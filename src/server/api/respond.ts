@@ -13,6 +13,8 @@ export const streamHeaders = { "cache-control": "no-store", "x-accel-buffering":
 export function errorHeaders(body: ErrorBody): Record<string, string> {
   if (body.code === "UNAUTHENTICATED") return { "www-authenticate": 'Bearer realm="drover"' };
   if (errorCodes[body.code].status === 503) return { "retry-after": "1" };
+  // The rest of the body is still on its way, and nobody reads it.
+  if (body.code === "BODY_TOO_LARGE" || body.code === "TIMED_OUT") return { connection: "close" };
   return {};
 }
 
@@ -85,11 +87,13 @@ function soon(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-/** Aborted when the caller is gone; never after a complete answer to a complete request. */
-export function callerGone(request: IncomingMessage, response: ServerResponse): AbortController {
+/** Aborted when the caller is gone or the server stops; never after a complete answer to a complete request. */
+export function callSignal(request: IncomingMessage, response: ServerResponse, stopping: AbortSignal): AbortSignal {
   const gone = new AbortController();
+  const abort = () => gone.abort(new Error("the caller went away"));
+  if (response.destroyed) abort();
   response.once("close", () => {
-    if (!response.writableFinished || !request.complete) gone.abort(new Error("the caller went away"));
+    if (!response.writableFinished || !request.complete) abort();
   });
-  return gone;
+  return AbortSignal.any([gone.signal, stopping]);
 }
