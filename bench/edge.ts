@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -128,12 +128,20 @@ const proxies: readonly (Proxy & { readonly program: string | null })[] = [
   },
 ];
 
+/** CPU time of a process so far, in microseconds; its children's too only where they have ended. */
+async function cpuUs(pid: number): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
 interface Figures {
+  readonly cpuUs: number;
   readonly rps: number;
   readonly p99Ms: number;
 }
 
-async function load(port: number, path: string): Promise<Figures> {
+async function load(pid: number, port: number, path: string): Promise<Figures> {
+  const before = await cpuUs(pid);
   const { stdout } = await run("taskset", [
     "-c",
     "1",
@@ -150,11 +158,16 @@ async function load(port: number, path: string): Promise<Figures> {
   if (failed !== undefined) throw new Error(`${failed} requests failed:\n${stdout}`);
   const [, p99 = "0", unit = "ms"] = /99%\s+([\d.]+)(us|ms|s)/.exec(stdout) ?? [];
   const scale = { us: 0.001, ms: 1, s: 1_000 }[unit] ?? 1;
-  return { rps: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]), p99Ms: Number(p99) * scale };
+  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
+  return {
+    cpuUs: ((await cpuUs(pid)) - before) / requests,
+    rps: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+    p99Ms: Number(p99) * scale,
+  };
 }
 
 const middle = (all: readonly Figures[]): Figures =>
-  [...all].sort((a, b) => a.rps - b.rps)[Math.floor(all.length / 2)] ?? { rps: Number.NaN, p99Ms: Number.NaN };
+  [...all].sort((a, b) => a.rps - b.rps)[Math.floor(all.length / 2)] ?? { cpuUs: Number.NaN, rps: Number.NaN, p99Ms: Number.NaN };
 
 async function main(): Promise<void> {
   if (programOnPath("wrk") === null || programOnPath("taskset") === null)
@@ -162,7 +175,13 @@ async function main(): Promise<void> {
   const appPort = await freePort();
   start(1, process.execPath, ["-e", app, String(appPort)]);
   await listening(appPort);
-  const running: { readonly name: string; readonly port: number; readonly small: Figures[]; readonly big: Figures[] }[] = [];
+  const running: {
+    readonly name: string;
+    readonly pid: number;
+    readonly port: number;
+    readonly small: Figures[];
+    readonly big: Figures[];
+  }[] = [];
   for (const proxy of proxies) {
     if (proxy.program === null) {
       skip(`${proxy.name}, as a peer`, "not installed");
@@ -172,13 +191,13 @@ async function main(): Promise<void> {
     await proxy.start(port, appPort);
     await listening(port);
     await run("taskset", ["-c", "1", "wrk", "-t1", "-c64", "-d1s", "-H", `Host: ${host}`, `http://127.0.0.1:${port}/`]);
-    running.push({ name: proxy.name, port, small: [], big: [] });
+    running.push({ name: proxy.name, pid: children.at(-1)?.pid ?? 0, port, small: [], big: [] });
   }
   // In turns, so that whatever else the machine does hits all of them alike.
   for (let round = 0; round < rounds; round++)
-    for (const { port, small, big } of running) {
-      small.push(await load(port, "/"));
-      big.push(await load(port, "/big"));
+    for (const { pid, port, small, big } of running) {
+      small.push(await load(pid, port, "/"));
+      big.push(await load(pid, port, "/big"));
     }
   const [edge, ...peers] = running;
   if (edge === undefined) return;
@@ -188,6 +207,14 @@ async function main(): Promise<void> {
     ["64 KiB answers, one core", 1, (all: typeof edge) => middle(all.big)],
   ] as const) {
     const { rps, p99Ms } = pick(edge);
+    // The steadiest figure on a machine that does other things too.
+    const haproxy = peers.find(({ name }) => name === "HAProxy");
+    report(
+      `${what}: CPU time of a request`,
+      pick(edge).cpuUs,
+      "µs",
+      haproxy === undefined ? {} : { peer: ["HAProxy", pick(haproxy).cpuUs] },
+    );
     report(`${what}: p99`, p99Ms, "ms");
     if (peers.length === 0) report(what, rps, "req/s");
     for (const peer of peers) {
