@@ -6,7 +6,7 @@ import type { Api } from "./client.ts";
 const longestFrameBytes = 4 * 2 ** 20;
 const handshakeTimeoutMs = 10_000;
 
-/** Opens a WebSocket on the server. @throws {DroverError} SERVER_UNREACHABLE */
+/** Opens a WebSocket on the server. It is paused, so that nothing is missed until the caller listens. @throws {DroverError} SERVER_UNREACHABLE */
 export async function openSocket(api: Api, path: string, signal: AbortSignal): Promise<WebSocket> {
   const { WebSocket } = await import("ws");
   const server = await api.address();
@@ -23,6 +23,7 @@ export async function openSocket(api: Api, path: string, signal: AbortSignal): P
     signal.addEventListener("abort", onAbort, { once: true });
     socket.once("open", () => {
       signal.removeEventListener("abort", onAbort);
+      socket.pause();
       resolve();
     });
     socket.once("error", (error) =>

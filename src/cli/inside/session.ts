@@ -90,6 +90,7 @@ async function connect(session: Session, socket: WebSocket, isTerminal: boolean)
   });
   socket.on("error", (error) => ended.reject(broken(error)));
   socket.on("close", () => ended.reject(broken(null)));
+  socket.resume();
   try {
     return await ended.promise;
   } finally {

@@ -28,8 +28,8 @@ interface Rules {
 }
 
 /**
- * What a folder's source is: its files by the rules of `.gitignore` and `.droverignore` in it and in the folders below (deeper files win, as in git),
- * sorted, links as links. Sockets, devices and pipes are no source and are left out.
+ * What a folder's source is: its files by the rules of `.gitignore` and `.droverignore` in it and in the folders below (deeper files win, as in git;
+ * but what an outer one says of a folder holds for all below it), sorted, links as links. Sockets, devices and pipes are no source and are left out.
  * @throws {DroverError} USAGE if there is no such folder, BUILD_LIMIT if it holds too much
  */
 export async function listFiles(folder: string, limits: SourceLimits, signal: AbortSignal): Promise<readonly SourceEntry[]> {
@@ -39,11 +39,9 @@ export async function listFiles(folder: string, limits: SourceLimits, signal: Ab
 
   const walk = async (at: string, inherited: readonly Rules[]): Promise<void> => {
     signal.throwIfAborted();
-    const rules = [...inherited];
-    for (const file of ruleFiles) {
-      const text = await readRules(join(folder, at, file));
-      if (text !== null) rules.push({ base: at, ignore: createIgnore().add(text) });
-    }
+    const texts = await Promise.all(ruleFiles.map((file) => readRules(join(folder, at, file))));
+    const own = texts.filter((text) => text !== null);
+    const rules = own.length === 0 ? inherited : [...inherited, { base: at, ignore: createIgnore().add(own.join("\n")) }];
     // By code unit and not by language, so that every machine sorts alike.
     for (const name of (await readdir(join(folder, at))).sort()) {
       if (neverPacked.has(name)) continue;
