@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { createListenerTable, parseListeners, socketInodes } from "./listeners.ts";
 
 const header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-const line = (address: string, state: string) => `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 777 1 0\n`;
+const line = (address: string, state: string) =>
+  `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 777 1 0\n`;
 
 test("a listener counts as reachable on 127.0.0.1 and on all addresses, and not on another one", () => {
   const reachable = (address: string) => parseListeners(header + line(`${address}:1F90`, "0A"))[0]?.reachable;

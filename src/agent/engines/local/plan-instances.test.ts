@@ -30,7 +30,11 @@ const ready: ObservedInstance = {
   dead: false,
   restartAsked: false,
 };
-const named = (letter: string, over: Partial<ObservedInstance> = {}): ObservedInstance => ({ ...ready, id: `team/app/web.1.${letter}` as InstanceId, ...over });
+const named = (letter: string, over: Partial<ObservedInstance> = {}): ObservedInstance => ({
+  ...ready,
+  id: `team/app/web.1.${letter}` as InstanceId,
+  ...over,
+});
 
 test("missing instances are made, all at once", () => {
   const { actions } = planInstances({ ...service, count: 3 }, [ready], 0);
@@ -52,14 +56,16 @@ test("an exited instance waits out its delay before it is started again", () => 
 
 test("the instance whose end costs least goes first: one in backoff, then one that is not ready, then the youngest", () => {
   const instances = [named("old"), named("new"), named("idle", { ready: false }), named("failed", { state: "backoff", retryAtMs: 9_000 })];
-  const gone = (count: number) => planInstances({ ...service, count }, instances, 0).actions.map((action) => ("id" in action ? action.id.slice(15) : action.kind));
+  const gone = (count: number) =>
+    planInstances({ ...service, count }, instances, 0).actions.map((action) => ("id" in action ? action.id.slice(15) : action.kind));
   assert.deepEqual(gone(3), ["failed"]);
   assert.deepEqual(gone(2), ["idle", "failed"]);
   assert.deepEqual(gone(1), ["new", "idle", "failed"]);
 });
 
 test("an instance that takes traffic drains first; one that never was ready, or is not routed, is signalled at once", () => {
-  const kinds = (workload: DesiredWorkload, instance: ObservedInstance) => planInstances(workload, [instance], 0).actions.map(({ kind }) => kind);
+  const kinds = (workload: DesiredWorkload, instance: ObservedInstance) =>
+    planInstances(workload, [instance], 0).actions.map(({ kind }) => kind);
   const none = { ...service, count: 0 };
   assert.deepEqual(kinds(none, ready), ["drain"]);
   assert.deepEqual(kinds(none, { ...ready, ready: false, wasReady: false }), ["signal"]);
@@ -95,7 +101,9 @@ test("a task is not run a second time, whatever became of it, until its removal 
 test("a task that runs over its time is stopped for good", () => {
   const task: DesiredWorkload = { ...service, kind: "task", routed: false, timeoutMs: 1_000 };
   assert.equal(planInstances(task, [ready], 999).replanAtMs, 1_000);
-  assert.deepEqual(planInstances(task, [ready], 1_000).actions, [{ kind: "signal", id: ready.id, afterwards: "stop", reason: "timed out" }]);
+  assert.deepEqual(planInstances(task, [ready], 1_000).actions, [
+    { kind: "signal", id: ready.id, afterwards: "stop", reason: "timed out" },
+  ]);
 });
 
 test("a new restart token takes one ready instance at a time, and only while all others are ready", () => {
@@ -139,7 +147,8 @@ test("in any world at most one action befalls an instance, and what stays plus w
       const { actions } = planInstances({ ...service, count, removed }, instances, 100);
       const touched = actions.flatMap((action) => ("id" in action ? [action.id] : []));
       assert.equal(new Set(touched).size, touched.length);
-      const leaving = ({ state, afterwards }: ObservedInstance) => state === "exited" || (["draining", "stopping"].includes(state) && afterwards === "stop");
+      const leaving = ({ state, afterwards }: ObservedInstance) =>
+        state === "exited" || (["draining", "stopping"].includes(state) && afterwards === "stop");
       const staying = instances.filter((instance) => !leaving(instance)).length;
       const made = actions.filter(({ kind }) => kind === "create").length;
       assert.equal(made, Math.max(0, (removed ? 0 : count) - staying));

@@ -3,7 +3,10 @@ import { test } from "node:test";
 import { restartDelayMs } from "./restart-policy.ts";
 
 test("the first crash is followed by a start at once, later ones by growing waits of at most a minute", () => {
-  assert.deepEqual([1, 2, 3, 4, 5].map((crashes) => restartDelayMs(crashes, 1)), [0, 100, 200, 400, 800]);
+  assert.deepEqual(
+    [1, 2, 3, 4, 5].map((crashes) => restartDelayMs(crashes, 1)),
+    [0, 100, 200, 400, 800],
+  );
   assert.equal(restartDelayMs(50, 1), 60_000);
 });
 

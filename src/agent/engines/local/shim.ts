@@ -91,6 +91,7 @@ export async function launch(spec: LaunchSpec, clock: Clock, signal: AbortSignal
       detach: () => {
         channel.destroy();
         child.unref();
+        ended.reject(new Error("the agent let go of the instance"));
       },
     };
   } catch (error) {

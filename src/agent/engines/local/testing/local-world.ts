@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -47,6 +47,7 @@ export interface LocalWorld {
 /** A folder and engines on it, with everything that runs there ended after the test. */
 export async function localWorld(context: TestContext, options: { readonly isRoot?: boolean } = {}): Promise<LocalWorld> {
   const folder = await mkdtemp(join(tmpdir(), "drover-engine-"));
+  await chmod(folder, 0o711);
   await mkdir(join(folder, "agent"), { mode: 0o711 });
   const root = join(folder, "agent");
   const output = captureOutput();
