@@ -22,19 +22,20 @@ export interface Store {
   /**
    * All or nothing: checks every condition, then writes every change, at one new revision. Resolves after it is durable (fsync).
    * Commits that arrive together share an fsync. A commit without changes only checks, and returns the current revision.
-   * @throws {DroverError} CONFLICT with the failed conditions; STORAGE_FULL (nothing was written).
+   * @throws {DroverError} CONFLICT with the failed conditions; STORAGE_FULL (nothing was written); REQUEST_INVALID, BODY_TOO_LARGE (bounds);
+   * OVERLOADED (too much waits for the disk). INTERNAL when the outcome is unknown: the process is about to end.
    */
   commit(transaction: Transaction): Promise<{ readonly revision: number }>;
   /**
    * Every change of keys that start with `prefix` after revision `after`, in order, all of one revision in one batch, without gaps.
-   * Ends when the signal aborts.
-   * @throws {DroverError} COMPACTED if `after` is older than what is kept, also later, when a reader falls too far behind;
-   * REVISION_IN_FUTURE if it does not exist yet.
+   * Ends when the signal aborts or the store is closed. Watches of one prefix share the batch objects, so what is made of one can be kept by it.
+   * @throws {DroverError} at once: COMPACTED if `after` is older than what is kept, REVISION_IN_FUTURE if it does not exist yet.
+   * Later, from the iterator: COMPACTED when the reader falls too far behind.
    */
   watch(prefix: string, after: number, signal: AbortSignal): AsyncIterable<WatchBatch>;
   /** Forgets history up to and including `revision`. Current values stay. */
   compact(revision: number): Promise<void>;
-  /** Writes a consistent copy that can be opened by itself. */
+  /** Writes a consistent copy that can be opened by itself; writes go on meanwhile. */
   backup(file: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -64,6 +65,7 @@ export type Change =
   | { readonly kind: "put"; readonly key: string; readonly value: Uint8Array }
   | { readonly kind: "delete"; readonly key: string };
 
+/** Without changes it is a bookmark: nothing up to its revision is still to come, so a watch that sees little can resume from there. */
 export interface WatchBatch {
   readonly revision: number;
   readonly changes: readonly WatchedChange[];
