@@ -144,8 +144,10 @@ export class Checker {
 /** The most instances above the wanted number that the app's way of deploying allows. */
 function surge(app: App | undefined, wanted: number): number {
   if (app === undefined || wanted === 0) return 0;
-  if (app.deploy.strategy !== "rolling") return wanted;
-  return Math.max(1, app.deploy.surge < 1 ? Math.ceil(wanted * app.deploy.surge) : app.deploy.surge);
+  const { strategy, surge } = app.deploy;
+  const rolling = Math.max(1, surge < 1 ? Math.ceil(wanted * surge) : surge);
+  // Without an active release beside which to run, the other ways replace what there is as rolling does.
+  return strategy === "rolling" ? rolling : Math.max(wanted, rolling);
 }
 
 /** An app that insists on one port cannot keep the old while it starts the new. */

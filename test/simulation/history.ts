@@ -77,7 +77,7 @@ async function act(world: World, names: readonly AppName[], isFaulty: boolean): 
       return undefined;
     case 9:
     case 10: {
-      const running = engine.instances().filter(({ state }) => state === "running");
+      const running = engine.instances().filter(({ state, port }) => state === "running" && port !== null);
       const victim = running.length === 0 ? undefined : random.pick(running);
       if (victim === undefined) return;
       world.note(`crash ${victim.id}`);

@@ -41,7 +41,7 @@ function countOf(workload: ObservedWorkload): ReleaseCount {
     release: workload.release,
     workload,
     count: workload.count,
-    existing: Math.max(workload.count, staying) + leaving,
+    existing: Math.max(workload.mayHave, Math.max(workload.count, staying) + leaving),
     ready: Math.min(ready, workload.count),
   };
 }

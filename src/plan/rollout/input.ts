@@ -11,6 +11,8 @@ export interface ObservedWorkload {
   readonly kind: Workload["kind"];
   /** What the agent was told last; 0 when it was told to remove it. */
   readonly count: number;
+  /** The most that it was told since it last confirmed an order: it may have that many before its reports show them. */
+  readonly mayHave: number;
   readonly isRemoving: boolean;
   /** Whether all of the order but its count is what would be ordered now. */
   readonly isCurrent: boolean;

@@ -18,10 +18,20 @@ export interface RouteDifference {
   readonly remove: readonly RouteId[];
 }
 
-/** What has to change so that `before` becomes `after`; both by route id. */
-export function diffRoutes(before: ReadonlyMap<RouteId, Route>, after: ReadonlyMap<RouteId, Route>): RouteDifference {
-  const set = [...after.values()].filter((route) => !isSame(before.get(route.id), route));
-  const remove = [...before.keys()].filter((id) => !after.has(id));
+/** What has to change at `changed` so that `before` becomes `after`; both by route id. In the order of `changed`. */
+export function diffRoutes(
+  changed: Iterable<RouteId>,
+  before: ReadonlyMap<RouteId, Route>,
+  after: ReadonlyMap<RouteId, Route>,
+): RouteDifference {
+  const set: Route[] = [];
+  const remove: RouteId[] = [];
+  for (const id of changed) {
+    const route = after.get(id);
+    if (route === undefined) {
+      if (before.has(id)) remove.push(id);
+    } else if (!isSame(before.get(id), route)) set.push(route);
+  }
   return { set, remove };
 }
 

@@ -124,6 +124,7 @@ export function workload(
     release: number,
     kind: "service",
     count: instances.filter((one) => !isLeaving(one)).length,
+    mayHave: 0,
     isRemoving: false,
     isCurrent: true,
     reason: null,

@@ -151,6 +151,7 @@ export class AppController {
       release: workload.name.release,
       kind: workload.kind,
       count: workload.count,
+      mayHave: workload.mayHave,
       isRemoving: workload.isRemoving,
       isCurrent: this.#isCurrent(found, workload),
       reason: workload.status?.reason ?? null,

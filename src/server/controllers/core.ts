@@ -122,6 +122,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
       release: workload.name.release,
       kind: workload.kind,
       count: workload.count,
+      mayHave: workload.mayHave,
       isRemoving: workload.isRemoving,
       isCurrent: true,
       reason: null,

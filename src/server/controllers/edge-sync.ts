@@ -5,6 +5,7 @@ import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { InstanceId, MachineId, RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
+import { diffRoutes } from "#plan/routes/claims.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
 import { Backoff } from "./backoff.ts";
 
@@ -143,14 +144,7 @@ export class EdgeSync {
   async #sendPatch(signal: AbortSignal): Promise<void> {
     const { peer, epoch, routes, nextRevision, onSent } = this.#options;
     const from = this.#revision ?? 0;
-    const now = routes();
-    const set: Route[] = [];
-    const remove: RouteId[] = [];
-    for (const id of this.#changed) {
-      const route = now.get(id);
-      if (route !== undefined && route !== this.#confirmed.get(id)) set.push(route);
-      else if (route === undefined && this.#confirmed.has(id)) remove.push(id);
-    }
+    const { set, remove } = diffRoutes(this.#changed, this.#confirmed, routes());
     this.#changed.clear();
     if (set.length === 0 && remove.length === 0) return;
     const revision = nextRevision(from);

@@ -16,6 +16,8 @@ export interface KnownWorkload {
   readonly machine: MachineId;
   readonly kind: Workload["kind"];
   readonly count: number;
+  /** The most that it was told since it last confirmed an order: it may have that many before its reports show them. */
+  readonly mayHave: number;
   /** Revision of the newest order that the agent has. */
   readonly revision: number;
   readonly isRemoving: boolean;
@@ -28,6 +30,7 @@ export interface KnownWorkload {
 interface MutableWorkload extends KnownWorkload {
   kind: Workload["kind"];
   count: number;
+  mayHave: number;
   revision: number;
   isRemoving: boolean;
   order: string | null;
@@ -193,6 +196,9 @@ export class Fleet {
     const known = this.#workload(machine, workload.id);
     known.kind = workload.kind;
     known.count = workload.count;
+    // The report that the order was taken can come before the answer that it was.
+    const isConfirmed = known.status?.revision === workload.revision && known.status.count === workload.count;
+    known.mayHave = isConfirmed ? workload.count : Math.max(known.mayHave, workload.count);
     known.revision = workload.revision;
     known.isRemoving = false;
     known.order = order;
@@ -206,11 +212,11 @@ export class Fleet {
     const known = this.#find(id);
     if (machine === undefined || machine.peer !== peer || known === undefined) return;
     known.count = 0;
+    if (known.status?.revision === revision && known.status.count === 0) known.mayHave = 0;
     known.revision = revision;
     known.isRemoving = true;
     known.order = null;
-    if (known.status === null && known.instances.size === 0) this.#forget(machine, known);
-    else this.#reserve(machine, known);
+    this.#reserve(machine, known);
     this.#options.onApp(appOf(known.name));
   }
 
@@ -224,6 +230,7 @@ export class Fleet {
       if (isFirst) {
         known.order = null;
         known.isRemoving = false;
+        known.mayHave = 0;
       }
       if (!statuses.has(known.id)) this.#foldWorkloadGone(machine, known.id);
     }
@@ -246,6 +253,7 @@ export class Fleet {
       known.revision = status.revision;
       known.isRemoving = false;
     }
+    if (status.count === known.count) known.mayHave = known.count;
     this.#reserve(machine, known);
     this.#options.onApp(appOf(name));
   }
@@ -257,6 +265,7 @@ export class Fleet {
     known.order = null;
     known.isRemoving = true;
     known.count = 0;
+    known.mayHave = 0;
     if (known.instances.size === 0) this.#forget(machine, known);
     else this.#reserve(machine, known);
     this.#options.onApp(appOf(known.name));
@@ -305,6 +314,7 @@ export class Fleet {
         machine: machine.id,
         kind: "service",
         count: 0,
+        mayHave: 0,
         revision: 0,
         isRemoving: false,
         order: null,
