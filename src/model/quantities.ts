@@ -64,7 +64,7 @@ export function formatSize(bytes: number): string {
 
 const parsed = (parse: (text: string) => number | null, wanted: string, unit: string, pattern: string) =>
   z
-    .string()
+    .string(wanted)
     .refine((text) => parse(text) !== null, wanted)
     .transform((text) => parse(text) as number)
     .meta({ description: wanted, unit, pattern });

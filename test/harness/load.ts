@@ -19,10 +19,13 @@ export interface LoadOptions {
   readonly slowPath?: string;
 }
 
-/** A steady, open-loop load on keep-alive connections: slow answers do not slow it down. Ends all of it with `stop`. */
-export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, slowPath = "/slow" }: LoadOptions): {
+export interface Load extends AsyncDisposable {
+  /** No new requests; resolves when those that are open have ended. */
   readonly stop: () => Promise<LoadReport>;
-} {
+}
+
+/** A steady, open-loop load on keep-alive connections: slow answers do not slow it down. Ends all of it with `stop`. */
+export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, slowPath = "/slow" }: LoadOptions): Load {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 512 });
   const failures: string[] = [];
   const open = new Set<Promise<void>>();
@@ -56,13 +59,18 @@ export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, sl
     }
   })();
 
+  const stop = async () => {
+    running = false;
+    await pump;
+    await Promise.all(open);
+    agent.destroy();
+    return { sent, answered, failures };
+  };
   return {
-    stop: async () => {
-      running = false;
-      await pump;
-      await Promise.all(open);
-      agent.destroy();
-      return { sent, answered, failures };
+    stop,
+    // A test that fails must not leave its load running.
+    [Symbol.asyncDispose]: async () => {
+      await stop();
     },
   };
 }

@@ -1,24 +1,22 @@
-/** A WebSocket that echoes once in a while and notes when and how it ended; the client is Node's own. */
+import { WebSocket } from "ws";
+
+/** A WebSocket to an echoing app, which notes how it ended. */
 export class EchoSocket {
   readonly #socket: WebSocket;
   readonly #opened = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<number>();
-  readonly openedAtMs = performance.now();
-  closedAtMs: number | null = null;
   closeCode: number | null = null;
   #waiting: { text: string; resolve: () => void } | null = null;
 
   constructor(port: number, host: string) {
-    // A `Host` header cannot be set by browsers, but names below localhost reach this machine anyway.
-    this.#socket = new WebSocket(`ws://${host}:${port}/ws`);
-    this.#socket.addEventListener("open", () => this.#opened.resolve());
-    this.#socket.addEventListener("error", () => this.#opened.reject(new Error("the WebSocket did not open")));
-    this.#socket.addEventListener("message", ({ data }) => {
+    this.#socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, { headers: { host } });
+    this.#socket.on("open", () => this.#opened.resolve());
+    this.#socket.on("error", (error) => this.#opened.reject(error));
+    this.#socket.on("message", (text) => {
       const waiting = this.#waiting;
-      if (waiting !== null && waiting.text === data) waiting.resolve();
+      if (waiting !== null && waiting.text === String(text)) waiting.resolve();
     });
-    this.#socket.addEventListener("close", ({ code }) => {
-      this.closedAtMs = performance.now();
+    this.#socket.on("close", (code) => {
       this.closeCode = code;
       this.#closed.resolve(code);
     });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { request, TestDrover } from "../harness/drover.ts";
+import { freePorts, request, TestDrover } from "../harness/drover.ts";
 
 /** What people get wrong. Each row: a clear error with its code and a hint, nothing changed, nothing left behind. */
 
@@ -76,7 +76,8 @@ test("manifests that are wrong get a clear error and change nothing", async (t) 
     assert.equal((await ask({ "content-type": "text/plain" })).status, 415);
   });
   await t.test("a second Drover on the same home is refused, and the first goes on", async () => {
-    const finished = await drover.cli(["up", "--api", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    const [api, http] = await freePorts(2);
+    const finished = await drover.cli(["up", "--api", `127.0.0.1:${api}`, "--http", `127.0.0.1:${http}`]);
     assert.equal(finished.code, 2, finished.stdout + finished.stderr);
     assert.match(finished.stdout + finished.stderr, /HOME_IN_USE/);
     await drover.run("status");

@@ -25,7 +25,7 @@ const whenReady = (drover: TestDrover, count: number) =>
 
 test("the server killed under load loses no request, and an instance that crashed meanwhile is back", async () => {
   await using drover = await withApp(3);
-  const load = startLoad({ port: drover.edgePort, host, perSecond: 200 });
+  await using load = startLoad({ port: drover.edgePort, host, perSecond: 200 });
   const before = await status(drover);
   await drover.kill("server");
   process.kill(before.instances[0]?.pid ?? 0, "SIGKILL");
@@ -43,7 +43,7 @@ test("the server killed under load loses no request, and an instance that crashe
 
 test("the agent killed under load loses no request; every instance is adopted and none doubled", async () => {
   await using drover = await withApp(5);
-  const load = startLoad({ port: drover.edgePort, host, perSecond: 200 });
+  await using load = startLoad({ port: drover.edgePort, host, perSecond: 200 });
   const before = await status(drover);
   await drover.kill("agent");
   await drover.up();
