@@ -14,6 +14,7 @@ import { droverBin } from "../test/harness/drover.ts";
 import { programOnPath, report, skip } from "./lib.ts";
 
 const run = promisify(execFile);
+const taskset = programOnPath("taskset") ?? "";
 const host = "bench.test";
 const seconds = 4;
 const rounds = 3;
@@ -22,7 +23,7 @@ const children: ChildProcess[] = [];
 
 function start(core: number, program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): void {
   children.push(
-    spawn("taskset", ["-c", String(core), program, ...args], {
+    spawn(taskset, ["-c", String(core), program, ...args], {
       stdio: ["ignore", "ignore", "inherit"],
       env: { ...process.env, ...environment },
     }),
@@ -142,7 +143,7 @@ interface Figures {
 
 async function load(pid: number, port: number, path: string): Promise<Figures> {
   const before = await cpuUs(pid);
-  const { stdout } = await run("taskset", [
+  const { stdout } = await run(taskset, [
     "-c",
     "1",
     "wrk",
@@ -170,8 +171,7 @@ const middle = (all: readonly Figures[]): Figures =>
   [...all].sort((a, b) => a.rps - b.rps)[Math.floor(all.length / 2)] ?? { cpuUs: Number.NaN, rps: Number.NaN, p99Ms: Number.NaN };
 
 async function main(): Promise<void> {
-  if (programOnPath("wrk") === null || programOnPath("taskset") === null)
-    return skip("requests through the edge", "wrk and taskset are needed");
+  if (programOnPath("wrk") === null || taskset === "") return skip("requests through the edge", "wrk and taskset are needed");
   const appPort = await freePort();
   start(1, process.execPath, ["-e", app, String(appPort)]);
   await listening(appPort);
@@ -190,7 +190,7 @@ async function main(): Promise<void> {
     const port = await freePort();
     await proxy.start(port, appPort);
     await listening(port);
-    await run("taskset", ["-c", "1", "wrk", "-t1", "-c64", "-d1s", "-H", `Host: ${host}`, `http://127.0.0.1:${port}/`]);
+    await run(taskset, ["-c", "1", "wrk", "-t1", "-c64", "-d1s", "-H", `Host: ${host}`, `http://127.0.0.1:${port}/`]);
     running.push({ name: proxy.name, pid: children.at(-1)?.pid ?? 0, port, small: [], big: [] });
   }
   // In turns, so that whatever else the machine does hits all of them alike.

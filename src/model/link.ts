@@ -54,7 +54,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *
  * What an edge serves.
  *
- *   GET    /revision                            { epoch, revision } of its table
+ *   GET    /revision                            { epoch, revision } of its table, and problems: [{ route, port, code, message }] of ports not opened
  *   PUT    /table                               RoutingTable → 204 once it is in force in every worker
  *   PATCH  /table                               RoutingPatch → 204 once in force; CONFLICT if its revision is not `from`
  *   GET    /draining                            stream of Draining, for instances that left the table; the last one of each has open: 0

@@ -60,6 +60,9 @@ export interface TargetTraffic {
   readonly requests: number;
   /** Answers of 500 and above, and requests that got none. */
   readonly errors: number;
+  /** Body bytes of requests, as they were sent on, and bytes of answers. Counted when a request is over. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
   /** Counts for each of `latencyBoundsMs` and, last, for all above. */
   readonly latency: readonly number[];
 }

@@ -3,7 +3,7 @@ import type { ClientConnection } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HeldRequest } from "./held-requests.ts";
-import { ChunkedReader, lastChunk } from "./http/chunked.ts";
+import { ChunkedReader, frameChunk, lastChunk } from "./http/chunked.ts";
 import type { RequestHead } from "./http/request-head.ts";
 import { ResponseHead } from "./http/response-head.ts";
 import type { LiveRoute } from "./live-route.ts";
@@ -477,20 +477,4 @@ export class Exchange implements UpstreamUser, HeldRequest {
     }
     this.#leaveEndpoint();
   }
-}
-
-/** The pieces as one chunk, and the last chunk if that was all; null if there is nothing to send. */
-function frameChunk(pieces: readonly Buffer[], isLast: boolean, oneWriteBytes: number): Buffer | string | null {
-  const [first] = pieces;
-  if (first === undefined) return isLast ? lastChunk : null;
-  let size = 0;
-  for (const piece of pieces) size += piece.length;
-  const head = `${size.toString(16)}\r\n`;
-  const tail = isLast ? `\r\n${lastChunk}` : "\r\n";
-  if (size <= oneWriteBytes) {
-    let text = head;
-    for (const piece of pieces) text += piece.toString("latin1");
-    return text + tail;
-  }
-  return Buffer.concat([Buffer.from(head, "latin1"), ...pieces, Buffer.from(tail, "latin1")]);
 }

@@ -14,6 +14,7 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
   readonly #context: EdgeContext;
   readonly #startedAtMs: number;
   readonly #onTunnel: (tunnel: Tunnel | null) => void;
+  readonly #onClose: () => void;
   #upstream: UpstreamConnection | null = null;
   #endpoint: Endpoint | null = null;
   #count: ((status: number) => void) | null = null;
@@ -34,8 +35,6 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
     socket.on("close", () => this.#abandon());
     this.#attempt();
   }
-
-  readonly #onClose: () => void;
 
   #attempt(): void {
     this.#isHeld = false;

@@ -56,11 +56,13 @@ export class Traffic {
   }
 
   read(): readonly TargetTraffic[] {
-    return [...this.#counters.values()].map(({ route, release, requests, errors, latency }) => ({
+    return [...this.#counters.values()].map(({ route, release, requests, errors, bytesIn, bytesOut, latency }) => ({
       route,
       release,
       requests,
       errors,
+      bytesIn,
+      bytesOut,
       latency: [...latency],
     }));
   }

@@ -132,3 +132,22 @@ function hexDigit(byte: number): number {
 
 /** What ends a chunked body. */
 export const lastChunk = "0\r\n\r\n";
+
+/**
+ * The pieces as one chunk, and the last chunk if that was all; null if there is nothing to send. Up to `oneWriteBytes` it is latin1 text, which
+ * leaves in one write with whatever comes before it.
+ */
+export function frameChunk(pieces: readonly Buffer[], isLast: boolean, oneWriteBytes: number): Buffer | string | null {
+  const [first] = pieces;
+  if (first === undefined) return isLast ? lastChunk : null;
+  let size = 0;
+  for (const piece of pieces) size += piece.length;
+  const head = `${size.toString(16)}\r\n`;
+  const tail = isLast ? `\r\n${lastChunk}` : "\r\n";
+  if (size <= oneWriteBytes) {
+    let text = head;
+    for (const piece of pieces) text += piece.toString("latin1");
+    return text + tail;
+  }
+  return Buffer.concat([Buffer.from(head, "latin1"), ...pieces, Buffer.from(tail, "latin1")]);
+}
