@@ -4,14 +4,16 @@ import type { Verb } from "../command.ts";
 /** Only its description: `bin/drover up` starts the agent without the command line in between, so that one process stays in the foreground. */
 export default {
   configure: (command) =>
-    command.addHelpText(
-      "after",
-      `
+    command
+      .option("--api <host:port>", "where the API listens (default: 127.0.0.1:7373)")
+      .option("--http <host:port>", "where apps are reached (default: 127.0.0.1:8080)")
+      .option("--apply <path>", "apply these manifests once it runs")
+      .addHelpText(
+        "after",
+        `
 Starts the agent, which starts the server and the edge. Ctrl-C or "drover down" stops everything, apps included, and keeps all state.
-
-What it prints first are the addresses: the API's (http://127.0.0.1:7373) and the one under which apps are reached
-(http://<app>.<space>.localhost:8080). Options go after "up"; "drover agent --help" lists them.`,
-    ),
+Apps are reached at http://<app>.<space>.localhost and the port of --http.`,
+      ),
   run() {
     throw new DroverError("USAGE", '"up" has to be the first word', { hint: 'Run "drover up", with options after it.' });
   },

@@ -1,5 +1,4 @@
-import { terminalText } from "#host/terminal-text.ts";
-import { cut, renderStyles } from "./style.ts";
+import { cut, escapeText, renderStyles } from "./style.ts";
 
 /** Where a command says things: the answer on stdout, all else on stderr. Every line is escaped here, so that no text can steer the terminal. */
 export interface Output {
@@ -48,7 +47,7 @@ export function createOutput({ stdout, stderr, environment, json }: OutputOption
 }
 
 export function printable(text: string, isColoured: boolean, columns = Number.POSITIVE_INFINITY): string {
-  return renderStyles(cut(terminalText(text), columns), isColoured);
+  return renderStyles(cut(escapeText(text), columns), isColoured);
 }
 
 /** JSON that is harmless on a terminal too: what JSON allows raw but a terminal may obey is escaped. */

@@ -1,3 +1,5 @@
+import { terminalText } from "#host/terminal-text.ts";
+
 /**
  * Styles are noncharacters of Unicode inside the text until it is printed, so that the printer can escape every line as a whole and no caller can
  * forget to. Outside text that contains them can at most colour itself.
@@ -21,6 +23,14 @@ const marks = /[\ufdd0-\ufdd8]/g;
 
 export function styled(style: Style, text: string): string {
   return text === "" ? "" : codes[style][0] + text + codes.reset[0];
+}
+
+/** The text with everything escaped but its styles. Piece by piece, so that plain ASCII between styles is passed through without a search. */
+export function escapeText(text: string): string {
+  return text
+    .split(/([\ufdd0-\ufdd8])/)
+    .map((piece) => (sgrByMark.has(piece) ? piece : terminalText(piece)))
+    .join("");
 }
 
 /** Turns styles into escape sequences, or drops them where there is no terminal to show them. */

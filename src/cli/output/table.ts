@@ -1,9 +1,8 @@
-import { terminalText } from "#host/terminal-text.ts";
-import { cut, styled, visibleLength } from "./style.ts";
+import { cut, escapeText, styled, visibleLength } from "./style.ts";
 
 /** Rows under a head, in columns; the last column is cut to what a terminal has left. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], columns: number | null): string[] {
-  const cells = [head, ...rows].map((row) => row.map((cell) => terminalText(cell)));
+  const cells = [head, ...rows].map((row) => row.map(escapeText));
   const widths = head.map((_, column) => Math.max(...cells.map((row) => visibleLength(row[column] ?? ""))));
   return cells.map((row, index) => {
     const padded = row.map((cell, column) =>
