@@ -16,10 +16,11 @@ const migrations: readonly ((database: DatabaseSync) => void)[] = [
 ];
 
 const META_TABLE = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID";
-// A rowid table: rows of 1 kB with their place as the rowid are appended to full leaf pages, without overflow pages.
+// A rowid table: rows of 1 kB with their place as the rowid are appended to full leaf pages, without overflow pages. The value comes last, so
+// that what a compaction reads is found without walking through it.
 const VERSIONS_TABLE =
-  "CREATE TABLE versions (place INTEGER PRIMARY KEY, key TEXT NOT NULL, value BLOB, create_revision INTEGER NOT NULL, " +
-  "version INTEGER NOT NULL, previous_place INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT";
+  "CREATE TABLE versions (place INTEGER PRIMARY KEY, key TEXT NOT NULL, create_revision INTEGER NOT NULL, version INTEGER NOT NULL, " +
+  "previous_place INTEGER NOT NULL, checksum INTEGER NOT NULL, value BLOB) STRICT";
 
 export const SCHEMA_VERSION = migrations.length;
 
