@@ -13,6 +13,8 @@ const maxMessageBytes = 2 ** 20;
 /** A terminal that says nothing for so long is told to close; nobody sits there. */
 const idleMs = 60 * 60_000;
 const pingEveryMs = 15_000;
+/** How long the other side may take to agree to the end. */
+const closeMs = 1_000;
 /** Bytes that may wait for a slow reader before the command is held back. */
 const maxWaitingBytes = 2 ** 20;
 
@@ -86,6 +88,8 @@ async function join(
     clearInterval(ping);
     signal.removeEventListener("abort", onAbort);
     command.destroy();
+    // A peer that does not answer the close would keep a stopping server waiting.
+    setTimeout(() => webSocket.terminate(), closeMs).unref();
   }
 }
 

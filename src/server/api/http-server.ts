@@ -27,6 +27,8 @@ const headersTimeoutMs = 10_000;
 const bodyTimeoutMs = 60_000;
 /** How long an idle connection is kept for the next request. */
 const keepAliveMs = 65_000;
+/** How long requests in flight may go on when the server stops: what they wait for is durable in milliseconds. */
+const closeGraceMs = 1_000;
 /** Open connections; beyond, new ones are closed at once so that the ones that are served stay fast. */
 const maxConnections = 10_000;
 /** Streams (watches, logs) open at once. Each costs a socket and a few kilobytes. */
@@ -111,7 +113,10 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     renewTls: (tls) => (app.server as unknown as TlsServer).setSecureContext({ ...tls, minVersion: "TLSv1.3" }),
     close: async () => {
       stopping.abort(new Error("the server stops"));
+      // Idle connections are closed at once; one that never asked anything does not count as idle.
+      const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
       await app.close();
+      clearTimeout(cut);
     },
   };
 }
@@ -324,10 +329,7 @@ async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, o
   } catch (error) {
     const body = toErrorBody(error);
     if (body.code === "INTERNAL") options.log.error("upgrade failed", errorFields(error));
-    const text = JSON.stringify(body);
-    socket.end(
-      `HTTP/1.1 ${errorCodes[body.code].status} ${body.code}\r\ncontent-type: application/json\r\ncache-control: no-store\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
-    );
+    refuseOnSocket(socket, `${errorCodes[body.code].status} ${body.code}`, JSON.stringify(body));
   }
 }
 
@@ -349,9 +351,13 @@ function clientErrorHandler(error: Error & { code?: string }, socket: Duplex): v
     : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
       ? "408 Request Timeout"
       : "400 Bad Request";
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncache-control: no-store\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  refuseOnSocket(socket, status, body);
+}
+
+/** An answer where there is no response object; then the connection is over, whether or not the other side agrees. */
+function refuseOnSocket(socket: Duplex, status: string, body: string): void {
+  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncache-control: no-store\r\n`;
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`, () => socket.destroy());
 }
 
 function requestIdOf(request: IncomingMessage): string | null {
