@@ -25,6 +25,12 @@ export interface Terminal {
   readonly error: NodeJS.WriteStream;
 }
 
+export interface Catalogue {
+  readonly names: readonly string[];
+  /** A command with its arguments and options; null if there is none of that name. */
+  describe(name: string): Promise<Command | null>;
+}
+
 /** What a command works with. Made once by `main.ts`. */
 export interface Session {
   readonly api: Api;
@@ -40,6 +46,8 @@ export interface Session {
   readonly terminal: Terminal;
   /** Texts of the manifests that were read, by name, so that errors can show the line. */
   readonly sources: Map<string, string>;
+  /** What `drover` itself offers, for completion. */
+  readonly catalogue: Catalogue;
 }
 
 export interface Call<Options> {

@@ -6,7 +6,7 @@ import { createInterrupts, interruptedExit } from "./interrupts.ts";
 import { reportError } from "./output/error-report.ts";
 import { createOutput, hasColour, printable, toJson } from "./output/output.ts";
 import { createProgress } from "./output/progress.ts";
-import { parseCommandLine, wantsJson } from "./program.ts";
+import { commandNames, describeCommand, parseCommandLine, wantsJson } from "./program.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   const { env: environment, stdout, stderr } = process;
@@ -50,6 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
         error: stderr,
       },
       sources,
+      catalogue: { names: commandNames, describe: describeCommand },
     };
     return (await verb.run(session, call)) ?? 0;
   } catch (error) {

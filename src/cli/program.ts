@@ -29,7 +29,7 @@ export async function parseCommandLine(
   const args = helpAsOption(argv);
   const name = commandName(args);
   const entry = name === null || !Object.hasOwn(commandTable, name) ? undefined : commandTable[name];
-  if (name !== null && entry === undefined) throw unknownCommand(name, Object.keys(commandTable), "drover help");
+  if (name !== null && entry === undefined) throw unknownCommand(name);
 
   const parsed: Parsed = { text: "" };
   const program = createProgram(parsed);
@@ -59,7 +59,10 @@ export function wantsJson(argv: readonly string[]): boolean {
   return argv.slice(0, end === -1 ? undefined : end).includes("--json");
 }
 
-/** The command itself, as `drover help ps` and `drover completion` describe it. */
+/** Names of the commands that people are told of. */
+export const commandNames: readonly string[] = Object.keys(commandTable).filter((name) => commandTable[name]?.hidden !== true);
+
+/** The command itself, with its arguments and options. */
 export async function describeCommand(name: string): Promise<Command | null> {
   const entry = Object.hasOwn(commandTable, name) ? commandTable[name] : undefined;
   if (entry === undefined) return null;
@@ -163,13 +166,10 @@ function commandName(args: readonly string[]): string | null {
   return null;
 }
 
-function unknownCommand(name: string, known: readonly string[], help: string): DroverError {
-  const near = nearest(
-    name,
-    known.filter((other) => !other.startsWith("_")),
-  );
+function unknownCommand(name: string): DroverError {
+  const near = nearest(name, commandNames);
   return new DroverError("USAGE", `there is no command "${name}"`, {
-    hint: near === null ? `Run "${help}" for the list.` : `Did you mean "${near}"? "${help}" has the list.`,
+    hint: near === null ? 'Run "drover help" for the list.' : `Did you mean "${near}"? "drover help" has the list.`,
   });
 }
 

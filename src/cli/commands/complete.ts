@@ -3,8 +3,6 @@ import type { AppSummary, InstanceView, ReleaseView, SpaceView } from "#model/ap
 import { apiPath } from "../api/client.ts";
 import { appReference, defaultSpace } from "../arguments.ts";
 import type { Session, Verb } from "../command.ts";
-import { commandTable } from "../command-table.ts";
-import { describeCommand } from "../program.ts";
 
 /** A person waits at every Tab; a server that takes longer has nothing to offer. */
 const answerWithinMs = 400;
@@ -21,9 +19,10 @@ export default {
 
 async function offered(session: Session, before: readonly string[], typed: string): Promise<readonly string[]> {
   const [name, ...rest] = before;
-  if (name === undefined) return [...Object.keys(commandTable).filter((other) => commandTable[other]?.hidden !== true), "help"];
-  if (name === "help") return Object.keys(commandTable).filter((other) => commandTable[other]?.hidden !== true);
-  let command: Command | null = await describeCommand(name);
+  const { names, describe } = session.catalogue;
+  if (name === undefined) return [...names, "help"];
+  if (name === "help") return names;
+  let command: Command | null = await describe(name);
   if (command === null) return [];
   const words = [...rest];
   if (command.commands.length > 0) {
