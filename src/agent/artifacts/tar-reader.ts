@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { addAbortSignal, pipeline, Readable as ReadableStream } from "node:stream";
+import { pipeline, Readable as ReadableStream } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { blockBytes } from "#host/tar-entry.ts";
 import { DroverError } from "#model/errors.ts";
@@ -37,11 +37,18 @@ const overheadBytes = 8 * 1024;
  * @throws {DroverError} ARCHIVE_INVALID when it is no archive, is cut short or goes over `limits`; ARCHIVE_UNSAFE for sparse files.
  */
 export async function* readTar(source: Readable, limits: ArchiveLimits, signal: AbortSignal): AsyncGenerator<TarEntry, void, void> {
-  const bytes = new ByteReader(await unpacked(source, limits, signal), limits.contentBytes + limits.files * overheadBytes + 2 ** 20);
+  signal.throwIfAborted();
+  const stop = () => source.destroy(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
   try {
-    yield* readEntries(bytes, limits, signal);
+    const bytes = new ByteReader(await unpacked(source, limits), limits.contentBytes + limits.files * overheadBytes + 2 ** 20);
+    try {
+      yield* readEntries(bytes, limits, signal);
+    } finally {
+      await bytes.close();
+    }
   } finally {
-    await bytes.close();
+    signal.removeEventListener("abort", stop);
   }
 }
 
@@ -98,8 +105,8 @@ export function overLimit(what: string): DroverError {
 }
 
 /** The bytes of the tar itself. Gzip is known by its first two bytes. */
-async function unpacked(source: Readable, limits: ArchiveLimits, signal: AbortSignal): Promise<AsyncIterator<Buffer>> {
-  const counted = countBytes(addAbortSignal(signal, source), limits.archiveBytes)[Symbol.asyncIterator]();
+async function unpacked(source: Readable, limits: ArchiveLimits): Promise<AsyncIterator<Buffer>> {
+  const counted = countBytes(source, limits.archiveBytes)[Symbol.asyncIterator]();
   const first: Buffer[] = [];
   for (let have = 0; have < 2; ) {
     const next = await counted.next();

@@ -38,9 +38,10 @@ async function openAll(t: TestContext, space?: BuilderOptions["space"]) {
     clock: systemClock,
     log,
   });
-  const build = async (files: Readonly<Record<string, string>>, options: Partial<BuildOptions> = {}, until: AbortSignal = signal) => {
+  const build = async (files: Readonly<Record<string, string>>, options: Partial<BuildOptions> = {}) => {
     const progress: BuildProgress[] = [];
-    for await (const one of builder.build({ ...usual, ...options }, Readable.from([await archive(root, files)]), until)) progress.push(one);
+    for await (const one of builder.build({ ...usual, ...options }, Readable.from([await archive(root, files)]), signal))
+      progress.push(one);
     return progress;
   };
   return { root, folder, artifacts, builder, build };
@@ -165,13 +166,15 @@ test("a build that hangs is ended at its time limit with everything that it star
 });
 
 test("a build whose caller goes away is ended", async (t) => {
-  const { build, folder } = await openAll(t);
+  const { builder, folder, root } = await openAll(t);
   const abort = new AbortController();
-  const run = "echo started; sleep 4824";
-  const building = build({ "index.html": "x" }, { run }, AbortSignal.any([abort.signal, signal]));
-  const poll = setInterval(async () => (await processesWith("sleep\u00004824")).length > 0 && abort.abort(new Error("gone")), 20);
-  t.after(() => clearInterval(poll));
-  assert.equal((await building).at(-1)?.kind, "failed");
+  const source = Readable.from([await archive(root, { "index.html": "x" })]);
+  let last: BuildProgress | null = null;
+  for await (const one of builder.build({ ...usual, run: "echo started; sleep 4824" }, source, abort.signal)) {
+    if (one.kind === "output") abort.abort(new Error("gone"));
+    last = one;
+  }
+  assert.equal(last?.kind, "failed");
   assert.deepEqual(await processesWith("sleep\u00004824"), []);
   assert.deepEqual(await readdir(folder), []);
 });

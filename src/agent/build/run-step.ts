@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
@@ -43,7 +43,7 @@ export async function runStep(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const { folder, environment, user, confine, memoryBytes } = surroundings;
+  const { folder, environment, user } = surroundings;
   // The prologue waits for its end of input before it starts the program, so that the program never runs unconfined.
   const prologue = 'ulimit -c 0; ulimit -f "$1"; shift; read -r confined; exec "$@" < /dev/null';
   // A little more than all may have together, so that whoever runs into it is over that limit too.
@@ -57,8 +57,9 @@ export async function runStep(
   });
   const exited = once(child, "exit");
   const output = new OutputLines(print);
-  await once(child, "spawn");
-  const confinement = await confine(child.pid as number, environment["DROVER_BUILD"] as string, { memoryBytes, processes: mostProcesses });
+  // Both fail when it cannot be started, and a race hears both.
+  await Promise.race([once(child, "spawn"), exited]);
+  const confinement = await confineOrEnd(child, surroundings);
   const over = new AbortController();
   const ended = AbortSignal.any([signal, over.signal]);
   const reading = Promise.all([output.read(child.stdout), output.read(child.stderr)]);
@@ -98,6 +99,16 @@ export async function runStep(
       details: { command: step.argv, exitCode: code, signal: killedBy, lines: output.last },
     },
   );
+}
+
+/** A process that cannot be held is not let go on. */
+async function confineOrEnd(child: ChildProcess, { confine, environment, memoryBytes }: StepSurroundings): Promise<Confinement> {
+  try {
+    return await confine(child.pid as number, environment["DROVER_BUILD"] as string, { memoryBytes, processes: mostProcesses });
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<null> {

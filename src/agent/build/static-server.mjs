@@ -46,7 +46,7 @@ const notServed = new Set(["Procfile", "drover.yaml", "drover.yml", "package.jso
 function partsOf(url) {
   let path;
   try {
-    path = decodeURIComponent(new URL(url, "http://site").pathname);
+    path = decodeURIComponent(new URL(`http://site${url}`).pathname);
   } catch {
     return null; // No URL, or escapes that are none.
   }
@@ -107,7 +107,7 @@ async function answer(request, response) {
   const parts = partsOf(request.url);
   const found = parts === null ? { file: null } : await find(parts);
   if (found.redirect) {
-    const { pathname, search } = new URL(request.url, "http://site");
+    const { pathname, search } = new URL(`http://site${request.url}`);
     return say(response, 308, "", { location: `${pathname}/${search}` });
   }
   const missing = found.file === null || found.file === "folder";
