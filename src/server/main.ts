@@ -39,6 +39,8 @@ const stopMs = 5_000;
 async function main(): Promise<void> {
   // Whatever the server writes is its own: keys and secrets lie among it.
   process.umask(0o077);
+  // Whoever reads the log may go away (and lose what is told meanwhile); the server goes on.
+  process.stderr.on("error", () => undefined);
   const options = readServerOptions(process.argv.slice(2));
   const log = createLog({
     print: (line) => process.stderr.write(line),

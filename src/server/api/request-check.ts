@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { DroverError } from "#model/errors.ts";
-import { appName, processName, spaceName, variableName } from "#model/names.ts";
+import { appName, processName, spaceName, variableName } from "#model/name-schemas.ts";
 
 /** What the named parts of paths must be. Parts that are not here are free text, checked by their route. */
 const paramSchemas: Readonly<Record<string, z.ZodType>> = { space: spaceName, app: appName, process: processName, name: variableName };

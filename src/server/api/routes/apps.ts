@@ -15,7 +15,8 @@ import {
 } from "#model/api.ts";
 import type { Release } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
-import { type AppName, type InstanceId, type SpaceName, spaceName } from "#model/names.ts";
+import { spaceName } from "#model/name-schemas.ts";
+import type { AppName, InstanceId, SpaceName } from "#model/names.ts";
 import { objects } from "../../objects/objects.ts";
 import {
   type AppCall,

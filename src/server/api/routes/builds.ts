@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type BuildProgress, buildLimits } from "#model/build.ts";
-import { appName, spaceName } from "#model/names.ts";
+import { appName, spaceName } from "#model/name-schemas.ts";
 import { parseDurationMs, parseSizeBytes } from "#model/quantities.ts";
 import { recordArtifact } from "../../operations/artifacts.ts";
 import { flag, wholeNumber } from "../query.ts";

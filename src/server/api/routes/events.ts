@@ -2,7 +2,7 @@ import { z } from "zod";
 import { event } from "#model/api.ts";
 import type { DroverEvent } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
-import { appName, spaceName } from "#model/names.ts";
+import { appName, spaceName } from "#model/name-schemas.ts";
 import { wholeNumber } from "../query.ts";
 import { type Route, route, type SentEvent } from "../route.ts";
 import type { Services } from "../services.ts";

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { logLine } from "#model/api.ts";
-import { type AppName, type InstanceId, processName, type SpaceName } from "#model/names.ts";
+import { processName } from "#model/name-schemas.ts";
+import type { AppName, InstanceId, SpaceName } from "#model/names.ts";
 import type { LogQuery } from "#model/workload.ts";
 import { requireApp } from "../../operations/app-operations.ts";
 import { requireSpace } from "../../operations/space-operations.ts";

@@ -151,7 +151,7 @@ test("events are told as they happen, and a reader that comes back misses none",
   const watching = await stream;
   await api.call("POST", "/v1/spaces/default/apps/a/start", {});
   const [started] = await readEvents(watching, 1);
-  assert.equal((started?.data as { kind: string }).kind, "app.started");
+  assert.equal((started?.data as { kind: string } | undefined)?.kind, "app.started");
   await api.call("POST", "/v1/spaces/default/apps/a/restart", {});
   await api.call("POST", "/v1/spaces/default/apps/a/stop", {});
   const resumed = await api.fetch("GET", "/v1/events/watch?space=default&app=a", { headers: { "last-event-id": String(started?.id) } });
