@@ -1,9 +1,10 @@
 import type { Server, Socket } from "node:net";
 import { DroverError, toErrorBody } from "#model/errors.ts";
-import { type Fence, type LinkHello, type LinkIdentity, linkHello, linkVersion } from "#model/link.ts";
+import { type Fence, type LinkHello, type LinkIdentity, linkVersion } from "#model/link.ts";
 import type { Log } from "#model/log.ts";
 import type { MachineId } from "#model/names.ts";
 import { Link } from "./caller.ts";
+import { parseHello } from "./greetings.ts";
 import { readGreeting } from "./handshake.ts";
 
 export interface AcceptOptions {
@@ -19,7 +20,7 @@ export interface AcceptOptions {
 export function acceptLinks({ listener, installation, fence, log, onLink }: AcceptOptions, signal: AbortSignal): void {
   const greet = async (socket: Socket) => {
     try {
-      const hello = parseHello(await readGreeting(socket, signal));
+      const hello = readHello(await readGreeting(socket, signal));
       checkHello(hello, installation);
       socket.write(`${JSON.stringify({ drover: "welcome", version: linkVersion, installation, fence })}\n`);
       const identity: LinkIdentity = { role: hello.role, machine: hello.machine as MachineId };
@@ -38,9 +39,9 @@ export function acceptLinks({ listener, installation, fence, log, onLink }: Acce
   signal.addEventListener("abort", () => listener.off("connection", onConnection), { once: true });
 }
 
-function parseHello(value: unknown): LinkHello {
-  const hello = linkHello.safeParse(value);
-  if (hello.success) return hello.data;
+function readHello(value: unknown): LinkHello {
+  const hello = parseHello(value);
+  if (hello !== null) return hello;
   throw new DroverError("REQUEST_INVALID", "the greeting of an agent or edge does not fit", {
     hint: "Only Drover's agents and edges may dial this address.",
   });

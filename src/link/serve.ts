@@ -2,8 +2,9 @@ import http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Clock } from "#model/clock.ts";
 import { DroverError, errorCodes, fromErrorBody, toErrorBody } from "#model/errors.ts";
-import { type Fence, type LinkHello, linkVersion, linkWelcome } from "#model/link.ts";
+import { type Fence, type LinkHello, linkVersion } from "#model/link.ts";
 import type { Log } from "#model/log.ts";
+import { parseWelcome } from "./greetings.ts";
 import { readGreeting } from "./handshake.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { writeJsonLines } from "./ndjson.ts";
@@ -76,7 +77,8 @@ async function serveOnce(options: ServeLinkOptions, signal: AbortSignal): Promis
   socket.on("error", onError);
   try {
     socket.write(`${JSON.stringify({ drover: "link", version: linkVersion, ...hello() } satisfies LinkHello)}\n`);
-    const welcome = linkWelcome.parse(await readGreeting(socket, signal));
+    const welcome = parseWelcome(await readGreeting(socket, signal));
+    if (welcome === null) throw new Error("the answer to the greeting does not fit");
     if (welcome.drover === "refused") throw fromErrorBody(welcome);
     await admit(welcome);
     const session = http2.performServerHandshake(socket, { settings: { initialWindowSize: 2 ** 20, maxConcurrentStreams: 1_000 } });

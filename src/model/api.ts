@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { appName, digest, processName, spaceName, variableName } from "./names.ts";
+import { appName, digest, processName, spaceName, variableName } from "./name-schemas.ts";
 
 /**
  * The bodies of the HTTP API under `/v1`. The server validates with them, OpenAPI is generated from them, and the CLI takes its types from them.

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { MachineId } from "./names.ts";
 
 /**
@@ -9,26 +8,25 @@ import type { MachineId } from "./names.ts";
 /** Raised when either side of the link changes in a way the other would notice. Peers one apart understand each other. */
 export const linkVersion = 1;
 
-export const linkHello = z.strictObject({
-  drover: z.literal("link"),
-  version: z.int(),
-  role: z.enum(["agent", "edge"]),
+export interface LinkHello {
+  readonly drover: "link";
+  readonly version: number;
+  readonly role: "agent" | "edge";
   /** Machine for agents, and for edges too: one of each role a machine. */
-  machine: z.string().max(64),
+  readonly machine: string;
   /** Installation it belongs to; null on its very first contact. */
-  installation: z.string().max(64).nullable(),
-});
-export type LinkHello = z.infer<typeof linkHello>;
+  readonly installation: string | null;
+}
 
 /** Orders carry a fence: receivers refuse a server whose `(epoch, term)` is lower than the highest that they have seen. */
-export const fence = z.strictObject({ epoch: z.int().nonnegative(), term: z.int().nonnegative() });
-export type Fence = z.infer<typeof fence>;
+export interface Fence {
+  readonly epoch: number;
+  readonly term: number;
+}
 
-export const linkWelcome = z.union([
-  z.strictObject({ drover: z.literal("welcome"), version: z.int(), installation: z.string().max(64), fence }),
-  z.strictObject({ drover: z.literal("refused"), code: z.string(), message: z.string(), hint: z.string() }),
-]);
-export type LinkWelcome = z.infer<typeof linkWelcome>;
+export type LinkWelcome =
+  | { readonly drover: "welcome"; readonly version: number; readonly installation: string; readonly fence: Fence }
+  | { readonly drover: "refused"; readonly code: string; readonly message: string; readonly hint: string };
 
 export function isFenceLower(fence: Fence, than: Fence): boolean {
   return fence.epoch < than.epoch || (fence.epoch === than.epoch && fence.term < than.term);

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { appName, namePattern, processName, spaceName, variableName } from "./names.ts";
-import { duration, share, size } from "./quantities.ts";
+import { appName, processName, spaceName, variableName } from "./name-schemas.ts";
+import { namePattern } from "./names.ts";
+import { duration, share, size } from "./quantity-schemas.ts";
 
 /**
  * The manifest: what a person writes. These schemas are the one source of validation, types, the JSON Schema for editors and the reference.

@@ -1,25 +1,12 @@
-import { z } from "zod";
-
 /** A DNS label (RFC 1123): what every name that a person gives must be, because names become host names and folder names. */
 export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 
-const label = (what: string) =>
-  z.string().regex(namePattern, `a ${what} name: 1 to 40 of a-z, 0-9 and "-", starting and ending with a letter or digit`);
-
-export const spaceName = label("space").brand("SpaceName");
-export const appName = label("app").brand("AppName");
-export const processName = label("process").brand("ProcessName");
-/** Environment and secret names, as POSIX allows them. */
-export const variableName = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "a variable name: letters, digits and _, not starting with a digit");
-
-export type SpaceName = z.infer<typeof spaceName>;
-export type AppName = z.infer<typeof appName>;
-export type ProcessName = z.infer<typeof processName>;
-
 declare const brand: unique symbol;
 type Id<Name extends string> = string & { readonly [brand]: Name };
+
+export type SpaceName = Id<"SpaceName">;
+export type AppName = Id<"AppName">;
+export type ProcessName = Id<"ProcessName">;
 
 /** `space/app`. */
 export type AppId = Id<"AppId">;
@@ -33,10 +20,10 @@ export type MachineId = Id<"MachineId">;
 export type Digest = Id<"Digest">;
 
 export const digestPattern = /^sha256:[0-9a-f]{64}$/;
-export const digest = z
-  .string()
-  .regex(digestPattern, "sha256: and 64 hex digits")
-  .transform((text) => text as Digest);
+
+export function isDigest(text: string): text is Digest {
+  return digestPattern.test(text);
+}
 
 /** Process under which a release's `before` command runs. No person can give a process this name, because it is no DNS label. */
 export const beforeProcess = "_before" as ProcessName;

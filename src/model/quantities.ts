@@ -1,5 +1,3 @@
-import { z } from "zod";
-
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const sizeUnits: Readonly<Record<string, number>> = {
   B: 1,
@@ -61,22 +59,3 @@ export function formatSize(bytes: number): string {
   }
   return `${Number(value.toFixed(1))}${units[unit]}`;
 }
-
-const parsed = (parse: (text: string) => number | null, wanted: string, unit: string, pattern: string) =>
-  z
-    .string(wanted)
-    .refine((text) => parse(text) !== null, wanted)
-    .transform((text) => parse(text) as number)
-    .meta({ description: wanted, unit, pattern });
-
-/** Manifest text such as `30s`; milliseconds inside. */
-export const duration = parsed(parseDurationMs, "a duration with its unit: 500ms, 30s, 5m, 2h or 1d", "ms", "^\\d+(\\.\\d+)?(ms|s|m|h|d)$");
-/** Manifest text such as `256MiB`; bytes inside. */
-export const size = parsed(
-  parseSizeBytes,
-  "a size with its unit: 64MiB, 1GiB or 500MB",
-  "bytes",
-  "^\\d+(\\.\\d+)?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
-);
-/** Manifest text such as `25%`; a number from 0 to 1 inside. */
-export const share = parsed(parseShare, "a share from 0% to 100%", "share", "^\\d{1,3}(\\.\\d+)?%$");

@@ -1,7 +1,8 @@
 import { pipeline } from "node:stream/promises";
 import type { LinkCall, LinkRoutes } from "#link/serve.ts";
 import { DroverError } from "#model/errors.ts";
-import { type Digest, digest as digestSchema } from "#model/names.ts";
+import type { Digest } from "#model/names.ts";
+import { digest as digestSchema } from "#model/name-schemas.ts";
 import type { ArtifactStore } from "./store.ts";
 
 /** What the agent serves about artifacts; the table is in `model/link.ts`. */

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
 import type { Clock } from "#model/clock.ts";
-import { type Digest, digest } from "#model/names.ts";
+import { digest } from "#model/name-schemas.ts";
+import type { Digest } from "#model/names.ts";
 
 /** Builds remembered: some tens for each of a hundred apps. */
 const mostEntries = 5_000;

@@ -1,0 +1,31 @@
+import type { Fence, LinkHello, LinkWelcome } from "#model/link.ts";
+
+/** Checked by hand, because agents and edges would otherwise load the schema library for these few keys alone. */
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+const isText = (value: unknown, longest: number): value is string => typeof value === "string" && value.length <= longest;
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** What a dialler said, or null if that is no hello. */
+export function parseHello(value: unknown): LinkHello | null {
+  if (!isRecord(value) || value["drover"] !== "link") return null;
+  const { version, role, machine, installation } = value;
+  if (!isCount(version) || (role !== "agent" && role !== "edge") || !isText(machine, 64)) return null;
+  if (installation !== null && !isText(installation, 64)) return null;
+  return { drover: "link", version, role, machine, installation };
+}
+
+/** What the server said, or null if that is no welcome and no refusal. */
+export function parseWelcome(value: unknown): LinkWelcome | null {
+  if (!isRecord(value)) return null;
+  const { drover, version, installation, fence, code, message, hint } = value;
+  if (drover === "welcome" && isCount(version) && isText(installation, 64) && isFence(fence)) {
+    return { drover, version, installation, fence: { epoch: fence.epoch, term: fence.term } };
+  }
+  if (drover === "refused" && isText(code, 64) && isText(message, 4_096) && isText(hint, 4_096)) return { drover, code, message, hint };
+  return null;
+}
+
+function isFence(value: unknown): value is Fence {
+  return isRecord(value) && isCount(value["epoch"]) && isCount(value["term"]);
+}
