@@ -114,18 +114,18 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
 function allRoutes({ home, environment, isRoot, clock, log }: AgentParts, engine: LocalEngine, artifacts: ArtifactStore): LinkRoutes {
   // Builds and commands are rare, and what they need is large: it is loaded when the first one comes.
   const builds = lazy(async () => {
-    const [{ openBuilder }, { buildRoutes }, { buildEnvironment }, { confineByProc }] = await Promise.all([
+    const [{ openBuilder }, { buildRoutes }, { buildEnvironment }, { confineByCgroup }] = await Promise.all([
       import("./build/builder.ts"),
       import("./build/routes.ts"),
       import("./build/environment.ts"),
-      import("./build/confinement.ts"),
+      import("./build/confine-by-cgroup.ts"),
     ]);
     const builder = await openBuilder({
       folder: join(home.agent, "builds"),
       artifacts,
       environment: buildEnvironment(environment, isRoot),
       firstUid: isRoot ? firstBuildUid : null,
-      confine: confineByProc,
+      confine: confineByCgroup(engine.cgroups),
       clock,
       log,
     });

@@ -11,7 +11,9 @@ import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { ErrorBody } from "#model/errors.ts";
 import { launchEnvironment } from "../artifacts/launch.ts";
 import { openArtifactStore } from "../artifacts/store.ts";
+import { openCgroups } from "../engines/local/cgroups.ts";
 import { type BuilderOptions, openBuilder } from "./builder.ts";
+import { confineByCgroup } from "./confine-by-cgroup.ts";
 import { confineByProc } from "./confinement.ts";
 import { buildEnvironment } from "./environment.ts";
 
@@ -19,7 +21,7 @@ const { signal } = new AbortController();
 const isRoot = process.geteuid?.() === 0;
 const usual: BuildOptions = { space: "test", app: "app", run: null, timeoutMs: 60_000, memoryBytes: 2 ** 30 };
 
-async function openAll(t: TestContext, space?: BuilderOptions["space"]) {
+async function openAll(t: TestContext, space?: BuilderOptions["space"], confine = confineByProc) {
   const root = await mkdtemp(join(tmpdir(), "drover-build-"));
   t.after(() => rm(root, { recursive: true, force: true }));
   // As Drover's home: to be passed through by the users that builds run as.
@@ -34,7 +36,7 @@ async function openAll(t: TestContext, space?: BuilderOptions["space"]) {
     environment,
     firstUid: isRoot ? 39_000 : null,
     ...(space === undefined ? {} : { space }),
-    confine: confineByProc,
+    confine,
     clock: systemClock,
     log,
   });
@@ -285,6 +287,17 @@ test("a Go module becomes its program", async (t) => {
   const result = resultOf(await build(files));
   assert.deepEqual([result.kind, result.processes], ["go", { web: "./.drover/bin/web" }]);
   assert.ok((await readdir(join(artifacts.folder(result.artifact), ".drover", "bin"))).includes("web"));
+});
+
+test("a build held by a control group is ended when the kernel finds it over its memory limit", async (t) => {
+  const cgroups = await openCgroups(`test-${process.pid}`, createLog({ print: () => {}, nowMs: () => 0 }));
+  if (cgroups.support.limits.memory === null) return t.skip(cgroups.support.why);
+  const { build } = await openAll(t, undefined, confineByCgroup(cgroups));
+  const run = "(setsid sleep 4826 &); node -e 'Buffer.alloc(400e6, 1)'; exit 1";
+  const error = errorOf(await build({ "index.html": "x" }, { run, memoryBytes: 150e6 }));
+  assert.deepEqual([error.code, /memory/.test(error.message)], ["BUILD_LIMIT", true]);
+  assert.deepEqual(await processesWith("sleep\u00004826"), []);
+  assert.deepEqual(await cgroups.list(), []);
 });
 
 function hasTool(name: string): boolean {

@@ -8,7 +8,7 @@ import type { Log } from "#model/log.ts";
 import { type Digest, type InstanceId, type MachineId, newInstanceId, parseWorkloadId, type WorkloadId } from "#model/names.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, Reason, StopRules, Workload, WorkloadStatus } from "#model/workload.ts";
 import type { Engine, ExecSession } from "../engine.ts";
-import { openCgroups } from "./cgroups.ts";
+import { type Cgroups, openCgroups } from "./cgroups.ts";
 import { type ChangeFeed, createChangeFeed } from "./change-feed.ts";
 import { type HeldInstance, newHeldInstance, toInstance } from "./held-instance.ts";
 import { createInstanceLife, type InstanceLife } from "./instance-life.ts";
@@ -210,6 +210,11 @@ export class LocalEngine implements Engine {
   /** An artifact has arrived, or went: workloads that wait for one are planned again. */
   artifactsChanged(): void {
     for (const workload of this.#workloads.values()) if (workload.reason !== null) this.#wake(workload.id);
+  }
+
+  /** For builds, which are held like instances. */
+  get cgroups(): Cgroups {
+    return this.#machinery.cgroups;
   }
 
   /** Whether an order names this artifact. */
