@@ -101,10 +101,16 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
 
   const probe = async (held: HeldInstance, workload: Workload, run: Run) => {
     const until = AbortSignal.any([signal, run.stop.signal]);
-    const pids = async () => [run.process.main.pid, ...(await run.group.pids())];
     const runCommand = (command: string, timeoutMs: number, stop: AbortSignal) =>
       runCommandProbe({ machinery, held, workload, command, timeoutMs, clock }, stop);
-    const lookOptions = { port: held.port, listeners: machinery.listeners, pids, runCommand, clock };
+    const lookOptions = {
+      port: held.port,
+      listeners: machinery.listeners,
+      mainPid: run.process.main.pid,
+      pids: run.group.pids,
+      runCommand,
+      clock,
+    };
     const ready = createLook(workload.ready, lookOptions);
     const alive = workload.alive === null ? null : createLook(workload.alive, lookOptions);
     await runProber(

@@ -7,11 +7,14 @@ import { describeOwner, type Listener, type ListenerTable, socketInodes } from "
 const loopback = "127.0.0.1";
 /** Until then "does not listen yet" is all there is to say; after it, it is worth looking where it listens instead. */
 const diagnoseAfterMs = 1_000;
+/** How often that is looked up: it reads every open file of the instance. */
+const diagnoseEveryMs = 1_000;
 
 export interface LookOptions {
   readonly port: number | null;
   readonly listeners: ListenerTable;
-  /** The instance's processes, the main one first. */
+  readonly mainPid: number;
+  /** All processes of the instance. */
   readonly pids: () => Promise<readonly number[]>;
   readonly runCommand: (command: string, timeoutMs: number, signal: AbortSignal) => Promise<Reason | null>;
   readonly clock: Clock;
@@ -49,9 +52,19 @@ export function createLook(probe: Probe | null, options: LookOptions): Look {
  * Whether the instance itself listens on `port`. Read from the kernel's tables: that costs one file for all instances that start together, no
  * connection attempts, and tells the instance from a stranger that happens to have the port.
  */
-function createListenLook(port: number, { listeners, pids, clock }: LookOptions): Look {
-  const since = clock.monotonicMs();
+function createListenLook(port: number, { listeners, mainPid, pids, clock }: LookOptions): Look {
+  let diagnoseAtMs = clock.monotonicMs() + diagnoseAfterMs;
+  let diagnosis: Reason = { code: "NOT_LISTENING", message: `does not listen on $PORT ${port} yet` };
   let verified: string | null = null;
+  /** Almost always the main process listens; its children are asked only if it does not. */
+  const findOwn = async (candidates: readonly Listener[]) => {
+    for (const find of [async () => [mainPid], pids]) {
+      const own = await socketInodes(await find());
+      const mine = candidates.find(({ inode }) => own.has(inode));
+      if (mine !== undefined) return mine;
+    }
+    return null;
+  };
   return async (signal) => {
     const table = await listeners.read();
     if (table === null) return connectLook(port, signal);
@@ -59,13 +72,17 @@ function createListenLook(port: number, { listeners, pids, clock }: LookOptions)
     const reachable = here.filter((listener) => listener.reachable);
     if (reachable.some(({ inode }) => inode === verified)) return null;
     if (reachable.length === 0) {
-      if (clock.monotonicMs() - since < diagnoseAfterMs) return { code: "NOT_LISTENING", message: `does not listen on $PORT ${port} yet` };
-      return { code: "NOT_LISTENING", message: await whereInstead(port, table, here, await socketInodes(await pids())) };
+      if (clock.monotonicMs() >= diagnoseAtMs) {
+        diagnoseAtMs = clock.monotonicMs() + diagnoseEveryMs;
+        diagnosis = { code: "NOT_LISTENING", message: await whereInstead(port, table, here, await socketInodes(await pids())) };
+      }
+      return diagnosis;
     }
-    const own = await socketInodes(await pids());
-    const mine = reachable.find(({ inode }) => own.has(inode));
-    if (mine === undefined) {
-      const owner = (await describeOwner(reachable[0]?.inode ?? "")) ?? "another process";
+    const mine = await findOwn(reachable);
+    if (mine === null) {
+      const owner = await describeOwner(reachable[0]?.inode ?? "");
+      // It may be of the instance itself and have ended since the table was read: only a stranger that is there is one.
+      if (owner === null) return { code: "NOT_LISTENING", message: `port ${port} is held by a process that cannot be looked at` };
       return { code: "PORT_TAKEN", message: `port ${port} is held by ${owner}` };
     }
     verified = mine.inode;

@@ -21,22 +21,37 @@ export async function openUsers(file: string, folder: string, isRoot: boolean): 
   if (!isRoot) return shared("apps run as the user that runs Drover: only root can give each its own");
   if (obstacle !== null) return shared(`apps run as the user that runs Drover: other users cannot pass through ${obstacle}`);
   const uids = new Map<AppId, number>(Object.entries(JSON.parse((await readTextIfThere(file)) ?? "{}")) as [AppId, number][]);
-  let saving: Promise<void> = Promise.resolve();
+  const write = () => writeFileAtomic(file, JSON.stringify(Object.fromEntries(uids)));
+  let writing: Promise<void> = Promise.resolve();
+  let next: Promise<void> | null = null;
+  /** Apps that come while one write is under way share the next: a space of many apps is one or two writes, not one for each. */
+  const save = (): Promise<void> => {
+    next ??= writing
+      .catch(() => {})
+      .then(() => {
+        next = null;
+        writing = write();
+        return writing;
+      });
+    return next;
+  };
+  const saved = new Map<AppId, Promise<void>>();
   return {
     isolation: { holds: true, how: `each app has a user of its own, from ${firstUid} on` },
     uidOf: async (app) => {
       const known = uids.get(app);
+      const uid = known ?? nextUid(new Set(uids.values()));
       if (known === undefined) {
-        const uid = nextUid(new Set(uids.values()));
         uids.set(app, uid);
-        const write = () => writeFileAtomic(file, JSON.stringify(Object.fromEntries(uids)));
-        saving = saving.then(write, write);
-        // Its files will belong to this number: it must be known again after a crash before the first of them is made.
-        await saving;
-        return uid;
+        saved.set(app, save());
       }
-      await saving;
-      return known;
+      // Its files will belong to this number: it must be known again after a crash before the first of them is made.
+      await (saved.get(app) ?? Promise.resolve()).catch((error: unknown) => {
+        // The next start of the app tries again.
+        saved.set(app, save());
+        throw error;
+      });
+      return uid;
     },
   };
 }
