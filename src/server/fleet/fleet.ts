@@ -216,7 +216,8 @@ export class Fleet {
     known.revision = revision;
     known.isRemoving = true;
     known.order = null;
-    this.#reserve(machine, known);
+    if (isOver(known)) this.#forget(machine, known);
+    else this.#reserve(machine, known);
     this.#options.onApp(appOf(known.name));
   }
 
@@ -266,7 +267,7 @@ export class Fleet {
     known.isRemoving = true;
     known.count = 0;
     known.mayHave = 0;
-    if (known.instances.size === 0) this.#forget(machine, known);
+    if (isOver(known)) this.#forget(machine, known);
     else this.#reserve(machine, known);
     this.#options.onApp(appOf(known.name));
   }
@@ -290,7 +291,7 @@ export class Fleet {
       if (before === undefined) continue;
       known.instances.delete(id);
       this.#options.onInstance(before, null);
-      if (known.status === null && known.isRemoving && known.instances.size === 0) this.#forget(machine, known);
+      if (isOver(known)) this.#forget(machine, known);
       else this.#reserve(machine, known);
       this.#options.onApp(app);
       return;
@@ -347,6 +348,11 @@ export class Fleet {
     known.reservedCores = cores;
     known.reservedBytes = bytes;
   }
+}
+
+/** Nothing of it is left, and no order that the agent may not have reported yet could bring something. */
+function isOver(known: MutableWorkload): boolean {
+  return known.status === null && known.instances.size === 0 && known.count === 0 && known.mayHave === 0;
 }
 
 export function appOf(name: Pick<WorkloadName, "space" | "app">): AppId {
