@@ -21,7 +21,7 @@ async function watch(port: number, token: string): Promise<void> {
     const call = http.get({
       host: "127.0.0.1",
       port,
-      path: `${path}?watch=true`,
+      path: "/v1/spaces/default/watch?prefix=watched",
       headers: { authorization: `Bearer ${token}`, accept: "text/event-stream" },
       agent: false,
     });
