@@ -30,6 +30,8 @@ export class Link {
     this.signal = gone.signal;
     const session = http2.connect("http://link", {
       createConnection: () => socket,
+      // Megabytes; the default of 10 refuses new calls while a large source is under way.
+      maxSessionMemory: 64,
       settings: { initialWindowSize: 2 ** 20, enablePush: false },
     });
     session.on("connect", () => session.setLocalWindowSize(4 * 2 ** 20));

@@ -1,10 +1,5 @@
 import type { Fence, LinkHello, LinkWelcome } from "#model/link.ts";
-
-/** Checked by hand, because agents and edges would otherwise load the schema library for these few keys alone. */
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
-const isText = (value: unknown, longest: number): value is string => typeof value === "string" && value.length <= longest;
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+import { isCount, isRecord, isText } from "#model/shape.ts";
 
 /** What a dialler said, or null if that is no hello. */
 export function parseHello(value: unknown): LinkHello | null {
@@ -22,7 +17,7 @@ export function parseWelcome(value: unknown): LinkWelcome | null {
   if (drover === "welcome" && isCount(version) && isText(installation, 64) && isFence(fence)) {
     return { drover, version, installation, fence: { epoch: fence.epoch, term: fence.term } };
   }
-  if (drover === "refused" && isText(code, 64) && isText(message, 4_096) && isText(hint, 4_096)) return { drover, code, message, hint };
+  if (drover === "refused" && isText(code, 64) && isText(message) && isText(hint)) return { drover, code, message, hint };
   return null;
 }
 

@@ -81,7 +81,10 @@ async function serveOnce(options: ServeLinkOptions, signal: AbortSignal): Promis
     if (welcome === null) throw new Error("the answer to the greeting does not fit");
     if (welcome.drover === "refused") throw fromErrorBody(welcome);
     await admit(welcome);
-    const session = http2.performServerHandshake(socket, { settings: { initialWindowSize: 2 ** 20, maxConcurrentStreams: 1_000 } });
+    const session = http2.performServerHandshake(socket, {
+      maxSessionMemory: 64,
+      settings: { initialWindowSize: 2 ** 20, maxConcurrentStreams: 1_000 },
+    });
     log.info("server linked", { epoch: welcome.fence.epoch, term: welcome.fence.term });
     await serveSession(session, options, signal);
     return true;

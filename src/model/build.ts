@@ -1,18 +1,16 @@
-import { z } from "zod";
 import type { ErrorBody } from "./errors.ts";
 import type { Digest } from "./names.ts";
 
-export const buildOptions = z.strictObject({
-  space: z.string().max(64),
-  app: z.string().max(64),
+export interface BuildOptions {
+  readonly space: string;
+  readonly app: string;
   /** Command in place of what would be found; null: find out. */
-  run: z.string().max(16_384).nullable(),
+  readonly run: string | null;
   /** Whether the manifest itself says what to run, so that a source that does not is fine. Default false. */
-  hasRun: z.boolean().optional(),
-  timeoutMs: z.int().positive(),
-  memoryBytes: z.int().positive(),
-});
-export type BuildOptions = z.infer<typeof buildOptions>;
+  readonly hasRun?: boolean | undefined;
+  readonly timeoutMs: number;
+  readonly memoryBytes: number;
+}
 
 /** What a build found and made. */
 export interface BuildResult {

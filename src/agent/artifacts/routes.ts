@@ -1,8 +1,7 @@
 import { pipeline } from "node:stream/promises";
 import type { LinkCall, LinkRoutes } from "#link/serve.ts";
 import { DroverError } from "#model/errors.ts";
-import type { Digest } from "#model/names.ts";
-import { digest as digestSchema } from "#model/name-schemas.ts";
+import { type Digest, isDigest } from "#model/names.ts";
 import type { ArtifactStore } from "./store.ts";
 
 /** What the agent serves about artifacts; the table is in `model/link.ts`. */
@@ -38,7 +37,7 @@ export function artifactRoutes(store: ArtifactStore): LinkRoutes {
 }
 
 function digestOf(call: LinkCall): Digest {
-  const parsed = digestSchema.safeParse(call.params["digest"]);
-  if (!parsed.success) throw new DroverError("REQUEST_INVALID", `${JSON.stringify(call.params["digest"])} is no digest`);
-  return parsed.data;
+  const { digest = "" } = call.params;
+  if (!isDigest(digest)) throw new DroverError("REQUEST_INVALID", `${JSON.stringify(digest)} is no digest`);
+  return digest;
 }

@@ -2,14 +2,13 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { z } from "zod";
 import { readTextIfThere, syncFolder, writeFileAtomic } from "#host/files.ts";
 import { buildLimits } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { Digest } from "#model/names.ts";
-import { digest as digestSchema } from "#model/name-schemas.ts";
+import { type Digest, isDigest } from "#model/names.ts";
+import { isCount, isRecord, isText, parseJson } from "#model/shape.ts";
 import { extractArchive, translateDiskErrors } from "./extract.ts";
 import { removeFolder, sealTree, syncTree } from "./folders.ts";
 import { packTree } from "./pack.ts";
@@ -57,7 +56,11 @@ export interface ArtifactStoreOptions {
   readonly log: Log;
 }
 
-const storedRecord = z.object({ digest: digestSchema, sizeBytes: z.int().nonnegative(), files: z.int().nonnegative() });
+type StoredRecord = Pick<ArtifactRecord, "digest" | "sizeBytes" | "files">;
+
+function isStoredRecord(value: unknown): value is StoredRecord {
+  return isRecord(value) && isText(value["digest"]) && isDigest(value["digest"]) && isCount(value["sizeBytes"]) && isCount(value["files"]);
+}
 
 const archiveLimits: ArchiveLimits = {
   archiveBytes: buildLimits.artifactBytes,
@@ -90,23 +93,17 @@ export async function openArtifactStore(options: ArtifactStoreOptions): Promise<
 /** The record beside an artifact, made anew from its content where it is missing or damaged. Null if the content is not what its name says. */
 async function readRecord(folder: string, hex: string, { clock, log }: ArtifactStoreOptions): Promise<ArtifactRecord | null> {
   const file = join(folder, `${hex}.json`);
-  const stored = storedRecord.safeParse(parseJson(await readTextIfThere(file)));
-  if (stored.success && hexOf(stored.data.digest) === hex) return { ...stored.data, usedAtMs: (await stat(file)).mtimeMs };
+  const stored = parseJson((await readTextIfThere(file)) ?? "");
+  if (isStoredRecord(stored) && hexOf(stored.digest) === hex) {
+    const { digest, sizeBytes, files } = stored;
+    return { digest, sizeBytes, files, usedAtMs: (await stat(file)).mtimeMs };
+  }
   const tree = await readTree(join(folder, hex), archiveLimits, new AbortController().signal);
   const record = { digest: treeDigest(tree), sizeBytes: treeSizeBytes(tree), files: tree.length };
   if (hexOf(record.digest) !== hex) return null;
   log.warn("record of an artifact made anew", { digest: record.digest });
   await writeFileAtomic(file, JSON.stringify(record));
   return { ...record, usedAtMs: clock.nowMs() };
-}
-
-function parseJson(text: string | null): unknown {
-  try {
-    return text === null ? null : JSON.parse(text);
-  } catch {
-    // Not JSON is what the schema refuses next.
-    return null;
-  }
 }
 
 class FolderArtifactStore implements ArtifactStore {

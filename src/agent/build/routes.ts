@@ -1,7 +1,17 @@
+import { z } from "zod";
 import type { LinkRoutes } from "#link/serve.ts";
-import { type BuildOptions, buildOptions } from "#model/build.ts";
+import type { BuildOptions } from "#model/build.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Builder } from "./builder.ts";
+
+const buildOptions = z.strictObject({
+  space: z.string().max(64),
+  app: z.string().max(64),
+  run: z.string().max(16_384).nullable(),
+  hasRun: z.boolean().optional(),
+  timeoutMs: z.int().positive(),
+  memoryBytes: z.int().positive(),
+}) satisfies z.ZodType<BuildOptions>;
 
 /** What the agent serves about builds; the table is in `model/link.ts`. */
 export function buildRoutes(builder: Builder): LinkRoutes {

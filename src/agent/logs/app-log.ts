@@ -1,12 +1,12 @@
 import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import { failpoint } from "#host/failpoint.ts";
 import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
 import { errorFields } from "#host/log.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { AppId, InstanceId } from "#model/names.ts";
+import { isCount, isListOf, isRecord, isText, parseJson } from "#model/shape.ts";
 import { encodeFrame, type LogFrame } from "./frame.ts";
 import {
   addToSummary,
@@ -35,7 +35,17 @@ export interface LogPosition {
 /** Instances whose last number is remembered although none of their lines is kept any more: only those that still live need it. */
 const mostRemembered = 1_000;
 
-const remembered = z.strictObject({ lines: z.int(), next: z.array(z.tuple([z.string(), z.int()])) });
+/** What is kept of removed segments: how many lines went, and the next number of each instance. */
+interface Remembered {
+  readonly lines: number;
+  readonly next: readonly (readonly [InstanceId, number])[];
+}
+
+function isRemembered(value: unknown): value is Remembered {
+  const isNext = (one: unknown): one is Remembered["next"][number] =>
+    Array.isArray(one) && one.length === 2 && isText(one[0]) && isCount(one[1]);
+  return isRecord(value) && isCount(value["lines"]) && isListOf(value["next"], isNext);
+}
 
 /**
  * The log of one app on disk: numbered segment files that are only appended to, the newest last. One writer at a time; readers at any time.
@@ -248,9 +258,10 @@ export class AppLog {
     try {
       const text = await readTextIfThere(this.#rememberedFile);
       if (text === null) return;
-      const { lines, next } = remembered.parse(JSON.parse(text));
-      this.#expiredLines = lines;
-      for (const [instance, sequence] of next) this.#next.set(instance as InstanceId, sequence);
+      const stored = parseJson(text);
+      if (!isRemembered(stored)) throw new Error("the file does not hold what was written");
+      this.#expiredLines = stored.lines;
+      for (const [instance, sequence] of stored.next) this.#next.set(instance, sequence);
     } catch (error) {
       this.#log.error("the numbers of removed log lines cannot be read", { file: this.#rememberedFile, ...errorFields(error) });
     }

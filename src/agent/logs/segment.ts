@@ -1,9 +1,9 @@
 import { open, readFile, truncate } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { z } from "zod";
 import { writeFileAtomic } from "#host/files.ts";
 import { hasCode } from "#model/errors.ts";
 import type { InstanceId } from "#model/names.ts";
+import { isCount, isListOf, isNumber, isRecord, isText, parseJson } from "#model/shape.ts";
 import { decodeFrame, type LogFrame, offsetAfterDamage } from "./frame.ts";
 
 /** Which lines of one instance a segment holds. */
@@ -101,13 +101,17 @@ export async function repairSegment(file: string, summary: SegmentSummary): Prom
   await truncate(file, summary.bytes);
 }
 
-const storedSummary = z.strictObject({
-  bytes: z.int(),
-  lines: z.int(),
-  firstAtMs: z.number(),
-  lastAtMs: z.number(),
-  instances: z.array(z.tuple([z.string(), z.int(), z.int()])),
-});
+/** A stored summary: instances as `[id, first, next]`. */
+type StoredSummary = Omit<SegmentSummary, "instances"> & { readonly instances: readonly (readonly [InstanceId, number, number])[] };
+
+function isStoredSummary(value: unknown): value is StoredSummary {
+  if (!isRecord(value) || !isListOf(value["instances"], isStoredInstance)) return false;
+  return isCount(value["bytes"]) && isCount(value["lines"]) && isNumber(value["firstAtMs"]) && isNumber(value["lastAtMs"]);
+}
+
+function isStoredInstance(value: unknown): value is readonly [InstanceId, number, number] {
+  return Array.isArray(value) && value.length === 3 && isText(value[0]) && isCount(value[1]) && isCount(value[2]);
+}
 
 export const summaryFile = (segmentFile: string) => segmentFile.replace(/\.log$/, ".json");
 
@@ -126,18 +130,9 @@ export async function loadSummary(segmentFile: string, sizeBytes: number): Promi
     if (hasCode(error, "ENOENT")) return null;
     throw error;
   }
-  const parsed = storedSummary.safeParse(parseJson(text));
-  if (!parsed.success || parsed.data.bytes !== sizeBytes) return null;
-  const instances = parsed.data.instances.map(([instance, first, next]) => [instance as InstanceId, { first, next }] as const);
-  return { ...parsed.data, instances: new Map(instances) };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    // A summary that was cut short by a power cut: the segment itself is read instead.
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
+  const stored = parseJson(text);
+  // One that was cut short by a power cut, or is of another state of the file: the segment itself is read instead.
+  if (!isStoredSummary(stored) || stored.bytes !== sizeBytes) return null;
+  const { bytes, lines, firstAtMs, lastAtMs } = stored;
+  return { bytes, lines, firstAtMs, lastAtMs, instances: new Map(stored.instances.map(([id, first, next]) => [id, { first, next }])) };
 }
