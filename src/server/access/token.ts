@@ -19,16 +19,8 @@ export interface Authenticator {
 }
 
 const storedToken = z.strictObject({ id: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
-/** `drv_admin_<id>_<secret><crc>`: the prefix lets secret scanners find it, the checksum lets them tell it from noise. */
-const tokenPattern = /^drv_admin_([0-9a-f]{8})_([0-9a-f]{64})([0-9a-f]{8})$/;
 /** Longest header looked at: the scheme, a space and a token fit well. */
 const longestHeader = 256;
-
-/** @returns whether `token` has the form and checksum of a token of ours; says nothing about whether it is valid. */
-export function isWellFormedToken(token: string): boolean {
-  const match = tokenPattern.exec(token);
-  return match !== null && checksum(`drv_admin_${match[1]}_${match[2]}`) === match[3];
-}
 
 /**
  * Reads the administrator's token, or makes it at the first start: the clear one in `home.tokenFile` (0600) for commands on this machine,
@@ -58,6 +50,7 @@ function authenticatorOf(stored: z.infer<typeof storedToken>): Authenticator {
   };
 }
 
+/** `drv_admin_<id>_<secret><crc>`: the prefix lets secret scanners find it, the checksum lets them tell it from noise. */
 function newToken(): string {
   const body = `drv_admin_${randomBytes(4).toString("hex")}_${randomBytes(32).toString("hex")}`;
   return body + checksum(body);

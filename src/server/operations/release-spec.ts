@@ -127,5 +127,3 @@ export function servingProcess(processes: Readonly<Record<ProcessName, Pick<Proc
   const web = "web" as ProcessName;
   return names.includes(web) ? web : (names[0] ?? null);
 }
-
-export type NeededAddresses = Readonly<Record<AppName, ReleaseSpec["needs"][AppName]>>;
