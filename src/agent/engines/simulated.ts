@@ -81,6 +81,12 @@ export class SimulatedEngine implements Engine {
     return [...this.#workloads.values()].filter((held) => !held.isRemoved).map(({ workload }) => workload);
   }
 
+  /** Nothing happens any more: all timers end. */
+  close(): void {
+    for (const workload of this.#workloads.values()) for (const held of workload.instances.values()) held.timer.abort();
+    this.#workloads.clear();
+  }
+
   /** Ends the process of an instance as a crash does. Does nothing if it has none. */
   crash(id: InstanceId, exit: Partial<Exit> = {}): void {
     const [workload, held] = this.#find(id) ?? [];

@@ -50,7 +50,10 @@ export function chooseExecPlace(known: Known, space: SpaceName, name: AppName, w
   }
   const processes = [...new Set(instances.map(({ process }) => process))].sort();
   const process = chooseProcess(name, processes, wanted.process);
-  const candidates = running.filter((candidate) => candidate.process === process).map(({ instance }) => instance);
+  const candidates = running
+    .filter((candidate) => candidate.process === process)
+    .map(({ instance }) => instance)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
   const chosen = candidates.find(isReady) ?? candidates[0];
   if (chosen !== undefined) return at(chosen.id);
   throw new DroverError("INSTANCE_NOT_FOUND", `no instance of "${process}" of "${name}" runs`, {
