@@ -1,6 +1,6 @@
 import type { ProcessSpec, ReleaseSpec } from "#model/app.ts";
 import type { AppManifest, ProcessManifest } from "#model/manifest.ts";
-import type { AppName, Digest, ProcessName } from "#model/names.ts";
+import type { Digest, ProcessName } from "#model/names.ts";
 import type { Probe, Resources } from "#model/workload.ts";
 
 /** What a build found: recorded in the store when it ends, so that a release can be made from the digest alone. */
