@@ -82,7 +82,7 @@ function appAndRelease(index: number, instances: number) {
     manual: { env: {}, instances: {} },
     instances: { [web]: instances },
     routes: [{ host: `${name}.bench.localhost`, path: "/", to: web }],
-    deploy: { strategy: "rolling", surge: 0.25, steps: [0.1, 0.5], hold: 60_000, deadline: 300_000 },
+    deploy: { strategy: "rolling", surge: { share: 0.25 }, steps: [0.1, 0.5], hold: 60_000, deadline: 300_000 },
     lastRelease: 1,
     target: 1,
     active: null,

@@ -137,8 +137,15 @@ export const deployManifest = z.strictObject({
     description: "rolling: replace a few at a time. blue-green: start all, then switch traffic at once. canary: shift traffic by `steps`.",
   }),
   surge: z
-    .union([z.int().min(1).max(10_000), share.refine((value) => value > 0, "more than 0%")])
-    .default(0.25)
+    .union([
+      z
+        .int()
+        .min(1)
+        .max(10_000)
+        .transform((count) => ({ instances: count })),
+      share.refine((value) => value > 0, "more than 0%").transform((value) => ({ share: value })),
+    ])
+    .default({ share: 0.25 })
     .meta({
       description: "rolling: how many instances more than wanted may run meanwhile, as a number or share, at least one. Default 25%.",
     }),

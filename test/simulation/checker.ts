@@ -145,7 +145,7 @@ export class Checker {
 function surge(app: App | undefined, wanted: number): number {
   if (app === undefined || wanted === 0) return 0;
   const { strategy, surge } = app.deploy;
-  const rolling = Math.max(1, surge < 1 ? Math.ceil(wanted * surge) : surge);
+  const rolling = "instances" in surge ? surge.instances : Math.max(1, Math.ceil(wanted * surge.share));
   // Without an active release beside which to run, the other ways replace what there is as rolling does.
   return strategy === "rolling" ? rolling : Math.max(wanted, rolling);
 }

@@ -57,7 +57,7 @@ export function appAndRelease(
     manual: { env: {}, instances: {} },
     instances: { [web]: instances },
     routes: [{ host: `${name}.${space}.localhost`, path: "/", to: web }],
-    deploy: { strategy: "rolling", surge: 0.25, steps: [0.1, 0.5], hold: 5_000, deadline: 20_000 },
+    deploy: { strategy: "rolling", surge: { share: 0.25 }, steps: [0.1, 0.5], hold: 5_000, deadline: 20_000 },
     lastRelease: 1,
     target: 1,
     active: null,

@@ -100,7 +100,7 @@ function deployOf({ random }: World): DeployManifest {
   return {
     ...defaultDeploy,
     strategy: random.pick(["rolling", "rolling", "blue-green", "canary"]),
-    surge: random.pick([0.25, 1, 2, 0.5]),
+    surge: random.pick<DeployManifest["surge"]>([{ share: 0.25 }, { instances: 1 }, { instances: 2 }, { share: 0.5 }]),
     hold: random.pick([0, 1_000, 5_000]),
   };
 }

@@ -32,7 +32,13 @@ const tempers: Readonly<Record<Temper, (attempt: number) => Partial<SimulatedSta
   "crashes-later": (attempt) => (attempt === 0 ? { exitAfterMs: 5_000, exitCode: 1 } : {}),
 };
 
-export const defaultDeploy: DeployManifest = { strategy: "rolling", surge: 0.25, steps: [0.1, 0.5], hold: 5_000, deadline: 20_000 };
+export const defaultDeploy: DeployManifest = {
+  strategy: "rolling",
+  surge: { share: 0.25 },
+  steps: [0.1, 0.5],
+  hold: 5_000,
+  deadline: 20_000,
+};
 
 /** Faults that strike while a server lives. */
 export interface Faults {

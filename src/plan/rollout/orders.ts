@@ -27,8 +27,7 @@ export function wantedOf(app: App, process: ProcessName): number {
 
 function surgeOf(app: App, wanted: number): number {
   const { surge } = app.deploy;
-  // A share is below or equal 1, a number of instances starts at 1: only 1 itself is both, and means one instance as a number.
-  return surge < 1 ? Math.max(1, shareOf(wanted, surge)) : surge;
+  return "instances" in surge ? surge.instances : Math.max(1, shareOf(wanted, surge.share));
 }
 
 /** Orders that replace what runs by the target, a few instances at a time. */

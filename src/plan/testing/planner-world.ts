@@ -16,7 +16,13 @@ import type { ObservedInstance, ObservedWorkload, RolloutInput, RolloutPlan, Ste
 export const web = "web" as ProcessName;
 export const t0 = 1_000_000;
 
-export const plainDeploy: DeployManifest = { strategy: "rolling", surge: 0.25, steps: [0.1, 0.5], hold: 60_000, deadline: 300_000 };
+export const plainDeploy: DeployManifest = {
+  strategy: "rolling",
+  surge: { share: 0.25 },
+  steps: [0.1, 0.5],
+  hold: 60_000,
+  deadline: 300_000,
+};
 
 const plainProcess: ProcessSpec = {
   run: "serve",
