@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { spillNames } from "./spill.ts";
+import { localWorld, workload } from "./testing/local-world.ts";
+
+test("while no agent is there an app that prints more than its pipe holds goes on, what is over the bound is counted, and the next agent gets both", async (t) => {
+  const world = await localWorld(t);
+  const first = await world.open();
+  const command = "until [ -e $TMPDIR/go ]; do sleep 0.01; done; head -c 6000000 /dev/zero; touch $TMPDIR/done; exec sleep 1000";
+  await first.apply(workload(command), t.signal);
+  const [instance] = await world.until(first, ([one]) => one?.ready === true);
+  const folder = join(world.folder, "instances", instance?.id ?? "");
+  await first.close();
+  await writeFile(join(folder, "tmp", "go"), "");
+  const isThere = (file: string) =>
+    stat(file).then(
+      () => true,
+      () => false,
+    );
+  while (!(await isThere(join(folder, "tmp", "done"))) || !(await isThere(spillNames(folder).output))) await new Promise(setImmediate);
+  const second = await world.open();
+  const [again] = await world.until(second, ([one]) => one?.ready === true);
+  assert.equal(again?.pid, instance?.pid);
+  const dropped = Number(/<spill \S+ (\d+)>/.exec(world.output.text(instance?.id ?? ("" as never)))?.[1]);
+  // What was still in the pipe when the keeper was ended is read by the agent itself.
+  const read = world.output.text(instance?.id ?? ("" as never)).replaceAll(/[^\0]/g, "").length;
+  assert.ok(
+    dropped > 0 && dropped + read <= 6_000_000 - 4 * 2 ** 20 && dropped >= 6_000_000 - 4 * 2 ** 20 - 2 * 65_536,
+    `${dropped} dropped, ${read} read`,
+  );
+  assert.equal(await isThere(spillNames(folder).output), false);
+});
