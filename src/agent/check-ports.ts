@@ -1,5 +1,5 @@
 import { DroverError } from "#model/errors.ts";
-import { describeOwner, type ListenerTable, socketInodes } from "./engines/local/listeners.ts";
+import { describeOwner, type HeldSocket, heldSockets, listenersOn } from "./engines/local/listeners.ts";
 import { isPortFree } from "./engines/local/ports.ts";
 import { findStrays } from "./engines/local/process-group.ts";
 import { type Address, formatAddress } from "./options.ts";
@@ -11,13 +11,12 @@ import { type Address, formatAddress } from "./options.ts";
 export async function checkPorts(
   wanted: readonly { readonly what: string; readonly flag: string; readonly address: Address }[],
   instancesFolder: string,
-  listeners: ListenerTable,
 ): Promise<void> {
-  let own: ReadonlySet<string> | null = null;
+  let own: ReadonlyMap<string, HeldSocket> | null = null;
   for (const { what, flag, address } of wanted) {
     if (await isPortFree(address.port)) continue;
-    own ??= await socketInodes([...(await findStrays(instancesFolder)).keys()]);
-    const holder = ((await listeners.read()) ?? []).find(({ port }) => port === address.port);
+    own ??= heldSockets([...(await findStrays(instancesFolder)).keys()]);
+    const [holder] = listenersOn(address.port) ?? [];
     if (holder !== undefined && own.has(holder.inode)) continue;
     const owner = holder === undefined ? null : await describeOwner(holder.inode);
     throw new DroverError(

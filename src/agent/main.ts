@@ -11,7 +11,6 @@ import { type Agent, openAgent, protectFromMemoryPressure } from "./agent.ts";
 import { openAgentLog } from "./agent-log.ts";
 import { banner } from "./banner.ts";
 import { checkPorts } from "./check-ports.ts";
-import { createListenerTable } from "./engines/local/listeners.ts";
 import { lockHome } from "./home-lock.ts";
 import { formatAddress, parseAgentOptions } from "./options.ts";
 import { serverWorkload } from "./own-programs.ts";
@@ -49,7 +48,7 @@ async function main(): Promise<void> {
       { what: "the API", flag: "--api", address: options.api },
       { what: "the edge", flag: "--http", address: options.http },
     ];
-    await checkPorts(wanted, join(home.agent, "instances"), createListenerTable(systemClock.monotonicMs));
+    await checkPorts(wanted, join(home.agent, "instances"));
     await protectFromMemoryPressure((file, text) => writeFile(file, text), log);
     const parts = { root, home, options, environment: process.env, isRoot, clock: systemClock, random: Math.random, log };
     const agent = await openAgent(parts, stop.signal);

@@ -105,7 +105,6 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       runCommandProbe({ machinery, held, workload, command, timeoutMs, clock }, stop);
     const lookOptions = {
       port: held.port,
-      listeners: machinery.listeners,
       mainPid: run.process.main.pid,
       pids: run.group.pids,
       runCommand,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
-import { createListenerTable, parseListeners, socketInodes } from "./listeners.ts";
+import { heldSockets, isHeld, listenersOn, parseListeners } from "./listeners.ts";
 
 const header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 const line = (address: string, state: string) =>
@@ -26,7 +26,24 @@ test("the owner of a listening port is found by its socket", async (t) => {
   t.after(() => server.close());
   await once(server, "listening");
   const { port } = server.address() as net.AddressInfo;
-  const found = (await createListenerTable(() => 0).read())?.find((listener) => listener.port === port);
+  const [found] = listenersOn(port) ?? [];
   assert.ok(found);
-  assert.equal((await socketInodes([process.pid])).has(found.inode), true);
+  const held = heldSockets([process.pid]).get(found.inode);
+  assert.ok(held);
+  assert.equal(isHeld(held), true);
+  server.close();
+  await once(server, "close");
+  assert.equal(isHeld(held), false);
+  assert.deepEqual([...(listenersOn(port) ?? [])], []);
+});
+
+test("a listener on all addresses of both kinds is found", async (t) => {
+  const server = net.createServer().listen(0, "::");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  assert.deepEqual(
+    [...(listenersOn(port) ?? [])].map(({ reachable }) => reachable),
+    [true],
+  );
 });

@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { closeSync, existsSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { hasCode } from "#model/errors.ts";
 
 /** A TCP socket that waits for connections. */
@@ -14,15 +15,19 @@ const listening = "0A";
 
 /** The listening sockets in a text of the form of /proc/net/tcp or tcp6. */
 export function parseListeners(text: string): Listener[] {
-  const found: Listener[] = [];
-  for (const line of text.split("\n").slice(1)) {
-    const fields = line.trim().split(/\s+/);
-    const [, local = "", , state] = fields;
-    if (state !== listening) continue;
-    const [address = "", port = ""] = local.split(":");
-    found.push({ port: Number.parseInt(port, 16), reachable: isReachable(address), inode: fields[9] ?? "" });
-  }
-  return found;
+  return text
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => parseListener(line) ?? []);
+}
+
+/** Null for a line of anything but a listening socket. */
+function parseListener(line: string): Listener | null {
+  const fields = line.trim().split(/\s+/);
+  const [, local = "", , state] = fields;
+  if (state !== listening) return null;
+  const [address = "", port = ""] = local.split(":");
+  return { port: Number.parseInt(port, 16), reachable: isReachable(address), inode: fields[9] ?? "" };
 }
 
 /** Addresses are hexadecimal words in the machine's byte order, which is little-endian wherever Node runs. */
@@ -32,31 +37,108 @@ function isReachable(address: string): boolean {
   return address === "0100007F" || address === "0000000000000000FFFF00000100007F";
 }
 
-/** How old an answer may be: long enough that hundreds of instances that start together share one read. */
-const freshMs = 4;
+/** Lines are 150 bytes in one table and a little more in the other: about one line a read, so that the kernel makes no more than is asked for. */
+const lineBytes = 256;
 
-export interface ListenerTable {
-  /** All listening sockets of this machine, at most a few milliseconds old. Null where the machine has no such table. */
-  read(): Promise<readonly Listener[] | null>;
+/**
+ * The sockets that listen on `port`, one after another. The kernel's tables begin with the listening ones; what follows is every connection of the
+ * machine, which takes milliseconds to list: whoever has found what it looks for, stops. Nothing is read from a disk, so nothing waits.
+ * Null where the machine has no such tables.
+ */
+export function listenersOn(port: number): Iterable<Listener> | null {
+  return existsSync(tables[0]) ? findListeners(port) : null;
 }
 
-export function createListenerTable(monotonicMs: () => number): ListenerTable {
-  let readAtMs = Number.NEGATIVE_INFINITY;
-  let latest: Promise<readonly Listener[] | null> = Promise.resolve(null);
-  return {
-    read: () => {
-      if (monotonicMs() - readAtMs >= freshMs) {
-        readAtMs = monotonicMs();
-        latest = readListeners();
-      }
-      return latest;
-    },
-  };
+const tables = ["/proc/net/tcp", "/proc/net/tcp6"] as const;
+
+function* findListeners(port: number): Generator<Listener, void, void> {
+  for (const table of tables) {
+    for (const line of linesOf(table)) {
+      const listener = parseListener(line);
+      if (listener === null) break;
+      if (listener.port === port) yield listener;
+    }
+  }
 }
 
-async function readListeners(): Promise<readonly Listener[] | null> {
+/** The lines of a file below /proc, without the first, read as they are asked for. */
+function* linesOf(file: string): Generator<string, void, void> {
+  let fd: number;
   try {
-    const texts = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map((file) => readFile(file, "utf8").catch(emptyIfMissing)));
+    fd = openSync(file, "r");
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return;
+    throw error;
+  }
+  try {
+    const chunk = Buffer.alloc(lineBytes);
+    let text = "";
+    let isFirst = true;
+    for (let bytes = readSync(fd, chunk); bytes > 0; bytes = readSync(fd, chunk)) {
+      text += chunk.toString("latin1", 0, bytes);
+      for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n")) {
+        const line = text.slice(0, end);
+        text = text.slice(end + 1);
+        if (!isFirst) yield line;
+        isFirst = false;
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A socket that a process holds open, by where it can be seen. */
+export interface HeldSocket {
+  readonly link: string;
+  readonly inode: string;
+}
+
+/** Whether the process still holds it: one look, and no connection that the app would notice. */
+export function isHeld({ link, inode }: HeldSocket): boolean {
+  try {
+    return readlinkSync(link) === `socket:[${inode}]`;
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
+}
+
+/** All sockets that these processes hold, by inode. */
+export function heldSockets(pids: readonly number[]): ReadonlyMap<string, HeldSocket> {
+  const held = new Map<string, HeldSocket>();
+  for (const pid of pids) {
+    for (const link of openFiles(pid)) {
+      try {
+        const target = readlinkSync(link);
+        if (target.startsWith("socket:[")) held.set(target.slice(8, -1), { link, inode: target.slice(8, -1) });
+      } catch (error) {
+        if (!isGone(error)) throw error;
+      }
+    }
+  }
+  return held;
+}
+
+function openFiles(pid: number): readonly string[] {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(folder).map((name) => `${folder}/${name}`);
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+/** Processes end while they are looked at, and those of others are closed to us: neither holds a socket of the instance. */
+function isGone(error: unknown): boolean {
+  return ["ENOENT", "ESRCH", "EACCES", "EPERM"].some((code) => hasCode(error, code));
+}
+
+/** All listening sockets of this machine; null where it has no such tables. Costs milliseconds: for telling people what is wrong. */
+export async function readListeners(): Promise<readonly Listener[] | null> {
+  try {
+    const texts = await Promise.all(tables.map((file) => readFile(file, "utf8").catch(emptyIfMissing)));
     return texts.every((text) => text === "") ? null : texts.flatMap(parseListeners);
   } catch (error) {
     if (hasCode(error, "EACCES")) return null;
@@ -69,32 +151,12 @@ function emptyIfMissing(error: unknown): string {
   throw error;
 }
 
-/** The inodes of all sockets that these processes hold. */
-export async function socketInodes(pids: readonly number[]): Promise<Set<string>> {
-  const inodes = new Set<string>();
-  for (const pid of pids) {
-    const folder = `/proc/${pid}/fd`;
-    const names = await readdir(folder).catch(goneIsEmpty);
-    for (const name of names) {
-      const target = await readlink(`${folder}/${name}`).catch(() => "");
-      if (target.startsWith("socket:[")) inodes.add(target.slice(8, -1));
-    }
-  }
-  return inodes;
-}
-
-/** Processes end while they are looked at, and those of others are closed to us: neither holds a socket of the instance. */
-function goneIsEmpty(error: unknown): string[] {
-  if (["ENOENT", "ESRCH", "EACCES", "EPERM"].some((code) => hasCode(error, code))) return [];
-  throw error;
-}
-
 /** `pid 4711 (nginx)` of whoever listens on a port, in words; null when it cannot be learnt. */
 export async function describeOwner(inode: string): Promise<string | null> {
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const pid = Number(name);
-    if (!(await socketInodes([pid])).has(inode)) continue;
+    if (!heldSockets([pid]).has(inode)) continue;
     const command = (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
     return command === "" ? `process ${pid}` : `process ${pid} (${command})`;
   }

@@ -13,7 +13,6 @@ import { type ChangeFeed, createChangeFeed } from "./change-feed.ts";
 import { type HeldInstance, newHeldInstance, toInstance } from "./held-instance.ts";
 import { createInstanceLife, type InstanceLife } from "./instance-life.ts";
 import { type Keeper, startKeeper, stopKeeper } from "./keeper-control.ts";
-import { createListenerTable } from "./listeners.ts";
 import { describeMachine } from "./machine.ts";
 import { type Order, type Orders, openOrders } from "./orders.ts";
 import type { OutputStore } from "./output.ts";
@@ -515,7 +514,6 @@ async function openParts(options: LocalEngineOptions): Promise<EngineParts> {
       surroundings,
       records: openRecords(join(folder, "instances"), log),
       ports: createPorts(random),
-      listeners: createListenerTable(clock.monotonicMs),
       cgroups,
       pipes: createPipeFollower(output, clock, log),
       output,

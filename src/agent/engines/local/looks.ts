@@ -2,17 +2,18 @@ import type { Clock } from "#model/clock.ts";
 import type { Probe, Reason } from "#model/workload.ts";
 import { httpStatus, tcpConnect } from "../../probe/http-get.ts";
 import type { Look } from "../../probe/prober.ts";
-import { describeOwner, type Listener, type ListenerTable, socketInodes } from "./listeners.ts";
+import { describeOwner, type HeldSocket, heldSockets, isHeld, type Listener, listenersOn, readListeners } from "./listeners.ts";
 
 const loopback = "127.0.0.1";
 /** Until then "does not listen yet" is all there is to say; after it, it is worth looking where it listens instead. */
 const diagnoseAfterMs = 1_000;
 /** How often that is looked up: it reads every open file of the instance. */
 const diagnoseEveryMs = 1_000;
+/** A connection on the same machine is accepted at once or not at all; a queue that is full for this long is not. */
+const acceptTimeoutMs = 1_000;
 
 export interface LookOptions {
   readonly port: number | null;
-  readonly listeners: ListenerTable;
   readonly mainPid: number;
   /** All processes of the instance. */
   readonly pids: () => Promise<readonly number[]>;
@@ -49,63 +50,53 @@ export function createLook(probe: Probe | null, options: LookOptions): Look {
 }
 
 /**
- * Whether the instance itself listens on `port`. Read from the kernel's tables: that costs one file for all instances that start together, no
- * connection attempts, and tells the instance from a stranger that happens to have the port.
+ * Whether the instance itself listens on `port`: something accepts a connection there, and the kernel's tables say that it is a process of the
+ * instance and not a stranger that happens to have the port. Once that is known, it is enough that the process still holds that very socket.
  */
-function createListenLook(port: number, { listeners, mainPid, pids, clock }: LookOptions): Look {
+function createListenLook(port: number, { mainPid, pids, clock }: LookOptions): Look {
   let diagnoseAtMs = clock.monotonicMs() + diagnoseAfterMs;
   let diagnosis: Reason = { code: "NOT_LISTENING", message: `does not listen on $PORT ${port} yet` };
-  let verified: string | null = null;
+  let verified: HeldSocket | null = null;
   /** Almost always the main process listens; its children are asked only if it does not. */
-  const findOwn = async (candidates: readonly Listener[]) => {
-    for (const find of [async () => [mainPid], pids]) {
-      const own = await socketInodes(await find());
-      const mine = candidates.find(({ inode }) => own.has(inode));
-      if (mine !== undefined) return mine;
-    }
-    return null;
-  };
+  const findOwn = async ({ inode }: Listener) => heldSockets([mainPid]).get(inode) ?? heldSockets(await pids()).get(inode) ?? null;
   return async (signal) => {
-    const table = await listeners.read();
-    if (table === null) return connectLook(port, signal);
-    const here = table.filter((listener) => listener.port === port);
-    const reachable = here.filter((listener) => listener.reachable);
-    if (reachable.some(({ inode }) => inode === verified)) return null;
-    if (reachable.length === 0) {
+    if (verified !== null && isHeld(verified)) return null;
+    verified = null;
+    if (!(await accepts(port, signal))) {
       if (clock.monotonicMs() >= diagnoseAtMs) {
         diagnoseAtMs = clock.monotonicMs() + diagnoseEveryMs;
-        diagnosis = { code: "NOT_LISTENING", message: await whereInstead(port, table, here, await socketInodes(await pids())) };
+        diagnosis = { code: "NOT_LISTENING", message: await whereInstead(port, await pids()) };
       }
       return diagnosis;
     }
-    const mine = await findOwn(reachable);
-    if (mine === null) {
-      const owner = await describeOwner(reachable[0]?.inode ?? "");
-      // It may be of the instance itself and have ended since the table was read: only a stranger that is there is one.
-      if (owner === null) return { code: "NOT_LISTENING", message: `port ${port} is held by a process that cannot be looked at` };
-      return { code: "PORT_TAKEN", message: `port ${port} is held by ${owner}` };
+    const candidates = listenersOn(port);
+    if (candidates === null) return null;
+    const reachable: Listener[] = [];
+    for (const listener of candidates) {
+      if (!listener.reachable) continue;
+      reachable.push(listener);
+      verified = await findOwn(listener);
+      if (verified !== null) return null;
     }
-    verified = mine.inode;
-    return null;
+    const owner = await describeOwner(reachable[0]?.inode ?? "");
+    // It may be of the instance itself and have ended since the table was read: only a stranger that is there is one.
+    if (owner === null) return { code: "NOT_LISTENING", message: `port ${port} is held by a process that cannot be looked at` };
+    return { code: "PORT_TAKEN", message: `port ${port} is held by ${owner}` };
   };
 }
 
-/** Where the machine has no such tables, an accepted connection has to do. */
-async function connectLook(port: number, signal: AbortSignal): Promise<Reason | null> {
-  return tcpConnect(loopback, port, diagnoseAfterMs, signal).then(
-    () => null,
-    () => ({ code: "NOT_LISTENING", message: `does not listen on $PORT ${port} yet` }),
+async function accepts(port: number, signal: AbortSignal): Promise<boolean> {
+  return tcpConnect(loopback, port, acceptTimeoutMs, signal).then(
+    () => true,
+    () => false,
   );
 }
 
-async function whereInstead(
-  port: number,
-  table: readonly Listener[],
-  here: readonly Listener[],
-  own: ReadonlySet<string>,
-): Promise<string> {
-  if (here.some(({ inode }) => own.has(inode))) return `listens on $PORT ${port}, but not on 127.0.0.1 or 0.0.0.0 (on ::1 only?)`;
-  const others = [...new Set(table.filter(({ inode }) => own.has(inode)).map((listener) => listener.port))];
+async function whereInstead(port: number, pids: readonly number[]): Promise<string> {
+  const own = heldSockets(pids);
+  const mine = ((await readListeners()) ?? []).filter(({ inode }) => own.has(inode));
+  if (mine.some((listener) => listener.port === port)) return `listens on $PORT ${port}, but not on 127.0.0.1 or 0.0.0.0 (on ::1 only?)`;
+  const others = [...new Set(mine.map((listener) => listener.port))];
   if (others.length > 0) return `listens on ${others.slice(0, 5).join(", ")}, not on $PORT ${port}`;
   return `does not listen on $PORT ${port}`;
 }

@@ -6,7 +6,7 @@ import { parseWorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
 import type { Cgroup, Cgroups } from "./cgroups.ts";
 import { type HeldInstance, type Run, toRecord } from "./held-instance.ts";
-import { describeOwner, type ListenerTable } from "./listeners.ts";
+import { describeOwner, listenersOn } from "./listeners.ts";
 import type { OutputStore } from "./output.ts";
 import type { PipeFollower } from "./pipe-follower.ts";
 import { isPortFree, type Ports } from "./ports.ts";
@@ -24,7 +24,6 @@ export interface Machinery {
   readonly surroundings: SurroundingsOptions;
   readonly records: Records;
   readonly ports: Ports;
-  readonly listeners: ListenerTable;
   readonly cgroups: Cgroups;
   readonly pipes: PipeFollower;
   readonly output: OutputStore;
@@ -110,7 +109,7 @@ function isOwnProgram(workload: Workload): boolean {
 }
 
 /** The port it had, if that is still free, so that routes to it stay right; else another. */
-async function choosePort({ ports, listeners }: Machinery, held: HeldInstance, workload: Workload): Promise<number | null> {
+async function choosePort({ ports }: Machinery, held: HeldInstance, workload: Workload): Promise<number | null> {
   if (workload.port === "none") return null;
   if (workload.port === "auto") {
     if (held.port !== null && (await isPortFree(held.port))) return held.port;
@@ -118,7 +117,7 @@ async function choosePort({ ports, listeners }: Machinery, held: HeldInstance, w
   }
   const port = workload.port;
   if (await isPortFree(port)) return port;
-  const holder = (await listeners.read())?.find((listener) => listener.port === port);
+  const [holder] = listenersOn(port) ?? [];
   const owner = holder === undefined ? null : await describeOwner(holder.inode);
   throw new DroverError("PORT_IN_USE", `port ${port} is taken by ${owner ?? "another process"}`, {
     hint: "Leave out `port` to get a free one in $PORT, or stop what has it.",
