@@ -325,5 +325,4 @@ export type AppManifest = z.output<typeof appManifest>;
 export type ProcessManifest = z.output<typeof processManifest>;
 export type RouteManifest = z.output<typeof routeManifest>;
 export type DeployManifest = z.output<typeof deployManifest>;
-export type StopManifest = z.output<typeof stopManifest>;
 export type SpaceManifest = z.output<typeof spaceManifest>;
