@@ -41,7 +41,10 @@ export async function ownTls(folder: string, hosts: readonly string[], clock: Cl
   return pair;
 }
 
-/** Milliseconds until `cert` should be renewed: half of its life, at least a minute. */
+/**
+ * Milliseconds until `cert` should be renewed: half of its life, at least a minute.
+ * @public loaded with the whole module by `main.ts`, which the search for dead code does not follow
+ */
 export function renewalInMs({ cert }: TlsMaterial, clock: Clock): number {
   const { validFromDate, validToDate } = new X509Certificate(cert);
   const half = (validFromDate.getTime() + validToDate.getTime()) / 2;
