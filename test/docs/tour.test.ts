@@ -60,7 +60,8 @@ class Shell implements AsyncDisposable {
   async run(step: ConsoleStep): Promise<string> {
     const mark = `--- end of line ${step.line} ---`;
     this.#text = "";
-    this.#bash.stdin.write(`${step.command}\necho '${mark}'\n`);
+    // In a group, so that a command cannot read the steps after it, and all that it prints comes before the mark.
+    this.#bash.stdin.write(`{ ${step.command}\n} < /dev/null 2>&1\necho '${mark}'\n`);
     const end = performance.now() + 60_000;
     while (!this.#text.includes(mark)) {
       if (performance.now() > end) throw new Error(`line ${step.line} never ended: $ ${step.command}\n${this.#text}`);
