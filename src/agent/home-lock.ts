@@ -23,7 +23,6 @@ export async function lockHome(home: Home, notes: Readonly<Record<string, unknow
     database.close();
     if (!(error instanceof Error) || !/locked|busy/.test(error.message)) throw error;
     throw new DroverError("HOME_IN_USE", `another Drover runs on "${home.root}"${await describePid(pidFile)}`, {
-      cause: error,
       hint: 'Stop it with "drover down", or use another folder with --home.',
     });
   }

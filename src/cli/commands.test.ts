@@ -182,7 +182,7 @@ test("waiting ends with exit code 5 after --timeout, and with what it waited for
 });
 
 test("a release that fails ends with exit code 4, its reason, and its last lines", async () => {
-  const failure = { reason: "exited with code 7", lines: ["this is the reason"], atMs: nowMs };
+  const failure = { code: "RELEASE_FAILED" as const, reason: "exited with code 7", lines: ["this is the reason"], atMs: nowMs };
   const status = appStatus({ target: 3, active: 3, lastFailure: { release: 4, failure } });
   const answer = { json: { space: "shop", app: "api", release: 4, revision: 9 } };
   await withServer({ [`PATCH ${api}/env`]: answer, [`GET ${api}`]: { json: status } }, async (fake) => {

@@ -110,7 +110,9 @@ export const instance = z
   })
   .meta({ id: "Instance" });
 
-export const releaseFailure = z.object({ reason: z.string(), lines: z.array(z.string()), atMs: z.number() }).meta({ id: "ReleaseFailure" });
+export const releaseFailure = z
+  .object({ code: z.enum(["RELEASE_FAILED", "CANNOT_PLACE"]), reason: z.string(), lines: z.array(z.string()), atMs: z.number() })
+  .meta({ id: "ReleaseFailure" });
 
 export const release = z
   .object({

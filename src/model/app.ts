@@ -37,6 +37,8 @@ export interface ReleaseSpec {
 }
 
 export interface ReleaseFailure {
+  /** CANNOT_PLACE: for want of room; RELEASE_FAILED: anything else. */
+  readonly code: "RELEASE_FAILED" | "CANNOT_PLACE";
   /** Why, in words. */
   readonly reason: string;
   /** The last lines (at most ten) of the instance that failed. */

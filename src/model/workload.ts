@@ -63,7 +63,7 @@ export interface Workload {
  * - `draining`: leaves the routing table and finishes what it has.
  * - `stopping`: has got its signal.
  * - `backoff`: exited and waits for its next start.
- * - `exited`: a task that ended, or a service instance that was stopped; kept until the workload is removed.
+ * - `exited`: a task that ended; kept until the workload is removed. A service's instance that was stopped is gone at once.
  */
 export type InstanceState = "starting" | "running" | "draining" | "stopping" | "backoff" | "exited";
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -47,6 +47,8 @@ export class TestDrover implements AsyncDisposable {
   /** Makes a home and starts `drover up` in it, ready to be used. */
   static async start(options: { readonly args?: readonly string[] } = {}): Promise<TestDrover> {
     const home = await mkdtemp(join(tmpdir(), "drover-e2e-"));
+    // As Drover makes it itself: apps under users of their own pass through.
+    await chmod(home, 0o711);
     const [apiPort, edgePort] = await freePorts(2);
     const drover = new TestDrover(home, apiPort as number, edgePort as number);
     await drover.up(options.args ?? []);

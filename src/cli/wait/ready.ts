@@ -117,7 +117,7 @@ function isSettled(seen: Seen, { space, app, release }: Awaited): boolean {
   if (release !== null) {
     const { lastFailure } = seen;
     if (lastFailure !== null && lastFailure.release === release && seen.active !== release) {
-      throw new DroverError("RELEASE_FAILED", `release ${release} of "${space}/${app}" failed: ${lastFailure.failure.reason}`, {
+      throw new DroverError(lastFailure.failure.code, `release ${release} of "${space}/${app}" failed: ${lastFailure.failure.reason}`, {
         details: { space, app, release, active: seen.active, lines: lastFailure.failure.lines },
         hint: `${seen.active === null ? "" : `Release ${seen.active} serves on. `}See "drover why ${space}/${app}" and "drover logs ${space}/${app}".`,
       });

@@ -1,4 +1,4 @@
-import type { App, Release, Rollout } from "#model/app.ts";
+import type { App, Release, ReleaseFailure, Rollout } from "#model/app.ts";
 import type { InstanceId, ProcessName, WorkloadId } from "#model/names.ts";
 import type { Instance, Reason, Workload } from "#model/workload.ts";
 import type { MachineRoom } from "../placement/plan-placement.ts";
@@ -67,6 +67,7 @@ export interface Failure {
   readonly kind: "fail";
   readonly release: number;
   readonly fallBackTo: number | null;
+  readonly code: ReleaseFailure["code"];
   readonly reason: string;
   /** The instance whose last lines tell most; null if there is none. */
   readonly linesOf: InstanceId | null;

@@ -85,6 +85,7 @@ function planFailed(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
       kind: "fail",
       release: release.number,
       fallBackTo: target.active,
+      code: release.failure?.code ?? "RELEASE_FAILED",
       reason: release.failure?.reason ?? "it failed before",
       linesOf: null,
     });
@@ -164,7 +165,7 @@ function planDeploy(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
     app.deploy.strategy === "rolling" || target.active === null
       ? ordersTowards(input, target, release.number)
       : ordersBeside(input, { ...target, active: target.active }, canary ?? 1);
-  if (plan.neverFits) return step(fail(app, release, `cannot be placed: ${plan.unplaced.join("; ")}`, null));
+  if (plan.neverFits) return step({ ...fail(app, release, `cannot be placed: ${plan.unplaced.join("; ")}`, null), code: "CANNOT_PLACE" });
   const isThere = plan.missing.length === 0;
   if (canary !== undefined) {
     const moved = planCanaryStep(input, rollout, canary, isThere);
@@ -233,7 +234,7 @@ function activate({ releases }: RolloutInput, release: Release): Step {
 }
 
 function fail(app: App, release: Release, reason: string, linesOf: Failure["linesOf"]): Failure {
-  return { kind: "fail", release: release.number, fallBackTo: app.active, reason, linesOf };
+  return { kind: "fail", release: release.number, fallBackTo: app.active, code: "RELEASE_FAILED", reason, linesOf };
 }
 
 function inState(releases: ReadonlyMap<number, Release>, states: readonly Release["state"][], except: number): readonly number[] {

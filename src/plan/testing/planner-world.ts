@@ -54,7 +54,7 @@ export function release(
       stop: { signal: "SIGTERM", drainMs: 10_000, graceMs: 10_000 },
     },
     state,
-    failure: state === "failed" ? { reason: "it was bad", lines: [], atMs: t0 } : null,
+    failure: state === "failed" ? { code: "RELEASE_FAILED", reason: "it was bad", lines: [], atMs: t0 } : null,
     createdAtMs: t0,
     cause: "push",
   };

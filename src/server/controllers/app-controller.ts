@@ -190,7 +190,7 @@ export class AppController {
   async #take(step: Step, found: AppObjects, agent: AgentPeer | null, signal: AbortSignal): Promise<void> {
     const { store, narrator, steadyNowMs } = this.#options;
     const lines = step.kind === "fail" && step.linesOf !== null ? await this.#lastLines(step.linesOf, agent, signal) : [];
-    const failure = step.kind === "fail" ? { reason: step.reason, lines, atMs: steadyNowMs() } : null;
+    const failure = step.kind === "fail" ? { code: step.code, reason: step.reason, lines, atMs: steadyNowMs() } : null;
     try {
       failpoint("app.step.before");
       await store.commit(transactionFor(step, found, failure));

@@ -68,6 +68,7 @@ const typeNames: Readonly<Record<string, string>> = {
 function wantedOf(issue: Issue): string {
   switch (issue.code) {
     case "invalid_type":
+      if (isOwnMessage(issue)) return issue.message;
       return Object.hasOwn(typeNames, issue.expected) ? (typeNames[issue.expected] as string) : issue.expected;
     case "invalid_value":
       return issue.values.length === 1 ? show(issue.values[0]) : `one of ${issue.values.map(String).join(", ")}`;

@@ -21,7 +21,12 @@ export function newRelease(store: Store, app: App, spec: ReleaseSpec, cause: str
   const changes: Change[] = [put(keys.release(app.space, app.name, number), release)];
   const replaced = releases.find(({ value }) => value.number === app.target && value.state === "pending");
   if (replaced !== undefined) {
-    const failure = { reason: `replaced by release ${number} before it became ready`, lines: [], atMs: nowMs };
+    const failure = {
+      code: "RELEASE_FAILED" as const,
+      reason: `replaced by release ${number} before it became ready`,
+      lines: [],
+      atMs: nowMs,
+    };
     conditions.push(unchanged(replaced.key, replaced));
     changes.push(put(replaced.key, { ...replaced.value, state: "superseded", failure } satisfies Release));
   }
