@@ -8,7 +8,7 @@ import { root, TestDrover } from "../harness/drover.ts";
 import { type ConsoleStep, consoleSteps, printsAsExpected } from "./console-blocks.ts";
 
 /** Every page whose console blocks have to work as printed, from top to bottom. */
-const pages = ["README.md"];
+const pages = ["README.md", "docs/guides/getting-started.md"];
 
 for (const page of pages) {
   test(`what ${page} shows works as shown`, async () => {
