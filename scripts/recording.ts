@@ -1,5 +1,5 @@
 // Draws docs/tour.svg, the picture in the README: a Drover is started with the example shop, the commands below run against it, and what
-// they really print becomes a terminal in SVG. Run it again when the words of the commands change: node scripts/recording.ts
+// they really print becomes a terminal in SVG. Run it again when the words of the commands change: npx node scripts/recording.ts
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
