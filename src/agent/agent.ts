@@ -71,6 +71,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
       key: createHash("sha256").update(home.root).digest("hex").slice(0, 8),
       machine,
       own: ownPrograms({ root, home, api: options.api, http: options.http, version, env: programEnvironment(environment) }),
+      onlyToStop: options.down,
       output,
       artifactFolder: async (digest) => folderOf(artifacts, digest),
       openExec: async (surroundings, stop) => (await executor()).start(surroundings, stop),

@@ -7,7 +7,7 @@ import { systemClock } from "#host/clock.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { DroverError, errorCodes } from "#model/errors.ts";
-import { type Agent, openAgent, protectFromMemoryPressure } from "./agent.ts";
+import { type Agent, type AgentParts, openAgent, protectFromMemoryPressure } from "./agent.ts";
 import { openAgentLog } from "./agent-log.ts";
 import { banner } from "./banner.ts";
 import { checkPorts } from "./check-ports.ts";
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const append = openAgentLog(logFile, (error) => process.stderr.write(`error: the agent's log cannot be written: ${String(error)}\n`));
   const print = (line: string) => {
     append(line);
-    if (!isTerminal) process.stderr.write(line);
+    if (!isTerminal && !options.down) process.stderr.write(line);
   };
   const log = createLog({ print, nowMs: systemClock.nowMs, fields: { program: "agent" } });
 
@@ -43,14 +43,18 @@ async function main(): Promise<void> {
     api: formatAddress(options.api),
     edge: formatAddress(options.http),
   });
+  const parts = { root, home, options, environment: process.env, isRoot, clock: systemClock, random: Math.random, log };
   try {
+    if (options.down) {
+      say(`${JSON.stringify({ stopped: await stopWhatIsLeft(parts) })}\n`);
+      return;
+    }
     const wanted = [
       { what: "the API", flag: "--api", address: options.api },
       { what: "the edge", flag: "--http", address: options.http },
     ];
     await checkPorts(wanted, join(home.agent, "instances"));
     await protectFromMemoryPressure((file, text) => writeFile(file, text), log);
-    const parts = { root, home, options, environment: process.env, isRoot, clock: systemClock, random: Math.random, log };
     const agent = await openAgent(parts, stop.signal);
     log.info("agent started", { pid: process.pid, home: home.root });
     const serving = agent.serve(stop.signal);
@@ -66,6 +70,14 @@ async function main(): Promise<void> {
   } finally {
     await lock.release();
   }
+}
+
+/** Takes over from an agent that was killed, to end what it looked after. How many instances there were, Drover's own among them. */
+async function stopWhatIsLeft(parts: AgentParts): Promise<number> {
+  const agent = await openAgent(parts, now.signal);
+  const left = agent.engine.running().length;
+  await agent.stop(stop.signal);
+  return left;
 }
 
 /** Applies manifests by the command line, as a person would, once the server answers. That it fails does not end the agent: the answer says why. */

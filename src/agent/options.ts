@@ -13,6 +13,8 @@ export interface AgentOptions {
   readonly http: Address;
   /** Manifests to apply once the server answers; null: none. */
   readonly apply: string | null;
+  /** Stop what an agent that was killed has left, in place of starting anything; for `drover down`. */
+  readonly down: boolean;
 }
 
 const defaultApi = "127.0.0.1:7373";
@@ -22,8 +24,9 @@ const usage = "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [
 /** @throws {DroverError} USAGE */
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
   const given = new Map<string, string>();
-  for (let at = 0; at < args.length; at += 2) {
-    const [name = "", value] = args.slice(at, at + 2);
+  const valued = args.filter((arg) => arg !== "--down");
+  for (let at = 0; at < valued.length; at += 2) {
+    const [name = "", value] = valued.slice(at, at + 2);
     if (!["--home", "--api", "--http", "--apply"].includes(name))
       throw new DroverError("USAGE", `"${name}" is not understood`, { hint: usage });
     if (value === undefined) throw new DroverError("USAGE", `"${name}" needs a value`, { hint: usage });
@@ -35,6 +38,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     api: parseAddress(given.get("--api") ?? defaultApi),
     http: parseAddress(given.get("--http") ?? defaultHttp),
     apply: apply === undefined ? null : resolve(apply),
+    down: valued.length < args.length,
   };
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -34,10 +34,12 @@ export class TestDrover implements AsyncDisposable {
   readonly edgePort: number;
   readonly environment: NodeJS.ProcessEnv;
   #agent: ChildProcess | null = null;
+  readonly #user: { readonly uid?: number; readonly gid?: number };
   #output = "";
 
-  private constructor(home: string, apiPort: number, edgePort: number) {
+  private constructor(home: string, apiPort: number, edgePort: number, user: number | null) {
     this.home = home;
+    this.#user = user === null ? {} : { uid: user, gid: user };
     this.apiPort = apiPort;
     this.edgePort = edgePort;
     this.environment = { ...process.env, DROVER_HOME: home, NO_COLOR: "1" };
@@ -46,30 +48,51 @@ export class TestDrover implements AsyncDisposable {
 
   /** Makes a home and starts `drover up` in it, ready to be used. */
   static async start(options: { readonly args?: readonly string[] } = {}): Promise<TestDrover> {
-    const home = await mkdtemp(join(tmpdir(), "drover-e2e-"));
-    // As Drover makes it itself: apps under users of their own pass through.
-    await chmod(home, 0o711);
-    const [apiPort, edgePort] = await freePorts(2);
-    const drover = new TestDrover(home, apiPort as number, edgePort as number);
+    const drover = await TestDrover.prepare();
     await drover.up(options.args ?? []);
     return drover;
   }
 
-  /** Starts `drover up` (again). Resolves when the API answers. */
+  /** Makes a home, for `launch` or `up`. @param user whom the home belongs to and everything runs as; this one if left out. */
+  static async prepare(options: { readonly home?: string; readonly user?: number } = {}): Promise<TestDrover> {
+    const home = options.home ?? (await mkdtemp(join(tmpdir(), "drover-e2e-")));
+    // As Drover makes it itself: apps under users of their own pass through.
+    await chmod(home, 0o711);
+    if (options.user !== undefined) await chown(home, options.user, options.user);
+    const [apiPort, edgePort] = await freePorts(2);
+    return new TestDrover(home, apiPort as number, edgePort as number, options.user ?? null);
+  }
+
+  /** Starts `drover up` (again). Resolves when the API answers and the edge is linked. */
   async up(args: readonly string[] = []): Promise<void> {
+    this.launch(args);
+    await this.ready();
+  }
+
+  /** Starts `drover up` (again), and waits for nothing. @param env besides the usual environment, for this start alone */
+  launch(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
     this.#output = "";
     const agent = spawn(droverBin, ["up", "--api", `127.0.0.1:${this.apiPort}`, "--http", `127.0.0.1:${this.edgePort}`, ...args], {
-      env: this.environment,
+      env: { ...this.environment, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       cwd: this.home,
+      ...this.#user,
     });
     for (const stream of [agent.stdout, agent.stderr]) stream.on("data", (chunk) => (this.#output += chunk));
     this.#agent = agent;
+    return agent;
+  }
+
+  async ready(): Promise<void> {
     await this.until("the API answers and the edge is linked", async () => {
-      if (agent.exitCode !== null) throw new Error(`drover up ended with ${agent.exitCode}:\n${this.#output}`);
+      if (!this.agentRuns) throw new Error(`drover up ended with ${this.#agent?.exitCode}:\n${this.#output}`);
       const { code, stdout } = await this.cli(["status", "--json"]);
       return code === 0 && JSON.parse(stdout).edges.some((edge: { linked: boolean }) => edge.linked);
     });
+  }
+
+  get agentRuns(): boolean {
+    return this.#agent !== null && this.#agent.exitCode === null && this.#agent.signalCode === null;
   }
 
   /** What `drover up` printed so far. */
@@ -108,6 +131,7 @@ export class TestDrover implements AsyncDisposable {
       env: { ...this.environment, ...options.env },
       cwd: options.cwd ?? this.home,
       stdio: ["pipe", "pipe", "pipe"],
+      ...this.#user,
     });
     let stdout = "";
     let stderr = "";
@@ -235,6 +259,16 @@ export async function processesOf(home: string, needle?: string): Promise<number
     }
   }
   return pids;
+}
+
+/** As `processesOf`, without the shells that wait for them. */
+export async function nodeProcessesOf(home: string, needle: string): Promise<number[]> {
+  const { readlink } = await import("node:fs/promises");
+  const pids = await processesOf(home, needle);
+  const own = await Promise.all(
+    pids.map(async (pid) => ((await readlink(`/proc/${pid}/exe`).catch(() => "")).endsWith("/node") ? pid : null)),
+  );
+  return own.filter((pid) => pid !== null);
 }
 
 export async function freePorts(count: number): Promise<number[]> {

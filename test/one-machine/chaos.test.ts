@@ -1,21 +1,12 @@
-import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { processesOf, root, TestDrover } from "../harness/drover.ts";
+import { nodeProcessesOf, root, TestDrover } from "../harness/drover.ts";
+import { seed, seeded } from "../harness/random.ts";
 
 const fixture = join(root, "test/fixtures/web.mjs");
 /** A hundred take some minutes; by default a tenth of them run. DROVER_FULL=1 runs all, DROVER_SEED replays one run. */
 const kills = process.env["DROVER_FULL"] === "1" ? 100 : 10;
-const seed = Number(process.env["DROVER_SEED"] ?? Date.now() % 1_000_000);
-
-function seeded(start: number): () => number {
-  let state = start >>> 0 || 1;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 test(`any program killed at a random point of a rollout, ${kills} times, always converges (DROVER_SEED=${seed})`, async (t) => {
   const random = seeded(seed);
@@ -44,22 +35,15 @@ test(`any program killed at a random point of a rollout, ${kills} times, always 
         );
       },
     );
-    assert.equal(JSON.parse((await drover.get("web.default.localhost")).body).version, String(round), "the newest version answers");
+    // An edge that was just killed takes a moment to listen again.
+    await drover.until("the newest version answers", async () => {
+      return JSON.parse((await drover.get("web.default.localhost")).body).version === String(round);
+    });
     const status = JSON.parse((await drover.api("GET", "/v1/spaces/default/apps/web")).body);
     const known = new Set<number>(status.instances.map(({ pid }: { pid: number }) => pid));
     await drover.until("no process of the app runs that is not an instance", async () => {
-      const running = (await nodeProcesses(drover.home)).sort();
+      const running = (await nodeProcessesOf(drover.home, fixture)).sort();
       return JSON.stringify(running) === JSON.stringify([...known].sort());
     });
   }
 });
-
-/** The app's own processes: not the shells that wait for them. */
-async function nodeProcesses(home: string): Promise<number[]> {
-  const { readlink } = await import("node:fs/promises");
-  const pids = await processesOf(home, fixture);
-  const own = await Promise.all(
-    pids.map(async (pid) => ((await readlink(`/proc/${pid}/exe`).catch(() => "")).endsWith("/node") ? pid : null)),
-  );
-  return own.filter((pid) => pid !== null);
-}

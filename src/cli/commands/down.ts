@@ -1,5 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import type { Home } from "#host/home.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
 import type { Verb } from "../command.ts";
@@ -19,12 +23,18 @@ export default {
   async run(session) {
     const { out, clock, common, home, progress, signal } = session;
     const agent = await runningAgent(home);
+    const startedMs = clock.monotonicMs();
+    const stopped = (pid: number | null) => {
+      const spentMs = clock.monotonicMs() - startedMs;
+      if (out.json) out.value({ stopped: true, pid, tookMs: Math.round(spentMs) });
+      else out.line(`stopped Drover and its apps in ${took(spentMs)}; their state is kept`);
+    };
     if (agent === null) {
-      if (out.json) out.value({ stopped: false });
+      if ((await stopWhatIsLeft(home, signal)) > 0) stopped(null);
+      else if (out.json) out.value({ stopped: false });
       else out.line(`no Drover runs on "${home.root}"`);
       return 0;
     }
-    const startedMs = clock.monotonicMs();
     terminate(agent, home);
     const timeoutMs = common.timeoutMs ?? defaultTimeoutMs;
     while (await isAlive(agent)) {
@@ -38,9 +48,7 @@ export default {
       await clock.sleep(lookEveryMs, signal);
     }
     progress.clear();
-    const spentMs = clock.monotonicMs() - startedMs;
-    if (out.json) out.value({ stopped: true, pid: agent.pid, tookMs: Math.round(spentMs) });
-    else out.line(`stopped Drover and its apps in ${took(spentMs)}; their state is kept`);
+    stopped(agent.pid);
     return 0;
   },
 } satisfies Verb;
@@ -63,6 +71,23 @@ async function runningAgent(home: Home): Promise<RunningAgent | null> {
   if (typeof pid !== "number" || !Number.isSafeInteger(pid) || pid <= 1) return null;
   if (!(await isDrover(pid))) return null;
   return { pid, startTicks: await startTicks(pid) };
+}
+
+/** Ends what runs on without an agent, because that was killed; by another one, since only agents know how. How many instances there were. */
+async function stopWhatIsLeft(home: Home, signal: AbortSignal): Promise<number> {
+  if (!existsSync(home.agent)) return 0;
+  const child = spawn(join(import.meta.dirname, "../../../bin/drover"), ["agent", "--down", "--home", home.root], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  // It hurries then, and ends with everything killed.
+  const hurry = () => child.kill("SIGTERM");
+  signal.addEventListener("abort", hurry, { once: true });
+  const [[code], answer, error] = await Promise.all([once(child, "exit"), text(child.stdout), text(child.stderr)]);
+  signal.removeEventListener("abort", hurry);
+  if (code === 0) return (JSON.parse(answer) as { readonly stopped: number }).stopped;
+  throw new DroverError("UNHEALTHY", `what is left on "${home.root}" could not be stopped: ${error.trim()}`, {
+    hint: 'Run "drover down" again, as the user who started Drover.',
+  });
 }
 
 /** Whether the process is a Drover agent, and not one that got its pid after a crash. */

@@ -43,6 +43,8 @@ export interface Cgroups {
   find(name: string): Cgroup;
   /** Groups that exist, from this process or one before it. */
   list(): Promise<string[]>;
+  /** Removes all groups in which nothing runs, and the folder that they are in if none is left. The next `openCgroups` makes it again. */
+  removeEmpty(): Promise<void>;
 }
 
 /** The period over which the kernel measures a share of the processor, in microseconds: its own default. */
@@ -60,6 +62,10 @@ export async function openCgroups(key: string, log: Log): Promise<Cgroups> {
       name,
       bases.map((base) => join(base, name)),
     );
+  const list = async () => {
+    const names = await Promise.all(bases.map((base) => readdir(base, { withFileTypes: true })));
+    return [...new Set(names.flat().flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])))];
+  };
   return {
     support,
     open: async (name, resources) => {
@@ -68,9 +74,10 @@ export async function openCgroups(key: string, log: Log): Promise<Cgroups> {
       return find(name);
     },
     find,
-    list: async () => {
-      const names = await Promise.all(bases.map((base) => readdir(base, { withFileTypes: true })));
-      return [...new Set(names.flat().flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])))];
+    list,
+    removeEmpty: async () => {
+      const groups = (await list()).flatMap((name) => bases.map((base) => join(base, name)));
+      for (const folder of [...groups, ...bases]) await rmdir(folder).catch(ignoreIfUsed);
     },
   };
 }
@@ -133,6 +140,10 @@ function openGroup({ limits, members }: CgroupSupport, name: string, folders: re
       for (const folder of folders) await rmdir(folder).catch(emptyIfGone);
     },
   };
+}
+
+function ignoreIfUsed(error: unknown): void {
+  if (!["EBUSY", "ENOTEMPTY", "ENOENT"].some((code) => hasCode(error, code))) throw error;
 }
 
 function emptyIfGone(error: unknown): string {

@@ -53,6 +53,8 @@ export interface LocalEngineOptions {
   /** The unpacked artifact, or null if it is not here. */
   readonly artifactFolder: (digest: Digest) => Promise<string | null>;
   readonly openExec: (surroundings: ExecSurroundings, signal: AbortSignal) => Promise<ExecSession>;
+  /** Whether it is opened only for `stopAll`: it takes over what runs, and starts nothing. */
+  readonly onlyToStop?: boolean;
   /** $PATH of instances. */
   readonly path: string;
   readonly isRoot: boolean;
@@ -100,10 +102,11 @@ export class LocalEngine implements Engine {
   #keeper: Keeper | null = null;
   readonly #waiting = new Set<AbortController>();
   /** Nothing is started or stopped by plan any more. */
-  #isFrozen = false;
+  #isFrozen: boolean;
 
   private constructor(options: LocalEngineOptions, parts: EngineParts) {
     this.#options = options;
+    this.#isFrozen = options.onlyToStop ?? false;
     this.#orders = parts.orders;
     this.#records = parts.machinery.records;
     this.#ports = parts.machinery.ports;
@@ -270,8 +273,12 @@ export class LocalEngine implements Engine {
     if (left.length === 0) this.#keeper?.dismiss();
     else this.#keeper?.abandon();
     await this.#life.settle();
+    await Promise.all(
+      [...this.#workloads.values()].flatMap(({ instances }) => [...instances.values()].map((held) => this.#life.letGo(held))),
+    );
     await Promise.all(this.#background);
     await this.#pipes.close();
+    if (left.length === 0) await this.#machinery.cgroups.removeEmpty();
   }
 
   async #recover(signal: AbortSignal): Promise<void> {
