@@ -97,7 +97,7 @@ function draw(lines: readonly Line[]): string {
     const prompt = kind === "command" ? '<tspan class="prompt">$ </tspan>' : "";
     return `<text x="${margin}" y="${margin + 14 + row * lineHeight}" class="${kind}">${prompt}${escapeXml(text)}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
+  return `<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
 <title>Drover in a terminal</title>
 <style>
 rect { fill: #f6f8fa; stroke: #d0d7de }
