@@ -21,6 +21,8 @@ export interface Home {
   readonly tokenFile: string;
   /** Addresses of what runs now, for the CLI: `{ "api": "http://…", "edge": "http://…", "socket": "…" }`. */
   readonly addressFile: string;
+  /** Why the server could not start, as the body of an error; not there when it could. */
+  readonly serverErrorFile: string;
 }
 
 /**
@@ -45,6 +47,7 @@ export function homeAt(root: string): Home {
     apiSocket: join(run, "api.sock"),
     tokenFile: join(root, "token"),
     addressFile: join(run, "addresses.json"),
+    serverErrorFile: join(run, "server-error.json"),
   };
 }
 

@@ -6,6 +6,7 @@ import { systemClock } from "#host/clock.ts";
 import { writeFileAtomic } from "#host/files.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
+import { forgetWhyServerEnded, noteWhyServerEnded } from "#host/server-note.ts";
 import { DroverError, errorCodes } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import packageFile from "../../package.json" with { type: "json" };
@@ -50,10 +51,22 @@ async function main(): Promise<void> {
   });
   const home = homeAt(options.home ?? defaultHome(process.env, process.getuid?.() === 0));
   await makeHome(home);
-  if (options.restore === null) return serve(home, options, log);
+  if (options.restore === null) return serve(home, options, log).catch((error: unknown) => leaveWord(home, error));
   const { restoreBackup } = await import("./store/backups.ts");
   const { revision, epoch } = await restoreBackup({ folder: home.server, from: options.restore, log });
-  process.stdout.write(`restored ${options.restore}: epoch ${epoch}, revision ${revision}\nStart Drover again with \`drover up\`.\n`);
+  process.stdout.write(
+    `restored ${options.restore}: epoch ${epoch}, revision ${revision}\nA Drover that runs starts its server again within a minute; else run \`drover up\`.\n`,
+  );
+}
+
+/** Whoever asks why nothing answers is told. Not of another server that has this home: that one answers. */
+async function leaveWord(home: Home, error: unknown): Promise<never> {
+  if (error instanceof DroverError && error.code !== "STORE_IN_USE") {
+    await noteWhyServerEnded(home, error).catch((failure: unknown) =>
+      process.stderr.write(`error: cannot leave word for commands: ${failure instanceof Error ? failure.message : String(failure)}\n`),
+    );
+  }
+  throw error;
 }
 
 async function serve(home: Home, options: ServerOptions, log: Log): Promise<void> {
@@ -64,7 +77,9 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     log.error("the store failed; the server ends", errorFields(error));
     process.exit(1);
   };
-  const store = await openSqliteStore({ folder: home.server, log, fatal, random: Math.random });
+  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  const restoreCommand = (file: string) => `drover server --home ${quote(home.root)} --restore ${quote(file)}`;
+  const store = await openSqliteStore({ folder: home.server, log, fatal, random: Math.random, restoreCommand });
   const clock = systemClock;
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
   const secrets = createSecrets({ store, keyFile: join(home.server, "secrets.key"), clock });
@@ -121,6 +136,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   await local.listenOnSocket(home.apiSocket);
   const addresses = { api: apiUrl(), edge: edgeUrl, socket: home.apiSocket };
   await writeFileAtomic(home.addressFile, `${JSON.stringify(addresses)}\n`, { durable: false });
+  await forgetWhyServerEnded(home);
   log.info("server ready", { api: addresses.api, revision: store.revision });
 
   await makeDefaultSpace(services);

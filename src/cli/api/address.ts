@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type Home, homeAt } from "#host/home.ts";
-import { DroverError, hasCode } from "#model/errors.ts";
+import { whyServerEnded } from "#host/server-note.ts";
+import { DroverError, fromErrorBody, hasCode } from "#model/errors.ts";
 
 /** How to reach a server, and the token to show it. */
 export type Address =
@@ -51,6 +52,11 @@ async function localToken(home: Home, environment: Environment): Promise<string>
 
 /** The error for a server that does not answer on this machine. */
 export async function notRunning(home: Home, cause: unknown): Promise<DroverError> {
+  const why = await whyServerEnded(home);
+  if (why !== null) {
+    const { code, message, hint, details } = fromErrorBody(why);
+    return new DroverError(code, `the server on "${home.root}" cannot start: ${message}`, { hint, details });
+  }
   const elsewhere = await otherHome(home);
   return new DroverError("SERVER_UNREACHABLE", `no Drover runs on "${home.root}"`, {
     cause,

@@ -53,6 +53,7 @@ async function changeApp(context: OperationContext, call: AppCall, change: (app:
       answer: { ...answer, release: made?.app.target ?? app.target },
       conditions: [unchanged(stored.key, stored), ...(made?.conditions ?? [])],
       changes: [put(stored.key, made?.app ?? app), ...(made?.changes ?? [])],
+      leadsToDeletions: app.destroying,
     };
   });
   if (event !== null) events.append({ ...(event as AppChange["event"]), space: call.space, app: call.app });

@@ -9,6 +9,8 @@ export interface Draft<T> {
   readonly answer: T;
   readonly conditions: readonly Condition[];
   readonly changes: readonly Change[];
+  /** As of a transaction. */
+  readonly leadsToDeletions?: boolean;
 }
 
 /**
@@ -22,13 +24,14 @@ export async function transact<T extends object>(
   draft: () => Draft<T>,
 ): Promise<T & { readonly revision: number }> {
   for (let attempt = 1; ; attempt++) {
-    const { answer, conditions, changes } = draft();
+    const { answer, conditions, changes, leadsToDeletions = false } = draft();
     const kept = receipt?.keep(answer);
     if (changes.length === 0 && kept === undefined) return { ...answer, revision: store.revision };
     try {
       const { revision } = await store.commit({
         conditions: kept === undefined ? conditions : [...conditions, kept.condition],
         changes: kept === undefined ? changes : [...changes, kept.change],
+        leadsToDeletions,
       });
       return { ...answer, revision };
     } catch (error) {

@@ -155,7 +155,8 @@ export function createStore({ journal, fatal, retention = defaultRetention, defe
   async function goOnWithoutRoom(commits: readonly Waiting[], usesReserve: boolean, error: unknown): Promise<void> {
     if (usesReserve) return rejectAll([...commits, ...compactions.splice(0)], error);
     if (history.compactedRevision < history.revision && (await forgetHistory())) return write(commits);
-    const isDeletion = ({ transaction }: Waiting) => transaction.changes.every(({ kind }) => kind === "delete");
+    const isDeletion = ({ transaction: { changes, leadsToDeletions } }: Waiting) =>
+      leadsToDeletions === true || changes.every(({ kind }) => kind === "delete");
     rejectAll(
       commits.filter((one) => !isDeletion(one)),
       error,

@@ -139,7 +139,7 @@ async function storeDamaged(folder: string, damage: Damage, restoreCommand = def
     cause: damage.cause,
     hint:
       backup === null
-        ? "There is no good backup beside it. Nothing was changed; restore a copy of your own with `drover server --restore FILE`."
+        ? `There is no good backup beside it. Nothing was changed; to restore a copy of your own, run: ${restoreCommand("FILE")}`
         : `Nothing was changed. To go back to revision ${backup.revision}, the newest good backup, run: ${restoreCommand(backup.file)}`,
     details: { file, damage: damage.message, backup: backup?.file ?? null, backupRevision: backup?.revision ?? null },
   });

@@ -52,6 +52,8 @@ export interface Entry {
 export interface Transaction {
   readonly conditions?: readonly Condition[];
   readonly changes: readonly Change[];
+  /** It is small and leads to deletions: on a full disk it goes on as they do, in the space that is kept back for them. Default false. */
+  readonly leadsToDeletions?: boolean;
 }
 
 /** `modRevision` 0 means that the key must not exist. */
