@@ -55,8 +55,8 @@ export interface ControlPlane {
   instances(space: SpaceName, app: AppName): readonly InstanceView[];
   machines(): readonly MachineView[];
   edges(): readonly EdgeView[];
-  /** What is wrong with the installation as a whole, such as no linked agent. */
-  problems(): readonly Reason[];
+  /** What is wrong with the installation as a whole, such as no linked agent. Asks the edges, for at most a second. */
+  problems(signal: AbortSignal): Promise<readonly Reason[]>;
   /**
    * The app's status now and after each change, changes close together as one; null when the app does not exist (any more).
    * Ends when the signal aborts.

@@ -54,7 +54,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
           isolation: machine.isolation,
         })),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
-      problems: () => problemsOf(core),
+      problems: async (until) => [...problemsOf(core), ...(await problemsOfEdges(core, clock, until))],
       watchApp: (space, app, until) => watchApp(view, core, clock, space, app, until),
       async *changes(until) {
         const follower = subscribers.follow(null);
@@ -86,6 +86,35 @@ function problemsOf({ fleet, routes }: Core): readonly Reason[] {
   if (!routes.edges.some(({ isLinked }) => isLinked))
     problems.push({ code: "EDGE_UNLINKED", message: "no edge is linked; if it runs, it serves its last table" });
   return problems;
+}
+
+/** An edge answers from memory; one that takes this long does not answer. */
+const edgeAnswersWithinMs = 1_000;
+
+async function problemsOfEdges({ routes }: Core, clock: Clock, signal: AbortSignal): Promise<readonly Reason[]> {
+  const late = new AbortController();
+  const answered = new AbortController();
+  const until = AbortSignal.any([signal, late.signal]);
+  void clock.sleep(edgeAnswersWithinMs, AbortSignal.any([signal, answered.signal])).then(
+    () => late.abort(new Error(`no answer within ${edgeAnswersWithinMs} ms`)),
+    () => {}, // All have answered, or nobody wants to know any more.
+  );
+  const asked = await Promise.all(
+    routes.peers.map(async (peer): Promise<readonly Reason[]> => {
+      try {
+        return (await peer.problems(until)).map(({ route, port, message }) => ({
+          code: "PORT_IN_USE",
+          message: `the edge on ${peer.machine} cannot listen on port ${port} for ${route}: ${message}`,
+        }));
+      } catch (error) {
+        signal.throwIfAborted();
+        const why = error instanceof Error ? error.message : String(error);
+        return [{ code: "EDGE_SILENT", message: `the edge on ${peer.machine} is linked and does not answer: ${why}` }];
+      }
+    }),
+  );
+  answered.abort();
+  return asked.flat();
 }
 
 async function* watchApp(

@@ -30,6 +30,26 @@ for (const { what, flag } of [
   });
 }
 
+test("a port that the edge could not open is a problem that drover status names", async () => {
+  await using drover = await TestDrover.start();
+  const app = (name: string, more: string) => `app: ${name}\nrun: exec node ${fixture}\nready: { http: / }\n${more}`;
+  await drover.apply(`${app("billing", "")}---\n${app("shop", "needs: [billing]\n")}`);
+  const port = Number(/:(\d+)/.exec(await drover.run("exec", "shop", "--", "printenv", "BILLING_URL"))?.[1]);
+  await drover.run("down");
+  const stranger = createServer().listen(port, "127.0.0.1");
+  await once(stranger, "listening");
+  try {
+    drover.launch();
+    await drover.until("status names the port", async () => {
+      const { code, stdout } = await drover.cli(["status"]);
+      return code === 4 && new RegExp(`cannot listen on port ${port} .*\\[PORT_IN_USE\\]`).test(stdout);
+    });
+  } finally {
+    stranger.close();
+  }
+  await drover.until("the port is opened once it is free", async () => (await drover.cli(["status"])).code === 0);
+});
+
 test("drover down ends everything although the agent was killed, keeps the state, and the next start brings it back", async () => {
   await using drover = await TestDrover.start();
   await drover.apply(`app: web\nrun: exec node ${fixture}\ninstances: 2\nready: { http: / }\n`);

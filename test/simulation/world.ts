@@ -304,6 +304,7 @@ export class World {
       machine: "m1" as MachineId,
       gone: link.signal,
       revision: async () => edge.revision,
+      problems: async () => [],
       putTable: (table) => this.#mortal(`table ${table.revision}`, async () => edge.putTable(table)),
       patchTable: (patch) => this.#mortal(`patch ${patch.revision}`, async () => edge.patchTable(patch)),
       draining: (signal) => edge.draining(signal),

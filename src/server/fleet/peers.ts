@@ -35,10 +35,18 @@ export interface AgentPeer {
 }
 
 /** What the server asks of an edge. Every call is tried once. */
+export interface PortProblem {
+  readonly route: string;
+  readonly port: number;
+  readonly message: string;
+}
+
 export interface EdgePeer {
   readonly machine: MachineId;
   readonly gone: AbortSignal;
   revision(signal: AbortSignal): Promise<{ readonly epoch: number; readonly revision: number }>;
+  /** Ports that it should listen on and cannot. */
+  problems(signal: AbortSignal): Promise<readonly PortProblem[]>;
   putTable(table: RoutingTable, signal: AbortSignal): Promise<void>;
   patchTable(patch: RoutingPatch, signal: AbortSignal): Promise<void>;
   draining(signal: AbortSignal): AsyncIterable<Draining>;
@@ -92,6 +100,7 @@ export function edgeOverLink(link: Link): EdgePeer {
     machine: link.identity.machine,
     gone: link.signal,
     revision: async (signal) => (await link.call("GET", "/revision", signal)) as { epoch: number; revision: number },
+    problems: async (signal) => ((await link.call("GET", "/revision", signal)) as { problems: readonly PortProblem[] }).problems,
     putTable: async (table, signal) => {
       await link.call("PUT", "/table", signal, { body: table });
     },

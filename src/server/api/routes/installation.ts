@@ -36,7 +36,7 @@ export function installationRoutes(services: Services): readonly Route[] {
       summary: "The whole installation in one answer.",
       access: "read",
       answer: { kind: "json", schema: status },
-      handle: async () => ({ json: viewStatus(services) }),
+      handle: async ({ signal }) => ({ json: await viewStatus(services, signal) }),
     }),
     route({
       method: "GET",
@@ -50,7 +50,7 @@ export function installationRoutes(services: Services): readonly Route[] {
   ];
 }
 
-function viewStatus(services: Services): StatusView {
+async function viewStatus(services: Services, signal: AbortSignal): Promise<StatusView> {
   const { store, controlPlane } = services;
   const apps: Record<string, number> = {};
   for (const { health: state } of controlPlane.summaries()) apps[state] = (apps[state] ?? 0) + 1;
@@ -62,6 +62,6 @@ function viewStatus(services: Services): StatusView {
     machines: [...controlPlane.machines()],
     edges: [...controlPlane.edges()],
     addresses: services.addresses(),
-    problems: [...controlPlane.problems()],
+    problems: [...(await controlPlane.problems(signal))],
   };
 }

@@ -25,7 +25,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     instances: () => [],
     machines: () => [],
     edges: () => [],
-    problems: () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
+    problems: async () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
     watchApp: async function* (space, app, signal) {
       yield statusOf(space, app);
       for await (const _ of store.watch(`/apps/${space}/${app}`, store.revision, signal)) yield statusOf(space, app);
