@@ -5,13 +5,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts, TestDrover } from "../test/harness/drover.ts";
-import { allAnswer, median, npmPeer, programOnPath, report, runTimed, skip, timed } from "./lib.ts";
+import { allAnswer, median, npmPeer, programOnPath, publicFolder, report, runTimed, skip, timed } from "./lib.ts";
 
 const count = 75;
 const kind = process.argv[2] === "node" ? "node" : "busybox";
 const rounds = Number(process.argv[3] ?? 3);
 
-const folder = await mkdtemp(join(tmpdir(), "drover-bench-"));
+const folder = await publicFolder();
 await writeFile(join(folder, "index.html"), "hello\n");
 await writeFile(
   join(folder, "app.mjs"),

@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile } from "node:fs/promises";
 import net from "node:net";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { root } from "../test/harness/drover.ts";
@@ -39,6 +40,13 @@ export function skip(what: string, why: string): void {
 export function programOnPath(name: string): string | null {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) if (existsSync(join(folder, name))) return join(folder, name);
   return null;
+}
+
+/** A temporary folder that every user can read: as root, each app runs as a user of its own. */
+export async function publicFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "drover-bench-"));
+  await chmod(folder, 0o755);
+  return folder;
 }
 
 /** A peer from the npm registry, installed beside the project for benches only; null if it cannot be had. */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePorts, TestDrover } from "../test/harness/drover.ts";
-import { answers, median, npmPeer, programOnPath, quantile, report, runTimed, skip, timed } from "./lib.ts";
+import { answers, median, npmPeer, programOnPath, publicFolder, quantile, report, runTimed, skip, timed } from "./lib.ts";
 
 const kills = Number(process.argv[2] ?? 40);
 const busybox = programOnPath("busybox");
@@ -15,7 +15,7 @@ if (busybox === null) {
   skip("kill -9 to serving", "busybox is not on the path");
   process.exit(0);
 }
-const folder = await mkdtemp(join(tmpdir(), "drover-bench-"));
+const folder = await publicFolder();
 await writeFile(join(folder, "index.html"), "hello\n");
 const argv = (port: string) => ["httpd", "-f", "-p", `127.0.0.1:${port}`, "-h", folder];
 

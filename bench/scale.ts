@@ -1,17 +1,16 @@
 // One small app from 2 to 50 instances, until all are ready and have served through the edge.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { request, TestDrover } from "../test/harness/drover.ts";
-import { median, programOnPath, report, skip, timed } from "./lib.ts";
+import { median, programOnPath, publicFolder, report, skip, timed } from "./lib.ts";
 
 const busybox = programOnPath("busybox");
 if (busybox === null) {
   skip("2 to 50 instances", "busybox is not on the path");
   process.exit(0);
 }
-const folder = await mkdtemp(join(tmpdir(), "drover-bench-"));
+const folder = await publicFolder();
 await writeFile(join(folder, "index.html"), "hello\n");
 const figures: number[] = [];
 for (let round = 0; round < 3; round++) {

@@ -1,3 +1,4 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { access, constants, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasCode } from "#model/errors.ts";
@@ -63,14 +64,14 @@ export async function openCgroups(key: string, log: Log): Promise<Cgroups> {
       bases.map((base) => join(base, name)),
     );
   const list = async () => {
-    const names = await Promise.all(bases.map((base) => readdir(base, { withFileTypes: true })));
+    const names = await Promise.all(bases.map((base) => readdir(base, { withFileTypes: true }).catch(noneIfGone)));
     return [...new Set(names.flat().flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])))];
   };
   return {
     support,
     open: async (name, resources) => {
-      for (const base of bases) await mkdir(join(base, name), { recursive: true });
-      await setLimits(support, name, resources);
+      for (const base of bases) mkdirSync(join(base, name), { recursive: true });
+      setLimits(support, name, resources);
       return find(name);
     },
     find,
@@ -82,32 +83,32 @@ export async function openCgroups(key: string, log: Log): Promise<Cgroups> {
   };
 }
 
-async function setLimits({ limits }: CgroupSupport, name: string, { cpu, memoryBytes, pids }: Resources): Promise<void> {
-  const set = (base: Base, file: string, value: string | number) => writeFile(join(base.folder, name, file), String(value));
-  if (limits.pids !== null) await set(limits.pids, "pids.max", pids);
+function setLimits({ limits }: CgroupSupport, name: string, { cpu, memoryBytes, pids }: Resources): void {
+  const set = (base: Base, file: string, value: string | number) => writeFileSync(join(base.folder, name, file), String(value));
+  if (limits.pids !== null) set(limits.pids, "pids.max", pids);
   if (limits.cpu?.version === 1) {
-    await set(limits.cpu, "cpu.cfs_period_us", cpuPeriodUs);
-    await set(limits.cpu, "cpu.cfs_quota_us", cpu === null ? -1 : Math.round(cpu * cpuPeriodUs));
+    set(limits.cpu, "cpu.cfs_period_us", cpuPeriodUs);
+    set(limits.cpu, "cpu.cfs_quota_us", cpu === null ? -1 : Math.round(cpu * cpuPeriodUs));
   } else if (limits.cpu?.version === 2) {
-    await set(limits.cpu, "cpu.max", `${cpu === null ? "max" : Math.round(cpu * cpuPeriodUs)} ${cpuPeriodUs}`);
+    set(limits.cpu, "cpu.max", `${cpu === null ? "max" : Math.round(cpu * cpuPeriodUs)} ${cpuPeriodUs}`);
   }
   if (limits.memory?.version === 1) {
-    await set(limits.memory, "memory.limit_in_bytes", memoryBytes ?? -1);
+    set(limits.memory, "memory.limit_in_bytes", memoryBytes ?? -1);
   } else if (limits.memory?.version === 2) {
-    await set(limits.memory, "memory.max", memoryBytes ?? "max");
-    await set(limits.memory, "memory.oom.group", 1);
+    set(limits.memory, "memory.max", memoryBytes ?? "max");
+    set(limits.memory, "memory.oom.group", 1);
   }
 }
 
 function openGroup({ limits, members }: CgroupSupport, name: string, folders: readonly string[]): Cgroup {
   const pids = async () => {
     if (members === null) return null;
-    const text = await readFile(join(members.folder, name, "cgroup.procs"), "utf8").catch(emptyIfGone);
+    const text = readGroupFile(join(members.folder, name, "cgroup.procs"));
     return text.split("\n").filter(Boolean).map(Number);
   };
   return {
     add: async (pid) => {
-      for (const folder of folders) await writeFile(join(folder, "cgroup.procs"), String(pid));
+      for (const folder of folders) writeFileSync(join(folder, "cgroup.procs"), String(pid));
     },
     pids,
     kill: async () => {
@@ -129,12 +130,9 @@ function openGroup({ limits, members }: CgroupSupport, name: string, folders: re
       if (limits.memory === null) return null;
       const folder = join(limits.memory.folder, name);
       const old = limits.memory.version === 1;
-      const [events, peak] = await Promise.all(
-        [old ? "memory.oom_control" : "memory.events", old ? "memory.max_usage_in_bytes" : "memory.peak"].map((file) =>
-          readFile(join(folder, file), "utf8").catch(emptyIfGone),
-        ),
-      );
-      return { killed: Number(/^oom_kill (\d+)$/m.exec(events ?? "")?.[1] ?? 0), peakBytes: Number(peak ?? 0) };
+      const events = readGroupFile(join(folder, old ? "memory.oom_control" : "memory.events"));
+      const peak = readGroupFile(join(folder, old ? "memory.max_usage_in_bytes" : "memory.peak"));
+      return { killed: Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0), peakBytes: Number(peak) };
     },
     remove: async () => {
       for (const folder of folders) await rmdir(folder).catch(emptyIfGone);
@@ -144,6 +142,20 @@ function openGroup({ limits, members }: CgroupSupport, name: string, folders: re
 
 function ignoreIfUsed(error: unknown): void {
   if (!["EBUSY", "ENOTEMPTY", "ENOENT"].some((code) => hasCode(error, code))) throw error;
+}
+
+/** The kernel answers at once: there is no disk to wait for. */
+function readGroupFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    return emptyIfGone(error);
+  }
+}
+
+function noneIfGone(error: unknown): [] {
+  if (hasCode(error, "ENOENT")) return [];
+  throw error;
 }
 
 function emptyIfGone(error: unknown): string {

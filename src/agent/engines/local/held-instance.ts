@@ -1,5 +1,5 @@
 import type { InstanceId, MachineId, WorkloadId } from "#model/names.ts";
-import type { Exit, Instance, InstanceState, Reason } from "#model/workload.ts";
+import type { Exit, Instance, InstanceState, Reason, Workload } from "#model/workload.ts";
 import type { Cgroup } from "./cgroups.ts";
 import type { Afterwards, ObservedInstance } from "./plan-instances.ts";
 import type { ProcessGroup } from "./process-group.ts";
@@ -8,6 +8,8 @@ import type { InstanceProcess } from "./shim.ts";
 
 /** One run of an instance: from its start to the end of its last process. */
 export interface Run {
+  /** The order that it was started by. */
+  readonly workload: Workload;
   readonly process: InstanceProcess;
   readonly group: ProcessGroup;
   readonly cgroup: Cgroup | null;
@@ -45,6 +47,8 @@ export interface HeldInstance extends ObservedInstance {
   exit: Exit | null;
   reason: Reason | null;
   run: Run | null;
+  /** The run before, whose parent waits to be told to run once more, or to go. */
+  last: Run | null;
   identity: InstanceRecord["run"];
   /** How many processes of its group the kernel had killed for want of memory before this run. */
   memoryKills: number;
@@ -84,6 +88,7 @@ export function newHeldInstance(options: {
     exit: null,
     reason: null,
     run: null,
+    last: null,
     identity: null,
     memoryKills: 0,
     done: false,

@@ -45,6 +45,8 @@ export interface InstanceLife {
   drain(held: HeldInstance, afterwards: Afterwards): void;
   stop(held: HeldInstance, afterwards: Afterwards, signal: Workload["stop"]["signal"], reason: Reason): void;
   kill(held: HeldInstance): void;
+  /** Ends the parent that waits for an instance to be started once more. */
+  letGo(held: HeldInstance): Promise<void>;
   /** Removes all that is left of an instance that has ended. */
   forget(held: HeldInstance): Promise<void>;
   /** Resolves when the ends that are being worked on are dealt with. */
@@ -181,8 +183,8 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
     const outOfMemory = memory !== null && memory.killed > held.memoryKills;
     const exit = exitOf(status, outOfMemory, clock.nowMs());
     if (memory !== null) held.memoryKills = memory.killed;
-    await run.process.release();
     held.run = null;
+    held.last = run;
     held.exit = exit;
     held.identity = null;
     const words = outOfMemory
@@ -198,7 +200,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
     const planned = (held.state === "stopping" || held.state === "draining") && !held.dead;
     const stays = workload.kind === "task" || (planned && held.afterwards === "stop");
     if (stays) {
-      await pipes.finish(held.id);
+      await letGo(held);
       held.done = true;
       const why = workload.kind === "task" && held.reason?.code === "TIMED_OUT" ? held.reason : reason;
       await records.save(toRecord(held), workload.kind === "task");
@@ -213,6 +215,13 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
     }
     held.restarts++;
     enter(held, "backoff", reason);
+  };
+
+  /** The parent of the last run is not needed any more, and its end is the end of its pipe: nothing is to follow that. */
+  const letGo = async (held: HeldInstance) => {
+    const { last } = held;
+    held.last = null;
+    await Promise.all([pipes.finish(held.id), last?.process.release()]);
   };
 
   const backOff = (held: HeldInstance, crashes: number) => {
@@ -291,8 +300,9 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
         changed(held);
       });
     },
+    letGo,
     forget: async (held) => {
-      await pipes.finish(held.id);
+      await letGo(held);
       await records.discard(held.id);
       failpoint("instance.forget.after");
       await cgroups.find(cgroupName(held)).remove();

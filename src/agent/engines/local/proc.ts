@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { hasCode } from "#model/errors.ts";
 
@@ -16,7 +17,7 @@ export interface ProcessStat extends ProcessIdentity {
 
 /** Null when there is no such process. */
 export async function readProcess(pid: number): Promise<ProcessStat | null> {
-  const text = await readProc(`/proc/${pid}/stat`);
+  const text = readProc(`/proc/${pid}/stat`);
   return text === null ? null : parseStat(pid, text);
 }
 
@@ -46,7 +47,7 @@ export async function listPids(): Promise<number[]> {
 
 /** Null when it is gone or not ours to read. */
 export async function readEnvironment(pid: number): Promise<ReadonlyMap<string, string> | null> {
-  const text = await readProc(`/proc/${pid}/environ`);
+  const text = readProc(`/proc/${pid}/environ`);
   if (text === null) return null;
   return new Map(
     text
@@ -56,10 +57,10 @@ export async function readEnvironment(pid: number): Promise<ReadonlyMap<string, 
   );
 }
 
-/** Text of a file below /proc; null when the process is gone or belongs to somebody else. */
-async function readProc(file: string): Promise<string | null> {
+/** Text of a file below /proc; null when the process is gone or belongs to somebody else. The kernel answers at once: there is no disk to wait for. */
+function readProc(file: string): string | null {
   try {
-    return await readFile(file, "utf8");
+    return readFileSync(file, "utf8");
   } catch (error) {
     if (["ENOENT", "ESRCH", "EACCES", "EPERM"].some((code) => hasCode(error, code))) return null;
     throw error;

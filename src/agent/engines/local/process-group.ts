@@ -18,6 +18,8 @@ export interface ProcessGroup {
 /** How long killed processes may take to go before they count as stuck; more than any ordinary clean-up of memory needs. */
 const goneWithinMs = 2_000;
 const lookAgainMs = 5;
+/** Killing one by one ends everything but a fork bomb at the first round. */
+const singleRounds = 3;
 
 export function createProcessGroup(options: {
   readonly instance: InstanceId;
@@ -31,7 +33,7 @@ export function createProcessGroup(options: {
   const { instance, temporary, parent, main, cgroup, clock } = options;
   const pids = async () => {
     const listed = (await cgroup?.pids()) ?? null;
-    return listed ?? (await findMembers(instance, temporary, parent));
+    return listed?.filter((pid) => pid !== parent.pid) ?? (await findMembers(instance, temporary, parent));
   };
   return {
     pids,
@@ -42,10 +44,11 @@ export function createProcessGroup(options: {
     },
     kill: async (signal) => {
       const deadlineMs = clock.monotonicMs() + goneWithinMs;
-      for (;;) {
+      for (let round = 0; ; round++) {
         const left = await pids();
         if (left.length === 0) return true;
-        if (cgroup === null || !(await cgroup.kill())) for (const pid of left) killIfOurs(pid);
+        // One by one first, because the parent is in the group too and has the exit status to tell; what outruns that is killed as a whole.
+        if (round < singleRounds || cgroup === null || !(await cgroup.kill())) for (const pid of left) killIfOurs(pid);
         if (clock.monotonicMs() > deadlineMs) return false;
         await clock.sleep(lookAgainMs, signal);
       }

@@ -1,8 +1,9 @@
 # The parent of one instance: runs it once the agent says so, holds its output, and keeps its exit status for whoever comes.
 # usage: /bin/sh shim.sh FOLDER PROGRAM [ARGUMENT…], with file descriptor 3 a socket to the agent.
 #
-# It lives outside the instance's limits, in the instance's session and process group. What it says on 3: "pid N", then "exit STATUS".
-# What it is told there: "go", and at the end "bye". docs/decisions/0004-instance-seam.md has the reasons and the measurements.
+# It is in the instance's session, process group and control groups. What it is told on 3: "run" makes a child that waits at a gate, "go" opens
+# the gate, "bye" ends it. What it says there: "pid N", then "exit STATUS". After an exit it may be told to run once more: a restart then needs
+# no new parent, no new pipe and no move into control groups. docs/decisions/0004-instance-seam.md has the reasons and the measurements.
 folder=$1
 shift
 umask 077
@@ -16,26 +17,39 @@ trap : HUP INT QUIT TERM USR1 USR2
 [ -p "$folder/out" ] || command -p mkfifo -m 600 "$folder/out" || exit 127
 exec </dev/null >/dev/null 2>&1 4<>"$folder/out"
 
-(
-  # An agent that dies before "go" has recorded nothing, so nothing may be left: end of input ends the parent too.
-  read -r word <&3 && [ "$word" = go ] || { kill -9 $$; exit 125; }
-  trap - PIPE
-  exec >&4 2>&4 3>&- 4>&-
-  exec "$@"
-) &
-child=$!
-echo "pid $child" >&3
-
+has_run=
 while :; do
-  wait "$child"
-  status=$?
-  # A signal of the agent ends `wait` early; the instance is then still there.
-  [ "$status" -gt 128 ] && kill -0 "$child" || break
-done
+  if ! read -r word <&3; then
+    # A signal interrupts the wait for a word; the end of the socket does so again at once.
+    read -r word <&3 || {
+      # An agent that died before anything had run has left nothing to tell. Otherwise this process lives on, stopped, because with it the pipe
+      # keeps its content: an agent that comes later reads the exit status, then the pipe, and ends it. That needs no child, timer or memory.
+      [ "$has_run" ] || exit 125
+      kill -STOP $$
+      continue
+    }
+  fi
+  [ "$word" = run ] || exit 0
 
-# One short write: a reader finds the whole line or no line end.
-echo "exit $status" >"$folder/exit"
-echo "exit $status" >&3
-# While this process lives the pipe keeps its content. An agent that is there says "bye" once it has the pipe open; one that comes later
-# reads the file, then the pipe, and ends the parent. Being stopped needs no child, no timer and no memory.
-read -r word <&3 || kill -STOP $$
+  (
+    # An agent that dies before "go" has recorded nothing, so nothing may be left: end of input ends the parent too.
+    read -r word <&3 && [ "$word" = go ] || { kill -9 $$; exit 125; }
+    trap - PIPE
+    exec >&4 2>&4 3>&- 4>&-
+    exec "$@"
+  ) &
+  child=$!
+  echo "pid $child" >&3
+
+  while :; do
+    wait "$child"
+    status=$?
+    # A signal of the agent ends `wait` early; the instance is then still there.
+    [ "$status" -gt 128 ] && kill -0 "$child" || break
+  done
+  has_run=yes
+
+  # One short write: a reader finds the whole line or no line end.
+  echo "exit $status" >"$folder/exit"
+  echo "exit $status" >&3
+done

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { constants, watch } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
@@ -16,6 +16,8 @@ export interface LaunchSpec {
   readonly cwd: string;
   /** Null: the user that runs Drover. */
   readonly uid: number | null;
+  /** Puts the parent, and with it all that it will start, under the instance's limits. */
+  readonly confine: (pid: number) => Promise<void>;
 }
 
 /** The process of an instance and the parent that waits for it, as the agent holds them. */
@@ -24,7 +26,9 @@ export interface InstanceProcess {
   readonly main: ProcessIdentity;
   /** Resolves when the main process has ended: its exit status in the shell's way (128 + signal), or null if it could not be learnt. */
   readonly ended: Promise<number | null>;
-  /** Lets the parent go, once its pipe is open for reading here and the group is empty. */
+  /** After the end: another process of the same parent, at the gate again. Null when that parent is not there to do it. */
+  again(): Promise<LaunchedProcess | null>;
+  /** Lets the parent go, once its pipe is open for reading here and the group is empty. Resolves when it is gone. */
   release(): Promise<void>;
   /** Stops looking, and leaves the processes alone. */
   detach(): void;
@@ -38,6 +42,8 @@ export interface LaunchedProcess extends InstanceProcess {
 
 /** A shell needs a millisecond; even a machine that swaps needs no longer than this to say its pid. */
 const launchTimeoutMs = 15_000;
+/** A parent that was told to go has nothing left to do; one that takes this long is killed. */
+const releaseTimeoutMs = 1_000;
 
 /**
  * Starts the parent of an instance, up to the gate.
@@ -45,7 +51,6 @@ const launchTimeoutMs = 15_000;
  */
 export async function launch(spec: LaunchSpec, clock: Clock, signal: AbortSignal): Promise<LaunchedProcess> {
   signal.throwIfAborted();
-  await rm(spec.exitFile, { force: true });
   const child = spawn("/bin/sh", [spec.script, spec.io, ...spec.argv], {
     cwd: spec.cwd,
     env: spec.env,
@@ -53,55 +58,104 @@ export async function launch(spec: LaunchSpec, clock: Clock, signal: AbortSignal
     stdio: ["ignore", "ignore", "ignore", "pipe"],
     ...(spec.uid === null ? {} : { uid: spec.uid, gid: spec.uid }),
   });
-  const channel = child.stdio[3] as Socket;
-  const says = Promise.withResolvers<number>();
-  const ended = Promise.withResolvers<number | null>();
-  const timer = setTimeout(() => says.reject(new Error(`the parent did not report within ${launchTimeoutMs} ms`)), launchTimeoutMs);
-  let text = "";
-  channel.setEncoding("latin1");
-  channel.on("data", (chunk: string) => {
-    text += chunk;
-    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n")) {
-      const [word, number] = text.slice(0, end).split(" ");
-      text = text.slice(end + 1);
-      if (word === "pid") says.resolve(Number(number));
-      if (word === "exit") ended.resolve(Number(number));
-    }
-  });
-  // The parent's own end is what tells; a reset of its socket adds nothing.
-  channel.on("error", () => {});
-  child.once("error", (error) => says.reject(error));
-  child.once("exit", () => says.reject(new Error("the parent ended before it had started the instance")));
+  const parent = new LaunchedParent(child, spec, clock, signal);
   try {
-    const main = await readProcess(await says.promise);
-    const parent = child.pid === undefined ? null : await readProcess(child.pid);
-    if (main === null || parent === null) throw new Error("the instance ended before it was started");
-    child.once("exit", () => void watchOrphan(main, clock, signal).then(ended.resolve, ended.reject));
-    child.removeAllListeners("error");
-    child.on("error", ended.reject);
-    ended.promise.catch(() => {});
-    return {
-      parent,
-      main,
-      ended: ended.promise,
-      go: () => channel.write("go\n"),
-      release: async () => {
-        channel.end("bye\n");
-      },
-      detach: () => {
-        channel.destroy();
-        child.unref();
-        ended.reject(new Error("the agent let go of the instance"));
-      },
-    };
+    if (child.pid === undefined) throw await parent.gone;
+    await spec.confine(child.pid);
+    return await parent.run();
   } catch (error) {
-    channel.destroy();
     child.kill("SIGKILL");
     throw new DroverError("EXEC_FAILED", `the process could not be started in ${spec.cwd}`, {
       cause: error,
       hint: "The folder has to exist and be open to the app's user, and the machine has to have room for another process.",
     });
-  } finally {
+  }
+}
+
+/** A parent that this agent started, and so can tell to run its command any number of times, one after the other. */
+class LaunchedParent {
+  /** Resolves, with the reason, when the parent is gone. */
+  readonly gone: Promise<Error>;
+  readonly #child: ChildProcess;
+  readonly #channel: Socket;
+  readonly #spec: LaunchSpec;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  #isGone = false;
+  #says = Promise.withResolvers<number>();
+  #ended = Promise.withResolvers<number | null>();
+
+  constructor(child: ChildProcess, spec: LaunchSpec, clock: Clock, signal: AbortSignal) {
+    this.#child = child;
+    this.#channel = child.stdio[3] as Socket;
+    this.#spec = spec;
+    this.#clock = clock;
+    this.#signal = signal;
+    const gone = Promise.withResolvers<Error>();
+    this.gone = gone.promise;
+    child.once("error", (error) => gone.resolve(error));
+    child.once("exit", () => gone.resolve(new Error("the parent of the instance ended")));
+    void this.gone.then((error) => {
+      this.#isGone = true;
+      this.#says.reject(error);
+    });
+    this.#listen();
+  }
+
+  /** Makes the next process, at the gate. */
+  async run(): Promise<LaunchedProcess> {
+    await rm(this.#spec.exitFile, { force: true });
+    const says = Promise.withResolvers<number>();
+    const ended = Promise.withResolvers<number | null>();
+    this.#says = says;
+    this.#ended = ended;
+    if (this.#isGone) throw await this.gone;
+    this.#channel.write("run\n");
+    const timer = setTimeout(() => says.reject(new Error(`the parent did not report within ${launchTimeoutMs} ms`)), launchTimeoutMs);
+    const pid = await says.promise.finally(() => clearTimeout(timer));
+    const main = await readProcess(pid);
+    const parent = this.#child.pid === undefined ? null : await readProcess(this.#child.pid);
+    if (main === null || parent === null) throw new Error("the instance ended before it was started");
+    // Whoever killed the parent did not kill the instance: its end is looked for.
+    void this.gone.then(() => watchOrphan(main, this.#clock, this.#signal)).then(ended.resolve, ended.reject);
+    ended.promise.catch(() => {});
+    return {
+      parent,
+      main,
+      ended: ended.promise,
+      go: () => this.#channel.write("go\n"),
+      again: async () => (this.#isGone ? null : this.run()),
+      release: () => this.#release(),
+      detach: () => {
+        this.#channel.destroy();
+        this.#child.unref();
+        ended.reject(new Error("the agent let go of the instance"));
+      },
+    };
+  }
+
+  #listen(): void {
+    let text = "";
+    this.#channel.setEncoding("latin1");
+    this.#channel.on("data", (chunk: string) => {
+      text += chunk;
+      for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n")) {
+        const [word, number] = text.slice(0, end).split(" ");
+        text = text.slice(end + 1);
+        if (word === "pid") this.#says.resolve(Number(number));
+        if (word === "exit") this.#ended.resolve(Number(number));
+      }
+    });
+    // The parent's own end is what tells; a reset of its socket adds nothing.
+    this.#channel.on("error", () => {});
+    // A parent that ends before anybody waits for its word is told to whoever waits next.
+    this.#says.promise.catch(() => {});
+  }
+
+  async #release(): Promise<void> {
+    this.#channel.end("bye\n");
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), releaseTimeoutMs);
+    await this.gone;
     clearTimeout(timer);
   }
 }
@@ -110,6 +164,8 @@ export async function launch(spec: LaunchSpec, clock: Clock, signal: AbortSignal
 const orphanPollMs = 200;
 /** How often to look after an adopted parent: its exit file is watched, this is for when the parent itself was killed. */
 const adoptedPollMs = 1_000;
+/** How often to look whether a parent that was killed is gone, within the time that one is given to go. */
+const releaseLooks = 200;
 
 async function watchOrphan(main: ProcessIdentity, clock: Clock, signal: AbortSignal): Promise<number | null> {
   while (await isAlive(main)) await clock.sleep(orphanPollMs, signal);
@@ -138,8 +194,11 @@ export async function adopt(
     parent,
     main,
     ended,
+    again: async () => null,
     release: async () => {
       if (await isAlive(parent)) sendSignal(parent.pid, "SIGKILL");
+      // It is not our child, so nobody tells when it is gone; its group cannot be removed before.
+      for (let look = 0; look < releaseLooks && (await isAlive(parent)); look++) await clock.sleep(releaseTimeoutMs / releaseLooks, signal);
     },
     detach: () => stop.abort(new Error("detached")),
   };

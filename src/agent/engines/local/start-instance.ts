@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { failpoint } from "#host/failpoint.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
@@ -11,8 +11,8 @@ import type { OutputStore } from "./output.ts";
 import type { PipeFollower } from "./pipe-follower.ts";
 import { isPortFree, type Ports } from "./ports.ts";
 import { createProcessGroup } from "./process-group.ts";
-import type { Records } from "./records.ts";
-import { adopt, type InstanceProcess, launch } from "./shim.ts";
+import type { InstanceFolders, Records } from "./records.ts";
+import { adopt, type InstanceProcess, type LaunchedProcess, launch } from "./shim.ts";
 import { takeSpill } from "./spill.ts";
 import { droverSpace, makeSurroundings, type SurroundingsOptions } from "./surroundings.ts";
 
@@ -46,18 +46,10 @@ export function cgroupName(held: Pick<HeldInstance, "id">): string {
 export async function startInstance(machinery: Machinery, held: HeldInstance, workload: Workload, signal: AbortSignal): Promise<Run> {
   const { records, clock, pipes } = machinery;
   const folders = records.folders(held.id);
-  held.port = await choosePort(machinery, held, workload);
-  const { cwd, env, uid } = await makeSurroundings(machinery.surroundings, workload, held.id, held.port, folders);
-  held.uid = uid;
-  const cgroup = await openCgroup(machinery, held, workload);
-  const argv = "shell" in workload.command ? ["/bin/sh", "-c", workload.command.shell] : workload.command.argv;
-  failpoint("instance.launch.before");
-  const spec = { script: machinery.script, io: folders.io, exitFile: folders.exit, argv, env, cwd, uid };
-  const process = await launch(spec, clock, signal);
+  const { process, cgroup } = (await startAgain(held, workload)) ?? (await startAnew(machinery, held, workload, folders, signal));
   try {
     failpoint("instance.launch.after");
-    await cgroup?.add(process.main.pid);
-    if (!isOwnProgram(workload)) await writeFile(`/proc/${process.main.pid}/oom_score_adj`, String(appOomScore));
+    if (!isOwnProgram(workload)) writeFileSync(`/proc/${process.main.pid}/oom_score_adj`, String(appOomScore));
     held.startedAtMs = clock.nowMs();
     held.identity = { bootId: machinery.bootId, parent: process.parent, main: process.main };
     // A task must not run twice, not even after a power cut; a service may be started again.
@@ -71,7 +63,38 @@ export async function startInstance(machinery: Machinery, held: HeldInstance, wo
   }
   process.go();
   failpoint("instance.go.after");
-  return runOf(machinery, held, process, cgroup);
+  return runOf(machinery, held, workload, process, cgroup);
+}
+
+type Launched = Pick<Run, "cgroup"> & { readonly process: LaunchedProcess };
+
+/** By the parent of the last run, which has all that the same order needs; null if the order or the port is another one now. */
+async function startAgain(held: HeldInstance, workload: Workload): Promise<Launched | null> {
+  const { last } = held;
+  if (last === null) return null;
+  held.last = null;
+  const isSame = last.workload === workload && (held.port === null || (await isPortFree(held.port)));
+  const process = isSame ? await last.process.again() : null;
+  if (process === null) await last.process.release();
+  return process === null ? null : { process, cgroup: last.cgroup };
+}
+
+async function startAnew(
+  machinery: Machinery,
+  held: HeldInstance,
+  workload: Workload,
+  folders: InstanceFolders,
+  signal: AbortSignal,
+): Promise<Launched> {
+  held.port = await choosePort(machinery, held, workload);
+  const { cwd, env, uid } = await makeSurroundings(machinery.surroundings, workload, held.id, held.port, folders);
+  held.uid = uid;
+  const cgroup = await openCgroup(machinery, held, workload);
+  const argv = "shell" in workload.command ? ["/bin/sh", "-c", workload.command.shell] : workload.command.argv;
+  failpoint("instance.launch.before");
+  const confine = async (pid: number) => cgroup?.add(pid);
+  const spec = { script: machinery.script, io: folders.io, exitFile: folders.exit, argv, env, cwd, uid, confine };
+  return { process: await launch(spec, machinery.clock, signal), cgroup };
 }
 
 /** Takes over what an earlier agent started; null if it has ended without leaving a trace. */
@@ -89,13 +112,19 @@ export async function adoptInstance(
   const cgroup = await openCgroup(machinery, held, workload);
   await takeSpill(folders.root, held.id, machinery.output, signal);
   machinery.pipes.follow(held.id, folders.pipe);
-  return runOf(machinery, held, process, cgroup);
+  return runOf(machinery, held, workload, process, cgroup);
 }
 
-function runOf({ records, clock }: Machinery, held: HeldInstance, process: InstanceProcess, cgroup: Cgroup | null): Run {
+function runOf(
+  { records, clock }: Machinery,
+  held: HeldInstance,
+  workload: Workload,
+  process: InstanceProcess,
+  cgroup: Cgroup | null,
+): Run {
   const { parent, main } = process;
   const group = createProcessGroup({ instance: held.id, temporary: records.folders(held.id).temporary, parent, main, cgroup, clock });
-  return { process, group, cgroup, stop: new AbortController() };
+  return { workload, process, group, cgroup, stop: new AbortController() };
 }
 
 /** Drover's own programs run without limits: what kills them first when memory is short would take the supervision along. */
