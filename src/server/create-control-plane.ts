@@ -15,6 +15,10 @@ import { chooseExecPlace } from "./view/exec-place.ts";
 /** How soon after one status the next of the same app may follow: people cannot read faster. */
 const statusGapMs = 25;
 
+/** An agent links within a second or two of its start, or of the server's: a call that comes in between waits for it. */
+const linkPatienceMs = 5_000;
+const linkLookMs = 25;
+
 /** Starts everything; it runs until the signal aborts. */
 export function createControlPlane(options: ControlPlaneOptions, signal: AbortSignal): ControlPlane {
   const { store, secrets, listener, clock, log } = options;
@@ -37,6 +41,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       const status = view.status(space, app);
       if (status !== null) return status;
       throw new DroverError("APP_NOT_FOUND", `space "${space}" has no app "${app}"`, { hint: '"drover apps" lists those that there are.' });
+    };
+    const linkedAgent = async (until: AbortSignal) => {
+      for (let waitedMs = 0; fleet.agent === null && waitedMs < linkPatienceMs; waitedMs += linkLookMs)
+        await clock.sleep(linkLookMs, until);
+      return fleet.requireAgent();
     };
     return {
       appStatus: (space, app) => view.status(space, app),
@@ -64,16 +73,20 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
           follower.close();
         }
       },
-      logs: (query, until) => fleet.requireAgent().logs(query, until),
+      async *logs(query, until) {
+        yield* (await linkedAgent(until)).logs(query, until);
+      },
       execPlace: (space, app, wanted) => chooseExecPlace({ store, fleet, secrets }, space, app, wanted),
-      exec: async (until) => fleet.requireAgent().exec(until),
-      build: (build, source, until) => fleet.requireAgent().build(build, source, until),
-      hasArtifact: async (digest, until) => fleet.requireAgent().hasArtifact(digest, until),
-      readArtifact: async (digest, until) => fleet.requireAgent().readArtifact(digest, until),
+      exec: async (until) => (await linkedAgent(until)).exec(until),
+      async *build(build, source, until) {
+        yield* (await linkedAgent(until)).build(build, source, until);
+      },
+      hasArtifact: async (digest, until) => (await linkedAgent(until)).hasArtifact(digest, until),
+      readArtifact: async (digest, until) => (await linkedAgent(until)).readArtifact(digest, until),
       restartInstance: async (id, until) => {
         if (fleet.instance(id) === null)
           throw new DroverError("INSTANCE_NOT_FOUND", `there is no instance "${id}"`, { hint: '"drover ps" lists those that run.' });
-        await fleet.requireAgent().restart(id, until);
+        await (await linkedAgent(until)).restart(id, until);
       },
     };
   }
