@@ -12,6 +12,7 @@ import type { Log } from "#model/log.ts";
 import type { Digest, MachineId } from "#model/names.ts";
 import { artifactRoutes } from "./artifacts/routes.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts/store.ts";
+import { destroyedAppRoutes } from "./destroyed-apps.ts";
 import { appPath } from "./engines/local/environment.ts";
 import { LocalEngine } from "./engines/local/local-engine.ts";
 import { killMarked } from "./exec/leftovers.ts";
@@ -86,7 +87,14 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   opened.engine = engine;
   const swept = await killMarked(`${home.root}#`);
   if (swept > 0) log.info("commands of an earlier agent ended", { processes: swept });
-  const routes = allRoutes(parts, engine, artifacts);
+  const routes: LinkRoutes = {
+    ...allRoutes(parts, engine, artifacts),
+    ...destroyedAppRoutes({
+      volumesFolder: engine.volumesFolder,
+      holds: (app) => engine.holds(app),
+      forgetLogs: (app) => output.forget(app),
+    }),
+  };
   return {
     engine,
     serve: (stop) =>

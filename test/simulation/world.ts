@@ -285,6 +285,7 @@ export class World {
       remove: (id, revision, signal) => this.#order(`remove ${id}`, () => engine.remove(id, revision, signal)),
       drained: (id) => this.#order(`drained ${id}`, async () => engine.drained(id)),
       restart: (id, signal) => engine.restart(id, signal),
+      forgetApp: (app) => this.#order(`forget ${app}`, async () => {}),
       logs: (query, signal) => engine.logs(query, signal),
       exec: unsupported,
       build: () => {

@@ -189,6 +189,8 @@ export class AppController {
 
   async #take(step: Step, found: AppObjects, agent: AgentPeer | null, signal: AbortSignal): Promise<void> {
     const { store, narrator, steadyNowMs } = this.#options;
+    // Before its keys go: as long as they are there, a failure or a crash in between makes the next pass try again.
+    if (step.kind === "forget") await this.#forgetOnMachine(found, agent, signal);
     const lines = step.kind === "fail" && step.linesOf !== null ? await this.#lastLines(step.linesOf, agent, signal) : [];
     const failure = step.kind === "fail" ? { code: step.code, reason: step.reason, lines, atMs: steadyNowMs() } : null;
     try {
@@ -201,6 +203,11 @@ export class AppController {
       throw error;
     }
     narrator.stepTaken(found, step, failure);
+  }
+
+  async #forgetOnMachine({ app: { value: app } }: AppObjects, agent: AgentPeer | null, signal: AbortSignal): Promise<void> {
+    if (agent === null) throw new DroverError("CLUSTER_UNREACHABLE", "its volumes go once its agent is linked");
+    await agent.forgetApp(appId(app.space, app.name), signal);
   }
 
   async #lastLines(instance: InstanceId, agent: AgentPeer | null, parent: AbortSignal): Promise<readonly string[]> {

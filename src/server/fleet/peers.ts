@@ -2,7 +2,7 @@ import type { Duplex, Readable } from "node:stream";
 import type { Link } from "#link/caller.ts";
 import type { BuildOptions, BuildProgress } from "#model/build.ts";
 import { DroverError } from "#model/errors.ts";
-import type { Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
+import type { AppId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
 
@@ -24,6 +24,8 @@ export interface AgentPeer {
   remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
   drained(id: InstanceId, signal: AbortSignal): Promise<void>;
   restart(id: InstanceId, signal: AbortSignal): Promise<void>;
+  /** Removes the volumes and lines of a destroyed app. */
+  forgetApp(app: AppId, signal: AbortSignal): Promise<void>;
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   exec(signal: AbortSignal): Promise<Duplex>;
   build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
@@ -72,6 +74,7 @@ export function agentOverLink(link: Link): AgentPeer {
     remove: (id, revision, signal) => call("DELETE", `${workload(id)}?revision=${revision}`, signal),
     drained: (id, signal) => call("POST", instance(id, "drained"), signal),
     restart: (id, signal) => call("POST", instance(id, "restart"), signal),
+    forgetApp: (app, signal) => call("DELETE", `/apps/${encodeURIComponent(app)}`, signal),
     logs: (query, signal) => link.lines("POST", "/logs", signal, { body: query }) as AsyncIterable<LogLine>,
     exec: (signal) => link.duplex("POST", "/exec", signal),
     build: (options, source, signal) =>

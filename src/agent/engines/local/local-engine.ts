@@ -5,7 +5,7 @@ import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { ExecRequest, TerminalSize } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
-import { type Digest, type InstanceId, type MachineId, newInstanceId, parseWorkloadId, type WorkloadId } from "#model/names.ts";
+import { type AppId, type Digest, type InstanceId, type MachineId, newInstanceId, parseWorkloadId, type WorkloadId } from "#model/names.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, Reason, StopRules, Workload, WorkloadStatus } from "#model/workload.ts";
 import type { Engine, ExecSession } from "../engine.ts";
 import { type Cgroups, openCgroups } from "./cgroups.ts";
@@ -224,6 +224,16 @@ export class LocalEngine implements Engine {
     return [...this.#workloads.values()].some(
       ({ order, removed, instances }) => order?.artifact === digest && (!removed || instances.size > 0),
     );
+  }
+
+  /** Whether anything of this app is here still, be it only a removal that is not done. */
+  holds(app: AppId): boolean {
+    return [...this.#workloads.keys()].some((id) => id.startsWith(`${app}/`));
+  }
+
+  /** Holds the volumes of all apps. */
+  get volumesFolder(): string {
+    return this.#machinery.surroundings.volumesFolder;
   }
 
   /**
