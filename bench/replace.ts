@@ -70,7 +70,8 @@ if (pm2 !== null) {
   await runTimed(pm2, ["start", join(home, "apps.config.cjs")], { env });
   await serves(port, "localhost");
   const { readFile } = await import("node:fs/promises");
-  for (let i = 0; i < kills; i++) {
+  // pm2 gives an app up after sixteen quick restarts.
+  for (let i = 0; i < Math.min(kills, 12); i++) {
     const file = (await readFile(join(home, "small-0.pid"), "utf8").catch(() => readFile(join(home, "small.pid"), "utf8"))).trim();
     theirs.push(
       await timed(async () => {

@@ -108,7 +108,8 @@ function openGroup({ limits, members }: CgroupSupport, name: string, folders: re
   };
   return {
     add: async (pid) => {
-      for (const folder of folders) writeFileSync(join(folder, "cgroup.procs"), String(pid));
+      // Not at once, unlike the other files: a move waits for the kernel for milliseconds, which others can use.
+      for (const folder of folders) await writeFile(join(folder, "cgroup.procs"), String(pid));
     },
     pids,
     kill: async () => {

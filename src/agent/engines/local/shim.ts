@@ -164,6 +164,8 @@ class LaunchedParent {
 const orphanPollMs = 200;
 /** How often to look after an adopted parent: its exit file is watched, this is for when the parent itself was killed. */
 const adoptedPollMs = 1_000;
+/** A parent writes the exit status at once. */
+const statusWithinMs = 2_000;
 /** How often to look whether a parent that was killed is gone, within the time that one is given to go. */
 const releaseLooks = 200;
 
@@ -214,13 +216,18 @@ async function waitForExit(
   let wake = () => {};
   const watcher = watch(io, { signal, persistent: false }, () => wake());
   watcher.on("error", () => wake());
+  let mainGoneAtMs: number | null = null;
   try {
     for (;;) {
       const looked = new AbortController();
       wake = () => looked.abort();
       const status = await readExitStatus(exitFile);
       if (status !== null) return status;
-      if (!(await isAlive(main)) && !(await isAlive(parent))) return await readExitStatus(exitFile);
+      const mainLives = await isAlive(main);
+      if (!mainLives && !(await isAlive(parent))) return await readExitStatus(exitFile);
+      // A parent that was about to run it once more when its agent died has no status to tell any more.
+      if (!mainLives) mainGoneAtMs ??= clock.monotonicMs();
+      if (mainGoneAtMs !== null && clock.monotonicMs() - mainGoneAtMs > statusWithinMs) return null;
       const pollMs = (await isAlive(parent)) ? adoptedPollMs : orphanPollMs;
       await clock.sleep(pollMs, AbortSignal.any([signal, looked.signal])).catch(() => signal.throwIfAborted());
     }
