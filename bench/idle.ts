@@ -25,16 +25,23 @@ const before = await cpu();
 await delay(seconds * 1_000);
 const shares = (await cpu()).map((value, i) => (100 * (value - (before[i] ?? 0))) / seconds);
 const share = shares.reduce((sum, value) => sum + value, 0);
-let rss = 0;
-let pss = 0;
+let sum = 0;
+let own = 0;
+let shared = 0;
 for (const [i, pid] of pids.entries()) {
-  const memory = await memoryOf(pid);
-  rss += memory.rssMiB;
-  pss += memory.pssMiB;
+  const { residentMiB, ownMiB } = await memoryOf(pid);
+  sum += residentMiB;
+  own += ownMiB;
+  // Mostly Node's program itself, the same pages in all three.
+  shared = Math.max(shared, residentMiB - ownMiB);
   console.log(
-    `  ${(programs[i] ?? "").padEnd(8)} ${memory.rssMiB.toFixed(0)} MiB resident, ${memory.pssMiB.toFixed(0)} MiB when what is shared is counted once, ${shares[i]?.toFixed(2)} % of a core`,
+    `  ${(programs[i] ?? "").padEnd(8)} ${residentMiB.toFixed(0)} MiB resident, ${ownMiB.toFixed(0)} MiB its own, ${shares[i]?.toFixed(2)} % of a core`,
   );
 }
-report("idle with 20 apps: resident memory, sum over programs", rss, "MiB", { goal: "≤ 200 MB", ok: rss * 1.048576 <= 200 });
-report("idle with 20 apps: the same, shared pages counted once", pss, "MiB");
+const together = own + shared;
+report("idle with 20 apps: resident memory of all programs together", together, "MiB", {
+  goal: "≤ 200 MB",
+  ok: together * 1.048576 <= 200,
+});
+report("  the sum of their resident sizes, shared pages thrice", sum, "MiB");
 report("idle with 20 apps: CPU", share, "% of a core", { goal: "≤ 1 %", ok: share <= 1 });

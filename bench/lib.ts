@@ -121,11 +121,11 @@ export function runTimed(
   );
 }
 
-/** Resident and proportional memory of a process in MiB, as the kernel counts it. */
-export async function memoryOf(pid: number): Promise<{ readonly rssMiB: number; readonly pssMiB: number }> {
+/** Memory of a process in MiB as the kernel counts it: all that is resident, and what of it no other process has. */
+export async function memoryOf(pid: number): Promise<{ readonly residentMiB: number; readonly ownMiB: number }> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0) / 1024;
-  return { rssMiB: field("Rss"), pssMiB: field("Pss") };
+  return { residentMiB: field("Rss"), ownMiB: field("Private_Clean") + field("Private_Dirty") };
 }
 
 /** CPU time that a process has used so far, in seconds. */
