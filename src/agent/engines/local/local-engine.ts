@@ -226,9 +226,9 @@ export class LocalEngine implements Engine {
     );
   }
 
-  /** Whether anything of this app is here still, be it only a removal that is not done. */
+  /** Whether an order or an instance of this app is here. What is kept of a removed workload is neither. */
   holds(app: AppId): boolean {
-    return [...this.#workloads.keys()].some((id) => id.startsWith(`${app}/`));
+    return [...this.#workloads.values()].some(({ id, removed, instances }) => id.startsWith(`${app}/`) && (!removed || instances.size > 0));
   }
 
   /** Holds the volumes of all apps. */
