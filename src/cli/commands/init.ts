@@ -44,8 +44,11 @@ async function lookAt(folder: string): Promise<Found> {
   }
   if (names.has("Procfile"))
     return { kind: "procfile", says: `its processes come from the Procfile (${(await processesOf(folder)).join(", ")})` };
-  if (names.has("package.json")) return { kind: "node", says: "a Node app" };
-  if (names.has("requirements.txt") || names.has("pyproject.toml")) return { kind: "python", says: "a Python app" };
+  // In the builder's own order and by its own names.
+  const hasAny = (...known: readonly string[]) => known.some((name) => names.has(name));
+  if (hasAny("package.json", "server.js", "server.mjs", "index.js", "index.mjs")) return { kind: "node", says: "a Node app" };
+  if (hasAny("requirements.txt", "pyproject.toml", "app.py", "main.py", "server.py", "manage.py"))
+    return { kind: "python", says: "a Python app" };
   if (names.has("go.mod")) return { kind: "go", says: "a Go program" };
   if (names.has("index.html")) return { kind: "static", says: "a static site" };
   return { kind: "unknown", says: "nothing known was found, so say in it what to run" };
