@@ -30,7 +30,9 @@ export async function changeApp(session: Session, { space, app }: AppReference, 
     else out.line(`${change.done} ${space}/${app}${release}; it goes on by itself`);
     return 0;
   }
-  const status = await waitForApp(session, { space, app, release: changed.release }, change.isDone);
+  // A release that failed earlier is no failure of a change that makes none.
+  const awaited = change.makesRelease === true ? changed.release : null;
+  const status = await waitForApp(session, { space, app, release: awaited }, change.isDone);
   if (out.json) out.value({ ...changed, app: status });
   else out.line(`${change.done} ${space}/${app}${release} in ${took(clock.monotonicMs() - startedMs)}${readyWords(status)}`);
   return 0;

@@ -377,6 +377,31 @@ test("init writes a manifest from what the folder holds, and never over one", as
   });
 });
 
+test("init says nothing to run where the builder finds it by a file's usual name", async () => {
+  await withServer({}, async (fake) => {
+    for (const [file, what] of [
+      ["server.js", /a Node app/],
+      ["app.py", /a Python app/],
+    ] as const) {
+      const folder = join(fake.home, file.replace(".", "-"));
+      await mkdir(folder);
+      await writeFile(join(folder, file), "");
+      assert.match((await fake.run(["init", folder])).stdout, what);
+      assert.doesNotMatch(await readFile(join(folder, "drover.yaml"), "utf8"), /^run:/m);
+    }
+  });
+});
+
+test("stop is no failure after a release that failed earlier", async () => {
+  const failure = { code: "RELEASE_FAILED" as const, reason: "exited with code 7", lines: [], atMs: nowMs };
+  const status = appStatus({ health: "stopped", stopped: true, active: null, instances: [], lastFailure: { release: 3, failure } });
+  await withServer({ [`POST ${api}/stop`]: changed, [`GET ${api}`]: { json: status } }, async (fake) => {
+    const { code, stdout } = await fake.run(["stop", "shop/api"]);
+    assert.equal(code, 0);
+    assert.match(stdout, /^stopped shop\/api/);
+  });
+});
+
 test("completion offers commands, verbs, flags and live names, and is silent when it cannot", async () => {
   const apps = [appSummary(), appSummary({ space: "default", name: "blog" })];
   await withServer({ "GET /v1/apps": { json: { apps } }, "GET /v1/spaces": { json: { spaces: [{ name: "shop" }] } } }, async (fake) => {

@@ -19,7 +19,7 @@ export function requireSpace({ store }: Pick<OperationContext, "store">, space: 
   const stored = objects.space(store, space);
   if (stored !== null) return stored;
   throw new DroverError("SPACE_NOT_FOUND", `there is no space "${space}"`, {
-    hint: "A space is made by the first `drover apply` into it. List them with `drover status`.",
+    hint: "A space is made by the first `drover apply` into it. List them with `drover space ls`.",
   });
 }
 

@@ -56,7 +56,10 @@ function readingRoutes(services: Services): readonly Route[] {
       access: "read",
       query: z.strictObject({ space: spaceName.optional() }),
       answer: { kind: "json", schema: summaries },
-      handle: async (_call, { space }) => ({ json: { apps: controlPlane.summaries(space) } }),
+      handle: async (_call, { space }) => {
+        if (space !== undefined) requireSpace(services, space);
+        return { json: { apps: controlPlane.summaries(space) } };
+      },
     }),
     route({
       method: "GET",
