@@ -41,7 +41,7 @@ export interface ReleaseFailure {
   readonly code: "RELEASE_FAILED" | "CANNOT_PLACE";
   /** Why, in words. */
   readonly reason: string;
-  /** The last lines (at most ten) of the instance that failed. */
+  /** The last lines (at most twenty) of the latest run of the instance that failed. */
   readonly lines: readonly string[];
   readonly atMs: number;
 }

@@ -5,7 +5,7 @@ import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, type AppName, appId, type InstanceId, type ProcessName, type SpaceName } from "#model/names.ts";
-import type { Reason } from "#model/workload.ts";
+import type { LogLine, Reason } from "#model/workload.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedWorkload, Order, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
 import { planRollout } from "#plan/rollout/plan-rollout.ts";
@@ -21,8 +21,8 @@ import { digestOf, type WorkloadBody, workloadBody } from "./workloads.ts";
 
 /** Steps that one pass takes before others get their turn: a whole rollout of an app without instances takes four. */
 const stepsInOnePass = 8;
-/** Lines of a failing instance that a failed release keeps. */
-const linesKept = 10;
+/** Lines of a failing instance that a failed release keeps: an error with its stack, from the latest run alone. */
+const linesKept = 20;
 /** How long fetching them may take: the failure itself must not wait for words about it. */
 const linesTimeoutMs = 2_000;
 
@@ -219,17 +219,17 @@ export class AppController {
       () => ended.abort(new Error(`the lines did not come within ${linesTimeoutMs} ms`)),
       () => {}, // Aborted because the lines came.
     );
-    const lines: string[] = [];
+    const lines: LogLine[] = [];
     try {
       const query = { prefix: instance, instance, tail: linesKept, sinceMs: null, follow: false, contains: null };
-      for await (const line of agent.logs(query, signal)) lines.push(line.text);
+      for await (const line of agent.logs(query, signal)) lines.push(line);
     } catch (error) {
       parent.throwIfAborted();
       log.warn("last lines not fetched", { instance, ...errorFields(error) });
     } finally {
       ended.abort();
     }
-    return lines.slice(-linesKept);
+    return latestRun(lines.slice(-linesKept)).map(({ text }) => text);
   }
 
   async #carryOut(orders: readonly Order[], found: AppObjects, agent: AgentPeer, signal: AbortSignal): Promise<void> {
@@ -281,3 +281,12 @@ export class AppController {
     if (before !== JSON.stringify(next ?? noProgress)) this.#options.onStatus(id);
   }
 }
+
+/** What follows the notice that ended the run before; earlier runs say the same again. */
+function latestRun(lines: readonly LogLine[]): readonly LogLine[] {
+  const before = lines.slice(0, -1).findLastIndex(({ source, text }) => source === "drover" && endsRun.test(text));
+  return lines.slice(before + 1);
+}
+
+/** The agent's notice that a run ended. */
+const endsRun = /^(exited with code|ended by|ended while|ran out of memory)/;
