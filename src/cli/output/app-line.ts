@@ -18,7 +18,9 @@ export function healthWord(health: AppSummary["health"]): string {
 export function describeApp(app: AppStatus): string[] {
   return [
     `${app.space}/${app.name}  ${healthWord(app.health)}${releaseWords(app)}`,
-    ...app.processes.map((process) => `  ${process.name}  ${process.ready} of ${process.wanted} ready, ${process.running} running`),
+    ...app.processes.map(({ name, ready, wanted, running }) =>
+      wanted === 0 ? `  ${name}  ${running} still running` : `  ${name}  ${ready} of ${wanted} ready, ${running} running`,
+    ),
     ...waitsFor(app)
       .filter((reason) => !/^[a-z0-9-]+: \d+ of \d+ ready$/.test(reason))
       .map((reason) => `  waits for ${reason}`),
@@ -28,6 +30,7 @@ export function describeApp(app: AppStatus): string[] {
 export function describeSummary(app: AppSummary): string {
   const [reason] = waitsFor(app);
   const state = `${app.space}/${app.name}  ${healthWord(app.health)}${releaseWords(app)}`;
+  if (app.wanted === 0) return `${state}, ${app.running} still running`;
   return reason === undefined ? `${state}, ${app.ready} of ${app.wanted} ready` : `${state}, waits for ${reason}`;
 }
 
