@@ -11,6 +11,8 @@ export interface AgentOptions {
   readonly home: string;
   readonly api: Address;
   readonly http: Address;
+  /** Names besides the loopback ones under which people reach the API. */
+  readonly hosts: readonly string[];
   /** Manifests to apply once the server answers; null: none. */
   readonly apply: string | null;
   /** Stop what an agent that was killed has left, in place of starting anything; for `drover down`. */
@@ -19,24 +21,27 @@ export interface AgentOptions {
 
 const defaultApi = "127.0.0.1:7373";
 const defaultHttp = "127.0.0.1:8080";
-const usage = "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--apply PATH].";
+const usage = "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--host NAME]... [--apply PATH].";
 
 /** @throws {DroverError} USAGE */
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
   const given = new Map<string, string>();
+  const hosts: string[] = [];
   const valued = args.filter((arg) => arg !== "--down");
   for (let at = 0; at < valued.length; at += 2) {
     const [name = "", value] = valued.slice(at, at + 2);
-    if (!["--home", "--api", "--http", "--apply"].includes(name))
+    if (!["--home", "--api", "--http", "--host", "--apply"].includes(name))
       throw new DroverError("USAGE", `"${name}" is not understood`, { hint: usage });
     if (value === undefined) throw new DroverError("USAGE", `"${name}" needs a value`, { hint: usage });
-    given.set(name, value);
+    if (name === "--host") hosts.push(value);
+    else given.set(name, value);
   }
   const apply = given.get("--apply");
   return {
     home: resolve(given.get("--home") ?? defaultHome),
     api: parseAddress(given.get("--api") ?? defaultApi),
     http: parseAddress(given.get("--http") ?? defaultHttp),
+    hosts,
     apply: apply === undefined ? null : resolve(apply),
     down: valued.length < args.length,
   };

@@ -17,10 +17,11 @@ export function ownPrograms(options: {
   readonly home: Home;
   readonly api: Address;
   readonly http: Address;
+  readonly hosts: readonly string[];
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }): readonly Workload[] {
-  const { root, home, api, http, version, env } = options;
+  const { root, home, api, http, hosts, version, env } = options;
   const drover = join(root, "bin", "drover");
   const program = (id: WorkloadId, argv: readonly string[], { port }: Address): Workload => ({
     id,
@@ -44,7 +45,20 @@ export function ownPrograms(options: {
     timeoutMs: null,
   });
   return [
-    program(serverWorkload, ["server", "--home", home.root, "--api", formatAddress(api), "--edge", formatAddress(http)], api),
+    program(
+      serverWorkload,
+      [
+        "server",
+        "--home",
+        home.root,
+        "--api",
+        formatAddress(api),
+        "--edge",
+        formatAddress(http),
+        ...hosts.flatMap((host) => ["--host", host]),
+      ],
+      api,
+    ),
     program(edgeWorkload, ["edge", "--home", home.root, "--http", formatAddress(http)], http),
   ];
 }
