@@ -35,7 +35,7 @@ function chain(error: unknown): string {
   for (let link: unknown = error; link !== undefined && link !== null && messages.length < longestChain; ) {
     const message = link instanceof Error ? link.message : String(link);
     // A file or socket that is not there is the machine's way of saying what our words above it say.
-    if (link !== error && hasCode(link, "ENOENT")) break;
+    if (link !== error && (hasCode(link, "ENOENT") || hasCode(link, "EEXIST"))) break;
     if (message !== "" && !messages.includes(message)) messages.push(message);
     link = link instanceof Error ? link.cause : undefined;
   }

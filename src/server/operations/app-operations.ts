@@ -32,7 +32,7 @@ export function requireApp({ store }: Pick<OperationContext, "store">, space: Sp
   const stored = objects.app(store, space, app);
   if (stored !== null && !stored.value.destroying) return stored;
   throw new DroverError("APP_NOT_FOUND", `there is no app "${app}" in space "${space}"`, {
-    hint: "List the apps with `drover ps`, or name another space with `--space`.",
+    hint: "List the apps with `drover apps`, or name another space with `--space`.",
   });
 }
 
