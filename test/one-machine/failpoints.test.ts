@@ -53,9 +53,12 @@ async function killedAt(name: string): Promise<void> {
   await go("the app goes", async () => [0, 7].includes((await drover.cli(["destroy", "extra", "--yes", "--detach"])).code ?? -1));
   await go("the place is reached", async () => false);
 
-  // The programs that the agent starts again would be killed there again: only an agent without the failpoint starts them without it.
+  // Whatever was started with the failpoint would be killed there again, and an agent takes over what runs: only what an agent without the
+  // failpoint starts is without it.
   if (drover.agentRuns) await drover.kill("agent");
   await drover.up();
+  for (const program of ["server", "edge"] as const) await drover.kill(program).catch(() => drover.output);
+  await drover.ready();
   await drover.apply(manifest(3));
   await drover.cli(["destroy", "extra", "--yes"]);
   await drover.until("the declared release alone runs", async () => {
