@@ -98,7 +98,14 @@ async function measure(apps: number): Promise<Result> {
     log,
   };
   const serving = [
-    serveLink({ ...dial, hello: () => ({ role: "agent", machine: "m1", installation: null }), routes: engineRoutes(engine) }, stop.signal),
+    serveLink(
+      {
+        ...dial,
+        hello: () => ({ role: "agent", machine: "m1", installation: null }),
+        routes: { ...engineRoutes(engine), "DELETE /apps/:app": async () => null },
+      },
+      stop.signal,
+    ),
     serveLink(
       {
         ...dial,

@@ -45,7 +45,10 @@ async function linked(
     return socket;
   };
   const hello = () => ({ role: "agent" as const, machine: "m1", installation: null });
-  const agent = serveLink({ ...shared, connect, hello, admit: async () => {}, routes: engineRoutes(engine) }, stop.signal);
+  const agent = serveLink(
+    { ...shared, connect, hello, admit: async () => {}, routes: { ...engineRoutes(engine), "DELETE /apps/:app": async () => null } },
+    stop.signal,
+  );
   context.after(async () => {
     stop.abort();
     await Promise.all([agent, plane.stopped]);
