@@ -92,6 +92,13 @@ export class TestDrover implements AsyncDisposable {
     });
   }
 
+  /** What `drover status` prints. It may name a problem that is another test's: both have an app of one name, and so want one service port. */
+  async status(): Promise<string> {
+    const { code, stdout, stderr } = await this.cli(["status"]);
+    if (code !== 0 && code !== 4) throw new Error(`drover status ended with ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
   get agentRuns(): boolean {
     return this.#agent !== null && this.#agent.exitCode === null && this.#agent.signalCode === null;
   }

@@ -80,7 +80,7 @@ test("manifests that are wrong get a clear error and change nothing", async (t) 
     const finished = await drover.cli(["up", "--api", `127.0.0.1:${api}`, "--http", `127.0.0.1:${http}`]);
     assert.equal(finished.code, 2, finished.stdout + finished.stderr);
     assert.match(finished.stdout + finished.stderr, /HOME_IN_USE/);
-    await drover.run("status");
+    await drover.status();
   });
   await t.test("a source without anything to run says what was looked for", async () => {
     await drover.file("empty/notes.txt", "nothing here\n");

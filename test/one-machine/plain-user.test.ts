@@ -17,7 +17,7 @@ test("a user without any privilege gets the whole of it, and is told which isola
   assert.equal((await drover.get("web.default.localhost")).status, 200);
   const [machine] = JSON.parse((await drover.api("GET", "/v1/machines")).body).machines;
   assert.equal(machine.isolation.uid.holds, false);
-  assert.match(await drover.run("status"), /without isolation of .*uid/);
+  assert.match(await drover.status(), /without isolation of .*uid/);
   assert.match(await drover.run("exec", "web", "--", "id", "-u"), new RegExp(`^${nobody}`));
   await drover.kill("agent");
   await drover.up();
