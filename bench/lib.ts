@@ -62,7 +62,7 @@ export async function npmPeer(name: string): Promise<string | null> {
 }
 
 /** Whether one HTTP/1.1 GET answers as `isGood` wants, 200 unless it says otherwise; a connection of its own, no client library in the way. */
-export function answers(port: number, host: string, isGood = (status: number) => status === 200): Promise<boolean> {
+export function answers(port: number, host: string, isGood: (status: number) => boolean = (status) => status === 200): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(port, "127.0.0.1", () => socket.write(`GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`));
     socket.setTimeout(2_000, () => socket.destroy());
