@@ -37,6 +37,7 @@ async function urls(): Promise<readonly URL[]> {
   const token = (await readFile(join(home, "token"), "utf8")).trim();
   const { body } = await request({ port: apiPort, method: "GET", path: "/v1/spaces", headers: { authorization: `Bearer ${token}` } });
   const found: URL[] = [];
+  let ready = 0;
   for (const { name } of JSON.parse(body).spaces) {
     const apps = await request({
       port: apiPort,
@@ -46,11 +47,11 @@ async function urls(): Promise<readonly URL[]> {
     });
     for (const app of JSON.parse(apps.body).apps) {
       if (app.health !== "ready") return [];
+      ready++;
       for (const url of app.urls) found.push(new URL(url));
     }
-    if (JSON.parse(apps.body).apps.length < expected) return [];
   }
-  return found;
+  return ready < expected ? [] : found;
 }
 
 /** Some have nothing at `/` and say so themselves; only an edge without an instance answers 503. */
