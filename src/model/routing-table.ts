@@ -2,10 +2,81 @@ import type { InstanceId, RouteId } from "./names.ts";
 
 /** Where a connection has to arrive for a route to apply. */
 export type Listener =
-  /** The edge's public HTTP port: chosen by host and path. */
-  | { readonly kind: "public"; readonly host: string; readonly path: string }
+  /** The edge's public HTTP ports, with or without TLS. The most specific wins: exact host before wildcard, longest path, most conditions. */
+  | {
+      readonly kind: "public";
+      /** A name, `*.` and a name for any one label in front of it, or `*` for every host. */
+      readonly host: string;
+      /** A prefix that ends where a segment ends. */
+      readonly path: string;
+      /** All of them have to match; left out, none is asked for. */
+      readonly when?: RequestConditions;
+    }
+  /** The edge's TLS port: connections whose ClientHello asks for the host go to the app as they are, which ends TLS itself. */
+  | { readonly kind: "passthrough"; readonly host: string }
+  /** A public port of its own, for what is not HTTP. */
+  | { readonly kind: "port"; readonly port: number; readonly protocol: "tcp" | "udp" }
   /** A loopback port of its own, the address that `needs` hands out: everything that arrives there belongs to the route. */
   | { readonly kind: "service"; readonly port: number; readonly protocol: "http" | "tcp" };
+
+export interface RequestConditions {
+  /** By name in lower case; null asks only that the header be there. */
+  readonly headers?: Readonly<Record<string, string | null>>;
+  readonly methods?: readonly string[];
+}
+
+/** How a route treats its requests beyond finding an instance. A missing key takes the edge's default. */
+export interface RoutePolicy {
+  readonly tls?: RouteTls;
+  /** A client stays with the release and, while it is there, the instance that served it first: by a cookie of the edge's own. */
+  readonly sticky?: { readonly forMs: number };
+  readonly limits?: RouteLimits;
+  /** Answers in place of the app. */
+  readonly answer?:
+    | { readonly kind: "redirect"; readonly to: string; readonly status: 301 | 302 | 307 | 308 }
+    | { readonly kind: "maintenance"; readonly message: string; readonly retryAfterMs: number };
+  /** Compresses answers of text-like types that the app left uncompressed. Default true. */
+  readonly compress?: boolean;
+  /** Share of requests in the access log, 0 to 1; failed ones are always in it. Default 0. */
+  readonly logShare?: number;
+  /** What the instances speak. Default http1. */
+  readonly upstream?: RouteUpstream;
+  /** For passthrough and port routes: the PROXY protocol's header, version 2, is expected of clients or sent to instances. */
+  readonly proxyProtocol?: { readonly from?: boolean; readonly to?: boolean };
+}
+
+export interface RouteTls {
+  /** `redirect`: plain HTTP is sent on to HTTPS; `both`: served on both; `off`: plain HTTP only. Default redirect where there is a certificate, else off. */
+  readonly mode?: "redirect" | "both" | "off";
+  /** Strict-Transport-Security for so long; 0 sends none. */
+  readonly hstsMs?: number;
+  /** Clients must show a certificate of this authority. */
+  readonly client?: { readonly caPem: string; readonly crlPem?: string };
+}
+
+export interface RouteLimits {
+  readonly bodyBytes?: number;
+  /** From the end of the request's head to the end of its answer. */
+  readonly requestMs?: number;
+  /** Without a byte either way. */
+  readonly idleMs?: number;
+  /** Until the first byte of an answer. */
+  readonly answerMs?: number;
+  readonly rate?: RateLimit;
+  readonly ratePerClient?: RateLimit;
+}
+
+/** A bucket of `burst` requests that fills at `requests` for each `perMs`. */
+export interface RateLimit {
+  readonly requests: number;
+  readonly perMs: number;
+  readonly burst: number;
+}
+
+export type RouteUpstream =
+  | { readonly protocol: "http1" | "h2c" }
+  /** `caPem` left out: the machine's own authorities. `verify: false` is shown wherever the route is. */
+  | { readonly protocol: "https"; readonly verify: boolean; readonly caPem?: string; readonly serverName?: string };
 
 export interface Endpoint {
   readonly instance: InstanceId;
@@ -28,6 +99,7 @@ export interface Route {
   readonly app: string;
   readonly process: string;
   readonly listener: Listener;
+  readonly policy?: RoutePolicy;
   readonly targets: readonly Target[];
 }
 

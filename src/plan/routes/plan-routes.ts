@@ -36,7 +36,17 @@ export function planRoutes(input: RoutesInput): readonly Route[] {
 
 /** Two routes with the same key want the same traffic. */
 export function listenerKey(listener: Listener): string {
-  return listener.kind === "public" ? `${listener.host}${listener.path}` : `port ${listener.port}`;
+  switch (listener.kind) {
+    case "public":
+      return `${listener.host}${listener.path}${listener.when === undefined ? "" : ` ${JSON.stringify(listener.when)}`}`;
+    case "passthrough":
+      return `tls ${listener.host}`;
+    case "port":
+    case "service":
+      return `port ${listener.port}`;
+    default:
+      return listener satisfies never;
+  }
 }
 
 function planTargets({ app, rollout, observed }: RoutesInput, process: ProcessName): readonly Target[] {

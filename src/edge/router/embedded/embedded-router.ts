@@ -162,17 +162,16 @@ export class EmbeddedRouter implements Router {
   #attach(live: LiveRoute): void {
     const { listener } = live.route;
     if (listener.kind === "public") this.#index.add(listener.host, listener.path, live);
-    else this.#services.want(live, listener.port, listener.protocol);
+    else if (listener.kind === "service") this.#services.want(live, listener.port, listener.protocol);
   }
 
   #detach(live: LiveRoute): void {
     const { listener, id } = live.route;
     if (listener.kind === "public") this.#index.delete(listener.host, listener.path, live);
-    else this.#services.unwant(id);
+    else if (listener.kind === "service") this.#services.unwant(id);
   }
 }
 
 function sameListener({ listener: a }: Route, { listener: b }: Route): boolean {
-  if (a.kind === "public") return b.kind === "public" && a.host === b.host && a.path === b.path;
-  return b.kind === "service" && a.port === b.port && a.protocol === b.protocol;
+  return JSON.stringify(a) === JSON.stringify(b);
 }
