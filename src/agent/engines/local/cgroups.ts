@@ -70,9 +70,10 @@ export async function openCgroups(key: string, log: Log): Promise<Cgroups> {
   return {
     support,
     open: async (name, resources) => {
-      for (const base of bases) mkdirSync(join(base, name), { recursive: true });
+      const joined = neededBases(support, resources).map((base) => join(base, name));
+      for (const folder of joined) mkdirSync(folder, { recursive: true });
       setLimits(support, name, resources);
-      return find(name);
+      return { ...find(name), add: (pid) => addTo(joined, pid) };
     },
     find,
     list,
@@ -83,20 +84,35 @@ export async function openCgroups(key: string, log: Log): Promise<Cgroups> {
   };
 }
 
+/**
+ * Where an instance has to be a member. In version 1 each controller has a tree of its own, and every further tree costs a start half a
+ * millisecond of the kernel's time: one in which nothing would be limited is left out.
+ */
+function neededBases({ limits, members }: CgroupSupport, { cpu, memoryBytes }: Resources): readonly string[] {
+  const isNeeded = (base: Base | null, isLimited: boolean) => base !== null && (isLimited || base.version === 2);
+  const needed = [
+    members,
+    limits.pids,
+    isNeeded(limits.cpu, cpu !== null) ? limits.cpu : null,
+    isNeeded(limits.memory, memoryBytes !== null) ? limits.memory : null,
+  ];
+  return [...new Set(needed.filter((base) => base !== null).map((base) => base.folder))];
+}
+
 function setLimits({ limits }: CgroupSupport, name: string, { cpu, memoryBytes, pids }: Resources): void {
   const set = (base: Base, file: string, value: string | number) => writeFileSync(join(base.folder, name, file), String(value));
   if (limits.pids !== null) set(limits.pids, "pids.max", pids);
-  if (limits.cpu?.version === 1) {
-    set(limits.cpu, "cpu.cfs_period_us", cpuPeriodUs);
-    set(limits.cpu, "cpu.cfs_quota_us", cpu === null ? -1 : Math.round(cpu * cpuPeriodUs));
-  } else if (limits.cpu?.version === 2) {
+  if (limits.cpu?.version === 2) {
     set(limits.cpu, "cpu.max", `${cpu === null ? "max" : Math.round(cpu * cpuPeriodUs)} ${cpuPeriodUs}`);
+  } else if (limits.cpu !== null && cpu !== null) {
+    set(limits.cpu, "cpu.cfs_period_us", cpuPeriodUs);
+    set(limits.cpu, "cpu.cfs_quota_us", Math.round(cpu * cpuPeriodUs));
   }
-  if (limits.memory?.version === 1) {
-    set(limits.memory, "memory.limit_in_bytes", memoryBytes ?? -1);
-  } else if (limits.memory?.version === 2) {
+  if (limits.memory?.version === 2) {
     set(limits.memory, "memory.max", memoryBytes ?? "max");
     set(limits.memory, "memory.oom.group", 1);
+  } else if (limits.memory !== null && memoryBytes !== null) {
+    set(limits.memory, "memory.limit_in_bytes", memoryBytes);
   }
 }
 
@@ -107,10 +123,7 @@ function openGroup({ limits, members }: CgroupSupport, name: string, folders: re
     return text.split("\n").filter(Boolean).map(Number);
   };
   return {
-    add: async (pid) => {
-      // Not at once, unlike the other files: a move waits for the kernel for milliseconds, which others can use.
-      for (const folder of folders) await writeFile(join(folder, "cgroup.procs"), String(pid));
-    },
+    add: (pid) => addTo(folders, pid),
     pids,
     kill: async () => {
       if (members === null) return false;
@@ -132,6 +145,7 @@ function openGroup({ limits, members }: CgroupSupport, name: string, folders: re
       const folder = join(limits.memory.folder, name);
       const old = limits.memory.version === 1;
       const events = readGroupFile(join(folder, old ? "memory.oom_control" : "memory.events"));
+      if (events === "") return null;
       const peak = readGroupFile(join(folder, old ? "memory.max_usage_in_bytes" : "memory.peak"));
       return { killed: Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0), peakBytes: Number(peak) };
     },
@@ -139,6 +153,11 @@ function openGroup({ limits, members }: CgroupSupport, name: string, folders: re
       for (const folder of folders) await rmdir(folder).catch(emptyIfGone);
     },
   };
+}
+
+/** Not at once, unlike the other files: a move waits for the kernel for milliseconds, which others can use. */
+async function addTo(folders: readonly string[], pid: number): Promise<void> {
+  for (const folder of folders) await writeFile(join(folder, "cgroup.procs"), String(pid));
 }
 
 function ignoreIfUsed(error: unknown): void {
