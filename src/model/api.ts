@@ -136,7 +136,10 @@ export const processStatus = z
     running: z.int(),
     ready: z.int(),
     protocol: z.enum(["http", "tcp"]),
-    servicePort: z.int().nullable().meta({ description: "The stable loopback port that `needs` hands out." }),
+    servicePort: z
+      .int()
+      .nullable()
+      .meta({ description: "The stable loopback port that `needs` hands out; null while it is not open, because no app needs it." }),
   })
   .meta({ id: "ProcessStatus" });
 

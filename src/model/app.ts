@@ -89,8 +89,10 @@ export interface App {
   readonly restartToken: string;
   /** Of processes that were restarted by themselves since: these count in place of `restartToken`. */
   readonly restartTokens?: Readonly<Record<ProcessName, string>>;
-  /** Stable loopback ports by process, for `needs`. */
+  /** Stable loopback ports by process, for `needs`. An edge listens there while an app needs it, or the process is in `openAddresses`. */
   readonly servicePorts: Readonly<Record<ProcessName, number>>;
+  /** Processes whose service address is open whether an app needs it or not. Left out: none. */
+  readonly openAddresses?: readonly ProcessName[];
   readonly createdAtMs: number;
 }
 

@@ -110,6 +110,10 @@ export const processManifest = z.strictObject({
     .enum(["http", "tcp"])
     .default("http")
     .meta({ description: "What it speaks on its port; `needs` hands out http:// or tcp:// accordingly." }),
+  address: z.enum(["needed", "always"]).optional().meta({
+    description:
+      "When its service address is open on this machine: `needed` (the default) while another app of the space needs it, or `always`, for programs that are no apps.",
+  }),
   resources: resources.optional(),
   ready: readyProbe
     .optional()

@@ -24,11 +24,15 @@ const refuse = () => {
 
 export const refusingSecrets: Secrets = { list: () => [], latest: () => null, reveal: refuse, set: refuse, unset: refuse };
 
+export interface Fixture {
+  readonly instances: number;
+  readonly port: "auto" | "none";
+  readonly needs?: Release["spec"]["needs"];
+  readonly servicePorts?: App["servicePorts"];
+}
+
 /** What the API writes for a first push. */
-export function appAndRelease(
-  name: AppName,
-  { instances, port }: { readonly instances: number; readonly port: "auto" | "none" },
-): Change[] {
+export function appAndRelease(name: AppName, { instances, port, needs = {}, servicePorts = {} }: Fixture): Change[] {
   const release: Release = {
     number: 1,
     space,
@@ -40,7 +44,7 @@ export function appAndRelease(
       },
       env: {},
       secrets: {},
-      needs: {},
+      needs,
       volumes: [],
       before: null,
       stop: { signal: "SIGTERM", drainMs: 2_000, graceMs: 1_000 },
@@ -64,7 +68,7 @@ export function appAndRelease(
     stopped: false,
     destroying: false,
     restartToken: "",
-    servicePorts: {},
+    servicePorts,
     createdAtMs: 1,
   };
   return [put(keys.app(space, name), app), put(keys.release(space, name, 1), release)];

@@ -5,7 +5,7 @@ import type { ProcessName, RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
 import { app, instance, plainDeploy, release, rolloutOf, t0, web, workload } from "../testing/planner-world.ts";
 import { diffRoutes, winner } from "./claims.ts";
-import { planRoutes, type RoutesInput } from "./plan-routes.ts";
+import { planRoutes, type RoutesInput, serviceRouteId } from "./plan-routes.ts";
 
 const canary = { ...plainDeploy, strategy: "canary" } as const;
 
@@ -15,6 +15,7 @@ function routesInput(more: Partial<RoutesInput> = {}): RoutesInput {
     releases: new Map([1, 2].map((number) => [number, release(number, "active")])),
     rollout: null,
     observed: [],
+    neededPorts: new Set(),
     ...more,
   };
 }
@@ -92,11 +93,12 @@ const cases: readonly (readonly [sentence: string, input: RoutesInput, expected:
 
 for (const [sentence, given, expected] of cases) test(sentence, () => assert.equal(targets(given), expected));
 
+const db = "db" as ProcessName;
+const servicePorts = { [db]: 31_000, [web]: 30_000 };
+
 test("service addresses follow the public routes, with the protocol of the release", () => {
-  const db = release(1, "active", { process: { protocol: "tcp" }, processes: ["web", "db"] });
-  const routes = planRoutes(
-    routesInput({ app: app({ target: 1, servicePorts: { ["db" as ProcessName]: 31_000, [web]: 30_000 } }), releases: new Map([[1, db]]) }),
-  );
+  const releases = new Map([[1, release(1, "active", { process: { protocol: "tcp" }, processes: ["web", "db"] })]]);
+  const routes = planRoutes(routesInput({ app: app({ target: 1, servicePorts }), releases, neededPorts: new Set([30_000, 31_000]) }));
   assert.deepEqual(
     routes.map(({ listener }) => listener),
     [
@@ -105,6 +107,25 @@ test("service addresses follow the public routes, with the protocol of the relea
       { kind: "service", port: 30_000, protocol: "tcp" },
     ],
   );
+});
+
+test("a service address that nobody needs is closed, unless the app keeps it open", () => {
+  const open = (more: Partial<RoutesInput["app"]>, ...needed: number[]) =>
+    planRoutes(routesInput({ app: app({ routes: [], servicePorts, ...more }), neededPorts: new Set(needed) })).map(
+      ({ process }) => process,
+    );
+  assert.deepEqual(open({}), []);
+  assert.deepEqual(open({}, 30_000), [web]);
+  assert.deepEqual(open({ openAddresses: [db] }), [db]);
+  assert.deepEqual(open({ openAddresses: [db] }, 30_000, 31_000), [db, web]);
+  assert.deepEqual(open({ openAddresses: [db], destroying: true }, 30_000), []);
+});
+
+test("the route of a service address has the same id whether it is open or not", () => {
+  const one = app({ routes: [], servicePorts });
+  const [route] = planRoutes(routesInput({ app: one, neededPorts: new Set([30_000]) }));
+  assert.equal(serviceRouteId(one, 30_000), route?.id);
+  assert.equal(serviceRouteId(one, 29_999), null);
 });
 
 test("a destroyed app has no routes", () =>

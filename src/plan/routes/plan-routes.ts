@@ -11,10 +11,12 @@ export interface RoutesInput {
   readonly rollout: Rollout | null;
   /** As last known: while an agent cannot be asked, what it reported last goes on taking traffic. */
   readonly observed: readonly ObservedWorkload[];
+  /** Service ports of the app that others need; the others are open only if the app says so. */
+  readonly neededPorts: ReadonlySet<number>;
 }
 
 /**
- * The app's part of the routing table: its public routes and its service addresses, in a fixed order, with ready instances only.
+ * The app's part of the routing table: its public routes and the service addresses that are open, in a fixed order, with ready instances only.
  * A route stays without any, so that whoever calls it learns which app is not ready. A destroyed app has none.
  */
 export function planRoutes(input: RoutesInput): readonly Route[] {
@@ -24,14 +26,24 @@ export function planRoutes(input: RoutesInput): readonly Route[] {
   const route = (process: ProcessName, listener: Listener): Route => {
     const known = targets.get(process) ?? planTargets(input, process);
     targets.set(process, known);
-    const id = `${app.space}/${app.name}/${process} ${listenerKey(listener)}` as RouteId;
-    return { id, space: app.space, app: app.name, process, listener, targets: known };
+    return { id: routeId(app, process, listener), space: app.space, app: app.name, process, listener, targets: known };
   };
   const open = app.routes.map(({ host, path, to }) => route(to, { kind: "public", host, path }));
   const services = (Object.entries(app.servicePorts) as [ProcessName, number][])
+    .filter(([process, port]) => input.neededPorts.has(port) || app.openAddresses?.includes(process))
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([process, port]) => route(process, { kind: "service", port, protocol: protocolOf(input, process) }));
   return [...open, ...services];
+}
+
+function routeId({ space, name }: Pick<App, "space" | "name">, process: ProcessName, listener: Listener): RouteId {
+  return `${space}/${name}/${process} ${listenerKey(listener)}` as RouteId;
+}
+
+/** Of the route that a service address is, whether it is open or not; null if the app has no such address. */
+export function serviceRouteId(app: App, port: number): RouteId | null {
+  const [process] = (Object.entries(app.servicePorts) as [ProcessName, number][]).find(([, own]) => own === port) ?? [];
+  return process === undefined || app.destroying ? null : routeId(app, process, { kind: "service", port, protocol: "http" });
 }
 
 /** Two routes with the same key want the same traffic. */

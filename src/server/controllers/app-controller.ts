@@ -37,6 +37,8 @@ export interface AppControllerOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly trafficOf: (app: App, rollout: Rollout) => StepTraffic | null;
+  /** Waits until the addresses that a release needs are open, within a bound; null if they are. */
+  readonly addressesOpened: (release: Release, signal: AbortSignal) => Promise<void> | null;
   /** The plan or the trouble of an app changed. */
   readonly onStatus: (app: AppId) => void;
 }
@@ -241,7 +243,9 @@ export class AppController {
       }
       const release = found.releases.get(order.release);
       const body = release === undefined ? null : this.#body(found.app.value, release.value, order.process);
-      if (body === null) continue; // A release that is not kept, or without such a process, can only be scaled down, and that is removed.
+      if (release === undefined || body === null) continue; // A release that is not kept, or without such a process, can only be scaled down, and that is removed.
+      const opening = order.count > 0 ? this.#options.addressesOpened(release.value, signal) : null;
+      if (opening !== null) await opening;
       await this.#apply(body, order.count, agent, signal);
       this.#options.narrator.ordered(found, order, order.count);
     }

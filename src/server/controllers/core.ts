@@ -1,10 +1,11 @@
 import { errorFields } from "#host/log.ts";
-import type { App } from "#model/app.ts";
+import type { App, Release } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import { type AppId, type AppName, appId, type ProcessName, type SpaceName, type WorkloadName } from "#model/names.ts";
-import { planRoutes } from "#plan/routes/plan-routes.ts";
+import { type AppId, type AppName, appId, type ProcessName, type RouteId, type SpaceName, type WorkloadName } from "#model/names.ts";
+import { planNeeds } from "#plan/routes/needs.ts";
+import { planRoutes, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { followAgent } from "../fleet/agent-link.ts";
 import { Fleet } from "../fleet/fleet.ts";
@@ -99,19 +100,22 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     for (const instance of everyInstance()) drainer.observe(instance, drainMsOf(instance.workload));
   };
 
-  const fragmentOf = (id: AppId): Fragment | null => {
+  const fragmentOf = (id: AppId, neededPorts: ReadonlySet<number>): Fragment | null => {
     const [space, name] = id.split("/") as [SpaceName, AppName];
     const app = objects.app(store, space, name);
     if (app === null) return null;
+    const observed = observedForRoutes(id);
+    const numbers = new Set([app.value.active, app.value.target, ...observed.map(({ release }) => release)]);
     const releases = new Map(
-      [app.value.active, app.value.target].flatMap((number) => {
+      [...numbers].flatMap((number) => {
         const release = number === null ? null : objects.release(store, space, name, number);
         return release === null ? [] : [[release.value.number, release.value] as const];
       }),
     );
     const rollout = objects.rollout(store, space, name)?.value ?? null;
     return {
-      routes: planRoutes({ app: app.value, releases, rollout, observed: observedForRoutes(id) }),
+      routes: planRoutes({ app: app.value, releases, rollout, observed, neededPorts }),
+      needs: planNeeds({ app: app.value, releases, observed }),
       appCreatedAtMs: app.value.createdAtMs,
     };
   };
@@ -128,6 +132,12 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
       reason: null,
       instances: [...workload.instances.values()],
     }));
+  const addressesOf = ({ space, spec }: Release): readonly RouteId[] =>
+    Object.entries(spec.needs).flatMap(([name, { port }]) => {
+      const needed = objects.app(store, space, name as AppName);
+      const route = needed === null ? null : serviceRouteId(needed.value, port);
+      return route === null ? [] : [route];
+    });
   const appIdOf = (app: Pick<App, "space" | "name">) => appId(app.space, app.name);
 
   const routes = new RoutesController(
@@ -156,6 +166,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     random,
     log,
     trafficOf: (app, rollout) => traffic.trafficOf(app, rollout),
+    addressesOpened: (release, until) => routes.opened(addressesOf(release), until),
     onStatus: (app) => {
       routes.wake(app);
       subscribers.changed(app);

@@ -65,6 +65,11 @@ export class EdgeSync {
     this.#wake?.();
   }
 
+  /** Whether it is in the table that this edge confirmed last. */
+  has(route: RouteId): boolean {
+    return this.#confirmed.has(route);
+  }
+
   /** Whether this edge neither sends new requests to the instance nor has old ones open on it, as far as it has said. */
   isDone(instance: InstanceId): boolean {
     return this.#revision !== null && !this.#held.has(instance) && !this.#letGo.has(instance);

@@ -1,23 +1,33 @@
 import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
-import type { AppId, MachineId } from "#model/names.ts";
+import type { AppId, MachineId, RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
+import type { Need } from "#plan/routes/needs.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
 import { EdgeSync } from "./edge-sync.ts";
 import type { Narrator } from "./narrator.ts";
+import { NeededAddresses } from "./needed-addresses.ts";
 import { type LostClaim, RouteTable } from "./route-table.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 /** An app's part of the table; null for an app that does not exist. */
 export interface Fragment {
   readonly routes: readonly Route[];
+  readonly needs: readonly Need[];
   readonly appCreatedAtMs: number;
 }
 
+/**
+ * How long an app's start waits for the addresses that it needs to be open at the edges: a round trip takes milliseconds, and an edge that does
+ * not answer must not keep apps from running, which have to bear that what they need is away anyway.
+ */
+const addressesWithinMs = 1_000;
+
 export interface RoutesControllerOptions {
   readonly epoch: number;
-  readonly fragmentOf: (app: AppId) => Fragment | null;
+  /** @param neededPorts service ports of the app that others need. */
+  readonly fragmentOf: (app: AppId, neededPorts: ReadonlySet<number>) => Fragment | null;
   /** All apps that may have routes. */
   readonly apps: () => Iterable<AppId>;
   readonly narrator: Narrator;
@@ -40,6 +50,9 @@ export class RoutesController {
   readonly #queue: WorkQueue<AppId>;
   readonly #running = new Set<Promise<void>>();
   readonly #waiting: (() => void)[] = [];
+  readonly #needed = new NeededAddresses();
+  /** Wait for an edge to confirm a table, or to go. */
+  readonly #confirmations = new Set<AbortController>();
   readonly #signal: AbortSignal;
   #revision = 0;
   #isOpen = false;
@@ -83,6 +96,37 @@ export class RoutesController {
     if (this.#isOpen) this.#queue.wake(app);
   }
 
+  /** Resolves once every linked edge has these routes, after a second at the latest; at once, without a turn of the event loop, if they do. */
+  opened(ids: readonly RouteId[], signal: AbortSignal): Promise<void> | null {
+    return this.#isOpenAt(ids) ? null : this.#confirmed(ids, signal);
+  }
+
+  #isOpenAt(ids: readonly RouteId[]): boolean {
+    return this.edges.every((edge) => !edge.isLinked || ids.every((id) => edge.has(id)));
+  }
+
+  async #confirmed(ids: readonly RouteId[], signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const endMs = clock.monotonicMs() + addressesWithinMs;
+    while (!this.#isOpenAt(ids)) {
+      const leftMs = endMs - clock.monotonicMs();
+      if (leftMs <= 0) {
+        log.warn("service addresses not open in time at an edge", { routes: ids.join(", "), waited_ms: addressesWithinMs });
+        return;
+      }
+      const confirmed = new AbortController();
+      this.#confirmations.add(confirmed);
+      // Rejects when an edge confirmed something, which is looked at anew, or when the server stops, which ends the wait.
+      await clock.sleep(leftMs, AbortSignal.any([signal, confirmed.signal])).catch(() => signal.throwIfAborted());
+      this.#confirmations.delete(confirmed);
+    }
+  }
+
+  #edgesChanged(): void {
+    for (const confirmation of this.#confirmations) confirmation.abort();
+    this.#options.onEdges();
+  }
+
   /** Keeps this edge's table right until it is gone. A later link of the same machine takes its place. */
   link(peer: EdgePeer, draining: Iterable<Parameters<EdgeSync["isDone"]>[0]>): void {
     const { narrator, log } = this.#options;
@@ -92,7 +136,7 @@ export class RoutesController {
       peer,
       routes: () => this.#table.routes,
       nextRevision: (seen) => (this.#revision = Math.max(this.#revision, seen) + 1),
-      onProgress: this.#options.onEdges,
+      onProgress: () => this.#edgesChanged(),
       onSent: (set, removed, revision) => narrator.routes(set, removed, revision),
     });
     sync.expect(draining);
@@ -107,7 +151,7 @@ export class RoutesController {
       }
       if (this.#signal.aborted || this.#edges.get(peer.machine)?.sync !== sync) return;
       narrator.edge(peer.machine, false);
-      this.#options.onEdges();
+      this.#edgesChanged();
     };
     const start = () => {
       const running = run();
@@ -125,7 +169,9 @@ export class RoutesController {
   }
 
   #fold(app: AppId): void {
-    const fragment = this.#options.fragmentOf(app);
+    const fragment = this.#options.fragmentOf(app, this.#needed.portsOf(app));
+    // Folding one again whose ports are needed by others now changes nothing of what it needs itself, so this ends.
+    for (const other of this.#needed.set(app, fragment?.needs ?? [])) if (other !== app) this.#fold(other);
     const before = new Set(this.#table.lost(app).map(({ listener }) => listener));
     const changed = this.#table.set(app, fragment?.routes ?? [], fragment?.appCreatedAtMs ?? 0);
     const [space = "", name = ""] = app.split("/");

@@ -108,7 +108,8 @@ function draftApp(declared: DeclaredApp, stored: Stored<App> | null, surrounding
   }
   const routes = appRoutes(manifest.app, surroundings.space.domain, manifest, processes);
   const ported = (Object.keys(processes) as ProcessName[]).filter((name) => processes[name]?.port !== "none");
-  const ports = servicePorts(appId(surroundings.space.name, manifest.app), ported, before?.servicePorts ?? {}, surroundings.taken);
+  const id = `${store.installation} ${appId(surroundings.space.name, manifest.app)}`;
+  const ports = servicePorts(id, ported, before?.servicePorts ?? {}, surroundings.taken);
   return { declared, stored, artifact, processes, isBuilt, routes, ports, warnings };
 }
 
@@ -271,6 +272,7 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
     destroying: false,
     restartToken: before?.restartToken ?? "",
     servicePorts: ports,
+    openAddresses: openAddresses(draft),
     createdAtMs: before?.createdAtMs ?? nowMs,
   };
   const spec = isBuilt
@@ -306,6 +308,11 @@ function instancesOf({ declared, processes }: Draft, before: App | null, manual:
       return [name, (Object.hasOwn(stated, name) ? stated[name]?.instances : undefined) ?? inherited ?? 1];
     }),
   );
+}
+
+function openAddresses({ declared, ports }: Draft): readonly ProcessName[] {
+  const processes = declaredProcesses(declared.manifest);
+  return (Object.keys(ports) as ProcessName[]).filter((name) => processes[name]?.address === "always").sort();
 }
 
 function without<V>(record: Readonly<Record<string, V>>, names: readonly string[]): Record<string, V> {

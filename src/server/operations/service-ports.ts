@@ -15,6 +15,7 @@ export function takenPorts(apps: Iterable<Pick<App, "servicePorts">>, fixed: Ite
 /**
  * The stable ports of an app's processes: what it has it keeps; new ones start their search at a number that follows from their name, so that
  * an app that is destroyed and made again most likely gets its old port, and a port is not handed to another app right away.
+ * @param id the app, and the installation too: two Drovers on one machine with apps of the same names then want different ports.
  * @throws {DroverError} CANNOT_PLACE when all are taken.
  */
 export function servicePorts(

@@ -3,6 +3,7 @@ import type { App, Release } from "#model/app.ts";
 import { type AppName, appId, type ProcessName, type SpaceName } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
+import { serviceRouteId } from "#plan/routes/plan-routes.ts";
 import { shareOfTarget } from "#plan/routes/traffic-shares.ts";
 import type { Core } from "../controllers/core.ts";
 import type { KnownWorkload } from "../fleet/fleet.ts";
@@ -127,9 +128,15 @@ export class AppView {
         running: counts.get(name)?.running ?? 0,
         ready: counts.get(name)?.ready ?? 0,
         protocol: spec.protocol,
-        servicePort: app.servicePorts[name] ?? null,
+        servicePort: this.#openPort(app, name),
       }))
       .sort((a, b) => compare(a.name, b.name));
+  }
+
+  #openPort(app: App, process: ProcessName): number | null {
+    const port = app.servicePorts[process];
+    const id = port === undefined ? null : serviceRouteId(app, port);
+    return port !== undefined && id !== null && this.#options.core.routes.routes.has(id) ? port : null;
   }
 
   #urls(app: App): string[] {
