@@ -86,6 +86,8 @@ export interface App {
   readonly stopped: boolean;
   /** Set when the app is being destroyed: everything of it is stopped, then forgotten. */
   readonly destroying: boolean;
+  /** With `destroying`: it was declared again since, and is what is written here as soon as nothing is left of the one before. */
+  readonly recreate?: boolean;
   readonly restartToken: string;
   /** Of processes that were restarted by themselves since: these count in place of `restartToken`. */
   readonly restartTokens?: Readonly<Record<ProcessName, string>>;
@@ -94,6 +96,11 @@ export interface App {
   /** Processes whose service address is open whether an app needs it or not. Left out: none. */
   readonly openAddresses?: readonly ProcessName[];
   readonly createdAtMs: number;
+}
+
+/** Whether the app is only there to be destroyed: for whoever declares, lists or changes apps it is gone already. */
+export function isLeaving(app: Pick<App, "destroying" | "recreate">): boolean {
+  return app.destroying && app.recreate !== true;
 }
 
 /** Where the way from `active` to `target` stands; what a restarted server needs to go on. */

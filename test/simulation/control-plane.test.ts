@@ -9,7 +9,7 @@ import { plainStart, SimulatedEngine, type SimulatedStart, simulatedMachine } fr
 import { engineRoutes } from "../../src/agent/routes.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { createLog } from "../../src/host/log.ts";
-import { serveLink } from "../../src/link/serve.ts";
+import { type LinkRoutes, serveLink } from "../../src/link/serve.ts";
 import type { AppStatus } from "../../src/model/api.ts";
 import type { AppName } from "../../src/model/names.ts";
 import type { Workload } from "../../src/model/workload.ts";
@@ -26,6 +26,7 @@ const shop = "shop" as AppName;
 async function linked(
   context: TestContext,
   behaviour: (workload: Workload) => SimulatedStart = () => plainStart,
+  forgetting: LinkRoutes = { "DELETE /apps/:app": async () => null },
 ): Promise<{ plane: ControlPlane; store: Store }> {
   const folder = await mkdtemp(join(tmpdir(), "drover-plane-"));
   const stop = new AbortController();
@@ -46,7 +47,7 @@ async function linked(
   };
   const hello = () => ({ role: "agent" as const, machine: "m1", installation: null });
   const agent = serveLink(
-    { ...shared, connect, hello, admit: async () => {}, routes: { ...engineRoutes(engine), "DELETE /apps/:app": async () => null } },
+    { ...shared, connect, hello, admit: async () => {}, routes: { ...engineRoutes(engine), ...forgetting } },
     stop.signal,
   );
   context.after(async () => {
@@ -96,13 +97,17 @@ test("a first release that crashes is failed and says why, and stays visible", a
   );
 });
 
-test("a destroyed app is stopped, then forgotten", async (t) => {
-  const { plane, store } = await linked(t);
-  await store.commit({ changes: appAndRelease(shop, { instances: 2, port: "none" }) });
-  await statusWhere(plane, t.signal, ({ health }) => health === "ready");
-  const stored = objects.app(store, space, shop);
-  await store.commit({ changes: [put(keys.app(space, shop), { ...stored?.value, destroying: true })] });
-  for await (const status of plane.watchApp(space, shop, t.signal)) if (status === null) break;
-  assert.deepEqual(store.list("/releases/"), []);
-  assert.deepEqual(plane.instances(space, shop), []);
-});
+for (const [agent, forgetting] of [
+  ["", undefined],
+  [" although its agent is too old to know how to remove its files", {}],
+] as const)
+  test(`a destroyed app is stopped, then forgotten${agent}`, async (t) => {
+    const { plane, store } = await linked(t, undefined, forgetting);
+    await store.commit({ changes: appAndRelease(shop, { instances: 2, port: "none" }) });
+    await statusWhere(plane, t.signal, ({ health }) => health === "ready");
+    const stored = objects.app(store, space, shop);
+    await store.commit({ changes: [put(keys.app(space, shop), { ...stored?.value, destroying: true })] });
+    for await (const status of plane.watchApp(space, shop, t.signal)) if (status === null) break;
+    assert.deepEqual(store.list("/releases/"), []);
+    assert.deepEqual(plane.instances(space, shop), []);
+  });

@@ -8,7 +8,7 @@ import { until } from "./until.ts";
 /** Draining and stopping take at most their own times, 20 s by default; an app may ask for longer ones. */
 const defaultTimeoutMs = 10 * 60_000;
 
-/** Waits until none of the apps exists any more, with progress. @throws {DroverError} TIMED_OUT */
+/** Waits until none of the apps is being destroyed any more, with progress. One that was declared again meanwhile is another app. @throws {DroverError} TIMED_OUT */
 export async function waitUntilGone(session: Session, apps: readonly AppReference[]): Promise<void> {
   if (apps.length === 0) return;
   const { api, common, progress } = session;
@@ -20,7 +20,7 @@ export async function waitUntilGone(session: Session, apps: readonly AppReferenc
   });
   await until(session, { timeoutMs: common.timeoutMs ?? defaultTimeoutMs, late }, async (signal) => {
     const listed = await api.call<{ apps: AppSummary[] }>("GET", apiPath(["apps"]), signal);
-    left = listed.apps.filter((app) => wanted.has(`${app.space}/${app.name}`));
+    left = listed.apps.filter((app) => wanted.has(`${app.space}/${app.name}`) && app.health === "destroying");
     if (left.length === 0) return true;
     progress.show(left.map(describeSummary));
     return null;

@@ -209,7 +209,14 @@ export class AppController {
 
   async #forgetOnMachine({ app: { value: app } }: AppObjects, agent: AgentPeer | null, signal: AbortSignal): Promise<void> {
     if (agent === null) throw new DroverError("CLUSTER_UNREACHABLE", "its volumes go once its agent is linked");
-    await agent.forgetApp(appId(app.space, app.name), signal);
+    try {
+      await agent.forgetApp(appId(app.space, app.name), signal);
+    } catch (error) {
+      // An agent from before there was such a call. It will not learn it by being asked again, so the app must not wait for it.
+      const isUnknown = error instanceof DroverError && (error.code === "ROUTE_UNKNOWN" || error.code === "METHOD_NOT_ALLOWED");
+      if (!isUnknown) throw error;
+      this.#options.narrator.filesKept(app, agent.machine);
+    }
   }
 
   async #lastLines(instance: InstanceId, agent: AgentPeer | null, parent: AbortSignal): Promise<readonly string[]> {

@@ -1,4 +1,4 @@
-import type { ReleaseFailure } from "#model/app.ts";
+import type { App, ReleaseFailure } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { describeExit } from "#model/exit.ts";
 import { beforeProcess, shortInstanceId } from "#model/names.ts";
@@ -80,6 +80,11 @@ export class Narrator {
       const message = `${order.process} of release ${order.release} is to have ${count === 1 ? "1 instance" : `${count} instances`}: ${order.reason}`;
       this.#calmly({ space, app: name, subject: `${order.process}.${order.release}`, kind: "workload.scaled", message });
     }
+  }
+
+  filesKept({ space, name }: Pick<App, "space" | "name">, machine: string): void {
+    const message = `volumes and logs of ${name} stay on ${machine}: its agent is older than the server and cannot remove them`;
+    this.#events.append({ space, app: name, subject: machine, kind: "app.files-kept", message });
   }
 
   strayRemoved({ id, name }: KnownWorkload): void {

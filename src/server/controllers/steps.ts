@@ -58,10 +58,13 @@ export function transactionFor(step: Step, { app, releases, rollout }: AppObject
     case "end":
       endRollout();
       break;
-    case "forget":
-      changes.push(remove(app.key), ...[...releases.values()].map((release) => remove(release.key)));
+    case "forget": {
+      const { recreate, ...next } = app.value;
+      changes.push(recreate === true ? put(app.key, { ...next, destroying: false } satisfies App) : remove(app.key));
+      for (const [number, { key }] of releases) if (recreate !== true || number !== app.value.target) changes.push(remove(key));
       endRollout();
       break;
+    }
     default:
       step satisfies never;
   }

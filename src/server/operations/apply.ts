@@ -1,5 +1,5 @@
 import type { Applied, ApplyRequest, Plan, PlannedChange } from "#model/api.ts";
-import type { App, Space } from "#model/app.ts";
+import { type App, isLeaving, type Space } from "#model/app.ts";
 import { appManifest } from "#model/manifest.ts";
 import type { AppName, SpaceName } from "#model/names.ts";
 import { type Declared, type DeclaredApp, readManifests } from "../manifests/read-manifests.ts";
@@ -7,7 +7,7 @@ import { keys, objects, put, type Stored, unchanged } from "../objects/objects.t
 import type { Change, Condition } from "../store/store.ts";
 import { routeOwners } from "./app-routes.ts";
 import type { OperationContext } from "./context.ts";
-import { type DesiredApp, desireApps, type Surroundings } from "./desired-apps.ts";
+import { type DesiredApp, desireApps, livingApp, type Surroundings } from "./desired-apps.ts";
 import { differences } from "./differences.ts";
 import type { Receipt } from "./receipt.ts";
 import { declaredProcesses, isEqualJson } from "./release-spec.ts";
@@ -66,12 +66,12 @@ function draftApply(
   const draft: Draft = { plan: { space: declared.space, changes: [] }, releases: [], conditions: [], changes: [], events: [] };
   requireSpace?.(objects.space(store, declared.space)?.modRevision ?? 0);
   const space = draftSpace(context, declared, draft, nowMs);
-  const every = objects.apps(store).filter(({ value }) => !value.destroying || value.space !== declared.space);
+  const every = objects.apps(store).filter(({ value }) => !isLeaving(value) || value.space !== declared.space);
   const existing = new Map(objects.apps(store, declared.space).map((stored) => [stored.value.name, stored]));
   for (const { manifest } of declared.apps) requireApp?.(existing.get(manifest.app)?.modRevision ?? 0);
   const names = new Set(declared.apps.map(({ manifest }) => manifest.app));
   const others = every.filter(({ value }) => value.space !== declared.space || !names.has(value.name)).map(({ value }) => value);
-  const gone = request.prune ? [...existing.values()].filter(({ value }) => !names.has(value.name) && !value.destroying) : [];
+  const gone = request.prune ? [...existing.values()].filter(({ value }) => !names.has(value.name) && !isLeaving(value)) : [];
   const goneNames = new Set(gone.map(({ value }) => value.name));
   const staying = others.filter((app) => app.space !== declared.space || !goneNames.has(app.name));
   const surroundings: Surroundings = {
@@ -133,13 +133,12 @@ function shownSpace({ domain, env }: Space) {
 
 function draftApp(context: OperationContext, request: ApplyRequest, desired: DesiredApp, draft: Draft, nowMs: number): void {
   const { declared, stored, app, spec, warnings } = desired;
-  const before = stored?.value ?? null;
+  const before = livingApp(stored);
   const current = before === null ? null : targetSpec(context.store, before);
   const failed = before !== null && isTargetFailed(context, before);
-  const needsRelease =
-    spec !== null && (current === null || request.force || failed || before?.destroying === true || !isEqualJson(spec, current));
-  const isSame = before !== null && !before.destroying && isEqualJson({ ...before }, { ...app });
-  const action = before === null || before.destroying ? "create" : needsRelease || spec === null ? "release" : isSame ? "none" : "update";
+  const needsRelease = spec !== null && (current === null || request.force || failed || !isEqualJson(spec, current));
+  const isSame = before !== null && isEqualJson({ ...before }, { ...app });
+  const action = before === null ? "create" : needsRelease || spec === null ? "release" : isSame ? "none" : "update";
   (draft.plan.changes as PlannedChange[]).push({
     kind: "app",
     space: app.space,
@@ -200,7 +199,7 @@ function draftDestroy(stored: Stored<App>, draft: Draft): void {
     warnings: [],
   });
   draft.conditions.push(unchanged(stored.key, stored));
-  draft.changes.push(put(stored.key, { ...app, destroying: true } satisfies App));
+  draft.changes.push(put(stored.key, { ...app, destroying: true, recreate: false } satisfies App));
   draft.events.push({ kind: "app.destroying", app: app.name, message: `app "${app.name}" is destroyed: no document declares it` });
 }
 
@@ -219,7 +218,7 @@ function draftDependents(
   const spaceChanged = before !== undefined && !isEqualJson(shownSpace(before), shownSpace(space));
   for (const stored of existing.values()) {
     const app = stored.value;
-    if (declared.has(app.name) || gone.has(app.name) || app.destroying) continue;
+    if (declared.has(app.name) || gone.has(app.name) || isLeaving(app)) continue;
     const spec = targetSpec(context.store, app);
     const written = app.manifest as { readonly needs?: readonly AppName[] };
     const needsDeclared = written.needs?.some((need) => declared.has(need)) ?? false;

@@ -1,4 +1,4 @@
-import type { App, ProcessSpec, ReleaseSpec, Space } from "#model/app.ts";
+import { type App, isLeaving, type ProcessSpec, type ReleaseSpec, type Space } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import { type AppName, appId, type Digest, type ProcessName } from "#model/names.ts";
 import { type FoundProblem, nearest, show, throwProblems } from "../manifests/problems.ts";
@@ -72,7 +72,7 @@ export function desireApps(declared: readonly DeclaredApp[], existing: ReadonlyM
 function draftApp(declared: DeclaredApp, stored: Stored<App> | null, surroundings: Surroundings, problems: FoundProblem[]): Draft {
   const { manifest } = declared;
   const { store } = surroundings.context;
-  const before = stored?.value ?? null;
+  const before = livingApp(stored);
   const kept = before === null ? null : (targetSpec(store, before)?.artifact ?? null);
   const given = Object.hasOwn(surroundings.artifacts, manifest.app) ? (surroundings.artifacts[manifest.app] as Digest) : null;
   const artifact = manifest.source === undefined ? null : (given ?? kept);
@@ -109,7 +109,7 @@ function draftApp(declared: DeclaredApp, stored: Stored<App> | null, surrounding
   const routes = appRoutes(manifest.app, surroundings.space.domain, manifest, processes);
   const ported = (Object.keys(processes) as ProcessName[]).filter((name) => processes[name]?.port !== "none");
   const id = `${store.installation} ${appId(surroundings.space.name, manifest.app)}`;
-  const ports = servicePorts(id, ported, before?.servicePorts ?? {}, surroundings.taken);
+  const ports = servicePorts(id, ported, stored?.value.servicePorts ?? {}, surroundings.taken);
   return { declared, stored, artifact, processes, isBuilt, routes, ports, warnings };
 }
 
@@ -181,7 +181,7 @@ function checkFixedPorts(drafts: readonly Draft[], { context, others }: Surround
   const owners = new Map<number, string>();
   for (const port of context.reservedPorts) owners.set(port, "Drover itself");
   for (const app of others) {
-    if (app.destroying) continue;
+    if (isLeaving(app)) continue;
     for (const port of Object.values(app.servicePorts))
       owners.set(port, `the service address of app "${app.name}" in space "${app.space}"`);
     for (const process of Object.values(targetSpec(context.store, app)?.processes ?? {})) {
@@ -234,7 +234,7 @@ function addressBook(drafts: readonly Draft[], { others, space, context }: Surro
     if (process !== null && port !== undefined) book.set(name, { port, protocol: processes[process]?.protocol ?? "http" });
   };
   for (const app of others) {
-    if (app.space === space.name && !app.destroying) add(app.name, targetSpec(context.store, app)?.processes ?? {}, app.servicePorts);
+    if (app.space === space.name && !isLeaving(app)) add(app.name, targetSpec(context.store, app)?.processes ?? {}, app.servicePorts);
   }
   for (const { declared, processes, ports } of drafts) add(declared.manifest.app, processes, ports);
   return book;
@@ -244,7 +244,7 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
   const { declared, stored, artifact, processes, isBuilt, routes, ports } = draft;
   const { manifest } = declared;
   const { space, nowMs } = surroundings;
-  const before = stored?.value ?? null;
+  const before = livingApp(stored);
   const warnings = [...draft.warnings];
   const needs: Record<AppName, Address> = {};
   for (const need of [...manifest.needs].sort()) {
@@ -265,11 +265,12 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
     instances: instancesOf(draft, before, manual.instances),
     routes,
     deploy: manifest.deploy,
-    lastRelease: before?.lastRelease ?? 0,
+    lastRelease: stored?.value.lastRelease ?? 0,
     target: before?.target ?? null,
     active: before?.active ?? null,
-    stopped: before?.destroying === true ? false : (before?.stopped ?? false),
-    destroying: false,
+    stopped: before?.stopped ?? false,
+    // What is being destroyed goes first, so that the new app finds nothing of it: neither its instances nor its files.
+    ...(stored?.value.destroying === true ? { destroying: true, recreate: true } : { destroying: false }),
     restartToken: before?.restartToken ?? "",
     servicePorts: ports,
     openAddresses: openAddresses(draft),
@@ -286,6 +287,11 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
       })
     : null;
   return { declared, stored, app: before === null ? app : { ...before, ...app }, spec, warnings };
+}
+
+/** The app as one to go on with; null if there is none, or only what is being destroyed. */
+export function livingApp(stored: Stored<App> | null): App | null {
+  return stored === null || isLeaving(stored.value) ? null : stored.value;
 }
 
 /** Apps were checked to name only secrets that are there. */

@@ -296,8 +296,23 @@ test("an app that is being destroyed is made anew by declaring it", async () => 
   await declare("app: a\nrun: x\n");
   await destroy(api.services, on("a"));
   assert.equal(await codeOf(scale(api.services, on("a"), {})), "APP_NOT_FOUND");
+  assert.equal(actions(plan("app: a\nrun: x\n"))["app a"], "create");
   await declare("app: a\nrun: x\n");
-  assert.deepEqual([appOf("a").destroying, appOf("a").target], [false, 2]);
+  assert.deepEqual([appOf("a").destroying, appOf("a").recreate, appOf("a").target], [true, true, 2]);
+  assert.equal(actions(plan("app: a\nrun: x\n"))["app a"], "none", "it is wanted as it is declared");
+});
+
+test("an app that is made anew has nothing of the one before that was set by hand, and can be changed and destroyed again", async () => {
+  await declare("app: a\nrun: x\n");
+  await changeEnvironment(api.services, on("a"), { set: { OLD: "1" }, unset: [] });
+  await scale(api.services, on("a"), { ["web" as ProcessName]: 3 });
+  await destroy(api.services, on("a"));
+  await declare("app: a\nrun: x\n");
+  assert.deepEqual([specOf("a").env, appOf("a").instances, appOf("a").active], [{}, { web: 1 }, null]);
+  await scale(api.services, on("a"), { ["web" as ProcessName]: 2 });
+  assert.deepEqual([appOf("a").instances, appOf("a").destroying], [{ web: 2 }, true]);
+  await destroy(api.services, on("a"));
+  assert.deepEqual([appOf("a").destroying, appOf("a").recreate], [true, false]);
 });
 
 test("stopping and starting twice is doing it once; each restart is its own", async () => {

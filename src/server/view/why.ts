@@ -32,7 +32,8 @@ export function explain(input: WhyInput): readonly Reason[] {
   const add = (code: string, message: string) => {
     if (!reasons.some((reason) => reason.message === message)) reasons.push({ code, message });
   };
-  if (app.destroying) add("DESTROYING", "it is being destroyed");
+  if (app.destroying)
+    add("DESTROYING", `it is being destroyed${app.recreate === true ? ", and starts anew after that, because it was declared again" : ""}`);
   else if (app.stopped) add("STOPPED", `it was stopped; "drover start ${app.name}" starts it`);
   if (!isLinked)
     add("AGENT_UNLINKED", "the agent is not linked to the server, so what is shown is what it reported last, and nothing is changed");
