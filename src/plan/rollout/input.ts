@@ -41,6 +41,8 @@ export interface RolloutInput {
   readonly rollout: Rollout | null;
   /** Null while the agent cannot be asked: unknown is not gone, so nothing is done then. */
   readonly observed: readonly ObservedWorkload[] | null;
+  /** Since when this server can ask it. What was before counts against no release: nobody could give orders then. */
+  readonly observedSinceMs: number;
   readonly machines: readonly MachineRoom[];
   /** Needed apps that have no ready instance. */
   readonly unreadyNeeds: readonly string[];

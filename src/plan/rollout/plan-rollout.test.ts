@@ -279,6 +279,22 @@ const cases: readonly (readonly [sentence: string, input: RolloutInput, expected
     ["fail"],
   ],
   [
+    "time in which nobody could give orders does not count",
+    input({ observedSinceMs: t0 + 290_000, nowMs: t0 + 300_000, observed: [workload(1, { ready: 4 }), workload(2, { running: 1 })] }),
+    [],
+  ],
+  [
+    "nor does it for a before command, which gets its time once it can be ordered",
+    input({
+      releases: [release(1, "active"), release(2, "pending", { before: true })],
+      rollout: rolloutOf(2, { before: "running" }),
+      observedSinceMs: t0 + 10_000_000,
+      nowMs: t0 + 10_000_000,
+      observed: [workload(1, { ready: 4 }), workload(2, {}, { process: beforeProcess, kind: "task", count: 1 })],
+    }),
+    [],
+  ],
+  [
     "time in holds does not count",
     input({
       rollout: rolloutOf(2, { heldMs: 60_000 }),

@@ -100,7 +100,7 @@ function planBefore(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
   const { release } = target;
   const waiting = ordersWhileWaiting(input, target);
   if (rollout.before === "waiting") {
-    const goOnAtMs = rollout.startedAtMs + rollout.heldMs + longestWaitForNeedsMs;
+    const goOnAtMs = countedFromMs(input, rollout) + longestWaitForNeedsMs;
     if (unreadyNeeds.length > 0 && nowMs < goOnAtMs) {
       const waitingFor = unreadyNeeds.map((need) => `${need}, which is not ready, before the before command runs`);
       return { ...waiting, waitingFor, replanAtMs: Math.min(goOnAtMs, nowMs + needsPollMs) };
@@ -130,7 +130,7 @@ function planBefore(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
   }
   // The agent ends the command at its own limit; this one is for a command that cannot even start.
   const limitMs = (release.spec.before?.timeoutMs ?? 0) + app.deploy.deadline;
-  const deadlineAtMs = rollout.startedAtMs + rollout.heldMs + limitMs;
+  const deadlineAtMs = countedFromMs(input, rollout) + limitMs;
   const trouble = task.reason?.message ?? task.instances[0]?.reason?.message ?? null;
   if (nowMs >= deadlineAtMs)
     return step(
@@ -175,9 +175,14 @@ function planDeploy(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
   }
 
   const heldMs = rollout.heldMs + (rollout.stepReadyAtMs === null ? 0 : nowMs - rollout.stepReadyAtMs);
-  const deadlineAtMs = rollout.startedAtMs + heldMs + app.deploy.deadline;
+  const deadlineAtMs = countedFromMs(input, { ...rollout, heldMs }) + app.deploy.deadline;
   if (nowMs >= deadlineAtMs) return step(fail(app, release, lateness(input, plan, own), findWorst(own)?.id ?? null));
   return { step: null, orders: plan.orders, waitingFor: plan.missing, unplaced: plan.unplaced, replanAtMs: deadlineAtMs };
+}
+
+/** From when on the deadlines of a rollout count. */
+function countedFromMs({ observedSinceMs }: Known, { startedAtMs, heldMs }: Rollout): number {
+  return Math.max(startedAtMs + heldMs, observedSinceMs);
 }
 
 /** The next move of a canary whose instances of this step are there (or were, while it is watched); null while it waits for them. */

@@ -146,6 +146,7 @@ export function input(more: Partial<Omit<RolloutInput, "releases">> & { readonly
     releases: new Map(releases.map((one) => [one.number, one])),
     rollout: rolloutOf(2),
     observed: [],
+    observedSinceMs: t0,
     machines: [{ id: "m1" as MachineId, cores: 1_000, memoryBytes: 2 ** 40, freeCores: 1_000, freeMemoryBytes: 2 ** 40 }],
     unreadyNeeds: [],
     traffic: null,

@@ -34,6 +34,8 @@ export interface AppControllerOptions {
   readonly clock: Clock;
   /** Epoch milliseconds that do not jump while the server runs: deadlines must not pass because a clock was set. */
   readonly steadyNowMs: () => number;
+  /** Since when, by `steadyNowMs`, the agent that takes orders can be asked. */
+  readonly agentSinceMs: () => number;
   readonly random: () => number;
   readonly log: Log;
   readonly trafficOf: (app: App, rollout: Rollout) => StepTraffic | null;
@@ -128,6 +130,7 @@ export class AppController {
       releases,
       rollout,
       observed: isLinked ? this.observed(found) : null,
+      observedSinceMs: this.#options.agentSinceMs(),
       machines: fleet.rooms(),
       unreadyNeeds: target === undefined || target.number === app.active ? [] : this.unreadyNeeds(target),
       traffic: rollout === null ? null : trafficOf(app, rollout),

@@ -3,7 +3,16 @@ import type { App, Release } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import { type AppId, type AppName, appId, type ProcessName, type RouteId, type SpaceName, type WorkloadName } from "#model/names.ts";
+import {
+  type AppId,
+  type AppName,
+  appId,
+  type MachineId,
+  type ProcessName,
+  type RouteId,
+  type SpaceName,
+  type WorkloadName,
+} from "#model/names.ts";
 import { planNeeds } from "#plan/routes/needs.ts";
 import { planRoutes, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import type { EventLog } from "../events/event-log.ts";
@@ -66,6 +75,11 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     void work.finally(() => running.delete(work));
   };
 
+  const knownSinceMs = new Map<MachineId, number>();
+  const agentSinceMs = () => {
+    const machine = fleet.agent?.machine;
+    return (machine === undefined ? undefined : knownSinceMs.get(machine)) ?? steadyNowMs();
+  };
   const releaseOf = (name: WorkloadName) => objects.release(store, name.space, name.app, name.release)?.value ?? null;
   const fleet = new Fleet({
     resourcesOf: (name) => releaseOf(name)?.spec.processes[name.process]?.resources ?? { cpu: null, memoryBytes: null },
@@ -81,7 +95,9 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     },
     onMachine: (machine) => {
       narrator.machine(machine);
-      if (machine.isKnown) {
+      if (!machine.isKnown) knownSinceMs.delete(machine.id);
+      else {
+        if (!knownSinceMs.has(machine.id)) knownSinceMs.set(machine.id, steadyNowMs());
         routes.open();
         observeDraining();
       }
@@ -163,6 +179,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     narrator,
     clock,
     steadyNowMs,
+    agentSinceMs,
     random,
     log,
     trafficOf: (app, rollout) => traffic.trafficOf(app, rollout),
