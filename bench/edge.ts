@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { droverBin } from "../test/harness/drover.ts";
-import { programOnPath, report, skip } from "./lib.ts";
+import { cpuSecondsOf, programOnPath, report, skip } from "./lib.ts";
 
 const run = promisify(execFile);
 const taskset = programOnPath("taskset") ?? "";
@@ -129,10 +129,12 @@ const proxies: readonly (Proxy & { readonly program: string | null })[] = [
   },
 ];
 
-/** CPU time of a process so far, in microseconds; its children's too only where they have ended. */
+/** CPU time of a process and of its living children so far, in microseconds. */
 async function cpuUs(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  const all = [pid, ...children.split(" ").filter(Boolean).map(Number)];
+  const seconds = await Promise.all(all.map(cpuSecondsOf));
+  return seconds.reduce((sum, value) => sum + value, 0) * 1_000_000;
 }
 
 interface Figures {

@@ -29,6 +29,6 @@ export function edgeRoutes({
       await call.lines(router.draining(call.signal));
       return undefined;
     },
-    "GET /traffic": async () => ({ targets: router.traffic() }),
+    "GET /traffic": async () => ({ targets: await router.traffic() }),
   };
 }

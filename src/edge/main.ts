@@ -2,22 +2,16 @@ import { flushCompileCache } from "node:module";
 import net from "node:net";
 import os from "node:os";
 import { systemClock } from "#host/clock.ts";
-import { readTextIfThere } from "#host/files.ts";
 import { defaultHome, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
 import { parseEdgeOptions } from "./options.ts";
-import { EmbeddedRouter } from "./router/embedded/embedded-router.ts";
-import { defaultLimits } from "./router/embedded/limits.ts";
 import { Table } from "./table/table.ts";
 import { loadTable, TableWriter } from "./table/table-file.ts";
+import { WorkerPool } from "./workers/worker-pool.ts";
 
 /** Requests that are under way when the edge is told to stop get this long. */
 const closeWithinMs = 10_000;
-/** Where the system does not say: the least that any gives. */
-const usualDescriptors = 1_024;
-/** For files, listeners and the link. */
-const ownDescriptors = 256;
 /** What the greeting of the link takes. */
 const longestMachineId = 64;
 /** An edge that died a moment ago may still hold the port until the kernel has cleaned up after it. */
@@ -32,11 +26,10 @@ async function main(): Promise<void> {
   const home = homeAt(options.home);
   await makeHome(home);
 
-  const limits = { ...defaultLimits, clients: Math.min(defaultLimits.clients, await clientsThatFit()) };
-  const router = new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits });
   const last = await loadTable(home.edge, log);
   const table = new Table(last ?? undefined);
-  await router.apply({ set: table.routes(), remove: [] });
+  const { workers } = options;
+  const router = new WorkerPool({ routes: () => table.routes(), clock: systemClock, log, ...(workers === null ? {} : { workers }) });
   await openPublic(router, options.host, options.port);
   log.info("serving", { host: options.host, port: router.port, routes: table.routes().length, revision: table.version.revision });
 
@@ -69,14 +62,7 @@ async function main(): Promise<void> {
   log.info("stopped");
 }
 
-/** Each client may need a second descriptor towards an instance; past that the edge could no longer open its own files. */
-async function clientsThatFit(): Promise<number> {
-  const limits = await readTextIfThere("/proc/self/limits");
-  const descriptors = Number(/^Max open files +(\d+)/m.exec(limits ?? "")?.[1] ?? usualDescriptors);
-  return Math.max(1, Math.floor((descriptors - ownDescriptors) / 2));
-}
-
-async function openPublic(router: EmbeddedRouter, host: string, port: number): Promise<void> {
+async function openPublic(router: WorkerPool, host: string, port: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await router.open(host, port);

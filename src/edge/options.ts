@@ -5,23 +5,39 @@ export interface EdgeOptions {
   readonly home: string;
   readonly host: string;
   readonly port: number;
+  /** Processes that carry traffic; null: one for each core. */
+  readonly workers: number | null;
 }
 
 /** The public address when none is given. */
 const defaultAddress = "127.0.0.1:8080";
 
-/** `--home DIR [--http HOST:PORT]`. @throws {DroverError} USAGE. */
+/** More than any machine has cores for; each is a process. */
+const mostWorkers = 256;
+
+/** `--home DIR [--http HOST:PORT] [--workers N]`. @throws {DroverError} USAGE. */
 export function parseEdgeOptions(args: readonly string[], defaultHome: string): EdgeOptions {
-  let home = defaultHome;
-  let http = defaultAddress;
+  const given = new Map<string, string>();
   for (let at = 0; at < args.length; at += 2) {
-    const value = args[at + 1];
-    if (value === undefined || (args[at] !== "--home" && args[at] !== "--http"))
-      throw new DroverError("USAGE", `"${args[at]}" is not understood`, { hint: "Use drover edge --home DIR --http HOST:PORT." });
-    if (args[at] === "--home") home = value;
-    else http = value;
+    const [name = "", value] = args.slice(at, at + 2);
+    if (value === undefined || !["--home", "--http", "--workers"].includes(name))
+      throw new DroverError("USAGE", `"${name}" is not understood`, {
+        hint: "Use drover edge --home DIR --http HOST:PORT --workers N.",
+      });
+    given.set(name, value);
   }
-  return { home, ...parseAddress(http) };
+  const workers = given.get("--workers");
+  return {
+    home: given.get("--home") ?? defaultHome,
+    ...parseAddress(given.get("--http") ?? defaultAddress),
+    workers: workers === undefined ? null : parseWorkers(workers),
+  };
+}
+
+function parseWorkers(text: string): number {
+  const workers = Number(text);
+  if (/^\d+$/.test(text) && workers >= 1 && workers <= mostWorkers) return workers;
+  throw new DroverError("USAGE", `"${text}" is no number of workers`, { hint: `Use a number from 1 to ${mostWorkers}, or leave it out.` });
 }
 
 function parseAddress(address: string): { readonly host: string; readonly port: number } {

@@ -22,7 +22,7 @@ export interface Router {
   problems(): readonly ListenerProblem[];
   /** Open counts of instances that left the table, first those that left before the call. Endless, until the signal aborts. */
   draining(signal: AbortSignal): AsyncIterable<Draining>;
-  traffic(): readonly TargetTraffic[];
+  traffic(): readonly TargetTraffic[] | Promise<readonly TargetTraffic[]>;
   /** Takes no new connections, lets what is under way finish within `withinMs`, then cuts the rest. */
   close(withinMs: number): Promise<void>;
 }

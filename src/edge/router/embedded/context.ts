@@ -1,7 +1,14 @@
+import type net from "node:net";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Limits } from "./limits.ts";
+
+/**
+ * Makes a server listen at an address: on a socket of its own, or on one that several processes share.
+ * @throws {Error} of `listen`, such as EADDRINUSE.
+ */
+export type Listen = (server: net.Server, address: { readonly host: string; readonly port: number }) => Promise<void>;
 
 /** What every connection needs from outside. */
 export interface EdgeContext {
@@ -11,4 +18,5 @@ export interface EdgeContext {
   readonly log: Log;
   readonly limits: Limits;
   readonly deadlines: Deadlines;
+  readonly listen: Listen;
 }

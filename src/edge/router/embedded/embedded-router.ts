@@ -1,14 +1,16 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import type { ListenerProblem, Router, TableChange } from "../router.ts";
 import type { LiveTarget } from "./choice.ts";
-import type { EdgeContext } from "./context.ts";
+import type { EdgeContext, Listen } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
 import { Endpoint } from "./endpoint.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
+import { listenAlone } from "./listen-alone.ts";
 import { type ClientCount, Listener } from "./listener.ts";
 import { LiveRoute } from "./live-route.ts";
 import { RouteIndex } from "./route-index.ts";
@@ -20,7 +22,12 @@ export interface EmbeddedRouterOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly limits?: Limits;
+  /** How addresses are opened; by default each on a socket of this router alone. */
+  readonly listen?: Listen;
 }
+
+/** Time for a change of the table between two turns of the loop: requests wait no longer than this, whatever its size. */
+const sliceMs = 2;
 
 /** Drover's own router: HTTP/1.1 and TCP in this process. */
 export class EmbeddedRouter implements Router {
@@ -35,10 +42,11 @@ export class EmbeddedRouter implements Router {
   readonly #count: ClientCount = { open: 0 };
   readonly #public: Listener;
   readonly #services: Services;
+  #applying: Promise<void> = Promise.resolve();
 
-  constructor({ clock, random, log, limits = defaultLimits }: EmbeddedRouterOptions) {
+  constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone }: EmbeddedRouterOptions) {
     const deadlines = new Deadlines(clock);
-    this.#context = { clock, random, log, limits, deadlines };
+    this.#context = { clock, random, log, limits, deadlines, listen };
     this.#public = new Listener({ protocol: "http", findRoute: (host, path) => this.#index.find(host, path) }, this.#context, this.#count);
     this.#services = new Services(this.#context, this.#count, this.#stop.signal);
     this.#sweeping = deadlines.run(this.#stop.signal);
@@ -54,16 +62,37 @@ export class EmbeddedRouter implements Router {
     return this.#public.port;
   }
 
-  async apply({ set, remove }: TableChange): Promise<void> {
+  apply(change: TableChange): Promise<void> {
+    const applied = this.#applying.then(() => this.#apply(change));
+    this.#applying = applied.catch(() => {});
+    return applied;
+  }
+
+  /** In slices between which requests are served. What is new comes before what goes, so that no place is without a route in between. */
+  async #apply({ set, remove }: TableChange): Promise<void> {
+    const { clock } = this.#context;
     const released: Endpoint[] = [];
-    for (const id of remove) this.#remove(id, released);
-    for (const route of set) this.#set(route, released);
+    let sliceEndsMs = clock.monotonicMs() + sliceMs;
+    const isOver = () => clock.monotonicMs() >= sliceEndsMs;
+    const next = async () => {
+      await nextTurn();
+      sliceEndsMs = clock.monotonicMs() + sliceMs;
+    };
+    for (const route of set) {
+      this.#set(route, released);
+      if (isOver()) await next();
+    }
+    for (const id of remove) {
+      this.#remove(id, released);
+      if (isOver()) await next();
+    }
     // Only now is it known who left: an instance may have moved from one route to another.
     for (const endpoint of released) {
       if (!endpoint.isGone) continue;
       this.#endpoints.delete(endpoint.key);
       endpoint.retire();
       this.#drains.left(endpoint.instance);
+      if (isOver()) await next();
     }
     await this.#services.settle();
   }

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import net from "node:net";
 import { ClientConnection, type ClientOwner, type FindRoute } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
@@ -15,9 +14,6 @@ export interface ClientCount {
 export type ListenerKind =
   | { readonly protocol: "http"; readonly findRoute: FindRoute }
   | { readonly protocol: "tcp"; readonly route: LiveRoute };
-
-/** Waiting connections that the kernel holds while the loop is busy: a burst of thousands must not be refused. */
-const backlog = 4_096;
 
 /** One address that clients connect to, and the connections that came in there. */
 export class Listener implements ClientOwner {
@@ -40,8 +36,7 @@ export class Listener implements ClientOwner {
 
   /** @throws {Error} of `listen`, such as EADDRINUSE. */
   async open(host: string, port: number): Promise<void> {
-    this.#server.listen({ host, port, backlog });
-    await once(this.#server, "listening");
+    await this.#context.listen(this.#server, { host, port });
     this.#server.on("error", (error) => this.#context.log.error("accepting a connection failed", { port, error: error.message }));
   }
 

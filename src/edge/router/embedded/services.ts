@@ -22,6 +22,8 @@ export class Services {
   readonly #count: ClientCount;
   readonly #signal: AbortSignal;
   readonly #wanted = new Map<RouteId, Wanted>();
+  /** Wanted since the last time that all was settled. */
+  readonly #unsettled = new Set<Wanted>();
   readonly #open = new Map<number, { readonly listener: Listener; readonly wanted: Wanted }>();
   readonly #problems = new Map<RouteId, ListenerProblem>();
   /** Closed to new connections, with some still open. */
@@ -35,10 +37,15 @@ export class Services {
   }
 
   want(live: LiveRoute, port: number, protocol: "http" | "tcp"): void {
-    this.#wanted.set(live.route.id, { live, port, protocol });
+    this.unwant(live.route.id);
+    const wanted = { live, port, protocol };
+    this.#wanted.set(live.route.id, wanted);
+    this.#unsettled.add(wanted);
   }
 
   unwant(id: RouteId): void {
+    const wanted = this.#wanted.get(id);
+    if (wanted !== undefined) this.#unsettled.delete(wanted);
     this.#wanted.delete(id);
   }
 
@@ -50,8 +57,14 @@ export class Services {
       this.#closing.add(listener);
       void listener.closeGently().then(() => this.#closing.delete(listener));
     }
-    for (const id of this.#problems.keys()) if (!this.#wanted.has(id)) this.#problems.delete(id);
-    await Promise.all([...this.#wanted.values()].map((wanted) => this.#ensure(wanted)));
+    for (const id of this.#problems.keys()) {
+      const wanted = this.#wanted.get(id);
+      if (wanted === undefined) this.#problems.delete(id);
+      else this.#unsettled.add(wanted);
+    }
+    const unsettled = [...this.#unsettled];
+    this.#unsettled.clear();
+    await Promise.all(unsettled.map((wanted) => this.#ensure(wanted)));
     if (this.#problems.size > 0 && !this.#isRetrying) void this.#retry();
   }
 

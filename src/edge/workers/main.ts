@@ -1,0 +1,55 @@
+import { flushCompileCache } from "node:module";
+import { systemClock } from "#host/clock.ts";
+import { readTextIfThere } from "#host/files.ts";
+import { createLog, errorFields } from "#host/log.ts";
+import { EmbeddedRouter } from "../router/embedded/embedded-router.ts";
+import { defaultLimits } from "../router/embedded/limits.ts";
+import type { ToWorker } from "./messages.ts";
+import { Worker } from "./worker.ts";
+
+/** Where the system does not say: the least that any gives. */
+const usualDescriptors = 1_024;
+/** For files, listeners and the channel to the edge. */
+const ownDescriptors = 256;
+
+const log = createLog({
+  print: (line) => process.stderr.write(line),
+  nowMs: systemClock.nowMs,
+  fields: { program: "edge", worker: Number(process.argv[2]) },
+});
+
+/** Each client may need a second descriptor towards an instance; past that the worker could no longer open a listener. */
+async function clientsThatFit(): Promise<number> {
+  const limits = await readTextIfThere("/proc/self/limits");
+  const descriptors = Number(/^Max open files +(\d+)/m.exec(limits ?? "")?.[1] ?? usualDescriptors);
+  return Math.max(1, Math.floor((descriptors - ownDescriptors) / 2));
+}
+
+// Signals are for the edge, which tells its workers in words; a terminal and an init system send them to all at once.
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const) process.on(signal, () => {});
+// An edge that was killed leaves no workers behind: nobody would tell them of changes any more.
+process.on("disconnect", () => process.exit(1));
+
+const limits = { ...defaultLimits, clients: Math.min(defaultLimits.clients, await clientsThatFit()) };
+const worker = new Worker({
+  makeRouter: (listen) => new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits, listen }),
+  send: (message) => {
+    if (process.connected) process.send?.(message);
+  },
+  clock: systemClock,
+  // Written now and not at exit: a worker that is killed is the one that has to be back at once.
+  onServing: flushCompileCache,
+});
+
+process.on("message", (message, socket) => {
+  worker.take(message as ToWorker, socket).then(
+    (hasEnded) => {
+      // Once the last that it said has left.
+      if (hasEnded) process.send?.({ kind: "reported", call: 0 }, () => process.exit(0));
+    },
+    (error: unknown) => {
+      log.error("the worker ended", errorFields(error));
+      process.exit(1);
+    },
+  );
+});

@@ -1,0 +1,42 @@
+import type { InstanceId, RouteId } from "#model/names.ts";
+import type { Route, TargetTraffic } from "#model/routing-table.ts";
+import type { ListenerProblem } from "../router/router.ts";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What the edge tells a worker. */
+export type ToWorker =
+  /** A part of a change of the table; in force once its last part has come. The first change is the whole table. */
+  | {
+      readonly kind: "routes";
+      readonly change: number;
+      readonly set: readonly Route[];
+      readonly remove: readonly RouteId[];
+      readonly isLast: boolean;
+    }
+  /** Take connections at the public address, once every change before this is in force. */
+  | { readonly kind: "serve"; readonly http: Address }
+  /** The answer to `open`, with the socket unless there is an error. */
+  | { readonly kind: "socket"; readonly call: number; readonly error?: { readonly code: string; readonly message: string } }
+  /** Asks for everything counted so far: `traffic`, then `reported`. */
+  | { readonly kind: "report"; readonly call: number }
+  /** Take no new connections, finish what is under way within this time, end. */
+  | { readonly kind: "close"; readonly withinMs: number };
+
+/** What a worker tells the edge. */
+export type FromWorker =
+  | { readonly kind: "applied"; readonly change: number }
+  /** Takes connections at the public address. */
+  | { readonly kind: "serving" }
+  /** Asks for the socket of an address. */
+  | { readonly kind: "open"; readonly call: number; readonly address: Address }
+  /** Listens there no more. */
+  | { readonly kind: "released"; readonly address: Address }
+  | { readonly kind: "draining"; readonly instance: InstanceId; readonly open: number }
+  /** What was counted since the last of these. */
+  | { readonly kind: "traffic"; readonly since: readonly TargetTraffic[] }
+  | { readonly kind: "problems"; readonly problems: readonly ListenerProblem[] }
+  | { readonly kind: "reported"; readonly call: number };

@@ -1,0 +1,214 @@
+import { availableParallelism } from "node:os";
+import { errorFields } from "#host/log.ts";
+import type { Clock } from "#model/clock.ts";
+import { hasCode } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import type { RouteId } from "#model/names.ts";
+import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
+import type { ListenerProblem, Router, TableChange } from "../router/router.ts";
+import { DrainTotals } from "./drain-totals.ts";
+import type { Address, FromWorker } from "./messages.ts";
+import { SharedSockets } from "./shared-sockets.ts";
+import { TrafficTotals } from "./traffic-counts.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+export interface WorkerPoolOptions {
+  /** How many; one for each core if left out. */
+  readonly workers?: number;
+  /** The table in force, for workers that start. */
+  readonly routes: () => Iterable<Route>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A worker that lived this long starts afresh: its next death is a first one. */
+const healthyAfterMs = 60_000;
+/** Wait before the start after the second death in a row; doubled each time. The first costs no wait. */
+const firstWaitMs = 100;
+const longestWaitMs = 10_000;
+/** Deaths in a row from which on it is called a crash loop. */
+const loopAfter = 3;
+/** Counters that are kept before anyone looks which of them are of no use any more. */
+const firstPrune = 2_000;
+/** What a worker takes to end once all its connections are gone or cut. */
+const endMarginMs = 2_000;
+
+/** Carries traffic in processes of their own, one for each core, that share every address: each has the whole table. */
+export class WorkerPool implements Router {
+  readonly #options: WorkerPoolOptions;
+  readonly #sockets = new SharedSockets();
+  readonly #slots: Slot[];
+  readonly #drains = new DrainTotals();
+  readonly #traffic = new TrafficTotals();
+  readonly #problems = new Map<number, readonly ListenerProblem[]>();
+  readonly #stop = new AbortController();
+  #http: Address | null = null;
+  #numbers = 0;
+  #running: readonly Promise<void>[] = [];
+  #pruneAt = firstPrune;
+  readonly #serving = Promise.withResolvers<void>();
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.workers ?? availableParallelism() }, () => ({ worker: null, deaths: 0 }));
+  }
+
+  /** Takes over a socket for the address that whoever started the edge holds. @throws {Error} with the system's code. */
+  inherit(address: Address, fd: number): void {
+    this.#sockets.inherit(address, fd);
+  }
+
+  /** Opens the public address and starts the workers. Resolves when the first serves. @throws {Error} with the system's code, such as EADDRINUSE. */
+  async open(host: string, port: number): Promise<void> {
+    const http = await this.#sockets.openFixed({ host, port });
+    this.#http = http;
+    this.#running = this.#slots.map((slot) => this.#keep(slot, http));
+    await this.#serving.promise;
+  }
+
+  /** The public port, for who asked for port 0. */
+  get port(): number {
+    return this.#http?.port ?? 0;
+  }
+
+  async apply(change: TableChange): Promise<void> {
+    this.#drains.begin(change);
+    // One that starts is not waited for: it has the change in its first table, or gets it before it serves.
+    await Promise.all(
+      this.#slots.flatMap(({ worker }) => {
+        const done = worker?.apply(change);
+        return worker?.isCounted ? [done] : [];
+      }),
+    );
+    this.#drains.end(change);
+    this.#prune();
+  }
+
+  problems(): readonly ListenerProblem[] {
+    const byRoute = new Map<RouteId, ListenerProblem>();
+    for (const problems of this.#problems.values()) for (const problem of problems) byRoute.set(problem.route, problem);
+    return [...byRoute.values()];
+  }
+
+  draining(signal: AbortSignal): AsyncIterable<Draining> {
+    return this.#drains.read(signal);
+  }
+
+  async traffic(): Promise<readonly TargetTraffic[]> {
+    await Promise.all(this.#slots.map(({ worker }) => worker?.report()));
+    return this.#traffic.read();
+  }
+
+  async close(withinMs: number): Promise<void> {
+    this.#stop.abort(new Error("the edge closes"));
+    // Closed here first: the last to close is then a worker, which accepts what waits until the very end.
+    this.#sockets.close();
+    const workers = this.#slots.flatMap(({ worker }) => worker ?? []);
+    for (const worker of workers) worker.send({ kind: "close", withinMs });
+    const tooLong = new AbortController();
+    const cut = this.#options.clock.sleep(withinMs + endMarginMs, tooLong.signal).then(
+      () => {
+        for (const worker of workers) worker.kill();
+      },
+      (error: unknown) => {
+        if (!tooLong.signal.aborted) throw error;
+      },
+    );
+    await Promise.all(this.#running);
+    tooLong.abort();
+    await cut;
+  }
+
+  /** Keeps one worker running until the pool closes, and that one has ended. */
+  async #keep(slot: Slot, http: Address): Promise<void> {
+    const { clock, log } = this.#options;
+    const signal = this.#stop.signal;
+    while (!signal.aborted) {
+      const startedMs = clock.monotonicMs();
+      const worker = this.#start(slot, http);
+      const how = await worker.ended;
+      this.#lose(slot, worker);
+      if (signal.aborted) return;
+      slot.deaths = clock.monotonicMs() - startedMs >= healthyAfterMs ? 1 : slot.deaths + 1;
+      const waitMs = slot.deaths === 1 ? 0 : Math.min(longestWaitMs, firstWaitMs * 2 ** (slot.deaths - 2));
+      const isLoop = slot.deaths >= loopAfter;
+      log[isLoop ? "error" : "warn"](isLoop ? "a worker dies again and again" : "worker died", {
+        worker: worker.number,
+        worker_pid: worker.pid,
+        how,
+        deaths: slot.deaths,
+        wait_ms: waitMs,
+      });
+      await clock.sleep(waitMs, signal).catch(() => signal.aborted);
+    }
+  }
+
+  #start(slot: Slot, http: Address): WorkerProcess {
+    const worker = new WorkerProcess(++this.#numbers, (message) => this.#take(worker, message));
+    slot.worker = worker;
+    void worker.apply({ set: [...this.#options.routes()], remove: [] }).then(() => worker.serve(http));
+    return worker;
+  }
+
+  #lose(slot: Slot, worker: WorkerProcess): void {
+    slot.worker = null;
+    this.#sockets.forget(worker.number);
+    this.#problems.delete(worker.number);
+    this.#drains.forget(worker.number);
+  }
+
+  #take(worker: WorkerProcess, message: FromWorker): void {
+    switch (message.kind) {
+      case "applied":
+      case "reported":
+        return;
+      case "serving":
+        this.#options.log.info("worker serves", { worker: worker.number, worker_pid: worker.pid });
+        this.#serving.resolve();
+        if (this.#slots.every((slot) => slot.worker?.isServing)) this.#sockets.settle();
+        return;
+      case "open":
+        void this.#open(worker, message);
+        return;
+      case "released":
+        this.#sockets.release(message.address, worker.number);
+        return;
+      case "draining":
+        this.#drains.tell(worker.number, message.instance, message.open);
+        return;
+      case "traffic":
+        this.#traffic.add(message.since);
+        return;
+      case "problems":
+        this.#problems.set(worker.number, message.problems);
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #open(worker: WorkerProcess, { call, address }: Extract<FromWorker, { kind: "open" }>): Promise<void> {
+    try {
+      worker.send({ kind: "socket", call }, await this.#sockets.open(address, worker.number));
+    } catch (error) {
+      const code = hasCode(error, "EADDRINUSE") ? "EADDRINUSE" : String((error as { readonly code?: unknown }).code ?? "INTERNAL");
+      if (code === "INTERNAL") this.#options.log.error("a socket could not be opened", errorFields(error));
+      worker.send({ kind: "socket", call, error: { code, message: error instanceof Error ? error.message : String(error) } });
+    }
+  }
+
+  /** Only now and then: it looks at the whole table. */
+  #prune(): void {
+    if (this.#traffic.size < this.#pruneAt) return;
+    const inTable = new Set<string>();
+    for (const { id, targets } of this.#options.routes()) for (const { release } of targets) inTable.add(`${id}\n${release}`);
+    this.#traffic.prune(({ route, release }) => inTable.has(`${route}\n${release}`));
+    this.#pruneAt = 2 * this.#traffic.size + firstPrune;
+  }
+}
+
+/** A place for a worker, and how often one died there in a row. */
+interface Slot {
+  worker: WorkerProcess | null;
+  deaths: number;
+}

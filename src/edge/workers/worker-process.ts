@@ -1,0 +1,107 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ListeningSocket } from "#host/listening-socket.ts";
+import type { RouteId } from "#model/names.ts";
+import type { Route } from "#model/routing-table.ts";
+import type { TableChange } from "../router/router.ts";
+import type { Address, FromWorker, ToWorker } from "./messages.ts";
+
+const program = join(import.meta.dirname, "main.ts");
+/** Routes in one message: a worker reads it in well under a millisecond. */
+const routesAtOnce = 50;
+
+/** One worker as the edge sees it. Changes reach it in their order, whole or not at all. */
+export class WorkerProcess {
+  readonly number: number;
+  readonly pid: number | undefined;
+  /** Resolves when the process is gone: how it ended. */
+  readonly ended: Promise<string>;
+  /** Whether it was told to serve: from then on no change is in force without it. */
+  isCounted = false;
+  isServing = false;
+
+  readonly #child: ChildProcess;
+  readonly #answers = new Map<number, () => void>();
+  #calls = 0;
+  #sending: Promise<void> = Promise.resolve();
+  #isGone = false;
+
+  constructor(number: number, onMessage: (message: FromWorker) => void) {
+    this.number = number;
+    this.#child = fork(program, [String(number)], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    this.pid = this.#child.pid;
+    this.#child.on("message", (message) => this.#take(message as FromWorker, onMessage));
+    this.ended = this.#end();
+  }
+
+  send(message: ToWorker, socket?: ListeningSocket): void {
+    if (this.#isGone || !this.#child.connected) return;
+    // A worker that is going away takes nothing more; `ended` tells.
+    this.#child.send(message, socket as never, () => {});
+  }
+
+  /** Resolves once the change is in force there, or the worker is gone. */
+  apply(change: TableChange): Promise<void> {
+    return this.#call((number) => {
+      this.#sending = this.#sending.then(() => this.#sendChange(number, change));
+    });
+  }
+
+  /** Tells it to take connections, once every change before this is in force there. */
+  serve(http: Address): void {
+    this.isCounted = true;
+    this.#sending = this.#sending.then(() => this.send({ kind: "serve", http }));
+  }
+
+  /** Resolves once it has told everything that it counted, or is gone. */
+  report(): Promise<void> {
+    return this.#call((call) => this.send({ kind: "report", call }));
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  #call(start: (call: number) => void): Promise<void> {
+    if (this.#isGone) return Promise.resolve();
+    const call = ++this.#calls;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#answers.set(call, resolve);
+    start(call);
+    return promise;
+  }
+
+  async #sendChange(change: number, { set, remove }: TableChange): Promise<void> {
+    const parts = Math.max(1, Math.ceil(Math.max(set.length, remove.length) / routesAtOnce));
+    for (let part = 0; part < parts && !this.#isGone; part++) {
+      if (part > 0) await nextTurn();
+      const slice = <T extends Route | RouteId>(all: readonly T[]) => all.slice(part * routesAtOnce, (part + 1) * routesAtOnce);
+      this.send({ kind: "routes", change, set: slice(set), remove: slice(remove), isLast: part === parts - 1 });
+    }
+  }
+
+  #take(message: FromWorker, onMessage: (message: FromWorker) => void): void {
+    if (message.kind === "serving") this.isServing = true;
+    onMessage(message);
+    if (message.kind !== "applied" && message.kind !== "reported") return;
+    const call = message.kind === "applied" ? message.change : message.call;
+    this.#answers.get(call)?.();
+    this.#answers.delete(call);
+  }
+
+  async #end(): Promise<string> {
+    // A process that could not be made has no "exit".
+    const [first, second] = (await Promise.race([once(this.#child, "exit"), once(this.#child, "error")]).catch((error: unknown) => [
+      error,
+    ])) as readonly unknown[];
+    this.#isGone = true;
+    this.isCounted = false;
+    this.isServing = false;
+    for (const answer of this.#answers.values()) answer();
+    this.#answers.clear();
+    if (first instanceof Error) return first.message;
+    return typeof second === "string" ? second : `exit ${String(first)}`;
+  }
+}

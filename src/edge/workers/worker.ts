@@ -1,0 +1,137 @@
+import { once } from "node:events";
+import type net from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "#model/clock.ts";
+import type { RouteId } from "#model/names.ts";
+import type { Route, TargetTraffic } from "#model/routing-table.ts";
+import type { Listen } from "../router/embedded/context.ts";
+import type { EmbeddedRouter } from "../router/embedded/embedded-router.ts";
+import { backlog } from "../router/embedded/listen-alone.ts";
+import type { Address, FromWorker, ToWorker } from "./messages.ts";
+import { TrafficSince } from "./traffic-counts.ts";
+
+/** How often counts and problems are told: what a worker that dies has not told is lost. */
+const tellEveryMs = 1_000;
+/** Counters in one message: made in well under a millisecond. */
+const countersAtOnce = 50;
+
+export interface WorkerOptions {
+  readonly makeRouter: (listen: Listen) => EmbeddedRouter;
+  readonly send: (message: FromWorker) => void;
+  readonly clock: Clock;
+  /** Serves at the public address. */
+  readonly onServing: () => void;
+}
+
+/** The side of the edge that carries traffic: does to its router what it is told, and tells what becomes of it. */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #router: EmbeddedRouter;
+  readonly #stop = new AbortController();
+  readonly #since = new TrafficSince();
+  readonly #opening = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #telling: Promise<unknown>;
+  #set: Route[] = [];
+  #remove: RouteId[] = [];
+  #calls = 0;
+  /** Changes and what follows on them, one after another. */
+  #inOrder: Promise<void> = Promise.resolve();
+  #told = "[]";
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#router = options.makeRouter((server, address) => this.#listen(server, address));
+    this.#telling = Promise.all([this.#tellDrains(), this.#tellNowAndThen()]);
+  }
+
+  /** @returns whether it was told to end, and has. */
+  async take(message: ToWorker, socket: unknown): Promise<boolean> {
+    switch (message.kind) {
+      case "routes":
+      case "serve":
+        this.#inOrder = this.#inOrder.then(() => (message.kind === "serve" ? this.#serve(message.http) : this.#takeRoutes(message)));
+        await this.#inOrder;
+        return false;
+      case "socket": {
+        const opening = this.#opening.get(message.call);
+        this.#opening.delete(message.call);
+        if (message.error === undefined) opening?.resolve(socket);
+        else opening?.reject(Object.assign(new Error(message.error.message), { code: message.error.code }));
+        return false;
+      }
+      case "report":
+        await this.#tellTraffic();
+        this.#options.send({ kind: "reported", call: message.call });
+        return false;
+      case "close":
+        await this.#router.close(message.withinMs);
+        this.#stop.abort();
+        await this.#telling;
+        await this.#tellTraffic();
+        return true;
+      default:
+        return message satisfies never;
+    }
+  }
+
+  async #takeRoutes({ change, set, remove, isLast }: Extract<ToWorker, { kind: "routes" }>): Promise<void> {
+    this.#set.push(...set);
+    this.#remove.push(...remove);
+    if (!isLast) return;
+    const whole = { set: this.#set, remove: this.#remove };
+    this.#set = [];
+    this.#remove = [];
+    await this.#router.apply(whole);
+    this.#tellProblems();
+    // What left the table by this is told before the change counts as done: the loop that tells it has run by the next turn.
+    await nextTurn();
+    this.#options.send({ kind: "applied", change });
+  }
+
+  async #serve({ host, port }: Address): Promise<void> {
+    await this.#router.open(host, port);
+    this.#options.send({ kind: "serving" });
+    this.#options.onServing();
+  }
+
+  async #listen(server: net.Server, address: Address): Promise<void> {
+    const call = ++this.#calls;
+    const opening = Promise.withResolvers<unknown>();
+    this.#opening.set(call, opening);
+    this.#options.send({ kind: "open", call, address });
+    server.listen(await opening.promise, backlog);
+    await once(server, "listening");
+    server.once("close", () => this.#options.send({ kind: "released", address }));
+  }
+
+  async #tellDrains(): Promise<void> {
+    for await (const { instance, open } of this.#router.draining(this.#stop.signal))
+      this.#options.send({ kind: "draining", instance, open });
+  }
+
+  async #tellNowAndThen(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await clock.sleep(tellEveryMs, signal).catch(() => signal.aborted);
+      await this.#tellTraffic();
+      this.#tellProblems();
+    }
+  }
+
+  async #tellTraffic(): Promise<void> {
+    let since: readonly TargetTraffic[] = this.#since.take(this.#router.traffic());
+    for (; since.length > 0; since = since.slice(countersAtOnce)) {
+      this.#options.send({ kind: "traffic", since: since.slice(0, countersAtOnce) });
+      await nextTurn();
+    }
+  }
+
+  #tellProblems(): void {
+    const problems = this.#router.problems();
+    const told = JSON.stringify(problems);
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#options.send({ kind: "problems", problems });
+  }
+}
