@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../src/host/clock.ts";
 import { createLog } from "../src/host/log.ts";
-import type { App, Release } from "../src/model/app.ts";
 import type { AppName, ProcessName, SpaceName } from "../src/model/names.ts";
 import { createControlPlane } from "../src/server/create-control-plane.ts";
 import { openEventLog } from "../src/server/events/sqlite-event-log.ts";
-import { keys, objects, put, unchanged } from "../src/server/objects/objects.ts";
+import { objects, put, unchanged } from "../src/server/objects/objects.ts";
 import { createSecrets } from "../src/server/secrets/sealed-secrets.ts";
 import { openSqliteStore } from "../src/server/store/sqlite-store.ts";
+import { appAndRelease } from "../test/simulation/fixtures.ts";
 
 // The server of bench/control-plane.ts, in a process of its own so that its memory and CPU can be told apart from what is simulated.
 const folder = process.argv[2] ?? "";
@@ -40,59 +40,20 @@ const web = "web" as ProcessName;
 
 async function declare(count: number, instances: number): Promise<void> {
   for (let from = 0; from < count; from += 50) {
-    const changes = Array.from({ length: Math.min(50, count - from) }, (_, i) => appAndRelease(from + i, instances)).flat();
+    const changes = Array.from({ length: Math.min(50, count - from) }, (_, i) => appOf(from + i, instances)).flat();
     await store.commit({ changes });
   }
 }
 
-function appAndRelease(index: number, instances: number) {
-  const name = `app${index}` as AppName;
-  const release: Release = {
-    number: 1,
+function appOf(index: number, instances: number) {
+  const servicePorts = { [web]: 10_000 + index };
+  return appAndRelease(`app${index}` as AppName, {
     space,
-    app: name,
-    spec: {
-      artifact: null,
-      processes: {
-        [web]: {
-          run: "serve",
-          port: "auto",
-          protocol: "http",
-          resources: { cpu: null, memoryBytes: null, pids: 512 },
-          ready: null,
-          alive: null,
-        },
-      },
-      env: { LOG_LEVEL: "info", REGION: "here" },
-      secrets: {},
-      needs: {},
-      volumes: [],
-      before: null,
-      stop: { signal: "SIGTERM", drainMs: 10_000, graceMs: 10_000 },
-    },
-    state: "pending",
-    failure: null,
-    createdAtMs: clock.nowMs(),
-    cause: "apply",
-  };
-  const app: App = {
-    name,
-    space,
-    manifest: { app: name, run: "serve" },
-    manual: { env: {}, instances: {} },
-    instances: { [web]: instances },
-    routes: [{ host: `${name}.bench.localhost`, path: "/", to: web }],
-    deploy: { strategy: "rolling", surge: { share: 0.25 }, steps: [0.1, 0.5], hold: 60_000, deadline: 300_000 },
-    lastRelease: 1,
-    target: 1,
-    active: null,
-    stopped: false,
-    destroying: false,
-    restartToken: "",
-    servicePorts: { [web]: 10_000 + index },
-    createdAtMs: clock.nowMs(),
-  };
-  return [put(keys.app(space, name), app), put(keys.release(space, name, 1), release)];
+    instances,
+    port: "auto",
+    env: { LOG_LEVEL: "info", REGION: "here" },
+    servicePorts,
+  });
 }
 
 async function scale(index: number, instances: number): Promise<void> {

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import net from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Home } from "#host/home.ts";
 import { errorFields } from "#host/log.ts";
+import { dial } from "#link/dial.ts";
 import { type LinkRoutes, serveLink } from "#link/serve.ts";
 import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
@@ -195,17 +195,6 @@ async function programVersion(root: string): Promise<string> {
 function lazy<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | null = null;
   return () => (made ??= make());
-}
-
-function dial(path: string, signal: AbortSignal): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({ path, signal });
-    socket.once("error", reject);
-    socket.once("connect", () => {
-      socket.off("error", reject);
-      resolve(socket);
-    });
-  });
 }
 
 /** Makes the agent less likely to be killed when memory is short. False where this user may not. */

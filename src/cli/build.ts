@@ -87,9 +87,9 @@ function notBuilt(name: string, cause: DroverError): DroverError {
 
 async function openSource(source: Source, signal: AbortSignal): Promise<Readable> {
   if (source.kind === "archive") return process.getBuiltinModule("node:fs").createReadStream(source.path);
-  const [{ listFiles }, { packSource }] = await Promise.all([import("./source/list-files.ts"), import("./source/pack.ts")]);
+  const [{ listFiles }, { packTar }] = await Promise.all([import("./source/list-files.ts"), import("#host/pack-tar.ts")]);
   const entries = await listFiles(source.path, sourceLimits, signal);
-  return Readable.from(packSource(source.path, entries, signal), { objectMode: false });
+  return Readable.from(packTar(source.path, entries, signal), { objectMode: false });
 }
 
 /** The builds that a plan asks for. A document's source is relative to its file. */

@@ -1,9 +1,9 @@
 import { flushCompileCache } from "node:module";
-import net from "node:net";
 import os from "node:os";
 import { systemClock } from "#host/clock.ts";
 import { defaultHome, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
+import { dial } from "#link/dial.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
 import { parseEdgeOptions } from "./options.ts";
 import { Table } from "./table/table.ts";
@@ -77,17 +77,6 @@ async function openPublic(router: WorkerPool, host: string, port: number): Promi
       await systemClock.sleep(portRetry.everyMs, stop.signal);
     }
   }
-}
-
-function dial(path: string, signal: AbortSignal): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({ path, signal });
-    socket.once("error", reject);
-    socket.once("connect", () => {
-      socket.off("error", reject);
-      resolve(socket);
-    });
-  });
 }
 
 try {

@@ -1,6 +1,6 @@
 import http2 from "node:http2";
 import type { Duplex } from "node:stream";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError, errorCodes, fromErrorBody, toErrorBody } from "#model/errors.ts";
 import { type Fence, type LinkHello, linkVersion } from "#model/link.ts";
 import type { Log } from "#model/log.ts";
@@ -66,7 +66,7 @@ export async function serveLink(options: ServeLinkOptions, signal: AbortSignal):
       log[refused ? "warn" : "debug"]("server not linked", { error: error instanceof Error ? error.message : String(error), attempt });
     }
     const longest = attempt < shortWaits ? shortWaitMs : backoff.longestMs;
-    await clock.sleep(Math.min(longest, backoff.firstMs * 2 ** Math.max(0, attempt)) * random(), signal).catch(() => signal.aborted);
+    await pause(clock, Math.min(longest, backoff.firstMs * 2 ** Math.max(0, attempt)) * random(), signal);
   }
 }
 

@@ -99,7 +99,7 @@ export interface App {
 }
 
 /** Whether the app is only there to be destroyed: for whoever declares, lists or changes apps it is gone already. */
-export function isLeaving(app: Pick<App, "destroying" | "recreate">): boolean {
+export function isBeingDestroyed(app: Pick<App, "destroying" | "recreate">): boolean {
   return app.destroying && app.recreate !== true;
 }
 

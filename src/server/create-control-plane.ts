@@ -1,7 +1,7 @@
 import { acceptLinks } from "#link/accept.ts";
 import type { Link } from "#link/caller.ts";
 import type { AppStatus } from "#model/api.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { type AppName, appId, type SpaceName } from "#model/names.ts";
 import type { Reason } from "#model/workload.ts";
@@ -147,7 +147,7 @@ async function* watchApp(
       if (text !== last) {
         last = text;
         yield status;
-        await clock.sleep(statusGapMs, signal).catch(() => signal.aborted);
+        await pause(clock, statusGapMs, signal);
       }
       await follower.next(signal);
     }

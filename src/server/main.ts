@@ -7,6 +7,7 @@ import { writeFileAtomic } from "#host/files.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { forgetWhyServerEnded, noteWhyServerEnded } from "#host/server-note.ts";
+import { pause } from "#model/clock.ts";
 import { DroverError, errorCodes } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import packageFile from "../../package.json" with { type: "json" };
@@ -193,7 +194,7 @@ async function renewTls(
     } catch (error) {
       if (signal.aborted) return;
       log.error("the API's certificate could not be renewed; it is tried again in a minute", errorFields(error));
-      await systemClock.sleep(60_000, signal).catch(() => signal.aborted);
+      await pause(systemClock, 60_000, signal);
     }
   }
 }

@@ -27,22 +27,27 @@ export const refusingSecrets: Secrets = { list: () => [], latest: () => null, re
 export interface Fixture {
   readonly instances: number;
   readonly port: "auto" | "none";
+  readonly space?: SpaceName;
+  readonly env?: Release["spec"]["env"];
   readonly needs?: Release["spec"]["needs"];
   readonly servicePorts?: App["servicePorts"];
 }
 
 /** What the API writes for a first push. */
-export function appAndRelease(name: AppName, { instances, port, needs = {}, servicePorts = {} }: Fixture): Change[] {
+export function appAndRelease(
+  name: AppName,
+  { instances, port, space: inSpace = space, env = {}, needs = {}, servicePorts = {} }: Fixture,
+): Change[] {
   const release: Release = {
     number: 1,
-    space,
+    space: inSpace,
     app: name,
     spec: {
       artifact: null,
       processes: {
         [web]: { run: "good", port, protocol: "http", resources: { cpu: null, memoryBytes: null, pids: 512 }, ready: null, alive: null },
       },
-      env: {},
+      env,
       secrets: {},
       needs,
       volumes: [],
@@ -56,11 +61,11 @@ export function appAndRelease(name: AppName, { instances, port, needs = {}, serv
   };
   const app: App = {
     name,
-    space,
+    space: inSpace,
     manifest: {},
     manual: { env: {}, instances: {} },
     instances: { [web]: instances },
-    routes: [{ host: `${name}.${space}.localhost`, path: "/", to: web }],
+    routes: [{ host: `${name}.${inSpace}.localhost`, path: "/", to: web }],
     deploy: { strategy: "rolling", surge: { share: 0.25 }, steps: [0.1, 0.5], hold: 5_000, deadline: 20_000 },
     lastRelease: 1,
     target: 1,
@@ -71,5 +76,5 @@ export function appAndRelease(name: AppName, { instances, port, needs = {}, serv
     servicePorts,
     createdAtMs: 1,
   };
-  return [put(keys.app(space, name), app), put(keys.release(space, name, 1), release)];
+  return [put(keys.app(inSpace, name), app), put(keys.release(inSpace, name, 1), release)];
 }

@@ -3,6 +3,7 @@ import { mkdir, readdir, rename, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { readTextIfThere, syncFolder, writeFileAtomic } from "#host/files.ts";
+import { packTar } from "#host/pack-tar.ts";
 import { buildLimits } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
@@ -11,7 +12,6 @@ import { type Digest, isDigest } from "#model/names.ts";
 import { isCount, isRecord, isText, parseJson } from "#model/shape.ts";
 import { extractArchive, translateDiskErrors } from "./extract.ts";
 import { removeFolder, sealTree, syncTree } from "./folders.ts";
-import { packTree } from "./pack.ts";
 import type { ArchiveLimits } from "./tar-reader.ts";
 import { readTree, type Tree, treeDigest, treeSizeBytes } from "./tree.ts";
 
@@ -189,7 +189,7 @@ class FolderArtifactStore implements ArtifactStore {
         hint: "Push the app again; the damaged copy is kept until then for you to look at.",
       });
     this.use(digest);
-    return Readable.from(packTree(folder, tree, signal), { objectMode: false });
+    return Readable.from(packTar(folder, tree, signal), { objectMode: false });
   }
 
   async remove(digest: Digest): Promise<void> {

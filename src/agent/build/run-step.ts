@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Confine, Confinement } from "./confinement.ts";
 import { measureFolder } from "./measure.ts";
@@ -132,7 +132,7 @@ async function watch(surroundings: StepSurroundings, { excess }: Confinement, si
       // A tenth of our time at most goes into measuring, however many files there are.
       measureAtMs = clock.monotonicMs() + 10 * (clock.monotonicMs() - startedMs);
     }
-    await clock.sleep(watchMs, signal).catch(() => signal.aborted);
+    await pause(clock, watchMs, signal);
   }
 }
 

@@ -1,5 +1,5 @@
 import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { AppLog } from "./app-log.ts";
@@ -104,9 +104,7 @@ export class AppIntake {
 
   async #flushOrStall(): Promise<void> {
     const flushed = new AbortController();
-    const stalled = this.#options.clock.sleep(stallMs, flushed.signal).catch(() => {
-      // The disk was quicker.
-    });
+    const stalled = pause(this.#options.clock, stallMs, flushed.signal);
     await Promise.race([this.flush(), stalled]);
     flushed.abort();
   }

@@ -1,4 +1,4 @@
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { Probe, Reason } from "#model/workload.ts";
 import { startingWaitMs, steadyWaitMs } from "./schedule.ts";
 import { nextVerdict, type Verdict } from "./verdict.ts";
@@ -41,7 +41,7 @@ export async function runProber(options: ProberOptions, signal: AbortSignal): Pr
       aliveLoop !== null || verdict.good || before
         ? steadyWaitMs(readyRule.everyMs, random())
         : startingWaitMs(attempt, clock.monotonicMs() - startedAtMs, readyRule.everyMs);
-    await clock.sleep(waitMs, signal).catch(() => signal.aborted);
+    await pause(clock, waitMs, signal);
   }
   await aliveLoop;
 }
@@ -49,7 +49,7 @@ export async function runProber(options: ProberOptions, signal: AbortSignal): Pr
 async function watchAlive({ aliveRule, onDead, clock, random }: ProberOptions, alive: Look, signal: AbortSignal): Promise<void> {
   let verdict: Verdict = { good: true, failures: 0 };
   while (!signal.aborted) {
-    await clock.sleep(steadyWaitMs(aliveRule.everyMs, random()), signal).catch(() => signal.aborted);
+    await pause(clock, steadyWaitMs(aliveRule.everyMs, random()), signal);
     if (signal.aborted) return;
     const reason = await alive(signal);
     if (signal.aborted) return;

@@ -132,8 +132,9 @@ async function startTicks(pid: number): Promise<string | null> {
     // The name before the last ")" may hold anything; the start time is the 20th field after it. A zombie ("Z") is gone.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return fields[0] === "Z" ? "gone" : (fields[19] ?? null);
-  } catch {
+  } catch (error) {
     // No such process, or no /proc on this system: `isThere` decides then.
+    if (!hasCode(error, "ENOENT") && !hasCode(error, "ESRCH")) throw error;
     return null;
   }
 }

@@ -5,9 +5,9 @@ import { chmod, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { packTar } from "#host/pack-tar.ts";
 import { nameFrom } from "./app-name.ts";
 import { listFiles } from "./list-files.ts";
-import { packSource } from "./pack.ts";
 import { withSource } from "./with-source.ts";
 
 const limits = { sourceBytes: 1_000_000, files: 100 };
@@ -24,7 +24,7 @@ async function folderWith(context: TestContext, files: Readonly<Record<string, s
 
 async function packed(folder: string, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of packSource(folder, await listFiles(folder, limits, signal), signal)) chunks.push(chunk);
+  for await (const chunk of packTar(folder, await listFiles(folder, limits, signal), signal)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
@@ -91,7 +91,7 @@ test("a file that grows while it is packed is noticed", async (t) => {
   await writeFile(join(folder, "a"), "1234567");
   await assert.rejects(
     async () => {
-      for await (const _chunk of packSource(folder, entries, t.signal));
+      for await (const _chunk of packTar(folder, entries, t.signal));
     },
     { code: "CONFLICT" },
   );

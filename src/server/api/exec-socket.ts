@@ -6,6 +6,7 @@ import { readJsonLines } from "#link/ndjson.ts";
 import { toErrorBody } from "#model/errors.ts";
 import type { ExecInput, ExecOutput } from "#model/exec.ts";
 import { execSignals } from "#model/exec.ts";
+import { parseJson } from "#model/shape.ts";
 import type { Services } from "./services.ts";
 
 /** Longest message from a terminal: a large paste comes in pieces. */
@@ -94,13 +95,9 @@ async function join(
 }
 
 function parseInput(text: string): ExecInput | null {
-  try {
-    const input = inputMessage.safeParse(JSON.parse(text));
-    return input.success ? input.data : null;
-  } catch {
-    // Not JSON: the caller is told by the close of the socket.
-    return null;
-  }
+  // What is not JSON fits no shape either; the caller is told by the close of the socket.
+  const input = inputMessage.safeParse(parseJson(text));
+  return input.success ? input.data : null;
 }
 
 /** Resolves when the reader has taken enough; polled, because the library tells only of single messages. */

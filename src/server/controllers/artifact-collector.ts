@@ -1,6 +1,6 @@
 import { errorFields } from "#host/log.ts";
 import type { Release } from "#model/app.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { Digest } from "#model/names.ts";
@@ -26,7 +26,7 @@ export interface ArtifactCollectorOptions {
 export async function collectArtifacts(options: ArtifactCollectorOptions, signal: AbortSignal): Promise<void> {
   const { clock } = options;
   for (let waitMs = firstMs; !signal.aborted; waitMs = everyMs) {
-    await clock.sleep(waitMs, signal).catch(() => signal.aborted);
+    await pause(clock, waitMs, signal);
     if (!signal.aborted) await collectOnce(options, signal);
   }
 }

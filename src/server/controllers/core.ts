@@ -1,6 +1,6 @@
 import { errorFields } from "#host/log.ts";
 import type { App, Release } from "#model/app.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import {
@@ -244,7 +244,7 @@ async function followStore(
       if (signal.aborted) return;
       const isBehind = error instanceof DroverError && error.code === "COMPACTED";
       log[isBehind ? "info" : "error"]("watch of store broke off", { prefix, ...errorFields(error) });
-      await clock.sleep(rewatchMs, signal).catch(() => signal.aborted);
+      await pause(clock, rewatchMs, signal);
       onLost();
     }
   }

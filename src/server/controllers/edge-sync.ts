@@ -1,6 +1,6 @@
 import { failpoint } from "#host/failpoint.ts";
 import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { InstanceId, MachineId, RouteId } from "#model/names.ts";
@@ -107,7 +107,7 @@ export class EdgeSync {
         this.#isWhole = true;
         const isOther = error instanceof DroverError && error.code === "CONFLICT";
         log[isOther ? "info" : "warn"]("table not taken by edge", { machine: this.machine, ...errorFields(error) });
-        if (!isOther || backoff.failures("edge") > 0) await clock.sleep(backoff.failed("edge"), signal).catch(() => signal.aborted);
+        if (!isOther || backoff.failures("edge") > 0) await pause(clock, backoff.failed("edge"), signal);
         else backoff.failed("edge");
       }
     }
@@ -207,7 +207,7 @@ export class EdgeSync {
         if (signal.aborted) return;
         log.warn("draining reports of edge broke off", { machine: this.machine, ...errorFields(error) });
       }
-      await clock.sleep(backoff.failed("edge"), signal).catch(() => signal.aborted);
+      await pause(clock, backoff.failed("edge"), signal);
     }
   }
 }

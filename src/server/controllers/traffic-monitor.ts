@@ -1,6 +1,6 @@
 import { errorFields } from "#host/log.ts";
 import type { App, Rollout } from "#model/app.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, appId, type MachineId } from "#model/names.ts";
 import { latencyBoundsMs, type TargetTraffic } from "#model/routing-table.ts";
@@ -67,7 +67,7 @@ export class TrafficMonitor {
     while (this.#watched.size > 0 && !this.#signal.aborted) {
       await Promise.all(edges().map((edge) => this.#ask(edge)));
       for (const id of this.#watched.keys()) this.#options.onTraffic(id);
-      await clock.sleep(everyMs, this.#signal).catch(() => this.#signal.aborted);
+      await pause(clock, everyMs, this.#signal);
     }
     this.#isPolling = false;
   }

@@ -1,5 +1,5 @@
 import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { Fleet } from "./fleet.ts";
 import type { AgentPeer } from "./peers.ts";
@@ -25,7 +25,7 @@ export async function followAgent(peer: AgentPeer, { fleet, clock, log }: AgentL
         if (signal.aborted) break;
         log.warn("watch of agent failed", { machine: peer.machine, ...errorFields(error) });
       }
-      await clock.sleep(rewatchMs, signal).catch(() => {}); // Only an abort rejects it, and the loop asks for that itself.
+      await pause(clock, rewatchMs, signal); // Only an abort rejects it, and the loop asks for that itself.
     }
   } finally {
     fleet.unlinked(peer);

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Changed, environmentRequest } from "#model/api.ts";
-import { type App, isLeaving, type Release, type ReleaseSpec } from "#model/app.ts";
+import { type App, isBeingDestroyed, type Release, type ReleaseSpec } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import type { AppName, ProcessName, SpaceName } from "#model/names.ts";
 import { objects, put, type Stored, unchanged } from "../objects/objects.ts";
@@ -30,7 +30,7 @@ interface AppChange {
 /** There is no app of that name, or it is being destroyed. @throws {DroverError} APP_NOT_FOUND */
 export function requireApp({ store }: Pick<OperationContext, "store">, space: SpaceName, app: AppName): Stored<App> {
   const stored = objects.app(store, space, app);
-  if (stored !== null && !isLeaving(stored.value)) return stored;
+  if (stored !== null && !isBeingDestroyed(stored.value)) return stored;
   throw new DroverError("APP_NOT_FOUND", `there is no app "${app}" in space "${space}"`, {
     hint: "List the apps with `drover apps`, or name another space with `--space`.",
   });

@@ -1,4 +1,4 @@
-import { type App, isLeaving } from "#model/app.ts";
+import { type App, isBeingDestroyed } from "#model/app.ts";
 import type { AppManifest } from "#model/manifest.ts";
 import type { AppName, ProcessName } from "#model/names.ts";
 import type { DraftProcess } from "./release-spec.ts";
@@ -27,6 +27,6 @@ export function routeKey({ host, path }: Pick<AppRoute, "host" | "path">): strin
 
 export function routeOwners(apps: Iterable<App>): RouteOwners {
   const owners: RouteOwners = new Map();
-  for (const app of apps) if (!isLeaving(app)) for (const route of app.routes) owners.set(routeKey(route), app);
+  for (const app of apps) if (!isBeingDestroyed(app)) for (const route of app.routes) owners.set(routeKey(route), app);
   return owners;
 }

@@ -1,5 +1,5 @@
 import type { Applied, ApplyRequest, Plan, PlannedChange } from "#model/api.ts";
-import { type App, isLeaving, type Space } from "#model/app.ts";
+import { type App, isBeingDestroyed, type Space } from "#model/app.ts";
 import { appManifest } from "#model/manifest.ts";
 import type { AppName, SpaceName } from "#model/names.ts";
 import { type Declared, type DeclaredApp, readManifests } from "../manifests/read-manifests.ts";
@@ -66,12 +66,12 @@ function draftApply(
   const draft: Draft = { plan: { space: declared.space, changes: [] }, releases: [], conditions: [], changes: [], events: [] };
   requireSpace?.(objects.space(store, declared.space)?.modRevision ?? 0);
   const space = draftSpace(context, declared, draft, nowMs);
-  const every = objects.apps(store).filter(({ value }) => !isLeaving(value) || value.space !== declared.space);
+  const every = objects.apps(store).filter(({ value }) => !isBeingDestroyed(value) || value.space !== declared.space);
   const existing = new Map(objects.apps(store, declared.space).map((stored) => [stored.value.name, stored]));
   for (const { manifest } of declared.apps) requireApp?.(existing.get(manifest.app)?.modRevision ?? 0);
   const names = new Set(declared.apps.map(({ manifest }) => manifest.app));
   const others = every.filter(({ value }) => value.space !== declared.space || !names.has(value.name)).map(({ value }) => value);
-  const gone = request.prune ? [...existing.values()].filter(({ value }) => !names.has(value.name) && !isLeaving(value)) : [];
+  const gone = request.prune ? [...existing.values()].filter(({ value }) => !names.has(value.name) && !isBeingDestroyed(value)) : [];
   const goneNames = new Set(gone.map(({ value }) => value.name));
   const staying = others.filter((app) => app.space !== declared.space || !goneNames.has(app.name));
   const surroundings: Surroundings = {
@@ -218,7 +218,7 @@ function draftDependents(
   const spaceChanged = before !== undefined && !isEqualJson(shownSpace(before), shownSpace(space));
   for (const stored of existing.values()) {
     const app = stored.value;
-    if (declared.has(app.name) || gone.has(app.name) || isLeaving(app)) continue;
+    if (declared.has(app.name) || gone.has(app.name) || isBeingDestroyed(app)) continue;
     const spec = targetSpec(context.store, app);
     const written = app.manifest as { readonly needs?: readonly AppName[] };
     const needsDeclared = written.needs?.some((need) => declared.has(need)) ?? false;

@@ -1,4 +1,4 @@
-import { type App, isLeaving, type ProcessSpec, type ReleaseSpec, type Space } from "#model/app.ts";
+import { type App, isBeingDestroyed, type ProcessSpec, type ReleaseSpec, type Space } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import { type AppName, appId, type Digest, type ProcessName } from "#model/names.ts";
 import { type FoundProblem, nearest, show, throwProblems } from "../manifests/problems.ts";
@@ -181,7 +181,7 @@ function checkFixedPorts(drafts: readonly Draft[], { context, others }: Surround
   const owners = new Map<number, string>();
   for (const port of context.reservedPorts) owners.set(port, "Drover itself");
   for (const app of others) {
-    if (isLeaving(app)) continue;
+    if (isBeingDestroyed(app)) continue;
     for (const port of Object.values(app.servicePorts))
       owners.set(port, `the service address of app "${app.name}" in space "${app.space}"`);
     for (const process of Object.values(targetSpec(context.store, app)?.processes ?? {})) {
@@ -234,7 +234,8 @@ function addressBook(drafts: readonly Draft[], { others, space, context }: Surro
     if (process !== null && port !== undefined) book.set(name, { port, protocol: processes[process]?.protocol ?? "http" });
   };
   for (const app of others) {
-    if (app.space === space.name && !isLeaving(app)) add(app.name, targetSpec(context.store, app)?.processes ?? {}, app.servicePorts);
+    if (app.space === space.name && !isBeingDestroyed(app))
+      add(app.name, targetSpec(context.store, app)?.processes ?? {}, app.servicePorts);
   }
   for (const { declared, processes, ports } of drafts) add(declared.manifest.app, processes, ports);
   return book;
@@ -291,7 +292,7 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
 
 /** The app as one to go on with; null if there is none, or only what is being destroyed. */
 export function livingApp(stored: Stored<App> | null): App | null {
-  return stored === null || isLeaving(stored.value) ? null : stored.value;
+  return stored === null || isBeingDestroyed(stored.value) ? null : stored.value;
 }
 
 /** Apps were checked to name only secrets that are there. */

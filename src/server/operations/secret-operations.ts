@@ -1,5 +1,5 @@
 import type { SecretView } from "#model/api.ts";
-import { type App, isLeaving } from "#model/app.ts";
+import { type App, isBeingDestroyed } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import type { SpaceName } from "#model/names.ts";
 import { keys, objects, put, type Stored, unchanged } from "../objects/objects.ts";
@@ -91,7 +91,7 @@ function inUse(name: string, users: readonly string[]): DroverError {
 function usersOf({ store }: OperationContext, space: SpaceName, name: string): readonly Stored<App>[] {
   return objects
     .apps(store, space)
-    .filter(({ value }) => !isLeaving(value) && Object.hasOwn(targetSpec(store, value)?.secrets ?? {}, name));
+    .filter(({ value }) => !isBeingDestroyed(value) && Object.hasOwn(targetSpec(store, value)?.secrets ?? {}, name));
 }
 
 /** Versions that kept releases were made with: going back to one must find its values. */

@@ -1,12 +1,13 @@
 import { failpoint } from "#host/failpoint.ts";
 import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import { formatSize } from "#model/quantities.ts";
 import type { InstanceState, Reason, Workload } from "#model/workload.ts";
 import { createGate } from "../../probe/gate.ts";
 import { runProber } from "../../probe/prober.ts";
+import { createBackground } from "./background.ts";
 import { runCommandProbe } from "./command-probe.ts";
 import { describeExit, exitOf } from "./exit-status.ts";
 import { type HeldInstance, type Run, toRecord } from "./held-instance.ts";
@@ -58,17 +59,8 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
   const { records, ports, pipes, cgroups } = machinery;
   const starts = createGate(startsAtOnce);
   const looks = createGate(looksAtOnce);
-  const running = new Set<Promise<void>>();
-
-  /** Nothing floats: what goes on behind an action is waited for in `settle`, and what fails in it is said. */
-  const goOn = (held: HeldInstance, what: string, task: () => Promise<void>) => {
-    const done = task()
-      .catch((error: unknown) => {
-        if (!signal.aborted) log.error(what, { instance: held.id, ...errorFields(error) });
-      })
-      .finally(() => running.delete(done));
-    running.add(done);
-  };
+  const background = createBackground(log, signal);
+  const goOn = (held: HeldInstance, what: string, task: () => Promise<void>) => background.goOn(what, task, { instance: held.id });
 
   const enter = (held: HeldInstance, state: InstanceState, reason: Reason | null) => {
     held.state = state;
@@ -163,7 +155,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
   const watchMemory = async (held: HeldInstance, run: Run) => {
     const until = AbortSignal.any([signal, run.stop.signal]);
     while (!until.aborted) {
-      await clock.sleep(memoryPollMs, until).catch(() => until.aborted);
+      await pause(clock, memoryPollMs, until);
       const memory = until.aborted ? null : await run.cgroup?.memory();
       if (!memory || memory.killed <= held.memoryKills) continue;
       // What is left of a group that lost one of its processes is in no state to go on.
@@ -308,8 +300,6 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       await cgroups.find(cgroupName(held)).remove();
       ports.release(held.id);
     },
-    settle: async () => {
-      await Promise.all(running);
-    },
+    settle: background.settle,
   };
 }

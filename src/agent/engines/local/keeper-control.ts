@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
+import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
+import type { Log } from "#model/log.ts";
 import { isAlive, type ProcessIdentity, readProcess, sendSignal } from "./proc.ts";
 
 /** The process that waits for this agent's death, to keep the instances' pipes from filling up. */
@@ -34,7 +36,7 @@ export async function stopKeeper(noteFile: string, bootId: string, clock: Clock,
 }
 
 /** @param instances the folder whose pipes it is to look after. */
-export async function startKeeper(instances: string, noteFile: string, bootId: string): Promise<Keeper> {
+export async function startKeeper(instances: string, noteFile: string, bootId: string, log: Log): Promise<Keeper> {
   const folder = import.meta.dirname;
   const child = spawn(
     "/bin/sh",
@@ -49,7 +51,7 @@ export async function startKeeper(instances: string, noteFile: string, bootId: s
   const input = child.stdin as Writable & Readable;
   // Somebody ended it: the next agent starts another.
   input.on("error", () => {});
-  child.on("error", () => {});
+  child.on("error", (error) => log.error("keeper not started; apps that print much wait while no agent runs", errorFields(error)));
   const found = child.pid === undefined ? null : await readProcess(child.pid);
   if (found !== null) {
     const note: KeeperNote = { pid: found.pid, startTicks: found.startTicks, bootId };

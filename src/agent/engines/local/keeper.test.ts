@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { workload } from "../testing/workload.ts";
 import { spillNames } from "./spill.ts";
-import { localWorld, workload } from "./testing/local-world.ts";
+import { localWorld } from "./testing/local-world.ts";
 
 test("while no agent is there an app that prints more than its pipe holds goes on, what is over the bound is counted, and the next agent gets both", async (t) => {
   const world = await localWorld(t);

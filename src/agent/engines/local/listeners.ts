@@ -151,13 +151,18 @@ function emptyIfMissing(error: unknown): string {
   throw error;
 }
 
+function emptyIfGone(error: unknown): "" {
+  if (isGone(error)) return "";
+  throw error;
+}
+
 /** `pid 4711 (nginx)` of whoever listens on a port, in words; null when it cannot be learnt. */
 export async function describeOwner(inode: string): Promise<string | null> {
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const pid = Number(name);
     if (!heldSockets([pid]).has(inode)) continue;
-    const command = (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
+    const command = (await readFile(`/proc/${pid}/comm`, "utf8").catch(emptyIfGone)).trim();
     return command === "" ? `process ${pid}` : `process ${pid} (${command})`;
   }
   return null;

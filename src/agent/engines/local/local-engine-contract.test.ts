@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { engineContract } from "../testing/engine-contract.ts";
-import { localWorld, workload } from "./testing/local-world.ts";
+import { workload } from "../testing/workload.ts";
+import { localWorld } from "./testing/local-world.ts";
 
 engineContract("local engine", async (t) => {
   const world = await localWorld(t);

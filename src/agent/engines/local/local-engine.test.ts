@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { WorkloadId } from "#model/names.ts";
 import type { Instance } from "#model/workload.ts";
+import { workload } from "../testing/workload.ts";
 import { isAlive, readProcess } from "./proc.ts";
 import { findStrays } from "./process-group.ts";
 import { readExitStatus } from "./shim.ts";
-import { localWorld, workload } from "./testing/local-world.ts";
+import { localWorld } from "./testing/local-world.ts";
 
 const node = process.execPath;
 /** Serves its pid on $PORT; `listen` replaces the arguments of listen(). */

@@ -1,45 +1,29 @@
-import { chmod, copyFile, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
-import type { ExecRequest, TerminalSize } from "#model/exec.ts";
+import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, type Digest, type InstanceId, type MachineId, newInstanceId, parseWorkloadId, type WorkloadId } from "#model/names.ts";
-import type { EngineChange, LogLine, LogQuery, Machine, Reason, StopRules, Workload, WorkloadStatus } from "#model/workload.ts";
+import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
+import type { ExecSurroundings } from "../../exec/surroundings.ts";
 import type { Engine, ExecSession } from "../engine.ts";
-import { type Cgroups, openCgroups } from "./cgroups.ts";
+import { type Background, createBackground } from "./background.ts";
+import type { Cgroups } from "./cgroups.ts";
 import { type ChangeFeed, createChangeFeed } from "./change-feed.ts";
+import { type EngineParts, openParts } from "./engine-parts.ts";
 import { type HeldInstance, newHeldInstance, toInstance } from "./held-instance.ts";
+import { type HeldWorkload, lostStop, newHeldWorkload, placeholder, removedWorkload, toStatus } from "./held-workload.ts";
 import { createInstanceLife, type InstanceLife } from "./instance-life.ts";
 import { type Keeper, startKeeper, stopKeeper } from "./keeper-control.ts";
-import { describeMachine } from "./machine.ts";
-import { type Order, type Orders, openOrders } from "./orders.ts";
+import type { Order, Orders } from "./orders.ts";
 import type { OutputStore } from "./output.ts";
-import { createPipeFollower } from "./pipe-follower.ts";
-import { type DesiredWorkload, type InstanceAction, killAgainMs, planInstances } from "./plan-instances.ts";
-import { createPorts, type Ports } from "./ports.ts";
-import { readBootId } from "./proc.ts";
-import { type InstanceRecord, openRecords, type Records } from "./records.ts";
-import { openSeal } from "./seal.ts";
+import { killAgainMs } from "./plan-instances.ts";
+import type { Ports } from "./ports.ts";
+import type { InstanceRecord, Records } from "./records.ts";
 import type { Machinery } from "./start-instance.ts";
 import { droverSpace, makeSurroundings } from "./surroundings.ts";
 import { sweepStrays } from "./sweep.ts";
-import { openUsers, type Users } from "./users.ts";
-
-/** A command and where it runs, as an instance would: in its folder, with its environment, as its user and within its limits. */
-export interface ExecSurroundings {
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
-  /** Null: those of the user that runs Drover. */
-  readonly uid: number | null;
-  readonly gid: number | null;
-  /** Puts a process under the instance's limits, before its first instruction. */
-  readonly join: (pid: number) => Promise<void>;
-  /** Empty: a shell. */
-  readonly command: readonly string[];
-  readonly terminal: TerminalSize | null;
-}
+import { WorkloadPlans } from "./workload-plans.ts";
 
 export interface LocalEngineOptions {
   /** What the agent keeps: orders, instances, volumes. */
@@ -63,27 +47,6 @@ export interface LocalEngineOptions {
   readonly log: Log;
 }
 
-/** How an instance is stopped whose order is not known any more. */
-const lostStop: StopRules = { signal: "SIGTERM", drainMs: 0, graceMs: 10_000 };
-/** How often a workload whose artifact was not here is looked at again, besides when one arrives. */
-const blockedAgainMs = 2_000;
-
-/** A workload as the engine holds it: its order, or what is left of one that was removed. */
-interface HeldWorkload {
-  readonly id: WorkloadId;
-  revision: number;
-  /** The latest order; null for one that was removed before this agent started. */
-  order: Workload | null;
-  removed: boolean;
-  stop: StopRules;
-  /** Why it cannot be started; null when it can. */
-  reason: Reason | null;
-  /** By age. */
-  readonly instances: Map<InstanceId, HeldInstance>;
-  /** Ends the wait for the next time at which its plan changes. */
-  timer: AbortController | null;
-}
-
 export class LocalEngine implements Engine {
   readonly name = "local";
   readonly #options: LocalEngineOptions;
@@ -95,10 +58,10 @@ export class LocalEngine implements Engine {
   readonly #life: InstanceLife;
   readonly #feed: ChangeFeed;
   readonly #workloads = new Map<WorkloadId, HeldWorkload>();
-  readonly #dirty = new Set<WorkloadId>();
   readonly #closing = new AbortController();
   readonly #pipes: Machinery["pipes"];
-  readonly #background = new Set<Promise<void>>();
+  readonly #background: Background;
+  readonly #plans: WorkloadPlans;
   #keeper: Keeper | null = null;
   readonly #waiting = new Set<AbortController>();
   /** Nothing is started or stopped by plan any more. */
@@ -114,6 +77,7 @@ export class LocalEngine implements Engine {
     this.#pipes = parts.machinery.pipes;
     this.#machine = parts.machine;
     this.#feed = createChangeFeed(() => this.#snapshot());
+    this.#background = createBackground(options.log, this.#closing.signal);
     this.#life = createInstanceLife({
       machinery: parts.machinery,
       output: options.output,
@@ -122,6 +86,18 @@ export class LocalEngine implements Engine {
       log: options.log,
       changed: (held) => this.#changed(held),
       signal: this.#closing.signal,
+    });
+    this.#plans = new WorkloadPlans({
+      workloads: this.#workloads,
+      life: this.#life,
+      feed: this.#feed,
+      background: this.#background,
+      artifactFolder: options.artifactFolder,
+      clock: options.clock,
+      random: options.random,
+      log: options.log,
+      isFrozen: () => this.#isFrozen,
+      closing: this.#closing.signal,
     });
   }
 
@@ -132,7 +108,7 @@ export class LocalEngine implements Engine {
     const { bootId } = engine.#machinery;
     await stopKeeper(keeperNote, bootId, options.clock, signal);
     await engine.#recover(signal);
-    engine.#keeper = await startKeeper(engine.#records.root, keeperNote, bootId);
+    engine.#keeper = await startKeeper(engine.#records.root, keeperNote, bootId, options.log);
     return engine;
   }
 
@@ -158,21 +134,21 @@ export class LocalEngine implements Engine {
     await this.#orders.save({ kind: "removed", id, revision, stop: known.stop, atMs: this.#options.clock.nowMs() });
     if (known.revision > revision) return;
     known.removed = true;
-    this.#wake(id);
+    this.#plans.wake(id);
   }
 
   drained(id: InstanceId): void {
     const held = this.#find(id);
     if (held === null || held.state !== "draining") return;
     held.drained = true;
-    this.#wake(held.workload);
+    this.#plans.wake(held.workload);
   }
 
   async restart(id: InstanceId, _signal: AbortSignal): Promise<void> {
     const held = this.#find(id);
     if (held === null) throw instanceNotFound(id);
     held.restartAsked = true;
-    this.#wake(held.workload);
+    this.#plans.wake(held.workload);
   }
 
   watch(signal: AbortSignal): AsyncIterable<EngineChange> {
@@ -205,13 +181,13 @@ export class LocalEngine implements Engine {
     const { command, terminal } = request;
     const join = async (pid: number) => held?.run?.cgroup?.add(pid);
     const session = await this.#options.openExec({ cwd, env, uid, gid: uid, join, command, terminal }, signal);
-    if (held === null) this.#goOn("folders of a command not removed", () => session.exit.then(() => this.#records.discard(id)));
+    if (held === null) this.#background.goOn("folders of a command not removed", () => session.exit.then(() => this.#records.discard(id)));
     return session;
   }
 
   /** An artifact has arrived, or went: workloads that wait for one are planned again. */
   artifactsChanged(): void {
-    for (const workload of this.#workloads.values()) if (workload.reason !== null) this.#wake(workload.id);
+    for (const workload of this.#workloads.values()) if (workload.reason !== null) this.#plans.wake(workload.id);
   }
 
   /** For builds, which are held like instances. */
@@ -263,7 +239,7 @@ export class LocalEngine implements Engine {
     const changed = new AbortController();
     this.#waiting.add(changed);
     const signals = [changed.signal, this.#closing.signal, ...(now === null ? [] : [now])];
-    await this.#options.clock.sleep(ms, AbortSignal.any(signals)).catch(() => {});
+    await pause(this.#options.clock, ms, AbortSignal.any(signals));
     this.#waiting.delete(changed);
   }
 
@@ -286,7 +262,7 @@ export class LocalEngine implements Engine {
     await Promise.all(
       [...this.#workloads.values()].flatMap(({ instances }) => [...instances.values()].map((held) => this.#life.letGo(held))),
     );
-    await Promise.all(this.#background);
+    await this.#background.settle();
     await this.#pipes.close();
     if (left.length === 0) await this.#machinery.cgroups.removeEmpty();
   }
@@ -301,24 +277,20 @@ export class LocalEngine implements Engine {
       signal,
     );
     await Promise.all(records.map((record) => this.#take(record)));
-    for (const id of this.#workloads.keys()) this.#wake(id);
+    for (const id of this.#workloads.keys()) this.#plans.wake(id);
   }
 
   #load(order: Order): void {
     if (order.kind === "run") this.#holdQuietly(order.workload);
-    else this.#loadRemoved(order);
-  }
-
-  #loadRemoved({ id, revision, stop }: Pick<Extract<Order, { kind: "removed" }>, "id" | "revision" | "stop">): void {
-    this.#workloads.set(id, { id, revision, order: null, removed: true, stop, reason: null, instances: new Map(), timer: null });
+    else this.#workloads.set(order.id, removedWorkload(order));
   }
 
   async #take(record: InstanceRecord): Promise<void> {
     const { clock } = this.#options;
     let workload = this.#workloads.get(record.workload);
     if (workload === undefined) {
-      this.#loadRemoved({ id: record.workload, revision: 0, stop: lostStop });
-      workload = this.#workloads.get(record.workload);
+      workload = removedWorkload({ id: record.workload, revision: 0, stop: lostStop });
+      this.#workloads.set(record.workload, workload);
     }
     const { id, restartToken, createdAtMs } = record;
     const held: HeldInstance = {
@@ -335,23 +307,20 @@ export class LocalEngine implements Engine {
       done: record.done,
     };
     if (held.port !== null) this.#ports.restore(id, held.port);
-    workload?.instances.set(id, held);
-    await this.#life.adopt(held, workload?.order ?? placeholder(record.workload));
+    workload.instances.set(id, held);
+    await this.#life.adopt(held, workload.order ?? placeholder(record.workload));
   }
 
   #hold(workload: Workload): void {
     this.#holdQuietly(workload);
-    this.#wake(workload.id);
+    this.#plans.wake(workload.id);
   }
 
   #holdQuietly(workload: Workload): void {
     const { id, revision, stop } = workload;
     const held = this.#workloads.get(id);
-    if (held === undefined) {
-      this.#workloads.set(id, { id, revision, order: workload, removed: false, stop, reason: null, instances: new Map(), timer: null });
-    } else {
-      Object.assign(held, { revision, order: workload, removed: false, stop });
-    }
+    if (held === undefined) this.#workloads.set(id, newHeldWorkload(workload));
+    else Object.assign(held, { revision, order: workload, removed: false, stop });
     this.#publishWorkload(id);
   }
 
@@ -367,117 +336,7 @@ export class LocalEngine implements Engine {
     for (const waiting of this.#waiting) waiting.abort();
     if (!this.#workloads.get(held.workload)?.instances.has(held.id)) return;
     this.#feed.publish({ kind: "instance", instance: toInstance(held, this.#options.machine) });
-    this.#wake(held.workload);
-  }
-
-  /** Has the workload planned once this turn is over, however often it is woken until then. */
-  #wake(id: WorkloadId): void {
-    if (this.#dirty.size === 0) {
-      queueMicrotask(() => {
-        const ids = [...this.#dirty];
-        this.#dirty.clear();
-        for (const dirty of ids) this.#goOn("workload not planned", () => this.#plan(dirty));
-      });
-    }
-    this.#dirty.add(id);
-  }
-
-  async #plan(id: WorkloadId): Promise<void> {
-    const workload = this.#workloads.get(id);
-    if (workload === undefined || this.#isFrozen) return;
-    await this.#findObstacle(workload);
-    if (this.#isFrozen || this.#workloads.get(id) !== workload) return;
-    const nowMs = this.#options.clock.monotonicMs();
-    const plan = planInstances(toDesired(workload), [...workload.instances.values()], nowMs);
-    for (const action of plan.actions) this.#act(workload, action);
-    const again = [plan.replanAtMs, workload.reason === null ? null : nowMs + blockedAgainMs].filter((at) => at !== null);
-    this.#planAgainAt(workload, again.length === 0 ? null : Math.min(...again));
-  }
-
-  #planAgainAt(workload: HeldWorkload, atMs: number | null): void {
-    const { clock } = this.#options;
-    workload.timer?.abort();
-    workload.timer = null;
-    if (atMs === null) return;
-    const timer = new AbortController();
-    workload.timer = timer;
-    const waitMs = Math.max(0, atMs - clock.monotonicMs());
-    clock.sleep(waitMs, AbortSignal.any([timer.signal, this.#closing.signal])).then(
-      () => this.#wake(workload.id),
-      // Replaced by a later plan's wait, or closed.
-      () => {},
-    );
-  }
-
-  /** The only obstacle so far: an artifact that is not on this machine. */
-  async #findObstacle(workload: HeldWorkload): Promise<void> {
-    const digest = workload.order?.artifact ?? null;
-    const missing = digest !== null && (await this.#options.artifactFolder(digest)) === null;
-    const reason = missing ? { code: "ARTIFACT_MISSING", message: `the artifact ${digest} is not on this machine yet` } : null;
-    if (reason?.message === workload.reason?.message) return;
-    workload.reason = reason;
-    this.#publishWorkload(workload.id);
-  }
-
-  #act(workload: HeldWorkload, action: InstanceAction): void {
-    const { clock, log } = this.#options;
-    const held = "id" in action ? workload.instances.get(action.id) : undefined;
-    switch (action.kind) {
-      case "create": {
-        if (workload.order === null) return;
-        const id = this.#newId(workload);
-        const { restartToken } = workload.order;
-        const made = newHeldInstance({ id, workload: workload.id, restartToken, nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
-        workload.instances.set(id, made);
-        this.#life.start(made, workload.order);
-        return;
-      }
-      case "start":
-        if (held !== undefined && workload.order !== null) this.#life.start(held, workload.order);
-        return;
-      case "drain":
-        log.info("instance drains", { instance: action.id, reason: action.reason });
-        if (held !== undefined) this.#life.drain(held, action.afterwards);
-        return;
-      case "signal": {
-        log.info("instance stops", { instance: action.id, reason: action.reason });
-        const code = action.reason === "timed out" ? "TIMED_OUT" : "STOPPING";
-        const message =
-          action.reason === "timed out" ? `ran longer than its ${workload.order?.timeoutMs ?? 0} ms` : `is being stopped: ${action.reason}`;
-        if (held !== undefined) this.#life.stop(held, action.afterwards, workload.stop.signal, { code, message });
-        return;
-      }
-      case "kill":
-        log.info("instance killed", { instance: action.id, reason: action.reason });
-        if (held !== undefined) this.#life.kill(held);
-        return;
-      case "forget":
-        if (held === undefined) return;
-        workload.instances.delete(held.id);
-        this.#feed.publish({ kind: "instance-gone", id: held.id });
-        this.#wake(workload.id);
-        this.#goOn("instance not removed", () => this.#life.forget(held));
-        return;
-      case "forget-workload":
-        this.#forgetWorkload(workload);
-        return;
-      default:
-        action satisfies never;
-    }
-  }
-
-  /** Its order stays on disk as a removal for a while, so that a late order does not bring it back. */
-  #forgetWorkload(workload: HeldWorkload): void {
-    if (workload.order !== null) this.#feed.publish({ kind: "workload-gone", id: workload.id });
-    workload.order = null;
-    this.#planAgainAt(workload, null);
-  }
-
-  #newId(workload: HeldWorkload): InstanceId {
-    for (;;) {
-      const id = newInstanceId(workload.id, this.#options.random);
-      if (!workload.instances.has(id)) return id;
-    }
+    this.#plans.wake(held.workload);
   }
 
   #publishWorkload(id: WorkloadId): void {
@@ -493,100 +352,6 @@ export class LocalEngine implements Engine {
       instances: workloads.flatMap(({ instances }) => [...instances.values()].map((held) => toInstance(held, this.#options.machine))),
     };
   }
-
-  #goOn(what: string, task: () => Promise<void>): void {
-    const done = task()
-      .catch((error: unknown) => {
-        if (!this.#closing.signal.aborted) this.#options.log.error(what, errorFields(error));
-      })
-      .finally(() => this.#background.delete(done));
-    this.#background.add(done);
-  }
-}
-
-interface EngineParts {
-  readonly orders: Orders;
-  readonly machine: Machine;
-  readonly machinery: Machinery;
-}
-
-async function openParts(options: LocalEngineOptions): Promise<EngineParts> {
-  const { folder, key, machine, output, artifactFolder, path, isRoot, clock, random, log } = options;
-  await mkdir(folder, { recursive: true, mode: 0o711 });
-  const [bootId, script, seal, users, cgroups] = await Promise.all([
-    readBootId(),
-    placeScript(folder),
-    openSeal(join(folder, "order.key")),
-    openUsers(join(folder, "users.json"), folder, isRoot),
-    openCgroups(key, log),
-  ]);
-  const orders = openOrders(join(folder, "orders"), seal, clock.nowMs, log);
-  const surroundings = { users, volumesFolder: join(folder, "volumes"), path, artifactFolder };
-  return {
-    orders,
-    machine: describeMachine(machine, users satisfies Users, cgroups.support),
-    machinery: {
-      bootId,
-      script,
-      surroundings,
-      records: openRecords(join(folder, "instances"), log),
-      ports: createPorts(random),
-      cgroups,
-      pipes: createPipeFollower(output, clock, log),
-      output,
-      clock,
-    },
-  };
-}
-
-/** Apps' users may not be able to read the folder that Drover is installed in; this one they can. */
-async function placeScript(folder: string): Promise<string> {
-  const script = join(folder, "shim.sh");
-  await copyFile(join(import.meta.dirname, "shim.sh"), `${script}.new`);
-  await chmod(`${script}.new`, 0o644);
-  await rename(`${script}.new`, script);
-  return script;
-}
-
-function toDesired({ id, order, removed, stop, reason }: HeldWorkload): DesiredWorkload {
-  return {
-    id,
-    kind: order?.kind ?? "service",
-    count: order?.count ?? 0,
-    routed: order?.routed ?? false,
-    restartToken: order?.restartToken ?? "",
-    stop,
-    timeoutMs: order?.timeoutMs ?? null,
-    blocked: reason !== null,
-    removed: removed || order === null,
-  };
-}
-
-function toStatus(held: HeldWorkload, { id, kind, count }: Workload): WorkloadStatus {
-  return { id, revision: held.revision, kind, count: held.removed ? 0 : count, reason: held.reason };
-}
-
-/** Stands for the order of an instance that nothing is known of but that it has to go. */
-function placeholder(id: WorkloadId): Workload {
-  return {
-    id,
-    revision: 0,
-    kind: "service",
-    count: 0,
-    command: { argv: [] },
-    artifact: null,
-    env: {},
-    secrets: {},
-    port: "none",
-    ready: null,
-    alive: null,
-    resources: { cpu: null, memoryBytes: null, pids: 512 },
-    stop: lostStop,
-    routed: false,
-    volumes: [],
-    restartToken: "",
-    timeoutMs: null,
-  };
 }
 
 function outdated(id: WorkloadId, revision: number, known: number): DroverError {

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { OutputStore } from "./output.ts";
@@ -59,7 +59,7 @@ export function createPipeFollower(store: OutputStore, clock: Clock, log: Log): 
       if (entry === undefined) return;
       entry.wanted = false;
       const stop = new AbortController();
-      const bound = clock.sleep(finishWithinMs, stop.signal).catch(() => {});
+      const bound = pause(clock, finishWithinMs, stop.signal);
       await Promise.race([entry.attachment.ended, bound]);
       stop.abort();
       if (followed.get(instance) === entry && !entry.wanted) {

@@ -118,6 +118,7 @@ class LaunchedParent {
     if (main === null || parent === null) throw new Error("the instance ended before it was started");
     // Whoever killed the parent did not kill the instance: its end is looked for.
     void this.gone.then(() => watchOrphan(main, this.#clock, this.#signal)).then(ended.resolve, ended.reject);
+    // Whoever waits for the end gets the error; until somebody does, it must not count as unhandled.
     ended.promise.catch(() => {});
     return {
       parent,
@@ -191,6 +192,7 @@ export async function adopt(
   const stop = new AbortController();
   const until = AbortSignal.any([signal, stop.signal]);
   const ended = status !== null && !mainLives ? Promise.resolve(status) : waitForExit({ parent, main }, io, exitFile, clock, until);
+  // As above: an adopted instance may be let go before anybody waits for its end.
   ended.catch(() => {});
   return {
     parent,

@@ -27,7 +27,7 @@ export async function openUsers(file: string, folder: string, isRoot: boolean): 
   /** Apps that come while one write is under way share the next: a space of many apps is one or two writes, not one for each. */
   const save = (): Promise<void> => {
     next ??= writing
-      .catch(() => {})
+      .catch(() => {}) // Whoever waited for that write has its error; this one only waits for its end.
       .then(() => {
         next = null;
         writing = write();

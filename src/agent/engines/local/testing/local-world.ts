@@ -5,8 +5,8 @@ import type { Readable } from "node:stream";
 import type { TestContext } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
-import type { InstanceId, MachineId, WorkloadId } from "#model/names.ts";
-import type { Instance, Workload } from "#model/workload.ts";
+import type { InstanceId, MachineId } from "#model/names.ts";
+import type { Instance } from "#model/workload.ts";
 import { LocalEngine } from "../local-engine.ts";
 import type { OutputStore } from "../output.ts";
 import { findStrays } from "../process-group.ts";
@@ -104,32 +104,6 @@ export async function localWorld(context: TestContext, options: { readonly isRoo
       }
       throw new Error(`this did not come about: ${JSON.stringify([...seen.values()], null, 1)}`);
     },
-  };
-}
-
-let revision = 1;
-
-/** A service of one instance that needs no port; what a test is about is given on top. */
-export function workload(shell: string, over: Partial<Workload> = {}): Workload {
-  return {
-    id: "team/app/web/1" as WorkloadId,
-    revision: revision++,
-    kind: "service",
-    count: 1,
-    command: { shell },
-    artifact: null,
-    env: {},
-    secrets: {},
-    port: "none",
-    ready: null,
-    alive: null,
-    resources: { cpu: null, memoryBytes: null, pids: 256 },
-    stop: { signal: "SIGTERM", drainMs: 1_000, graceMs: 2_000 },
-    routed: false,
-    volumes: [],
-    restartToken: "",
-    timeoutMs: null,
-    ...over,
   };
 }
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { workload } from "../../testing/workload.ts";
 import { findStrays } from "../process-group.ts";
-import { localWorld, workload } from "./local-world.ts";
+import { localWorld } from "./local-world.ts";
 
 // Run by a test as a user without privileges: no users of their own for apps, no control groups, processes found by session and environment.
 test("without root and control groups an instance runs, is adopted, and ends with all that it started", async (t) => {

@@ -1,15 +1,19 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { blockBytes, encodeEntry, padding } from "#host/tar-entry.ts";
 import { DroverError } from "#model/errors.ts";
-import type { SourceEntry } from "./list-files.ts";
+import { blockBytes, encodeEntry, padding } from "./tar-entry.ts";
 
-/** The entries as a tar stream: no times, owners or exact modes, so that the same source gives the same bytes wherever it lies. */
-export async function* packSource(
-  folder: string,
-  entries: readonly SourceEntry[],
-  signal: AbortSignal,
-): AsyncGenerator<Buffer, void, void> {
+export type PackedEntry =
+  | { readonly kind: "folder"; readonly path: string }
+  | { readonly kind: "file"; readonly path: string; readonly sizeBytes: number; readonly isExecutable: boolean }
+  | { readonly kind: "link"; readonly path: string; readonly target: string };
+
+/**
+ * The entries below `folder` as a tar stream, in the order in which they are given: no times, owners or exact modes, so that the same content gives
+ * the same bytes wherever it lies.
+ * @throws {DroverError} CONFLICT if a file has another size than its entry says.
+ */
+export async function* packTar(folder: string, entries: Iterable<PackedEntry>, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
   for (const entry of entries) {
     signal.throwIfAborted();
     switch (entry.kind) {
@@ -33,7 +37,7 @@ export async function* packSource(
   yield Buffer.alloc(2 * blockBytes);
 }
 
-/** The header before it states a length, so a file that changed meanwhile cannot be sent. */
+/** The header before it states a length, so a file that changed meanwhile would make every entry after it unreadable. */
 async function* fileContent(folder: string, path: string, sizeBytes: number, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
   let missing = sizeBytes;
   for await (const chunk of createReadStream(join(folder, path), { signal, highWaterMark: 2 ** 18 }) as AsyncIterable<Buffer>) {
@@ -43,6 +47,6 @@ async function* fileContent(folder: string, path: string, sizeBytes: number, sig
   }
   if (missing === 0) return;
   throw new DroverError("CONFLICT", `"${path}" changed while it was being packed`, {
-    hint: "Run the command again when nothing writes there.",
+    hint: "Try again when nothing writes there.",
   });
 }

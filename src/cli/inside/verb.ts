@@ -1,0 +1,43 @@
+import { appReference } from "../arguments.ts";
+import type { Verb } from "../command.ts";
+import { runInside } from "./session.ts";
+
+interface Options {
+  readonly process?: string;
+  readonly instance?: string;
+  readonly terminal?: boolean;
+}
+
+/** What the two commands that run something inside an app take and do alike. */
+export function insideVerb({
+  isFresh,
+  process,
+  help,
+}: {
+  /** Beside the instances rather than in one of them. */
+  readonly isFresh: boolean;
+  /** What `--process` chooses. */
+  readonly process: string;
+  /** Printed below the options. */
+  readonly help: string;
+}): Required<Verb<Options>> {
+  return {
+    takesCommand: true,
+    configure: (command) =>
+      command
+        .argument("<app>", "the app")
+        .argument("[command...]", "what to run (default: a shell)")
+        .option("--process <name>", process)
+        .option("--no-terminal", "without a terminal, even if there is one")
+        .addHelpText("after", `\n${help}`),
+    run: (session, { args: [name, ...command], options }) =>
+      runInside(session, {
+        app: appReference(name, session.common.space),
+        command,
+        process: options.process,
+        instance: options.instance,
+        fresh: isFresh,
+        wantsTerminal: options.terminal !== false,
+      }),
+  };
+}
