@@ -1,8 +1,8 @@
 import type { LinkCall, LinkRoutes } from "#link/serve.ts";
 import { DroverError } from "#model/errors.ts";
 import type { InstanceId, WorkloadId } from "#model/names.ts";
-import type { LogQuery, Workload } from "#model/workload.ts";
 import type { Engine } from "./engines/engine.ts";
+import { readLogQuery, readWorkload } from "./link-bodies.ts";
 
 /** What an agent serves of its engine; the table is in `model/link.ts`. */
 export function engineRoutes(engine: Engine): LinkRoutes {
@@ -12,7 +12,7 @@ export function engineRoutes(engine: Engine): LinkRoutes {
       return undefined;
     },
     "PUT /workloads/:id": async (call) => {
-      const workload = (await call.body()) as Workload;
+      const workload = readWorkload(await call.body());
       if (workload.id !== call.params["id"]) throw new DroverError("REQUEST_INVALID", "the order is for another workload than the path");
       await engine.apply(workload, call.signal);
       return null;
@@ -30,7 +30,7 @@ export function engineRoutes(engine: Engine): LinkRoutes {
       return null;
     },
     "POST /logs": async (call) => {
-      await call.lines(engine.logs((await call.body()) as LogQuery, call.signal));
+      await call.lines(engine.logs(readLogQuery(await call.body()), call.signal));
       return undefined;
     },
     "GET /machine": (call) => engine.machine(call.signal),

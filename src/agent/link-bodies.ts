@@ -1,0 +1,133 @@
+import { DroverError } from "#model/errors.ts";
+import { beforeProcess, isDigest, namePattern, type WorkloadId } from "#model/names.ts";
+import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
+import type { LogQuery, Probe, Resources, StopRules, Workload } from "#model/workload.ts";
+
+/*
+ * What the server sends over the link, checked before anything becomes a path, a process or a query: a server that is broken or taken over must
+ * not be able to reach more of the machine than its orders are for. Keys that are not known here may come from a newer server and are left alone.
+ */
+
+/** A command line, and any one value of an environment, as the manifest bounds them; far above what either has. */
+const longestText = 2 ** 20;
+/** Ids, names and tokens are made by the server and short. */
+const longestName = 256;
+const mostLogLines = 10_000;
+
+/** @throws {DroverError} REQUEST_INVALID */
+export function readWorkload(value: unknown): Workload {
+  if (isRecord(value) && isWorkload(value)) return value as unknown as Workload;
+  throw new DroverError("REQUEST_INVALID", "the order is no workload that this agent understands", {
+    hint: "The two programs are of different versions.",
+  });
+}
+
+/** @throws {DroverError} REQUEST_INVALID */
+export function readLogQuery(value: unknown): LogQuery {
+  if (isRecord(value) && isLogQuery(value)) return value as unknown as LogQuery;
+  throw new DroverError("REQUEST_INVALID", "the body is no query for logs");
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isWorkload(it: Fields): boolean {
+  return (
+    isWorkloadId(it["id"]) &&
+    isCount(it["revision"]) &&
+    (it["kind"] === "service" || it["kind"] === "task") &&
+    isCount(it["count"]) &&
+    isCommand(it["command"]) &&
+    (it["artifact"] === null || (isText(it["artifact"]) && isDigest(it["artifact"]))) &&
+    isEnvironment(it["env"]) &&
+    isEnvironment(it["secrets"]) &&
+    (it["port"] === "auto" || it["port"] === "none" || isPort(it["port"])) &&
+    isProbeOrNull(it["ready"]) &&
+    isProbeOrNull(it["alive"]) &&
+    isResources(it["resources"]) &&
+    isStopRules(it["stop"]) &&
+    typeof it["routed"] === "boolean" &&
+    isListOf(it["volumes"], isLabel) &&
+    isText(it["restartToken"], longestName) &&
+    (it["timeoutMs"] === null || isDuration(it["timeoutMs"]))
+  );
+}
+
+function isLogQuery(it: Fields): boolean {
+  return (
+    isText(it["prefix"], longestName) &&
+    (it["instance"] === null || isText(it["instance"], longestName)) &&
+    isCount(it["tail"]) &&
+    it["tail"] <= mostLogLines &&
+    (it["sinceMs"] === null || isNumber(it["sinceMs"])) &&
+    typeof it["follow"] === "boolean" &&
+    (it["contains"] === null || isText(it["contains"]))
+  );
+}
+
+/** Its parts become folders, so each has to be a name. */
+function isWorkloadId(value: unknown): value is WorkloadId {
+  if (!isText(value, longestName)) return false;
+  const [space, app, process, release, ...rest] = value.split("/");
+  return (
+    rest.length === 0 &&
+    isLabel(space) &&
+    isLabel(app) &&
+    (process === beforeProcess || isLabel(process)) &&
+    /^\d{1,15}$/.test(release ?? "")
+  );
+}
+
+function isLabel(value: unknown): value is string {
+  return typeof value === "string" && namePattern.test(value);
+}
+
+/** A zero byte would cut off what follows it where a process is started. */
+function isArgument(value: unknown): value is string {
+  return isText(value, longestText) && !value.includes("\0");
+}
+
+function isCommand(value: unknown): value is Workload["command"] {
+  if (!isRecord(value)) return false;
+  return "shell" in value ? isArgument(value["shell"]) : isListOf(value["argv"], isArgument);
+}
+
+function isEnvironment(value: unknown): value is Workload["env"] {
+  return isRecord(value) && Object.entries(value).every(([name, text]) => name !== "" && !/[=\0]/.test(name) && isArgument(text));
+}
+
+function isPort(value: unknown): value is number {
+  return isCount(value) && value > 0 && value < 2 ** 16;
+}
+
+function isDuration(value: unknown): value is number {
+  return isNumber(value) && value >= 0;
+}
+
+function isProbeOrNull(value: unknown): value is Probe | null {
+  if (value === null) return true;
+  return (
+    isRecord(value) &&
+    isProbeTarget(value["target"]) &&
+    isDuration(value["everyMs"]) &&
+    isDuration(value["timeoutMs"]) &&
+    isCount(value["failures"])
+  );
+}
+
+function isProbeTarget(value: unknown): value is Probe["target"] {
+  if (!isRecord(value)) return false;
+  if (value["kind"] === "http") return isArgument(value["path"]);
+  return value["kind"] === "command" ? isArgument(value["run"]) : value["kind"] === "tcp";
+}
+
+function isResources(value: unknown): value is Resources {
+  if (!isRecord(value)) return false;
+  const { cpu, memoryBytes, pids } = value;
+  return (cpu === null || isDuration(cpu)) && (memoryBytes === null || isCount(memoryBytes)) && isCount(pids);
+}
+
+const stopSignals: readonly unknown[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] satisfies StopRules["signal"][];
+
+function isStopRules(value: unknown): value is StopRules {
+  return isRecord(value) && stopSignals.includes(value["signal"]) && isDuration(value["drainMs"]) && isDuration(value["graceMs"]);
+}
