@@ -16,7 +16,7 @@ const mostLogLines = 10_000;
 
 /** @throws {DroverError} REQUEST_INVALID */
 export function readWorkload(value: unknown): Workload {
-  if (isRecord(value) && isWorkload(value)) return value as unknown as Workload;
+  if (isWorkload(value)) return value;
   throw new DroverError("REQUEST_INVALID", "the order is no workload that this agent understands", {
     hint: "The two programs are of different versions.",
   });
@@ -24,14 +24,13 @@ export function readWorkload(value: unknown): Workload {
 
 /** @throws {DroverError} REQUEST_INVALID */
 export function readLogQuery(value: unknown): LogQuery {
-  if (isRecord(value) && isLogQuery(value)) return value as unknown as LogQuery;
+  if (isLogQuery(value)) return value;
   throw new DroverError("REQUEST_INVALID", "the body is no query for logs");
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function isWorkload(it: Fields): boolean {
+export function isWorkload(it: unknown): it is Workload {
   return (
+    isRecord(it) &&
     isWorkloadId(it["id"]) &&
     isCount(it["revision"]) &&
     (it["kind"] === "service" || it["kind"] === "task") &&
@@ -52,8 +51,9 @@ function isWorkload(it: Fields): boolean {
   );
 }
 
-function isLogQuery(it: Fields): boolean {
+function isLogQuery(it: unknown): it is LogQuery {
   return (
+    isRecord(it) &&
     isText(it["prefix"], longestName) &&
     (it["instance"] === null || isText(it["instance"], longestName)) &&
     isCount(it["tail"]) &&

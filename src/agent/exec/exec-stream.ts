@@ -6,6 +6,7 @@ import { type ExecInput, type ExecOutput, type ExecRequest, execSignals } from "
 import type { InstanceId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
 import type { Engine, ExecSession } from "../engines/engine.ts";
+import { isWorkload } from "../link-bodies.ts";
 
 /** Longest line of input: the start of a command with a workload and its environment. */
 const longestInputLine = 4 * 2 ** 20;
@@ -22,7 +23,7 @@ const execInput = z.discriminatedUnion("kind", [
         // The server made it; the engine takes it as it takes orders.
         z.strictObject({
           kind: z.literal("workload"),
-          workload: z.custom<Workload>((value) => typeof value === "object" && value !== null),
+          workload: z.custom<Workload>(isWorkload),
         }),
       ]),
       command: z.array(z.string().max(65_536)).max(1_000),
