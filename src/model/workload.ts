@@ -128,7 +128,9 @@ export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
   /** What isolation holds here, each either in force or absent with the reason in words. */
-  readonly isolation: Readonly<Record<"uid" | "cpu" | "memory" | "pids" | "group-kill", { readonly holds: boolean; readonly how: string }>>;
+  readonly isolation: Readonly<
+    Record<"uid" | "privileges" | "cpu" | "memory" | "pids" | "group-kill", { readonly holds: boolean; readonly how: string }>
+  >;
 }
 
 /** One line of an instance's output. */

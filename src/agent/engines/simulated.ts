@@ -350,7 +350,7 @@ export function simulatedMachine(id = "m1"): Machine {
     hostName: id,
     cores: 1_000_000,
     memoryBytes: Number.MAX_SAFE_INTEGER,
-    isolation: { uid: holds, cpu: holds, memory: holds, pids: holds, "group-kill": holds },
+    isolation: { uid: holds, privileges: holds, cpu: holds, memory: holds, pids: holds, "group-kill": holds },
   };
 }
 

@@ -7,7 +7,7 @@ import { describeMachine } from "./machine.ts";
 import { type Orders, openOrders } from "./orders.ts";
 import { createPipeFollower } from "./pipe-follower.ts";
 import { createPorts } from "./ports.ts";
-import { readBootId } from "./proc.ts";
+import { mayGainPrivileges, readBootId } from "./proc.ts";
 import { openRecords } from "./records.ts";
 import { openSeal } from "./seal.ts";
 import type { Machinery } from "./start-instance.ts";
@@ -23,18 +23,19 @@ export interface EngineParts {
 export async function openParts(options: LocalEngineOptions): Promise<EngineParts> {
   const { folder, key, machine, output, artifactFolder, path, isRoot, clock, random, log } = options;
   await mkdir(folder, { recursive: true, mode: 0o711 });
-  const [bootId, script, seal, users, cgroups] = await Promise.all([
+  const [bootId, script, seal, users, cgroups, gainsPrivileges] = await Promise.all([
     readBootId(),
     placeScript(folder),
     openSeal(join(folder, "order.key")),
     openUsers(join(folder, "users.json"), folder, isRoot),
     openCgroups(key, log),
+    mayGainPrivileges(),
   ]);
   const orders = openOrders(join(folder, "orders"), seal, clock.nowMs, log);
   const surroundings = { users, volumesFolder: join(folder, "volumes"), path, artifactFolder };
   return {
     orders,
-    machine: describeMachine(machine, users, cgroups.support),
+    machine: describeMachine(machine, users, gainsPrivileges, cgroups.support),
     machinery: {
       bootId,
       script,

@@ -5,7 +5,7 @@ import type { CgroupSupport } from "./cgroups.ts";
 import type { Users } from "./users.ts";
 
 /** What this machine is, and what isolation holds on it. */
-export function describeMachine(id: MachineId, users: Users, { limits, members, why }: CgroupSupport): Machine {
+export function describeMachine(id: MachineId, users: Users, gainsPrivileges: boolean, { limits, members, why }: CgroupSupport): Machine {
   const limit = (name: keyof typeof limits, what: string) => {
     const base = limits[name];
     return base === null
@@ -19,6 +19,9 @@ export function describeMachine(id: MachineId, users: Users, { limits, members, 
     memoryBytes: totalmem(),
     isolation: {
       uid: users.isolation,
+      privileges: gainsPrivileges
+        ? { holds: false, how: "programs such as sudo give apps the rights that they give anybody: Drover was started without setpriv" }
+        : { holds: true, how: "no program that an app runs gives it more rights than it has" },
       cpu: limit("cpu", "processor time"),
       memory: limit("memory", "memory"),
       pids: limit("pids", "the number of processes"),

@@ -76,3 +76,8 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
     throw error;
   }
 }
+
+/** Whether a program that this process starts may have more rights than it: inherited by everything below it (prctl(2), PR_SET_NO_NEW_PRIVS). */
+export async function mayGainPrivileges(): Promise<boolean> {
+  return !/^NoNewPrivs:\s*1$/m.test(await readFile("/proc/self/status", "utf8"));
+}
