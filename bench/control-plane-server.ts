@@ -8,6 +8,7 @@ import type { AppName, ProcessName, SpaceName } from "../src/model/names.ts";
 import { createControlPlane } from "../src/server/create-control-plane.ts";
 import { openEventLog } from "../src/server/events/sqlite-event-log.ts";
 import { objects, put, unchanged } from "../src/server/objects/objects.ts";
+import { openSealer } from "../src/server/secrets/open-sealer.ts";
 import { createSecrets } from "../src/server/secrets/sealed-secrets.ts";
 import { openSqliteStore } from "../src/server/store/sqlite-store.ts";
 import { appAndRelease } from "../test/simulation/fixtures.ts";
@@ -26,7 +27,7 @@ const store = await openSqliteStore({
   },
 });
 const events = openEventLog({ file: join(folder, "events.db"), clock, log });
-const secrets = createSecrets({ store, keyFile: join(folder, "key"), clock });
+const secrets = createSecrets({ store, sealer: openSealer(store, join(folder, "key")), clock });
 const listener = createServer();
 const socket = join(folder, "link.sock");
 // A killed server leaves its socket behind.

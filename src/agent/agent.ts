@@ -76,6 +76,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
         home,
         api: options.api,
         http: options.http,
+        https: options.https,
         hosts: options.hosts,
         version,
         env: programEnvironment(environment),

@@ -11,6 +11,7 @@ export interface AgentOptions {
   readonly home: string;
   readonly api: Address;
   readonly http: Address;
+  readonly https: Address;
   /** Names besides the loopback ones under which people reach the API. */
   readonly hosts: readonly string[];
   /** Manifests to apply once the server answers; null: none. */
@@ -21,7 +22,9 @@ export interface AgentOptions {
 
 const defaultApi = "127.0.0.1:7373";
 const defaultHttp = "127.0.0.1:8080";
-const usage = "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--host NAME]... [--apply PATH].";
+/** The edge's TLS port when none is given: from 80 to 443, and from 8080 to 8443. */
+const tlsPortBeside = 363;
+const usage = "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--https HOST:PORT] [--host NAME]... [--apply PATH].";
 
 /** @throws {DroverError} USAGE */
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
@@ -30,17 +33,21 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
   const valued = args.filter((arg) => arg !== "--down");
   for (let at = 0; at < valued.length; at += 2) {
     const [name = "", value] = valued.slice(at, at + 2);
-    if (!["--home", "--api", "--http", "--host", "--apply"].includes(name))
+    if (!["--home", "--api", "--http", "--https", "--host", "--apply"].includes(name))
       throw new DroverError("USAGE", `"${name}" is not understood`, { hint: usage });
     if (value === undefined) throw new DroverError("USAGE", `"${name}" needs a value`, { hint: usage });
     if (name === "--host") hosts.push(value);
     else given.set(name, value);
   }
   const apply = given.get("--apply");
+  const http = parseAddress(given.get("--http") ?? defaultHttp);
+  const beside = http.port + tlsPortBeside;
+  const https = given.get("--https");
   return {
     home: resolve(given.get("--home") ?? defaultHome),
     api: parseAddress(given.get("--api") ?? defaultApi),
-    http: parseAddress(given.get("--http") ?? defaultHttp),
+    http,
+    https: https === undefined ? { host: http.host, port: beside > 65_535 ? http.port - tlsPortBeside : beside } : parseAddress(https),
     hosts,
     apply: apply === undefined ? null : resolve(apply),
     down: valued.length < args.length,

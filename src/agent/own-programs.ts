@@ -17,11 +17,12 @@ export function ownPrograms(options: {
   readonly home: Home;
   readonly api: Address;
   readonly http: Address;
+  readonly https: Address;
   readonly hosts: readonly string[];
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }): readonly Workload[] {
-  const { root, home, api, http, hosts, version, env } = options;
+  const { root, home, api, http, https, hosts, version, env } = options;
   const drover = join(root, "bin", "drover");
   const program = (id: WorkloadId, argv: readonly string[], { port }: Address): Workload => ({
     id,
@@ -55,10 +56,12 @@ export function ownPrograms(options: {
         formatAddress(api),
         "--edge",
         formatAddress(http),
+        "--edge-tls",
+        formatAddress(https),
         ...hosts.flatMap((host) => ["--host", host]),
       ],
       api,
     ),
-    program(edgeWorkload, ["edge", "--home", home.root, "--http", formatAddress(http)], http),
+    program(edgeWorkload, ["edge", "--home", home.root, "--http", formatAddress(http), "--https", formatAddress(https)], http),
   ];
 }

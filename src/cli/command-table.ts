@@ -33,6 +33,11 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   scale: { group: change, summary: "set how many instances run", load: () => import("./commands/scale.ts") },
   env: { group: change, summary: "list, set and unset an app's environment", load: () => import("./commands/env.ts") },
   secret: { group: change, summary: "list, set and remove a space's secrets", load: () => import("./commands/secret.ts") },
+  certificate: {
+    group: change,
+    summary: "list, add, renew and order certificates",
+    load: () => import("./commands/certificate.ts"),
+  },
   restart: { group: change, summary: "replace an app's instances one after another", load: () => import("./commands/restart.ts") },
   stop: { group: change, summary: "stop an app and keep it", load: () => import("./commands/stop.ts") },
   start: { group: change, summary: "start a stopped app", load: () => import("./commands/start.ts") },

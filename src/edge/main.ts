@@ -5,6 +5,7 @@ import { defaultHome, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { dial } from "#link/dial.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
+import { Certificates } from "./certificates/certificates.ts";
 import { parseEdgeOptions } from "./options.ts";
 import { Table } from "./table/table.ts";
 import { loadTable, TableWriter } from "./table/table-file.ts";
@@ -28,10 +29,24 @@ async function main(): Promise<void> {
 
   const last = await loadTable(home.edge, log);
   const table = new Table(last ?? undefined);
+  const certificates = await Certificates.load(home.edge, log);
   const { workers } = options;
-  const router = new WorkerPool({ routes: () => table.routes(), clock: systemClock, log, ...(workers === null ? {} : { workers }) });
+  const router = new WorkerPool({
+    routes: () => table.routes(),
+    certificates: () => certificates.whole,
+    clock: systemClock,
+    log,
+    ...(workers === null ? {} : { workers }),
+  });
   await openPublic(router, options.host, options.port);
-  log.info("serving", { host: options.host, port: router.port, routes: table.routes().length, revision: table.version.revision });
+  await router.openTls(options.https.host, options.https.port);
+  log.info("serving", {
+    host: options.host,
+    port: router.port,
+    tls_port: router.tlsPort,
+    routes: table.routes().length,
+    revision: table.version.revision,
+  });
 
   const writer = new TableWriter({ table, folder: home.edge, clock: systemClock, log, signal: stop.signal });
   try {
@@ -49,7 +64,7 @@ async function main(): Promise<void> {
         connect: (signal) => dial(home.linkSocket, signal),
         hello: () => ({ role: "edge", machine: os.hostname().slice(0, longestMachineId), installation: identity.installation }),
         admit: (server) => identity.admit(server),
-        routes: edgeRoutes({ table, router, onChange: () => writer.changed() }),
+        routes: edgeRoutes({ table, certificates, router, onChange: () => writer.changed() }),
         clock: systemClock,
         random: Math.random,
         log,

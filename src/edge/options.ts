@@ -7,6 +7,8 @@ export interface EdgeOptions {
   readonly port: number;
   /** Processes that carry traffic; null: one for each core. */
   readonly workers: number | null;
+  /** Of the TLS port, on the same host unless it is given. */
+  readonly https: { readonly host: string; readonly port: number };
 }
 
 /** The public address when none is given. */
@@ -15,21 +17,29 @@ const defaultAddress = "127.0.0.1:8080";
 /** More than any machine has cores for; each is a process. */
 const mostWorkers = 256;
 
-/** `--home DIR [--http HOST:PORT] [--workers N]`. @throws {DroverError} USAGE. */
+/** From 80 to 443, and from 8080 to 8443. */
+const tlsPortBeside = 363;
+
+/** `--home DIR [--http HOST:PORT] [--https HOST:PORT] [--workers N]`. @throws {DroverError} USAGE. */
 export function parseEdgeOptions(args: readonly string[], defaultHome: string): EdgeOptions {
   const given = new Map<string, string>();
   for (let at = 0; at < args.length; at += 2) {
     const [name = "", value] = args.slice(at, at + 2);
-    if (value === undefined || !["--home", "--http", "--workers"].includes(name))
+    if (value === undefined || !["--home", "--http", "--https", "--workers"].includes(name))
       throw new DroverError("USAGE", `"${name}" is not understood`, {
-        hint: "Use drover edge --home DIR --http HOST:PORT --workers N.",
+        hint: "Use drover edge --home DIR --http HOST:PORT --https HOST:PORT --workers N.",
       });
     given.set(name, value);
   }
   const workers = given.get("--workers");
+  const plain = parseAddress(given.get("--http") ?? defaultAddress);
+  const https = given.get("--https");
+  // Port 0 is any free one, and so is the one beside it.
+  const beside = plain.port === 0 || plain.port + tlsPortBeside > 65_535 ? 0 : plain.port + tlsPortBeside;
   return {
     home: given.get("--home") ?? defaultHome,
-    ...parseAddress(given.get("--http") ?? defaultAddress),
+    ...plain,
+    https: https === undefined ? { host: plain.host, port: beside } : parseAddress(https),
     workers: workers === undefined ? null : parseWorkers(workers),
   };
 }

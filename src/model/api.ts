@@ -196,6 +196,39 @@ export const logLine = z
   .object({ instance: z.string(), atMs: z.number(), sequence: z.int(), text: z.string(), source: z.enum(["app", "drover"]) })
   .meta({ id: "LogLine" });
 
+export const certificate = z
+  .object({
+    id: z.string().meta({ description: "`own/`, `acme/` or `file/`, and its host or name." }),
+    origin: z.enum(["own", "acme", "file"]),
+    hosts: z.array(z.string()),
+    serves: z.array(z.string()).meta({ description: "Routed hosts that it is shown for." }),
+    issuer: z.string(),
+    fingerprint: z.string().meta({ description: "SHA-256 of the certificate." }),
+    notBeforeMs: z.number(),
+    notAfterMs: z.number(),
+    failure: z.string().nullable().meta({ description: "Why its renewal failed last; null if it did not." }),
+  })
+  .meta({ id: "Certificate" });
+
+export const certificateUpload = z.strictObject({
+  chain: z.string().max(262_144).meta({ description: "PEM: the certificate, then those of its chain." }),
+  key: z.string().max(65_536).meta({ description: "PEM, without a passphrase." }),
+});
+
+export const acmeRequest = z.strictObject({
+  directory: z
+    .url({ protocol: /^https$/ })
+    .max(2_048)
+    .meta({ description: "URL of the authority's directory." }),
+  email: z.email().nullable().default(null),
+  challenge: z.enum(["http-01", "tls-alpn-01", "dns-01"]).default("http-01"),
+  caPem: z.string().max(262_144).nullable().default(null).meta({
+    description: "For an authority inside: what its own API is trusted by. Names that the public does not reach are ordered too.",
+  }),
+});
+
+export const acme = acmeRequest.omit({ caPem: true }).extend({ isPrivate: z.boolean() }).meta({ id: "Acme" });
+
 export const secret = z
   .object({ name: z.string(), version: z.int(), updatedAtMs: z.number(), usedBy: z.array(z.string()) })
   .meta({ id: "Secret" });
@@ -249,7 +282,7 @@ export const status = z
     apps: z.record(z.string(), z.int()).meta({ description: "Number of apps by health." }),
     machines: z.array(machine),
     edges: z.array(z.object({ machine: z.string(), linked: z.boolean(), revision: z.int().nullable() })),
-    addresses: z.object({ api: z.string(), edge: z.string() }),
+    addresses: z.object({ api: z.string(), edge: z.string(), edgeTls: z.string() }),
     problems: z.array(reason),
   })
   .meta({ id: "Status" });
@@ -267,6 +300,9 @@ export type AppStatus = z.output<typeof appStatus>;
 export type AppSummary = z.output<typeof appSummary>;
 export type EventView = z.output<typeof event>;
 export type SecretView = z.output<typeof secret>;
+export type CertificateView = z.output<typeof certificate>;
+export type AcmeRequest = z.output<typeof acmeRequest>;
+export type AcmeView = z.output<typeof acme>;
 export type MachineView = z.output<typeof machine>;
 export type StatusView = z.output<typeof status>;
 export type Version = z.output<typeof version>;

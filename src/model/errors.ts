@@ -83,6 +83,14 @@ export const errorCodes = {
   TIMED_OUT: { status: 504, exit: 5, retryable: true, meaning: "The stated time passed before the wanted state was reached." },
   SECRET_MISSING: { status: 422, exit: 2, retryable: false, meaning: "The app names a secret that the space does not have." },
   SECRET_KEY_UNUSABLE: { status: 500, exit: 1, retryable: false, meaning: "The key that seals the secrets is missing or does not fit." },
+  CERTIFICATE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no such certificate." },
+  CERTIFICATE_INVALID: {
+    status: 422,
+    exit: 2,
+    retryable: false,
+    meaning: "A certificate or its key cannot be used; the message says why.",
+  },
+  ACME_FAILED: { status: 502, exit: 1, retryable: true, meaning: "The certificate authority refused an order, or could not be reached." },
   VARIABLE_MISSING: {
     status: 422,
     exit: 2,

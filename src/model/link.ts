@@ -56,6 +56,8 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   GET    /revision                            { epoch, revision } of its table, and problems: [{ route, port, code, message }] of ports not opened
  *   PUT    /table                               RoutingTable → 204 once it is in force in every worker
  *   PATCH  /table                               RoutingPatch → 204 once in force; CONFLICT if its revision is not `from`
+ *   GET    /certificates                        CertificateDigests of what it has
+ *   PATCH  /certificates                        CertificateChange → 204 once it is on disk and new connections get it
  *   GET    /draining                            stream of Draining, for instances that left the table; the last one of each has open: 0
  *   GET    /traffic                             { targets: TargetTraffic[] }
  */

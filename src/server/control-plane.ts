@@ -7,6 +7,7 @@ import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
 import type { AppId, AppName, Digest, InstanceId, ProcessName, SpaceName } from "#model/names.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
+import type { CertificateController } from "./certificates/certificate-controller.ts";
 import type { EventLog } from "./events/event-log.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { Store } from "./store/store.ts";
@@ -22,6 +23,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   /** The edge's public address, such as `http://127.0.0.1:8080`: gives scheme and port of the apps' URLs. */
   readonly edgeUrl: string;
+  /** Told of edges, and asked what is wrong. Left out: the edges get no certificates. */
+  readonly certificates?: Pick<CertificateController, "edgeLinked" | "problems">;
   /** Deletes uploaded sources that nobody asked for since `beforeMs`; how many went. Left out: there are none. */
   readonly collectSources?: (beforeMs: number, signal: AbortSignal) => Promise<number>;
 }

@@ -26,7 +26,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   const onLink = (link: Link) => {
     log.info("linked", { role: link.identity.role, machine: link.identity.machine });
     if (link.identity.role === "agent") core.agentLinked(agentOverLink(link));
-    else core.edgeLinked(edgeOverLink(link));
+    else {
+      const edge = edgeOverLink(link);
+      core.edgeLinked(edge);
+      options.certificates?.edgeLinked(edge);
+    }
   };
   acceptLinks({ listener, installation: store.installation, fence: { epoch: store.epoch, term: store.term }, log, onLink }, signal);
   const collected = collectArtifacts(
@@ -63,7 +67,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
           isolation: machine.isolation,
         })),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
-      problems: async (until) => [...problemsOf(core), ...(await problemsOfEdges(core, clock, until))],
+      problems: async (until) => [
+        ...problemsOf(core),
+        ...(options.certificates?.problems() ?? []),
+        ...(await problemsOfEdges(core, clock, until)),
+      ],
       watchApp: (space, app, until) => watchApp(view, core, clock, space, app, until),
       async *changes(until) {
         const follower = subscribers.follow(null);

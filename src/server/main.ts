@@ -11,6 +11,7 @@ import { pause } from "#model/clock.ts";
 import { DroverError, errorCodes } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import packageFile from "../../package.json" with { type: "json" };
+import { ownTls, renewalInMs } from "./access/own-tls.ts";
 import { createRequestGuard } from "./access/request-guard.ts";
 import { openAuthenticator } from "./access/token.ts";
 import { createExecSockets } from "./api/exec-socket.ts";
@@ -19,11 +20,16 @@ import { type Api, type ApiOptions, createApi } from "./api/http-server.ts";
 import { createIdempotencyKeys } from "./api/idempotency.ts";
 import { allRoutes } from "./api/routes/index.ts";
 import type { Services } from "./api/services.ts";
+import { dnsCommand } from "./certificates/acme/dns-command.ts";
+import { createOrderer } from "./certificates/acme/order.ts";
+import { type Authority, openAuthority } from "./certificates/authority.ts";
+import { CertificateController } from "./certificates/certificate-controller.ts";
 import { createControlPlane } from "./create-control-plane.ts";
 import { openEventLog } from "./events/sqlite-event-log.ts";
 import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
 import { formatAddress, isLoopback, readServerOptions, type ServerOptions } from "./options.ts";
+import { openSealer } from "./secrets/open-sealer.ts";
 import { createSecrets } from "./secrets/sealed-secrets.ts";
 import { openSqliteStore } from "./store/sqlite-store.ts";
 import { claimSocket, listenOnSocket } from "./unix-socket.ts";
@@ -83,14 +89,25 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const store = await openSqliteStore({ folder: home.server, log, fatal, random: Math.random, restoreCommand });
   const clock = systemClock;
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
-  const secrets = createSecrets({ store, keyFile: join(home.server, "secrets.key"), clock });
+  const sealer = openSealer(store, join(home.server, "secrets.key"));
+  const secrets = createSecrets({ store, sealer, clock });
   const authenticator = await openAuthenticator(home);
 
   const listener = createServer();
   await claimSocket(home.linkSocket);
   await listenOnSocket(listener, home.linkSocket);
   const edgeUrl = `http://${formatAddress(options.edge)}`;
-  const controlPlane = createControlPlane({ store, events, secrets, listener, clock, random: Math.random, log, edgeUrl }, stopping.signal);
+  const edgeTlsUrl = `https://${formatAddress(options.edgeTls)}`;
+  let authority: Promise<Authority> | null = null;
+  const openOwnAuthority = () => (authority ??= openAuthority(home.server, clock));
+  const dns = dnsCommand(join(home.server, "acme-dns"), process.env);
+  const orderer = createOrderer({ sealer, clock, dns });
+  const random = Math.random;
+  const certificates = new CertificateController(
+    { store, sealer, events, authority: openOwnAuthority, orderer, clock, random, log },
+    stopping.signal,
+  );
+  const controlPlane = createControlPlane({ store, events, secrets, certificates, listener, clock, random, log, edgeUrl }, stopping.signal);
 
   const isPlain = isLoopback(options.api.host);
   const scheme = isPlain ? "http" : "https";
@@ -103,7 +120,10 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     clock,
     log,
     controlPlane,
-    reservedPorts: new Set([options.api.port, options.edge.port]),
+    certificates,
+    sealer,
+    authority: openOwnAuthority,
+    reservedPorts: new Set([options.api.port, options.edge.port, options.edgeTls.port]),
     tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
     startedAtMs: clock.nowMs(),
     version: () => ({
@@ -113,7 +133,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       revision: store.revision,
       installation: store.installation,
     }),
-    addresses: () => ({ api: apiUrl(), edge: edgeUrl }),
+    addresses: () => ({ api: apiUrl(), edge: edgeUrl, edgeTls: edgeTlsUrl }),
   };
   const hosts = [...options.hosts, ...(isPlain ? [] : [options.api.host, hostname()])];
   const idempotency = createIdempotencyKeys(store, clock);
@@ -127,9 +147,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     newRequestId: randomUUID,
     upgrade: createExecSockets(services, stopping.signal),
   };
-  // Loaded only where it is needed: certificates cost memory that a server on loopback has no use for.
-  const certificates = isPlain ? null : await import("./access/own-tls.ts");
-  const tls = await certificates?.ownTls(home.server, hosts, clock);
+  const tls = isPlain ? undefined : await ownTls(home.server, await openOwnAuthority(), hosts, clock);
   const api = await createApi(tls === undefined ? apiOptions : { ...apiOptions, tls });
   port.api = await api.listen(options.api);
   const local = await createApi(apiOptions);
@@ -141,15 +159,14 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   log.info("server ready", { api: addresses.api, revision: store.revision });
 
   await makeDefaultSpace(services);
-  const renewals =
-    certificates === null || tls === undefined ? null : renewTls(certificates, home.server, hosts, tls, api, log, stopping.signal);
+  const renewals = tls === undefined ? null : renewTls(home.server, openOwnAuthority, hosts, tls, api, log, stopping.signal);
   const chores = keepHouse({ store, idempotency, log, folder: home.server }, stopping.signal);
   await new Promise((resolve) => stopping.signal.addEventListener("abort", resolve, { once: true }));
   log.info("server stops", { reason: String(stopping.signal.reason?.message ?? "") });
   const cut = setTimeout(() => process.exit(0), stopMs);
   cut.unref();
   listener.close();
-  await Promise.all([api.close(), local.close(), controlPlane.stopped, chores, renewals]);
+  await Promise.all([api.close(), local.close(), controlPlane.stopped, certificates.stopped(), chores, renewals]);
   await events.close();
   await store.close();
   clearTimeout(cut);
@@ -178,8 +195,8 @@ async function keepHouse(
 
 /** Keeps the API's certificate young for as long as the server runs. */
 async function renewTls(
-  certificates: typeof import("./access/own-tls.ts"),
   folder: string,
+  authority: () => Promise<Authority>,
   hosts: readonly string[],
   first: { readonly key: string; readonly cert: string },
   api: Api,
@@ -188,8 +205,8 @@ async function renewTls(
 ): Promise<void> {
   for (let tls = first; !signal.aborted; ) {
     try {
-      await systemClock.sleep(Math.min(certificates.renewalInMs(tls, systemClock), longestTimerMs), signal);
-      tls = await certificates.ownTls(folder, hosts, systemClock);
+      await systemClock.sleep(Math.min(renewalInMs(tls, systemClock), longestTimerMs), signal);
+      tls = await ownTls(folder, await authority(), hosts, systemClock);
       api.renewTls(tls);
     } catch (error) {
       if (signal.aborted) return;

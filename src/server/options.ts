@@ -12,6 +12,8 @@ export interface ServerOptions {
   readonly api: Address;
   /** Where the edge listens for people's requests. */
   readonly edge: Address;
+  /** Where it listens for those over TLS. */
+  readonly edgeTls: Address;
   /** Names besides the loopback ones under which people reach the API. */
   readonly hosts: readonly string[];
   /** A backup to put in the store's place, in place of serving. */
@@ -29,6 +31,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
         home: { type: "string" },
         api: { type: "string", default: "127.0.0.1:7373" },
         edge: { type: "string", default: "127.0.0.1:8080" },
+        "edge-tls": { type: "string", default: "127.0.0.1:8443" },
         host: { type: "string", multiple: true, default: [] },
         restore: { type: "string" },
         verbose: { type: "boolean", default: false },
@@ -38,6 +41,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
       home: values.home ?? null,
       api: readAddress("--api", values.api),
       edge: readAddress("--edge", values.edge),
+      edgeTls: readAddress("--edge-tls", values["edge-tls"]),
       hosts: values.host,
       restore: values.restore ?? null,
       isVerbose: values.verbose,
@@ -46,7 +50,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     if (error instanceof DroverError) throw error;
     throw new DroverError("USAGE", `"drover server" was called with options it does not have`, {
       cause: error,
-      hint: "Use: drover server [--home DIR] [--api HOST:PORT] [--edge HOST:PORT] [--host NAME]... [--restore FILE] [--verbose]",
+      hint: "Use: drover server [--home DIR] [--api HOST:PORT] [--edge HOST:PORT] [--edge-tls HOST:PORT] [--host NAME]... [--restore FILE] [--verbose]",
     });
   }
 }

@@ -308,6 +308,8 @@ export class World {
       problems: async () => [],
       putTable: (table) => this.#mortal(`table ${table.revision}`, async () => edge.putTable(table)),
       patchTable: (patch) => this.#mortal(`patch ${patch.revision}`, async () => edge.patchTable(patch)),
+      certificates: async () => ({ certificates: {}, challenges: "", ticketKeys: "" }),
+      patchCertificates: async () => {},
       draining: (signal) => edge.draining(signal),
       traffic: async () => edge.traffic,
       close: () => link.abort(new Error("closed")),

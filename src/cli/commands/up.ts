@@ -7,6 +7,7 @@ export default {
     command
       .option("--api <host:port>", "where the API listens (default: 127.0.0.1:7373)")
       .option("--http <host:port>", "where apps are reached (default: 127.0.0.1:8080)")
+      .option("--https <host:port>", "where apps are reached over TLS (default: 363 above --http, so 127.0.0.1:8443)")
       .option("--host <name>", "a name besides the loopback ones under which people reach the API; may be repeated")
       .option("--apply <path>", "apply these manifests once it runs")
       .addHelpText(

@@ -1,3 +1,4 @@
+import type { CertificateChange } from "#model/certificates.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 
@@ -19,6 +20,8 @@ export interface ListenerProblem {
 export interface Router {
   /** Resolves once the change is in force; a port that is taken is a problem of its route and fails nothing else. */
   apply(change: TableChange): Promise<void>;
+  /** Resolves once new connections get what changed; open ones go on. */
+  certify(change: CertificateChange): Promise<void>;
   problems(): readonly ListenerProblem[];
   /** Open counts of instances that left the table, first those that left before the call. Endless, until the signal aborts. */
   draining(signal: AbortSignal): AsyncIterable<Draining>;

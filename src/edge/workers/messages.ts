@@ -1,3 +1,4 @@
+import type { CertificateChange } from "#model/certificates.ts";
 import type { InstanceId, RouteId } from "#model/names.ts";
 import type { Route, TargetTraffic } from "#model/routing-table.ts";
 import type { ListenerProblem } from "../router/router.ts";
@@ -19,6 +20,10 @@ export type ToWorker =
     }
   /** Take connections at the public address, once every change before this is in force. */
   | { readonly kind: "serve"; readonly http: Address }
+  /** In force for new connections once it is answered with `applied`. */
+  | { readonly kind: "certificates"; readonly change: number; readonly certificates: CertificateChange }
+  /** Take connections at the address for TLS. */
+  | { readonly kind: "serveTls"; readonly https: Address }
   /** The answer to `open`, with the socket unless there is an error. */
   | { readonly kind: "socket"; readonly call: number; readonly error?: { readonly code: string; readonly message: string } }
   /** Asks for everything counted so far: `traffic`, then `reported`. */

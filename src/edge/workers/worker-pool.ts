@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import type { CertificateChange } from "#model/certificates.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { RouteId } from "#model/names.ts";
@@ -17,10 +18,14 @@ export interface WorkerPoolOptions {
   readonly workers?: number;
   /** The table in force, for workers that start. */
   readonly routes: () => Iterable<Route>;
+  /** All of them, for workers that start; none if left out. */
+  readonly certificates?: () => CertificateChange;
   readonly clock: Clock;
   readonly log: Log;
 }
 
+/** How often a TLS port that was taken is tried again. */
+const tlsRetryMs = 1_000;
 /** A worker that lived this long starts afresh: its next death is a first one. */
 const healthyAfterMs = 60_000;
 /** Wait before the start after the second death in a row; doubled each time. The first costs no wait. */
@@ -43,6 +48,9 @@ export class WorkerPool implements Router {
   readonly #problems = new Map<number, readonly ListenerProblem[]>();
   readonly #stop = new AbortController();
   #http: Address | null = null;
+  #https: Address | null = null;
+  #tlsProblem: ListenerProblem | null = null;
+  #openingTls: Promise<void> = Promise.resolve();
   #numbers = 0;
   #running: readonly Promise<void>[] = [];
   #pruneAt = firstPrune;
@@ -66,6 +74,25 @@ export class WorkerPool implements Router {
     await this.#serving.promise;
   }
 
+  /** Opens the address for TLS. One that is taken is a problem, and tried again until it is free: plain HTTP goes on without it. */
+  async openTls(host: string, port: number): Promise<void> {
+    if (!(await this.#triesTls(host, port))) this.#openingTls = this.#openTlsLater(host, port);
+  }
+
+  /** The TLS port; 0 while it is not open. */
+  get tlsPort(): number {
+    return this.#https?.port ?? 0;
+  }
+
+  async certify(change: CertificateChange): Promise<void> {
+    await Promise.all(
+      this.#slots.flatMap(({ worker }) => {
+        const done = worker?.certify(change);
+        return worker?.isCounted ? [done] : [];
+      }),
+    );
+  }
+
   /** The public port, for who asked for port 0. */
   get port(): number {
     return this.#http?.port ?? 0;
@@ -87,7 +114,7 @@ export class WorkerPool implements Router {
   problems(): readonly ListenerProblem[] {
     const byRoute = new Map<RouteId, ListenerProblem>();
     for (const problems of this.#problems.values()) for (const problem of problems) byRoute.set(problem.route, problem);
-    return [...byRoute.values()];
+    return [...(this.#tlsProblem === null ? [] : [this.#tlsProblem]), ...byRoute.values()];
   }
 
   draining(signal: AbortSignal): AsyncIterable<Draining> {
@@ -114,9 +141,33 @@ export class WorkerPool implements Router {
         if (!tooLong.signal.aborted) throw error;
       },
     );
-    await Promise.all(this.#running);
+    await Promise.all([...this.#running, this.#openingTls]);
     tooLong.abort();
     await cut;
+  }
+
+  async #triesTls(host: string, port: number): Promise<boolean> {
+    let https: Address;
+    try {
+      https = await this.#sockets.openFixed({ host, port });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (this.#tlsProblem === null) this.#options.log.warn("the TLS port could not be opened", { port, error: message });
+      this.#tlsProblem = { route: "HTTPS" as RouteId, port, code: hasCode(error, "EADDRINUSE") ? "PORT_IN_USE" : "INTERNAL", message };
+      return false;
+    }
+    this.#tlsProblem = null;
+    this.#https = https;
+    for (const { worker } of this.#slots) worker?.serveTls(https);
+    return true;
+  }
+
+  async #openTlsLater(host: string, port: number): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await pause(this.#options.clock, tlsRetryMs, signal);
+      if (!signal.aborted && (await this.#triesTls(host, port))) return;
+    }
   }
 
   /** Keeps one worker running until the pool closes, and that one has ended. */
@@ -147,6 +198,9 @@ export class WorkerPool implements Router {
     const worker = new WorkerProcess(++this.#numbers, (message) => this.#take(worker, message));
     slot.worker = worker;
     void worker.apply({ set: [...this.#options.routes()], remove: [] }).then(() => worker.serve(http));
+    const certificates = this.#options.certificates?.();
+    if (certificates !== undefined) void worker.certify(certificates);
+    if (this.#https !== null) worker.serveTls(this.#https);
     return worker;
   }
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ListeningSocket } from "#host/listening-socket.ts";
+import type { CertificateChange } from "#model/certificates.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
 import type { TableChange } from "../router/router.ts";
@@ -47,6 +48,18 @@ export class WorkerProcess {
     return this.#call((number) => {
       this.#sending = this.#sending.then(() => this.#sendChange(number, change));
     });
+  }
+
+  /** Resolves once new connections get what changed, or the worker is gone. */
+  certify(certificates: CertificateChange): Promise<void> {
+    return this.#call((change) => {
+      this.#sending = this.#sending.then(() => this.send({ kind: "certificates", change, certificates }));
+    });
+  }
+
+  /** Tells it to take connections at the address for TLS, after every change before this. */
+  serveTls(https: Address): void {
+    this.#sending = this.#sending.then(() => this.send({ kind: "serveTls", https }));
   }
 
   /** Tells it to take connections, once every change before this is in force there. */

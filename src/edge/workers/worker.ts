@@ -48,8 +48,10 @@ export class Worker {
   async take(message: ToWorker, socket: unknown): Promise<boolean> {
     switch (message.kind) {
       case "routes":
+      case "certificates":
       case "serve":
-        this.#inOrder = this.#inOrder.then(() => (message.kind === "serve" ? this.#serve(message.http) : this.#takeRoutes(message)));
+      case "serveTls":
+        this.#inOrder = this.#inOrder.then(() => this.#takeInOrder(message));
         await this.#inOrder;
         return false;
       case "socket": {
@@ -69,6 +71,22 @@ export class Worker {
         await this.#telling;
         await this.#tellTraffic();
         return true;
+      default:
+        return message satisfies never;
+    }
+  }
+
+  async #takeInOrder(message: Extract<ToWorker, { kind: "routes" | "certificates" | "serve" | "serveTls" }>): Promise<void> {
+    switch (message.kind) {
+      case "routes":
+        return this.#takeRoutes(message);
+      case "certificates":
+        await this.#router.certify(message.certificates);
+        return this.#options.send({ kind: "applied", change: message.change });
+      case "serve":
+        return this.#serve(message.http);
+      case "serveTls":
+        return this.#router.openTls(message.https.host, message.https.port);
       default:
         return message satisfies never;
     }

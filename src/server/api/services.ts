@@ -1,12 +1,18 @@
 import type { StatusView, Version } from "#model/api.ts";
 import type { Log } from "#model/log.ts";
+import type { Authority } from "../certificates/authority.ts";
+import type { CertificateController } from "../certificates/certificate-controller.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import type { OperationContext } from "../operations/context.ts";
+import type { Sealer } from "../secrets/sealer.ts";
 import type { ExecTickets } from "./exec-tickets.ts";
 
 /** What the routes' handlers work with. */
 export interface Services extends OperationContext {
   readonly controlPlane: ControlPlane;
+  readonly certificates: Pick<CertificateController, "serving" | "failureOf" | "renew">;
+  readonly sealer: Sealer;
+  readonly authority: () => Promise<Authority>;
   readonly tickets: ExecTickets;
   readonly log: Log;
   readonly startedAtMs: number;

@@ -1,7 +1,5 @@
-import { errorFields } from "#host/log.ts";
 import type { App, Release } from "#model/app.ts";
-import { type Clock, pause } from "#model/clock.ts";
-import { DroverError } from "#model/errors.ts";
+import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import {
   type AppId,
@@ -24,6 +22,7 @@ import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
 import { AppController } from "./app-controller.ts";
 import { Drainer } from "./drainer.ts";
+import { followStore } from "./follow-store.ts";
 import { Narrator } from "./narrator.ts";
 import { type Fragment, RoutesController } from "./routes-controller.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -32,8 +31,6 @@ import { WorkQueue } from "./work-queue.ts";
 
 /** Apps that are worked on at once: enough to keep the link busy, few enough that one change among thousands is not behind all of them. */
 const concurrency = 32;
-/** Wait before the store is listed and watched anew after a watch broke off. */
-const rewatchMs = 100;
 /** Drain time of an instance whose release is not kept any more. */
 const unknownDrainMs = 10_000;
 
@@ -227,27 +224,6 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     },
     stopped,
   };
-}
-
-async function followStore(
-  prefix: string,
-  onKey: (key: string) => void,
-  onLost: () => void,
-  { store, clock, log }: CoreOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      for await (const { changes } of store.watch(prefix, store.revision, signal))
-        for (const change of changes) onKey(change.kind === "put" ? change.entry.key : change.key);
-    } catch (error) {
-      if (signal.aborted) return;
-      const isBehind = error instanceof DroverError && error.code === "COMPACTED";
-      log[isBehind ? "info" : "error"]("watch of store broke off", { prefix, ...errorFields(error) });
-      await pause(clock, rewatchMs, signal);
-      onLost();
-    }
-  }
 }
 
 /** The app that a key of the store belongs to; null if it belongs to none. */

@@ -1,6 +1,7 @@
 import type { Duplex, Readable } from "node:stream";
 import type { Link } from "#link/caller.ts";
 import type { BuildOptions, BuildProgress } from "#model/build.ts";
+import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
 import { DroverError } from "#model/errors.ts";
 import type { AppId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
@@ -51,6 +52,8 @@ export interface EdgePeer {
   problems(signal: AbortSignal): Promise<readonly PortProblem[]>;
   putTable(table: RoutingTable, signal: AbortSignal): Promise<void>;
   patchTable(patch: RoutingPatch, signal: AbortSignal): Promise<void>;
+  certificates(signal: AbortSignal): Promise<CertificateDigests>;
+  patchCertificates(change: CertificateChange, signal: AbortSignal): Promise<void>;
   draining(signal: AbortSignal): AsyncIterable<Draining>;
   traffic(signal: AbortSignal): Promise<readonly TargetTraffic[]>;
   close(): void;
@@ -109,6 +112,10 @@ export function edgeOverLink(link: Link): EdgePeer {
     },
     patchTable: async (patch, signal) => {
       await link.call("PATCH", "/table", signal, { body: patch });
+    },
+    certificates: async (signal) => (await link.call("GET", "/certificates", signal)) as CertificateDigests,
+    patchCertificates: async (change, signal) => {
+      await link.call("PATCH", "/certificates", signal, { body: change });
     },
     draining: (signal) => link.lines("GET", "/draining", signal) as AsyncIterable<Draining>,
     traffic: async (signal) => ((await link.call("GET", "/traffic", signal)) as { targets: readonly TargetTraffic[] }).targets,

@@ -1,5 +1,6 @@
 import type { App, Release, Rollout, Space } from "#model/app.ts";
 import type { AppName, SpaceName } from "#model/names.ts";
+import type { AcmeSettings } from "../certificates/acme-settings.ts";
 import type { Change, Condition, Entry, Store } from "../store/store.ts";
 
 /**
@@ -10,6 +11,9 @@ import type { Change, Condition, Entry, Store } from "../store/store.ts";
  *   /releases/<space>/<app>/<number>     Release, the number padded to 8 digits so that key order is number order
  *   /rollouts/<space>/<app>              Rollout, while one is under way
  *   /secrets/<space>/<name>              SealedSecret
+ *   /certificates/<origin>/<host or name>  StoredCertificate
+ *   /tls/tickets                         TicketKeys
+ *   /tls/acme                            AcmeSettings
  *   /kv/<space>/<key>                    the space's key-value store: raw bytes
  *   /idempotency/<key>                   answers to repeat
  */
@@ -22,6 +26,9 @@ export const keys = {
   rollout: (space: SpaceName, app: AppName) => `/rollouts/${space}/${app}`,
   secret: (space: SpaceName, name: string) => `/secrets/${space}/${name}`,
   secrets: (space: SpaceName) => `/secrets/${space}/`,
+  certificate: (id: string) => `/certificates/${id}`,
+  ticketKeys: "/tls/tickets",
+  acme: "/tls/acme",
   kv: (space: SpaceName, key: string) => `/kv/${space}/${key}`,
 } as const;
 
@@ -61,6 +68,7 @@ export const objects = {
   release: (store: Store, space: SpaceName, app: AppName, number: number) => read<Release>(store, keys.release(space, app, number)),
   /** Oldest first. */
   releases: (store: Store, space: SpaceName, app: AppName) => store.list(keys.releases(space, app)).map((entry) => parse<Release>(entry)),
+  acme: (store: Store) => read<AcmeSettings>(store, keys.acme),
   rollout: (store: Store, space: SpaceName, app: AppName) => read<Rollout>(store, keys.rollout(space, app)),
 } as const;
 

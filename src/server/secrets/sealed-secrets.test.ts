@@ -7,7 +7,8 @@ import type { SpaceName } from "#model/names.ts";
 import { keys } from "../objects/objects.ts";
 import { openMemoryStore } from "../store/memory-store.ts";
 import type { Change, Condition } from "../store/store.ts";
-import { createSecrets } from "./sealed-secrets.ts";
+import { createSecrets, holdsSecrets } from "./sealed-secrets.ts";
+import { Sealer } from "./sealer.ts";
 
 const prod = "prod" as SpaceName;
 const qa = "qa" as SpaceName;
@@ -22,7 +23,7 @@ async function setUp(context: TestContext) {
   });
   const keyFile = join(folder, "secrets.key");
   const clock = { nowMs: () => 7, monotonicMs: () => 0, sleep: async () => {} };
-  const secrets = () => createSecrets({ store, keyFile, clock });
+  const secrets = () => createSecrets({ store, sealer: new Sealer(keyFile, () => holdsSecrets(store)), clock });
   const commit = ({ condition, change }: { condition: Condition; change: Change }) =>
     store.commit({ conditions: [condition], changes: [change] });
   return { keyFile, store, secrets, commit };

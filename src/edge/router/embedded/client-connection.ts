@@ -6,6 +6,8 @@ import type { Refusal } from "./http/refusal.ts";
 import { RequestHead } from "./http/request-head.ts";
 import type { LiveRoute } from "./live-route.ts";
 import { type Page, renderPage } from "./pages.ts";
+import { guardPage, isMisdirected, misdirected } from "./tls/guard.ts";
+import type { Security } from "./tls/security.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** Says where requests of a listener go. */
@@ -14,11 +16,14 @@ export type FindRoute = (host: string, path: string) => LiveRoute | null;
 /** What a connection needs from the listener that it came in on. */
 export interface ClientOwner {
   readonly findRoute: FindRoute;
+  /** What authorities are answered at `/.well-known/acme-challenge/`, by token; null where and while there is nothing. */
+  readonly challenges: ReadonlyMap<string, string> | null;
   onClientClose(client: ClientConnection): void;
   onTunnel(tunnel: Tunnel): void;
   onTunnelClose(tunnel: Tunnel): void;
 }
 
+const challengePath = "/.well-known/acme-challenge/";
 const cutHead: Refusal = { status: 400, reason: "the request ended before its head did" };
 
 type State = "idle" | "head" | "exchange" | "lingering" | "gone";
@@ -32,6 +37,7 @@ export class ClientConnection implements Timed {
   readonly #socket: net.Socket;
   readonly #owner: ClientOwner;
   readonly #context: EdgeContext;
+  readonly #security: Security | null;
   readonly #request = new RequestHead();
   #state: State = "idle";
   #exchange: Exchange | null = null;
@@ -46,12 +52,14 @@ export class ClientConnection implements Timed {
   /** What the client had not taken of the last answer when that was last looked at. */
   #unread = 0;
 
-  constructor(socket: net.Socket, owner: ClientOwner, context: EdgeContext) {
+  /** @param security null for plain HTTP */
+  constructor(socket: net.Socket, owner: ClientOwner, context: EdgeContext, security: Security | null = null) {
     this.#socket = socket;
     this.#owner = owner;
     this.#context = context;
+    this.#security = security;
     const address = (socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
-    this.identity = `x-forwarded-for: ${address}\r\nx-real-ip: ${address}\r\nx-forwarded-proto: http\r\n`;
+    this.identity = `x-forwarded-for: ${address}\r\nx-real-ip: ${address}\r\nx-forwarded-proto: ${security === null ? "http" : "https"}\r\n${security?.client?.lines ?? ""}`;
     // A connection that never sends anything is let go as early as one that sends its head slowly.
     this.deadlineMs = context.clock.monotonicMs() + context.limits.headMs;
     context.deadlines.add(this);
@@ -64,6 +72,10 @@ export class ClientConnection implements Timed {
   }
 
   // For the exchange.
+
+  get isSecure(): boolean {
+    return this.#security !== null;
+  }
 
   /** Whether another request may follow the one that is being answered. */
   get mayKeep(): boolean {
@@ -278,9 +290,11 @@ export class ClientConnection implements Timed {
     const { host, path, hasBody } = this.#request;
     this.#state = "exchange";
     const route = this.#owner.findRoute(host.name, path);
-    if (route === null) {
+    const isPlain = this.#security === null && this.#owner.challenges === null;
+    const page = isPlain && route !== null && route.guard === null ? null : this.#ownAnswer(route);
+    if (route === null || page !== null) {
       if (bodyStart < input.length && !hasBody) this.#pending = input.subarray(bodyStart);
-      this.answerItself({ status: 404, message: `nothing is served at "${host.header}${path}"` }, !hasBody);
+      this.answerItself(page ?? this.#nothingHere(), !hasBody);
       return;
     }
     const exchange = new Exchange(this, this.#request, route, this.#context, this.#context.clock.monotonicMs());
@@ -293,6 +307,23 @@ export class ClientConnection implements Timed {
     }
     if (used < input.length) this.#pending = input.subarray(used);
     exchange.start();
+  }
+
+  /** What is answered before any app is asked; null if that is to be done. */
+  #ownAnswer(route: LiveRoute | null): Page | null {
+    const { host, path, target } = this.#request;
+    const security = this.#security;
+    if (security !== null && isMisdirected(host, security)) return misdirected(host);
+    const { challenges } = this.#owner;
+    const content = challenges !== null && path.startsWith(challengePath) ? challenges.get(path.slice(challengePath.length)) : undefined;
+    if (content !== undefined) return { status: 200, message: content, isWhole: true };
+    if (route === null) return this.#nothingHere();
+    return route.guard === null ? null : guardPage(route.guard, security, host, target);
+  }
+
+  #nothingHere(): Page {
+    const { host, path } = this.#request;
+    return { status: 404, message: `nothing is served at "${host.header}${path}"` };
   }
 
   /** What can be said of a head before all of it is there, so that nothing wrong has to be waited for. */

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { CertificateChange } from "#model/certificates.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { RouteId } from "#model/names.ts";
@@ -15,6 +16,8 @@ import { type ClientCount, Listener } from "./listener.ts";
 import { LiveRoute } from "./live-route.ts";
 import { RouteIndex } from "./route-index.ts";
 import { Services } from "./services.ts";
+import { TlsPort } from "./tls/tls-port.ts";
+import { TlsRoutes } from "./tls/tls-routes.ts";
 import { Traffic } from "./traffic.ts";
 
 export interface EmbeddedRouterOptions {
@@ -41,13 +44,20 @@ export class EmbeddedRouter implements Router {
   readonly #traffic = new Traffic();
   readonly #count: ClientCount = { open: 0 };
   readonly #public: Listener;
+  readonly #secure: Listener;
+  readonly #tls: TlsPort;
+  readonly #tlsRoutes: TlsRoutes;
   readonly #services: Services;
   #applying: Promise<void> = Promise.resolve();
 
   constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone }: EmbeddedRouterOptions) {
     const deadlines = new Deadlines(clock);
     this.#context = { clock, random, log, limits, deadlines, listen };
-    this.#public = new Listener({ protocol: "http", findRoute: (host, path) => this.#index.find(host, path) }, this.#context, this.#count);
+    const findRoute = (host: string, path: string) => this.#index.find(host, path);
+    this.#public = new Listener({ protocol: "http", findRoute }, this.#context, this.#count);
+    this.#tls = new TlsPort(this.#context, ["http/1.1"]);
+    this.#tlsRoutes = new TlsRoutes(this.#tls, () => this.#secure.port || null);
+    this.#secure = new Listener({ protocol: "https", findRoute, port: this.#tls }, this.#context, this.#count);
     this.#services = new Services(this.#context, this.#count, this.#stop.signal);
     this.#sweeping = deadlines.run(this.#stop.signal);
   }
@@ -60,6 +70,25 @@ export class EmbeddedRouter implements Router {
   /** The public port, for who asked for port 0. */
   get port(): number {
     return this.#public.port;
+  }
+
+  /** Opens the address for TLS. @throws {Error} of `listen`, such as EADDRINUSE. */
+  async openTls(host: string, port: number): Promise<void> {
+    await this.#secure.open(host, port);
+    this.#tlsRoutes.refresh();
+  }
+
+  /** The TLS port; 0 while it is not open. */
+  get tlsPort(): number {
+    return this.#secure.port;
+  }
+
+  async certify(change: CertificateChange): Promise<void> {
+    this.#tls.apply(change);
+    this.#tlsRoutes.refresh();
+    const challenges = this.#tls.certificates.httpChallenges;
+    this.#public.challenges = challenges;
+    this.#secure.challenges = challenges;
   }
 
   apply(change: TableChange): Promise<void> {
@@ -110,7 +139,7 @@ export class EmbeddedRouter implements Router {
   }
 
   async close(withinMs: number): Promise<void> {
-    const listeners = [this.#public, ...this.#services.listeners];
+    const listeners = [this.#public, this.#secure, ...this.#services.listeners];
     const tooLong = new AbortController();
     const cut = this.#context.clock.sleep(withinMs, tooLong.signal).then(
       () => {
@@ -139,6 +168,7 @@ export class EmbeddedRouter implements Router {
       live.route = route;
       this.#attach(live);
     } else live.route = route;
+    this.#tlsRoutes.set(live);
     this.#setTargets(live, route, released);
     live.held.resumeAll();
   }
@@ -182,6 +212,7 @@ export class EmbeddedRouter implements Router {
     if (live === undefined) return;
     this.#routes.delete(id);
     this.#detach(live);
+    this.#tlsRoutes.delete(id);
     const { targets } = live;
     live.targets = [];
     this.#release(targets, released);

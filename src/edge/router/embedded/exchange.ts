@@ -324,7 +324,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.#chunksForClient = isOpenEnded && minor === 1;
     this.#keepsClient = this.#client.mayKeep && this.#request.keepAlive && this.#isRequestDone && !(isOpenEnded && minor === 0);
     const head =
-      `HTTP/1.1 ${answer.statusText}\r\n${answer.kept}` +
+      `HTTP/1.1 ${answer.statusText}\r\n${answer.kept}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}` +
       (this.#chunksForClient ? "transfer-encoding: chunked\r\n" : "") +
       (this.#keepsClient ? (minor === 0 ? "connection: keep-alive\r\n\r\n" : "\r\n") : "connection: close\r\n\r\n");
     if (this.#bodyKind === "length" && input.length - bodyStart <= this.#answerLeft && input.length === text.length) {

@@ -1,9 +1,12 @@
 import net from "node:net";
+import type tls from "node:tls";
 import { ClientConnection, type ClientOwner, type FindRoute } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
 import type { LiveRoute } from "./live-route.ts";
 import { renderPage } from "./pages.ts";
 import { TcpConnection } from "./tcp-connection.ts";
+import type { Security } from "./tls/security.ts";
+import type { TlsPort, TlsUser } from "./tls/tls-port.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 /** Connections of clients over all listeners of one router. */
@@ -13,10 +16,11 @@ export interface ClientCount {
 
 export type ListenerKind =
   | { readonly protocol: "http"; readonly findRoute: FindRoute }
+  | { readonly protocol: "https"; readonly findRoute: FindRoute; readonly port: TlsPort }
   | { readonly protocol: "tcp"; readonly route: LiveRoute };
 
 /** One address that clients connect to, and the connections that came in there. */
-export class Listener implements ClientOwner {
+export class Listener implements ClientOwner, TlsUser {
   readonly #server: net.Server;
   readonly #kind: ListenerKind;
   readonly #context: EdgeContext;
@@ -25,12 +29,14 @@ export class Listener implements ClientOwner {
   readonly #sockets = new Set<net.Socket>();
   readonly #tunnels = new Set<Tunnel>();
   readonly #emptied = Promise.withResolvers<void>();
+  readonly #tls: TlsPort | null;
   #isClosing = false;
 
   constructor(kind: ListenerKind, context: EdgeContext, count: ClientCount) {
     this.#kind = kind;
     this.#context = context;
     this.#count = count;
+    this.#tls = kind.protocol === "https" ? kind.port : null;
     this.#server = net.createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
@@ -46,8 +52,10 @@ export class Listener implements ClientOwner {
   }
 
   get findRoute(): FindRoute {
-    return this.#kind.protocol === "http" ? this.#kind.findRoute : () => null;
+    return this.#kind.protocol === "tcp" ? () => null : this.#kind.findRoute;
   }
+
+  challenges: ReadonlyMap<string, string> | null = null;
 
   /** Takes no new connections; those there are end after what they do now. Resolves when all are gone. */
   async closeGently(): Promise<void> {
@@ -68,18 +76,47 @@ export class Listener implements ClientOwner {
 
   onClientClose(client: ClientConnection): void {
     this.#clients.delete(client);
-    this.#count.open--;
+    this.#counted(-1);
     this.#checkEmpty();
   }
 
   onTunnel(tunnel: Tunnel): void {
-    this.#count.open++;
+    this.#counted(1);
     this.#tunnels.add(tunnel);
   }
 
   onTunnelClose(tunnel: Tunnel): void {
-    this.#count.open--;
+    this.#counted(-1);
     this.#tunnels.delete(tunnel);
+    this.#checkEmpty();
+  }
+
+  onSecure(socket: tls.TLSSocket, security: Security): void {
+    const client = new ClientConnection(socket, this, this.#context, security);
+    this.#clients.add(client);
+    if (this.#isClosing) client.closeGently();
+  }
+
+  onPassthrough(socket: net.Socket, route: LiveRoute): void {
+    const onTunnel = (tunnel: Tunnel | null) => {
+      if (tunnel !== null) this.#tunnels.add(tunnel);
+      held = tunnel;
+    };
+    let held: Tunnel | null = null;
+    new TcpConnection(socket, route, this.#context, onTunnel, () => {
+      if (held !== null) this.#tunnels.delete(held);
+      this.#leftTls(socket);
+    });
+  }
+
+  /** On the TLS port the socket below counts, from its first byte to its last; whatever is above it does not. */
+  #counted(by: 1 | -1): void {
+    if (this.#tls === null) this.#count.open += by;
+  }
+
+  #leftTls(socket: net.Socket): void {
+    if (!this.#sockets.delete(socket)) return;
+    this.#count.open--;
     this.#checkEmpty();
   }
 
@@ -93,8 +130,12 @@ export class Listener implements ClientOwner {
       return;
     }
     this.#count.open++;
-    if (this.#kind.protocol === "http") this.#clients.add(new ClientConnection(socket, this, this.#context));
-    else this.#acceptTcp(socket, this.#kind.route);
+    if (this.#tls !== null) {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#leftTls(socket));
+      this.#tls.accept(socket, this);
+    } else if (this.#kind.protocol === "http") this.#clients.add(new ClientConnection(socket, this, this.#context));
+    else if (this.#kind.protocol === "tcp") this.#acceptTcp(socket, this.#kind.route);
   }
 
   #acceptTcp(socket: net.Socket, route: LiveRoute): void {
@@ -115,7 +156,7 @@ export class Listener implements ClientOwner {
   /** Too many clients: one that is told so comes back, one that waits in the dark does not. */
   #shed(socket: net.Socket): void {
     socket.on("error", () => {});
-    if (this.#kind.protocol === "tcp") {
+    if (this.#kind.protocol !== "http") {
       socket.destroy();
       return;
     }

@@ -4,11 +4,14 @@ import { choose } from "./choice.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { HeldRequests } from "./held-requests.ts";
+import type { RouteGuard } from "./tls/guard.ts";
 
 /** A route as connections use it: the same object as long as the route exists, so that open connections see every change. */
 export class LiveRoute {
   route: Route;
   targets: readonly LiveTarget[] = [];
+  /** What it asks of connections; null for nothing. */
+  guard: RouteGuard | null = null;
   readonly held: HeldRequests;
   readonly #context: EdgeContext;
 

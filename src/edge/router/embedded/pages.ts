@@ -4,15 +4,21 @@ export interface Page {
   /** One sentence, without the full stop. May hold what a client sent: it is escaped where it is shown. */
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The message is the whole body, for programs. */
+  readonly isWhole?: boolean;
 }
 
 const titles: Readonly<Record<number, string>> = {
+  200: "OK",
+  308: "Permanent Redirect",
   400: "Bad Request",
+  403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
   414: "URI Too Long",
   417: "Expectation Failed",
+  421: "Misdirected Request",
   426: "Upgrade Required",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
@@ -30,9 +36,15 @@ export interface PageOptions {
 }
 
 /** The whole answer, ready to be written. */
-export function renderPage(page: Page, { wantsHtml, withBody, connection, nowMs }: PageOptions): string {
+export function renderPage(page: Page, { wantsHtml: mayHaveHtml, withBody, connection, nowMs }: PageOptions): string {
+  const isWhole = page.isWhole === true;
+  const wantsHtml = mayHaveHtml && !isWhole;
   const title = titles[page.status] ?? "Error";
-  const body = wantsHtml ? htmlPage(page, title) : `${page.status} ${title}: ${printable(page.message)}\n`;
+  const body = wantsHtml
+    ? htmlPage(page, title)
+    : isWhole
+      ? printable(page.message)
+      : `${page.status} ${title}: ${printable(page.message)}\n`;
   const lines = [
     `HTTP/1.1 ${page.status} ${title}`,
     `date: ${new Date(nowMs).toUTCString()}`,

@@ -2,6 +2,7 @@ import type { Route } from "../route.ts";
 import type { Services } from "../services.ts";
 import { appRoutes } from "./apps.ts";
 import { buildRoutes } from "./builds.ts";
+import { certificateRoutes } from "./certificates.ts";
 import { eventRoutes } from "./events.ts";
 import { execRoutes } from "./exec.ts";
 import { installationRoutes } from "./installation.ts";
@@ -22,6 +23,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...execRoutes(services),
     ...buildRoutes(services),
     ...secretRoutes(services),
+    ...certificateRoutes(services),
     ...eventRoutes(services),
     ...kvRoutes(services),
   ];

@@ -7,8 +7,10 @@ import { homeAt, makeHome } from "#host/home.ts";
 import { createLog } from "#host/log.ts";
 import { createRequestGuard } from "../../access/request-guard.ts";
 import { openAuthenticator } from "../../access/token.ts";
+import { openAuthority } from "../../certificates/authority.ts";
 import type { ControlPlane } from "../../control-plane.ts";
 import { openEventLog } from "../../events/sqlite-event-log.ts";
+import { openSealer } from "../../secrets/open-sealer.ts";
 import { createSecrets } from "../../secrets/sealed-secrets.ts";
 import { openSqliteStore } from "../../store/sqlite-store.ts";
 import { createExecSockets } from "../exec-socket.ts";
@@ -51,12 +53,16 @@ export async function startApi(
   };
   const store = await openSqliteStore({ folder: home.server, log, fatal, random: Math.random });
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
+  const sealer = openSealer(store, join(home.server, "secrets.key"));
   const services: Services = {
     store,
     events,
     clock,
     log,
-    secrets: createSecrets({ store, keyFile: join(home.server, "secrets.key"), clock }),
+    secrets: createSecrets({ store, sealer, clock }),
+    sealer,
+    certificates: { serving: new Map(), failureOf: () => null, renew: async () => {} },
+    authority: () => openAuthority(home.server, clock),
     controlPlane: { ...createIdleControlPlane(store), ...options.controlPlane },
     reservedPorts: new Set([7_373, 8_080]),
     tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
@@ -68,7 +74,7 @@ export async function startApi(
       revision: store.revision,
       installation: store.installation,
     }),
-    addresses: () => ({ api: "http://127.0.0.1:7373", edge: "http://127.0.0.1:8080" }),
+    addresses: () => ({ api: "http://127.0.0.1:7373", edge: "http://127.0.0.1:8080", edgeTls: "https://127.0.0.1:8443" }),
   };
   const stopping = new AbortController();
   const idempotency = createIdempotencyKeys(store, clock);

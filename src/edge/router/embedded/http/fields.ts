@@ -40,11 +40,14 @@ const known: Readonly<Record<string, Field>> = {
   proxy: field.identity,
   forwarded: field.identity,
   "x-real-ip": field.identity,
+  // RFC 9440.
+  "client-cert": field.identity,
+  "client-cert-chain": field.identity,
   // Some frameworks route by these instead of the path that the edge has checked.
   "x-original-url": field.identity,
   "x-rewrite-url": field.identity,
 };
-const identityPrefixes = ["x-forwarded-", "x-drover-", "x-ssl-"];
+const identityPrefixes = ["x-forwarded-", "x-drover-", "x-ssl-", "x-client-cert-"];
 
 interface KnownField {
   readonly name: string;
