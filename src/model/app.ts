@@ -1,5 +1,6 @@
-import type { DeployManifest, ProcessManifest, RouteManifest } from "./manifest.ts";
+import type { DeployManifest, ProcessManifest } from "./manifest.ts";
 import type { AppName, Digest, ProcessName, SpaceName } from "./names.ts";
+import type { RequestConditions, RoutePolicy } from "./routing-table.ts";
 import type { Probe, Resources, StopRules } from "./workload.ts";
 
 /** Desired state as the store keeps it: plain JSON, one object a key. */
@@ -66,6 +67,30 @@ export interface Release {
   readonly cause: string;
 }
 
+/** Where an app is reached from outside. */
+export type AppRoute = HttpAppRoute | PortAppRoute;
+
+export interface HttpAppRoute {
+  /** Exact, `*.` and a name, or `*`. */
+  readonly host: string;
+  readonly path: string;
+  readonly when?: RequestConditions;
+  readonly to: ProcessName;
+  readonly policy?: RoutePolicy;
+}
+
+export interface PortAppRoute {
+  readonly port: number;
+  readonly protocol: "tcp" | "udp";
+  readonly to: ProcessName;
+  readonly policy?: RoutePolicy;
+}
+
+export interface Maintenance {
+  readonly message: string;
+  readonly retryAfterMs: number;
+}
+
 export interface App {
   readonly name: AppName;
   readonly space: SpaceName;
@@ -75,7 +100,9 @@ export interface App {
   readonly manual: { readonly env: Readonly<Record<string, string | null>>; readonly instances: Readonly<Record<ProcessName, number>> };
   /** Wanted instances by process; what the target release's processes are scaled to. */
   readonly instances: Readonly<Record<ProcessName, number>>;
-  readonly routes: readonly (Omit<RouteManifest, "host"> & { readonly host: string })[];
+  readonly routes: readonly AppRoute[];
+  /** While it is set, the app's HTTP routes answer with a page in place of the app. */
+  readonly maintenance?: Maintenance;
   readonly deploy: DeployManifest;
   /** Number of the newest release; never reused. */
   readonly lastRelease: number;

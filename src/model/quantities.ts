@@ -59,3 +59,10 @@ export function formatSize(bytes: number): string {
   }
   return `${Number(value.toFixed(1))}${units[unit]}`;
 }
+
+/** `100/s` → 100 requests for each 1000 ms. Null when it is no rate: a whole number from 1 to a million, then /s, /m or /h. */
+export function parseRate(text: string): { readonly requests: number; readonly perMs: number } | null {
+  const match = /^([1-9]\d{0,5}|1000000)\/([smh])$/.exec(text);
+  const perMs = match?.[2] === undefined ? undefined : durationUnits[match[2]];
+  return match === null || perMs === undefined ? null : { requests: Number(match[1]), perMs };
+}

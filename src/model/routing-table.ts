@@ -32,7 +32,7 @@ export interface RoutePolicy {
   readonly sticky?: { readonly forMs: number };
   readonly limits?: RouteLimits;
   /** Answers in place of the app. */
-  readonly answer?:
+  readonly answer?: /** `{host}`, `{path}` (without the query) and `{uri}` (with it) in `to` are taken from the request. */
     | { readonly kind: "redirect"; readonly to: string; readonly status: 301 | 302 | 307 | 308 }
     | { readonly kind: "maintenance"; readonly message: string; readonly retryAfterMs: number };
   /** Compresses answers of text-like types that the app left uncompressed. Default true. */
@@ -55,6 +55,8 @@ export interface RouteTls {
 }
 
 export interface RouteLimits {
+  /** Of the whole request head; never above the edge's own limit. */
+  readonly headBytes?: number;
   readonly bodyBytes?: number;
   /** From the end of the request's head to the end of its answer. */
   readonly requestMs?: number;
@@ -137,6 +139,8 @@ export interface TargetTraffic {
   readonly bytesOut: number;
   /** Counts for each of `latencyBoundsMs` and, last, for all above. */
   readonly latency: readonly number[];
+  /** Requests by the class of their answer: 1xx (upgrades), 2xx, 3xx, 4xx, 5xx. Those without an answer are in none. */
+  readonly classes: readonly number[];
 }
 
 /** Upper bounds of the latency histogram's buckets in milliseconds. */

@@ -1,6 +1,7 @@
-import { DroverError } from "#model/errors.ts";
 import type { InstanceId, RouteId } from "#model/names.ts";
-import type { Endpoint, Listener, Route, RoutingPatch, RoutingTable, Target } from "#model/routing-table.ts";
+import type { Endpoint, Listener, RequestConditions, Route, RoutingPatch, RoutingTable, Target } from "#model/routing-table.ts";
+import { readPolicy } from "./read-policy.ts";
+import { integer, list, object, oneOf, port, text, wrong } from "./read-values.ts";
 
 /*
  * By hand and not by schema: the edge starts without loading a library for it, and 50,000 endpoints have to be read between two requests.
@@ -38,21 +39,48 @@ function readRoute(value: unknown, index: number): Route {
     app: text(route["app"], `${at}.app`),
     process: text(route["process"], `${at}.process`),
     listener: readListener(route["listener"], `${at}.listener`),
+    ...(route["policy"] === undefined ? {} : { policy: readPolicy(route["policy"], `${at}.policy`) }),
     targets: list(route, "targets", at).map((target, i) => readTarget(target, `${at}.targets.${i}`)),
   };
 }
 
 function readListener(value: unknown, at: string): Listener {
   const listener = object(value, at);
-  if (listener["kind"] === "public") {
-    const path = text(listener["path"], `${at}.path`);
-    if (!path.startsWith("/")) throw wrong(`${at}.path`, "a path that starts with /", path);
-    return { kind: "public", host: text(listener["host"], `${at}.host`), path };
+  const kind = oneOf(listener, "kind", at, ["public", "passthrough", "port", "service"]);
+  switch (kind) {
+    case "public": {
+      const path = text(listener["path"], `${at}.path`);
+      if (!path.startsWith("/")) throw wrong(`${at}.path`, "a path that starts with /", path);
+      const when = listener["when"] === undefined ? {} : { when: readConditions(listener["when"], `${at}.when`) };
+      return { kind, host: text(listener["host"], `${at}.host`), path, ...when };
+    }
+    case "passthrough":
+      return { kind, host: text(listener["host"], `${at}.host`) };
+    case "port":
+      return { kind, port: port(listener, at), protocol: oneOf(listener, "protocol", at, ["tcp", "udp"]) };
+    case "service":
+      return { kind, port: port(listener, at), protocol: oneOf(listener, "protocol", at, ["http", "tcp"]) };
+    default:
+      return kind satisfies never;
   }
-  if (listener["kind"] !== "service") throw wrong(`${at}.kind`, "public or service", listener["kind"]);
-  const protocol = listener["protocol"];
-  if (protocol !== "http" && protocol !== "tcp") throw wrong(`${at}.protocol`, "http or tcp", protocol);
-  return { kind: "service", port: port(listener, at), protocol };
+}
+
+function readConditions(value: unknown, at: string): RequestConditions {
+  const when = object(value, at);
+  const { headers, methods } = when;
+  return {
+    ...(headers === undefined
+      ? {}
+      : {
+          headers: Object.fromEntries(
+            Object.entries(object(headers, `${at}.headers`)).map(([name, wanted]) => [
+              text(name, `${at}.headers`),
+              wanted === null ? null : text(wanted, `${at}.headers.${name}`),
+            ]),
+          ),
+        }),
+    ...(methods === undefined ? {} : { methods: list(when, "methods", at).map((method, i) => text(method, `${at}.methods.${i}`)) }),
+  };
 }
 
 function readTarget(value: unknown, at: string): Target {
@@ -73,47 +101,4 @@ function readEndpoint(value: unknown, at: string): Endpoint {
     host: text(endpoint["host"], `${at}.host`),
     port: port(endpoint, at),
   };
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function object(value: unknown, at: string): Fields {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(at, "an object", value);
-  return value as Fields;
-}
-
-function list(fields: Fields, key: string, at: string): readonly unknown[] {
-  const value = fields[key];
-  if (!Array.isArray(value)) throw wrong(`${at}.${key}`, "a list", value);
-  return value;
-}
-
-/** Longest name in a table: ids are a few names of 40 letters. */
-const longestText = 1_024;
-
-function text(value: unknown, at: string): string {
-  if (typeof value !== "string" || value === "" || value.length > longestText) throw wrong(at, "a text", value);
-  return value;
-}
-
-function integer(fields: Fields, key: string, at: string): number {
-  const value = fields[key];
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw wrong(`${at}.${key}`, "an integer from 0", value);
-  return value;
-}
-
-function port(fields: Fields, at: string): number {
-  const value = integer(fields, "port", at);
-  if (value < 1 || value > 65_535) throw wrong(`${at}.port`, "a port", value);
-  return value;
-}
-
-function wrong(at: string, wanted: string, found: unknown): DroverError {
-  return new DroverError(
-    "REQUEST_INVALID",
-    `"${at}" of a routing table is ${(JSON.stringify(found) ?? "missing").slice(0, 100)}, not ${wanted}`,
-    {
-      hint: "The server and the edge are of different versions.",
-    },
-  );
 }

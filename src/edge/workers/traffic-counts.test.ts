@@ -12,6 +12,7 @@ const counted = (requests: number, release = 1): TargetTraffic => ({
   bytesIn: 10 * requests,
   bytesOut: 100 * requests,
   latency: [requests, 0, 2],
+  classes: [0, requests, 0, 0, 0],
 });
 
 test("differences of several workers add up to what they counted together", () => {

@@ -1,6 +1,6 @@
-import type { App, Release, Rollout } from "#model/app.ts";
+import type { App, AppRoute, Release, Rollout } from "#model/app.ts";
 import type { ProcessName, RouteId } from "#model/names.ts";
-import type { Endpoint, Listener, Route, Target } from "#model/routing-table.ts";
+import type { Endpoint, Listener, Route, RoutePolicy, Target } from "#model/routing-table.ts";
 import { isReady } from "../rollout/counts.ts";
 import type { ObservedInstance, ObservedWorkload } from "../rollout/input.ts";
 import { planShares } from "./traffic-shares.ts";
@@ -23,17 +23,31 @@ export function planRoutes(input: RoutesInput): readonly Route[] {
   const { app } = input;
   if (app.destroying) return [];
   const targets = new Map<ProcessName, readonly Target[]>();
-  const route = (process: ProcessName, listener: Listener): Route => {
+  const route = (process: ProcessName, listener: Listener, policy?: RoutePolicy): Route => {
     const known = targets.get(process) ?? planTargets(input, process);
     targets.set(process, known);
-    return { id: routeId(app, process, listener), space: app.space, app: app.name, process, listener, targets: known };
+    const id = routeId(app, process, listener);
+    return { id, space: app.space, app: app.name, process, listener, ...(policy === undefined ? {} : { policy }), targets: known };
   };
-  const open = app.routes.map(({ host, path, to }) => route(to, { kind: "public", host, path }));
+  const open = app.routes.map((one) => route(one.to, publicListener(one), policyOf(one, app)));
   const services = (Object.entries(app.servicePorts) as [ProcessName, number][])
     .filter(([process, port]) => input.neededPorts.has(port) || app.openAddresses?.includes(process))
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([process, port]) => route(process, { kind: "service", port, protocol: protocolOf(input, process) }));
   return [...open, ...services];
+}
+
+/** Where the edge listens for a route of an app. */
+export function publicListener(route: AppRoute): Listener {
+  if ("port" in route) return { kind: "port", port: route.port, protocol: route.protocol };
+  const { host, path, when } = route;
+  return { kind: "public", host, path, ...(when === undefined ? {} : { when }) };
+}
+
+/** Maintenance stands in for the app, but not for a redirect, which needs no app. */
+function policyOf(route: AppRoute, { maintenance }: App): RoutePolicy | undefined {
+  if (maintenance === undefined || "port" in route || route.policy?.answer !== undefined) return route.policy;
+  return { ...route.policy, answer: { kind: "maintenance", ...maintenance } };
 }
 
 function routeId({ space, name }: Pick<App, "space" | "name">, process: ProcessName, listener: Listener): RouteId {
@@ -54,6 +68,7 @@ export function listenerKey(listener: Listener): string {
     case "passthrough":
       return `tls ${listener.host}`;
     case "port":
+      return listener.protocol === "udp" ? `udp ${listener.port}` : `port ${listener.port}`;
     case "service":
       return `port ${listener.port}`;
     default:

@@ -246,7 +246,7 @@ function routedHosts(store: Store): ReadonlySet<string> {
   const hosts = new Set<string>();
   for (const { value } of objects.apps(store)) {
     if (value.destroying) continue;
-    for (const { host } of value.routes) if (host !== "*") hosts.add(host);
+    for (const route of value.routes) if ("host" in route && route.host !== "*") hosts.add(route.host);
   }
   return hosts;
 }

@@ -1,5 +1,5 @@
 import type { Applied, ApplyRequest, Plan, PlannedChange } from "#model/api.ts";
-import { type App, isBeingDestroyed, type Space } from "#model/app.ts";
+import { type App, type AppRoute, isBeingDestroyed, type Space } from "#model/app.ts";
 import { appManifest } from "#model/manifest.ts";
 import type { AppName, SpaceName } from "#model/names.ts";
 import { type Declared, type DeclaredApp, readManifests } from "../manifests/read-manifests.ts";
@@ -261,8 +261,8 @@ function draftDependents(
   }
 }
 
-function moveRoute(route: App["routes"][number], app: AppName, from: string, to: string): App["routes"][number] {
-  return route.host === `${app}.${from}` ? { ...route, host: `${app}.${to}` } : route;
+function moveRoute(route: AppRoute, app: AppName, from: string, to: string): AppRoute {
+  return "host" in route && route.host === `${app}.${from}` ? { ...route, host: `${app}.${to}` } : route;
 }
 
 /** The release's environment with the space's part exchanged; what manifest or hand set stays. */

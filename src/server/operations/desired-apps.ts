@@ -126,7 +126,7 @@ function checkRoutes(drafts: readonly Draft[], { space, owners }: Surroundings, 
     const at = (index: number) => (declared.manifest.routes === undefined ? ["app"] : ["routes", String(index)]);
     for (const [index, route] of routes.entries()) {
       const key = routeKey(route);
-      const where = `${route.host}${route.path}`;
+      const where = key;
       const process = Object.hasOwn(processes, route.to) ? processes[route.to] : undefined;
       if (process === undefined && isBuilt) {
         const close = nearest(route.to, Object.keys(processes));
@@ -182,10 +182,22 @@ function checkFixedPorts(drafts: readonly Draft[], { context, others }: Surround
   for (const port of context.reservedPorts) owners.set(port, "Drover itself");
   for (const app of others) {
     if (isBeingDestroyed(app)) continue;
+    for (const route of app.routes)
+      if ("port" in route && route.protocol === "tcp") owners.set(route.port, `a route of app "${app.name}" in space "${app.space}"`);
     for (const port of Object.values(app.servicePorts))
       owners.set(port, `the service address of app "${app.name}" in space "${app.space}"`);
     for (const process of Object.values(targetSpec(context.store, app)?.processes ?? {})) {
       if (typeof process.port === "number") owners.set(process.port, `app "${app.name}" of space "${app.space}"`);
+    }
+  }
+  for (const { declared, routes } of drafts) {
+    for (const [index, route] of routes.entries()) {
+      if (!("port" in route) || route.protocol === "udp") continue;
+      const owner = owners.get(route.port);
+      if (owner !== undefined)
+        problems.push(
+          problemAt(declared, ["routes", String(index), "port"], false, String(route.port), `a port that is free; ${owner} has it`, null),
+        );
     }
   }
   for (const { declared, processes, warnings } of drafts) {

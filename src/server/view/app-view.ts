@@ -140,11 +140,15 @@ export class AppView {
   }
 
   #urls(app: App): string[] {
-    return app.routes.map(({ host, path }) => {
+    return app.routes.flatMap((route) => {
+      if ("port" in route) return [`${route.protocol}://${this.#edge.hostname}:${route.port}`];
+      const { host, path } = route;
+      // A wildcard is no address that anyone could open.
+      if (host.startsWith("*")) return [];
       const url = new URL(this.#edge);
       url.hostname = host;
       url.pathname = path;
-      return path === "/" ? url.origin : url.href;
+      return [path === "/" ? url.origin : url.href];
     });
   }
 }

@@ -1,4 +1,5 @@
 import type net from "node:net";
+import type { AskedRequest } from "./conditions.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Timed } from "./deadlines.ts";
 import { Exchange } from "./exchange.ts";
@@ -11,7 +12,7 @@ import type { Security } from "./tls/security.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** Says where requests of a listener go. */
-export type FindRoute = (host: string, path: string) => LiveRoute | null;
+export type FindRoute = (host: string, path: string, request: AskedRequest) => LiveRoute | null;
 
 /** What a connection needs from the listener that it came in on. */
 export interface ClientOwner {
@@ -289,7 +290,7 @@ export class ClientConnection implements Timed {
   #begin(input: Buffer, bodyStart: number): void {
     const { host, path, hasBody } = this.#request;
     this.#state = "exchange";
-    const route = this.#owner.findRoute(host.name, path);
+    const route = this.#owner.findRoute(host.name, path, this.#request);
     const isPlain = this.#security === null && this.#owner.challenges === null;
     const page = isPlain && route !== null && route.guard === null ? null : this.#ownAnswer(route);
     if (route === null || page !== null) {

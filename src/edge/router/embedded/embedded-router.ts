@@ -6,6 +6,7 @@ import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import type { ListenerProblem, Router, TableChange } from "../router.ts";
 import type { LiveTarget } from "./choice.ts";
+import type { FindRoute } from "./client-connection.ts";
 import type { EdgeContext, Listen } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
@@ -53,7 +54,7 @@ export class EmbeddedRouter implements Router {
   constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone }: EmbeddedRouterOptions) {
     const deadlines = new Deadlines(clock);
     this.#context = { clock, random, log, limits, deadlines, listen };
-    const findRoute = (host: string, path: string) => this.#index.find(host, path);
+    const findRoute: FindRoute = (host, path, request) => this.#index.find(host, path, request);
     this.#public = new Listener({ protocol: "http", findRoute }, this.#context, this.#count);
     this.#tls = new TlsPort(this.#context, ["http/1.1"]);
     this.#tlsRoutes = new TlsRoutes(this.#tls, () => this.#secure.port || null);
@@ -221,13 +222,13 @@ export class EmbeddedRouter implements Router {
 
   #attach(live: LiveRoute): void {
     const { listener } = live.route;
-    if (listener.kind === "public") this.#index.add(listener.host, listener.path, live);
+    if (listener.kind === "public") this.#index.add(live);
     else if (listener.kind === "service") this.#services.want(live, listener.port, listener.protocol);
   }
 
   #detach(live: LiveRoute): void {
     const { listener, id } = live.route;
-    if (listener.kind === "public") this.#index.delete(listener.host, listener.path, live);
+    if (listener.kind === "public") this.#index.delete(live);
     else if (listener.kind === "service") this.#services.unwant(id);
   }
 }

@@ -14,6 +14,8 @@ export class TargetCounters {
   bytesOut = 0;
   readonly latency: number[] = new Array<number>(latencyBoundsMs.length + 1).fill(0);
 
+  readonly classes: number[] = [0, 0, 0, 0, 0];
+
   constructor(route: RouteId, release: number) {
     this.route = route;
     this.release = release;
@@ -25,6 +27,7 @@ export class TargetCounters {
     if (status === 0 || status >= 500) this.errors++;
     let bucket = 0;
     while (bucket < latencyBoundsMs.length && tookMs > (latencyBoundsMs[bucket] as number)) bucket++;
+    if (status >= 100) this.classes[(status / 100 - 1) | 0] = (this.classes[(status / 100 - 1) | 0] as number) + 1;
     this.latency[bucket] = (this.latency[bucket] as number) + 1;
   }
 }
@@ -56,7 +59,7 @@ export class Traffic {
   }
 
   read(): readonly TargetTraffic[] {
-    return [...this.#counters.values()].map(({ route, release, requests, errors, bytesIn, bytesOut, latency }) => ({
+    return [...this.#counters.values()].map(({ route, release, requests, errors, bytesIn, bytesOut, latency, classes }) => ({
       route,
       release,
       requests,
@@ -64,6 +67,7 @@ export class Traffic {
       bytesIn,
       bytesOut,
       latency: [...latency],
+      classes: [...classes],
     }));
   }
 }

@@ -71,7 +71,7 @@ function viewApp({ value, modRevision }: Stored<App>): AppStatus {
     target,
     active,
     stopped,
-    urls: value.routes.map(({ host, path }) => `http://${host}${path}`),
+    urls: value.routes.flatMap((route) => ("host" in route ? [`http://${route.host}${route.path}`] : [])),
     processes: Object.entries(instances).map(([process, wanted]) => ({
       name: process,
       run: "",
