@@ -127,6 +127,41 @@ test("a Node app is installed from its lock file, built, and left without what o
   assert.ok(modules.includes("kept") && !modules.includes("greet"), modules.join());
 });
 
+for (const [manager, lock] of [
+  [
+    "pnpm",
+    [
+      "pnpm-lock.yaml",
+      "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      kept:\n        specifier: link:./kept\n        version: link:kept\n",
+    ],
+  ],
+  ["yarn", ["yarn.lock", '# yarn lockfile v1\n\n\n"kept@file:./kept":\n  version "1.0.0"\n']],
+] as const) {
+  test(`a Node app with the lock file of ${manager} is installed by it`, async (t) => {
+    const env = buildEnvironment(process.env, isRoot);
+    if (spawnSync(manager, ["--version"], { env }).status !== 0) return t.skip(`this machine has no ${manager} for every user`);
+    const { build, artifacts } = await openAll(t);
+    const dependency = manager === "pnpm" ? "link:./kept" : "file:./kept";
+    const result = resultOf(
+      await build({
+        "package.json": JSON.stringify({
+          name: "app",
+          version: "1.0.0",
+          scripts: { start: "node s.js" },
+          dependencies: { kept: dependency },
+        }),
+        [lock[0]]: lock[1],
+        "kept/package.json": JSON.stringify({ name: "kept", version: "1.0.0", main: "kept.js" }),
+        "kept/kept.js": "module.exports = 'kept';\n",
+        "s.js": "console.log(require('kept'));\n",
+      }),
+    );
+    assert.deepEqual([result.kind, result.processes], ["node", { web: "node s.js" }]);
+    const folder = artifacts.folder(result.artifact);
+    assert.equal(execFileSync(process.execPath, ["s.js"], { cwd: folder, encoding: "utf8" }), "kept\n");
+  });
+}
+
 test("the same source gives the same artifact, without building it twice", async (t) => {
   const { build, artifacts, folder } = await openAll(t);
   const files = { "index.html": "x" };
