@@ -34,6 +34,14 @@ export function assignments(args: readonly string[], what: string): Record<strin
   return pairs;
 }
 
+/** As `variableName` in `#model/name-schemas.ts`, which loads the schema library. @throws {DroverError} NAME_INVALID */
+export function requireVariableName(name: string): void {
+  if (/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name)) return;
+  throw new DroverError("NAME_INVALID", `"${name}" is no name of a variable`, {
+    hint: "A name has letters, digits and _, at most 128, and does not start with a digit.",
+  });
+}
+
 /** A whole number from `least`. @throws {DroverError} USAGE */
 export function wholeNumber(text: string, what: string, least: number, most: number): number {
   const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;

@@ -14,7 +14,9 @@ const buildsAtOnce = 2;
 const sourceLimits = { sourceBytes: 512 * 2 ** 20, files: 200_000 } as const;
 
 /** What a build takes its input from. */
-export type Source = { readonly kind: "folder"; readonly path: string } | { readonly kind: "archive"; readonly path: string };
+export type Source =
+  | { readonly kind: "folder"; readonly path: string; readonly leaveOut: readonly string[] }
+  | { readonly kind: "archive"; readonly path: string };
 
 export interface BuildTask {
   readonly space: string;
@@ -88,12 +90,18 @@ function notBuilt(name: string, cause: DroverError): DroverError {
 async function openSource(source: Source, signal: AbortSignal): Promise<Readable> {
   if (source.kind === "archive") return process.getBuiltinModule("node:fs").createReadStream(source.path);
   const [{ listFiles }, { packTar }] = await Promise.all([import("./source/list-files.ts"), import("#host/pack-tar.ts")]);
-  const entries = await listFiles(source.path, sourceLimits, signal);
+  const entries = await listFiles(source.path, { ...sourceLimits, leaveOut: source.leaveOut }, signal);
   return Readable.from(packTar(source.path, entries, signal), { objectMode: false });
 }
 
-/** The builds that a plan asks for. A document's source is relative to its file. */
+/**
+ * The builds that a plan asks for. A document's source is relative to its file. The manifests themselves are no part of a source: what they say is
+ * applied, and a change of it alone must not make another artifact.
+ */
 export function buildsOf(changes: readonly PlannedChange[]): readonly BuildTask[] {
+  const manifests = [...new Set(changes.map(({ file }) => file))]
+    .filter((file) => file !== "" && file !== "-")
+    .map((file) => resolve(file));
   return changes.flatMap((change) =>
     change.kind !== "app" || change.source === null
       ? []
@@ -101,7 +109,11 @@ export function buildsOf(changes: readonly PlannedChange[]): readonly BuildTask[
           {
             space: change.space,
             app: change.name,
-            source: { kind: "folder" as const, path: resolve(change.file === "-" ? "." : dirname(change.file), change.source) },
+            source: {
+              kind: "folder" as const,
+              path: resolve(change.file === "-" ? "." : dirname(change.file), change.source),
+              leaveOut: manifests,
+            },
             build: change.build,
           },
         ],

@@ -12,6 +12,8 @@ export interface Change {
   readonly body?: unknown;
   /** What was done, in words, such as `scaled`. */
   readonly done: string;
+  /** What is said instead when all was so already, such as `is stopped already`. */
+  readonly already: string;
   /** Whether it is a release of its own that has to become active. */
   readonly makesRelease?: true;
   /** What has to be true besides the app being ready. */
@@ -24,18 +26,25 @@ export async function changeApp(session: Session, { space, app }: AppReference, 
   const startedMs = clock.monotonicMs();
   const path = apiPath(["spaces", space, "apps", app, change.action]);
   const changed = await api.call<Changed>(change.method, path, signal, { body: change.body ?? {} });
-  const release = change.makesRelease !== true || changed.release === null ? "" : ` as release ${changed.release}`;
+  // A server of an older version does not say.
+  const isSame = changed.changed === false;
+  const release = change.makesRelease !== true || changed.release === null || isSame ? "" : ` as release ${changed.release}`;
   if (common.detach) {
     if (out.json) out.value(changed);
-    else out.line(`${change.done} ${space}/${app}${release}; it goes on by itself`);
+    else out.line(isSame ? nothingChanged(space, app, change) : `${change.done} ${space}/${app}${release}; it goes on by itself`);
     return 0;
   }
   // A release that failed earlier is no failure of a change that makes none.
-  const awaited = change.makesRelease === true ? changed.release : null;
+  const awaited = change.makesRelease === true && !isSame ? changed.release : null;
   const status = await waitForApp(session, { space, app, release: awaited }, change.isDone);
   if (out.json) out.value({ ...changed, app: status });
+  else if (isSame) out.line(`${nothingChanged(space, app, change)}${readyWords(status)}`);
   else out.line(`${change.done} ${space}/${app}${release} in ${took(clock.monotonicMs() - startedMs)}${readyWords(status)}`);
   return 0;
+}
+
+function nothingChanged(space: string, app: string, { already }: Change): string {
+  return `nothing changed: ${space}/${app} ${already}`;
 }
 
 function readyWords({ processes, stopped }: AppStatus): string {

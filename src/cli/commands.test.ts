@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import type { AppStatus } from "#model/api.ts";
 import { type FakeRoutes, FakeServer } from "./testing/fake-server.ts";
@@ -317,6 +317,69 @@ test("plan --exit-code ends with 3 when something would change, and with 0 when 
   });
 });
 
+test("a plan is told in the words of a manifest", async () => {
+  const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+  const probe = { target: { kind: "http", path: "/up" }, everyMs: 30_000, timeoutMs: 2_000, failures: 3 };
+  const changes = [
+    { path: "deploy.deadline", from: 300_000, to: 90_000 },
+    { path: "deploy.steps", from: [0.1], to: [0.05, 0.5] },
+    { path: "deploy.surge.share", from: 0.25, to: null },
+    { path: "release.artifact", from: digest("a"), to: digest("b") },
+    { path: "release.env.timeoutMs", from: null, to: "" },
+    { path: "release.processes.web.ready", from: null, to: probe },
+    { path: "release.processes.web.resources.memoryBytes", from: null, to: 2 ** 28 },
+    { path: "release.secrets.KEY", from: 1, to: 2 },
+    { path: "release.volumes", from: [], to: ["uploads", "cache"] },
+    { path: "routes", from: [], to: [{ host: "a.localhost", path: "/", to: "web" }] },
+  ];
+  await withServer(
+    { "POST /v1/plan": { json: { space: "shop", changes: [plannedChange({ action: "release", changes })], revision: 4 } } },
+    async (fake) => {
+      const { stdout } = await fake.run(["plan", "-"], { input: "app: api\n" });
+      assert.equal(
+        stdout,
+        `~ shop/api  new release
+    deploy.deadline: 5m → 90s
+    deploy.steps: 10% → 5%, 50%
+    deploy.surge: 25% → nothing
+    artifact: aaaaaaaaaaaa → bbbbbbbbbbbb
+    env.timeoutMs: nothing → ""
+    processes.web.ready: nothing → http /up, every 30s, timeout 2s, failures 3
+    processes.web.resources.memory: nothing → 256MiB
+    secrets.KEY: version 1 → version 2
+    volumes: none → uploads, cache
+    routes: none → a.localhost/ to web
+`,
+      );
+    },
+  );
+});
+
+test("a change of nothing is said to be none, and waits for no release", async () => {
+  const routes = {
+    "PATCH /v1/spaces/shop/apps/api/env": { json: { space: "shop", app: "api", release: 3, changed: false, revision: 7 } },
+    "GET /v1/spaces/shop/apps/api": { json: appStatus() },
+  };
+  await withServer(routes, async (fake) => {
+    const { code, stdout } = await fake.run(["env", "unset", "shop/api", "NOPE"]);
+    assert.deepEqual([code, stdout], [0, 'nothing changed: shop/api has no "NOPE": web 1/1 ready\n']);
+  });
+});
+
+test("why tells a failure once, with the lines that say something", async () => {
+  const failure = { code: "RELEASE_FAILED" as const, reason: "web.3.k3f9b exited with 1", lines: ["", "no such file"], atMs: 0 };
+  const reasons = [{ code: "RELEASE_FAILED", message: "release 3 failed: web.3.k3f9b exited with 1" }];
+  const status = appStatus({ health: "down", reasons, lastFailure: { release: 3, failure } });
+  await withServer(
+    { "GET /v1/spaces/shop/apps/api": { json: status }, "GET /v1/spaces/shop/apps/api/why": { json: { reasons } } },
+    async (fake) => {
+      const { stdout } = await fake.run(["why", "shop/api"]);
+      assert.deepEqual(stdout.match(/exited with 1/g)?.length, 1);
+      assert.match(stdout, /\[RELEASE_FAILED\]\n {4}\| no such file\n$/);
+    },
+  );
+});
+
 test("apply --prune names what it would destroy and asks", async () => {
   const plan = { space: "shop", changes: [plannedChange({ name: "old", action: "destroy" })], revision: 4 };
   await withServer({ "POST /v1/plan": { json: plan } }, async (fake) => {
@@ -382,9 +445,12 @@ test("init says nothing to run where the builder finds it by a file's usual name
     for (const [file, what] of [
       ["server.js", /a Node app/],
       ["app.py", /a Python app/],
+      ["dist/index.html", /a static site in dist\//],
+      ["public/index.html", /a static site in public\//],
+      ["index.html", /a static site/],
     ] as const) {
-      const folder = join(fake.home, file.replace(".", "-"));
-      await mkdir(folder);
+      const folder = join(fake.home, file.replace(/[./]/g, "-"));
+      await mkdir(dirname(join(folder, file)), { recursive: true });
       await writeFile(join(folder, file), "");
       assert.match((await fake.run(["init", folder])).stdout, what);
       assert.doesNotMatch(await readFile(join(folder, "drover.yaml"), "utf8"), /^run:/m);

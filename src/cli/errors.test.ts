@@ -156,6 +156,7 @@ test("what destroys is refused without a terminal, names --yes, and changes noth
     "GET /v1/spaces/shop/apps/api": { json: appStatus() },
     "GET /v1/spaces/shop": { json: { name: "shop" } },
     "GET /v1/apps": { json: { apps: [] } },
+    "GET /v1/spaces/default/secrets": { json: { secrets: [{ name: "KEY", version: 1, updatedAtMs: 0, usedBy: [] }] } },
   });
   for (const args of [
     ["destroy", "shop/api"],
@@ -168,6 +169,47 @@ test("what destroys is refused without a terminal, names --yes, and changes noth
   }
   assert.deepEqual(fake.requests.filter(({ method }) => method !== "GET").length, 0);
 });
+
+test("nobody is asked about the end of what is not there, or cannot go", async () => {
+  const used = { name: "KEY", version: 1, updatedAtMs: 0, usedBy: ["api"] };
+  await using fake = await FakeServer.start({ "GET /v1/spaces/default/secrets": { json: { secrets: [used] } } });
+  assert.match((await fake.run(["secret", "rm", "NOPE"])).stderr, /has no secret "NOPE" {3}\[SECRET_NOT_FOUND\]/);
+  assert.match((await fake.run(["secret", "rm", "KEY"])).stderr, /used by "api" {3}\[CONFLICT\]/);
+});
+
+test("a name that no variable can have is refused before anything is asked of the server", async () => {
+  await using fake = await FakeServer.start({});
+  for (const args of [
+    ["env", "set", "api", "A B=c"],
+    ["env", "unset", "api", "1A"],
+    ["secret", "set", "A-B"],
+  ]) {
+    const { code, stderr } = await fake.run(args, { input: "x" });
+    assert.deepEqual([code, /is no name of a variable {3}\[NAME_INVALID\]\nhint: {2}A name has letters/.test(stderr)], [2, true], stderr);
+  }
+  assert.equal(fake.requests.length, 0);
+});
+
+test("what is meant is said once, and a key of a later version is said to be one", async () => {
+  const at = { file: "-", column: 1 };
+  const problems = [
+    { ...at, kind: "invalid", line: 2, path: "rnu", found: '"rnu"', wanted: "a known key", nearest: "run" },
+    { ...at, kind: "not-yet", line: 3, path: "jobs", found: '"jobs"', wanted: "jobs", nearest: null },
+  ];
+  const error = { code: "MANIFEST_INVALID" as const, message: "2 problems", hint: 'Did you mean "run"?', details: { problems } };
+  await using fake = await FakeServer.start({ "POST /v1/plan": { error } });
+  const { stderr } = await fake.run(["plan", "-"], { input: "app: shop\nrnu: x\njobs: {}\n" });
+  assert.deepEqual(stderr.match(/did you mean/gi), ["did you mean"]);
+  assert.match(stderr, /-:3:1 at jobs: "jobs" is not supported yet: jobs/);
+});
+
+for (const program of ["up", "agent", "server", "edge"]) {
+  test(`drover ${program} --help prints how it is called and starts nothing`, async () => {
+    await using fake = await FakeServer.start({});
+    const { code, stdout, stderr } = await fake.run([program, "--help"]);
+    assert.deepEqual([code, stderr, /Usage: drover /.test(stdout)], [0, "", true]);
+  });
+}
 
 test("a manifest's problems are shown with their place, what is wanted, the nearest key and the line", async () => {
   const problem = { file: "-", line: 2, column: 1, path: "instnaces", found: '"instnaces"', wanted: "a known key", nearest: "instances" };

@@ -6,7 +6,7 @@ import { createLog, errorFields } from "#host/log.ts";
 import { dial } from "#link/dial.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
 import { Certificates } from "./certificates/certificates.ts";
-import { parseEdgeOptions } from "./options.ts";
+import { edgeUsage, parseEdgeOptions, wantsHelp } from "./options.ts";
 import { Table } from "./table/table.ts";
 import { loadTable, TableWriter } from "./table/table-file.ts";
 import { WorkerPool } from "./workers/worker-pool.ts";
@@ -23,6 +23,10 @@ const stop = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
 
 async function main(): Promise<void> {
+  if (wantsHelp(process.argv.slice(2))) {
+    process.stdout.write(edgeUsage);
+    return;
+  }
   const options = parseEdgeOptions(process.argv.slice(2), defaultHome(process.env, process.getuid?.() === 0));
   const home = homeAt(options.home);
   await makeHome(home);

@@ -11,6 +11,20 @@ export interface EdgeOptions {
   readonly https: { readonly host: string; readonly port: number };
 }
 
+export const edgeUsage = `Usage: drover edge [options]
+
+The edge alone; "drover up" starts it together with the server and an agent.
+
+  --home DIR        folder of this Drover (default: $DROVER_HOME)
+  --http HOST:PORT  where requests for apps are taken (default: 127.0.0.1:8080)
+  -h, --help        show this
+`;
+
+/** Whether the way to call it is asked for in place of the program. */
+export function wantsHelp(args: readonly string[]): boolean {
+  return args.includes("--help") || args.includes("-h");
+}
+
 /** The public address when none is given. */
 const defaultAddress = "127.0.0.1:8080";
 

@@ -21,6 +21,9 @@ export const manifestProblem = z
     path: z.string().meta({ description: "Keys from the top of the document, joined by dots." }),
     found: z.string(),
     wanted: z.string(),
+    kind: z
+      .enum(["invalid", "not-yet", "variable"])
+      .meta({ description: "not-yet: a key of a later version; `wanted` says what takes its place. variable: a ${NAME} without a value." }),
     nearest: z.string().nullable().meta({ description: "The known key that looks most like an unknown one." }),
   })
   .meta({ id: "ManifestProblem" });
@@ -157,8 +160,9 @@ export const appStatus = z
   .object({
     name: z.string(),
     space: z.string(),
-    health: z.enum(["ready", "deploying", "degraded", "down", "stopped", "destroying"]).meta({
-      description: "ready: all wanted instances are; degraded: at least one of each process is; down: some process has none.",
+    health: z.enum(["ready", "deploying", "starting", "degraded", "down", "stopped", "destroying"]).meta({
+      description:
+        "ready: all wanted instances are; deploying: a release is on its way; starting: instances that were asked for (a start, a restart, more of them) are on their way and nothing has failed; degraded: at least one instance of each process is ready; down: some process has none.",
     }),
     target: z.int().nullable(),
     active: z.int().nullable(),
@@ -242,7 +246,13 @@ export const environmentRequest = z.strictObject({
 export const rollbackRequest = z.strictObject({ to: z.int().positive().optional() });
 export const restartRequest = z.strictObject({ process: processName.optional() });
 export const changed = z
-  .object({ space: z.string(), app: z.string(), release: z.int().nullable(), revision: z.int() })
+  .object({
+    space: z.string(),
+    app: z.string(),
+    release: z.int().nullable(),
+    changed: z.boolean().meta({ description: "False: all was as asked for already, and nothing was written." }),
+    revision: z.int(),
+  })
   .meta({ id: "Changed" });
 
 /** Answer to a request for a command inside; the session itself is a WebSocket at `/v1/exec/<ticket>`, open for 30 s and once. */

@@ -14,7 +14,7 @@ const notYet = (what: string) =>
   z
     .unknown()
     .superRefine((value, context) => {
-      if (value !== undefined) context.addIssue({ code: "custom", message: `${what}: not yet supported`, params: { notYet: true } });
+      if (value !== undefined) context.addIssue({ code: "custom", message: what, params: { notYet: true } });
     })
     .optional()
     .meta({ description: `Not yet supported: ${what}.`, notYetSupported: true });

@@ -97,7 +97,7 @@ export interface Instance {
   readonly startedAtMs: number | null;
   /** Epoch milliseconds of the latest change of `state` or `ready`. */
   readonly sinceMs: number;
-  /** The latest exit, if any. */
+  /** The latest exit that nobody asked for, if any since the last restart that somebody did. */
   readonly exit: Exit | null;
   /** Why it is not running and ready; null when it is. */
   readonly reason: Reason | null;

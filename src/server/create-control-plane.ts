@@ -40,7 +40,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   return { ...answersOf(core, options), stopped: Promise.all([core.stopped, collected]).then(() => {}) } satisfies ControlPlane;
 
   function answersOf({ fleet, routes, subscribers }: Core, { edgeUrl }: ControlPlaneOptions): Omit<ControlPlane, "stopped"> {
-    const view = new AppView({ store, core, edgeUrl });
+    const view = new AppView({ store, core, clock, edgeUrl });
     const requireApp = (space: SpaceName, app: AppName) => {
       const status = view.status(space, app);
       if (status !== null) return status;

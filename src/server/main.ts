@@ -28,7 +28,7 @@ import { createControlPlane } from "./create-control-plane.ts";
 import { openEventLog } from "./events/sqlite-event-log.ts";
 import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
-import { formatAddress, isLoopback, readServerOptions, type ServerOptions } from "./options.ts";
+import { formatAddress, isLoopback, readServerOptions, type ServerOptions, serverUsage, wantsHelp } from "./options.ts";
 import { openSealer } from "./secrets/open-sealer.ts";
 import { createSecrets } from "./secrets/sealed-secrets.ts";
 import { openSqliteStore } from "./store/sqlite-store.ts";
@@ -49,6 +49,10 @@ async function main(): Promise<void> {
   process.umask(0o077);
   // Whoever reads the log may go away (and lose what is told meanwhile); the server goes on.
   process.stderr.on("error", () => undefined);
+  if (wantsHelp(process.argv.slice(2))) {
+    process.stdout.write(serverUsage);
+    return;
+  }
   const options = readServerOptions(process.argv.slice(2));
   const log = createLog({
     print: (line) => process.stderr.write(line),

@@ -21,6 +21,25 @@ export interface ServerOptions {
   readonly isVerbose: boolean;
 }
 
+export const serverUsage = `Usage: drover server [options]
+
+The server alone; "drover up" starts it together with the edge and an agent.
+
+  --home DIR        folder of this Drover (default: $DROVER_HOME)
+  --api HOST:PORT   where the API listens (default: 127.0.0.1:7373)
+  --edge HOST:PORT  where the edge listens, for the addresses of apps (default: 127.0.0.1:8080)
+  --edge-tls HOST:PORT  where the edge listens over TLS (default: 127.0.0.1:8443)
+  --host NAME       another name under which people reach the API; may be given several times
+  --restore FILE    put this backup in the store's place, in place of serving
+  --verbose         log more
+  -h, --help        show this
+`;
+
+/** Whether the way to call it is asked for in place of the program. */
+export function wantsHelp(args: readonly string[]): boolean {
+  return args.includes("--help") || args.includes("-h");
+}
+
 /** The command line of `drover server`. @throws {DroverError} USAGE */
 export function readServerOptions(args: readonly string[]): ServerOptions {
   try {
@@ -50,7 +69,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     if (error instanceof DroverError) throw error;
     throw new DroverError("USAGE", `"drover server" was called with options it does not have`, {
       cause: error,
-      hint: "Use: drover server [--home DIR] [--api HOST:PORT] [--edge HOST:PORT] [--edge-tls HOST:PORT] [--host NAME]... [--restore FILE] [--verbose]",
+      hint: 'Run "drover server --help" to see them.',
     });
   }
 }

@@ -22,7 +22,14 @@ const refuse = () => {
   throw new Error("there are no secrets");
 };
 
-export const refusingSecrets: Secrets = { list: () => [], latest: () => null, reveal: refuse, set: refuse, unset: refuse };
+export const refusingSecrets: Secrets = {
+  list: () => [],
+  latest: () => null,
+  holds: () => false,
+  reveal: refuse,
+  set: refuse,
+  unset: refuse,
+};
 
 export interface Fixture {
   readonly instances: number;

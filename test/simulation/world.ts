@@ -335,6 +335,7 @@ export class World {
 const noSecrets = {
   list: () => [],
   latest: () => null,
+  holds: () => false,
   reveal: () => {
     throw new Error("there are no secrets");
   },

@@ -1,6 +1,6 @@
 import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
-import { appReference, assignments } from "../arguments.ts";
+import { appReference, assignments, requireVariableName } from "../arguments.ts";
 import { changeApp } from "../change.ts";
 import type { Noun, Verb } from "../command.ts";
 
@@ -24,9 +24,10 @@ const set = {
     changeApp(session, appReference(app, session.common.space), {
       method: "PATCH",
       action: "env",
-      body: { set: assignments(pairs, "variable") },
+      body: { set: variables(pairs) },
       makesRelease: true,
       done: "set the environment of",
+      already: "has these values already",
     }),
 } satisfies Verb & { summary: string };
 
@@ -34,16 +35,24 @@ const unset = {
   summary: "unset variables; makes a new release",
   configure: (command) => command.argument("<app>", "the app").argument("<names...>", "names of variables"),
   run: (session, { args: [app, ...names] }) => {
-    const wrong = names.find((name) => name.includes("="));
-    if (wrong !== undefined) throw new DroverError("USAGE", `"${wrong}" is no name of a variable`, { hint: "Give names only." });
+    const pair = names.find((name) => name.includes("="));
+    if (pair !== undefined) throw new DroverError("USAGE", `"${pair}" is no name of a variable`, { hint: "Give names only." });
+    for (const name of names) requireVariableName(name);
     return changeApp(session, appReference(app, session.common.space), {
       method: "PATCH",
       action: "env",
       body: { unset: names },
       makesRelease: true,
       done: "unset the environment of",
+      already: `has no ${names.map((name) => `"${name}"`).join(", ")}`,
     });
   },
 } satisfies Verb & { summary: string };
+
+function variables(pairs: readonly string[]): Record<string, string> {
+  const set = assignments(pairs, "variable");
+  for (const name of Object.keys(set)) requireVariableName(name);
+  return set;
+}
 
 export default { verbs: { ls: list, set, unset } } satisfies Noun;

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { DroverError, hasCode } from "#model/errors.ts";
 import type { Verb } from "../command.ts";
@@ -50,8 +50,23 @@ async function lookAt(folder: string): Promise<Found> {
   if (hasAny("requirements.txt", "pyproject.toml", "app.py", "main.py", "server.py", "manage.py"))
     return { kind: "python", says: "a Python app" };
   if (names.has("go.mod")) return { kind: "go", says: "a Go program" };
-  if (names.has("index.html")) return { kind: "static", says: "a static site" };
+  for (const name of siteFolders) {
+    if (await isThere(join(folder, name, "index.html")))
+      return { kind: "static", says: name === "." ? "a static site" : `a static site in ${name}/` };
+  }
   return { kind: "unknown", says: "nothing known was found, so say in it what to run" };
+}
+
+/** Where the builder looks for a site, in its order. */
+const siteFolders = ["dist", "build", "out", "_site", "public", "."];
+
+async function isThere(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isFile();
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return false;
+    throw error;
+  }
 }
 
 async function processesOf(folder: string): Promise<readonly string[]> {

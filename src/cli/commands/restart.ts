@@ -17,6 +17,7 @@ export default {
       action: "restart",
       body: options.process === undefined ? {} : { process: options.process },
       done: "restarted",
+      already: "runs as it did",
       isDone: (status) => !status.instances.some((one) => one.pid !== null && before.has(incarnation(one))),
     });
   },

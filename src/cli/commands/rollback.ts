@@ -11,5 +11,6 @@ export default {
       body: release === undefined ? {} : { to: wholeNumber(release.replace(/^v/, ""), "the release", 1, 999_999_999) },
       makesRelease: true,
       done: "rolled back",
+      already: "is there already",
     }),
 } satisfies Verb;

@@ -23,6 +23,7 @@ export default {
       action: "scale",
       body: { instances },
       done: "scaled",
+      already: "is scaled so already",
       isDone: (status) => status.stopped || status.processes.every((process) => process.ready === process.wanted),
     });
   },

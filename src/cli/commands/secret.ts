@@ -1,7 +1,7 @@
 import type { SecretView } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
-import { defaultSpace } from "../arguments.ts";
+import { defaultSpace, requireVariableName } from "../arguments.ts";
 import type { Noun, Session, Verb } from "../command.ts";
 import { table } from "../output/table.ts";
 import { dateTime } from "../output/time.ts";
@@ -12,6 +12,7 @@ interface SecretChanged {
   readonly space: string;
   readonly name: string;
   readonly version: number | null;
+  readonly changed: boolean;
   readonly releases: readonly { readonly app: string; readonly release: number }[];
 }
 
@@ -56,6 +57,7 @@ Example:
     ),
   async run(session, { args: [name = ""] }) {
     const { api, out, signal, terminal } = session;
+    requireVariableName(name);
     const value = terminal.input.isTTY === true ? await readHidden(session, `value of ${name}: `) : await piped(session, name);
     if (value === "")
       throw new DroverError("USAGE", `the value of "${name}" is empty`, { hint: 'To remove a secret, use "drover secret rm".' });
@@ -67,6 +69,7 @@ Example:
         changed.releases.map(({ app, release }) => ({ space, app, release })),
       );
     if (out.json) out.value(changed);
+    else if (changed.changed === false) out.line(`nothing changed: ${space}/${name} has this value already`);
     else out.line(`set ${space}/${name}${changed.releases.map(({ app, release }) => `; ${space}/${app} has release ${release}`).join("")}`);
     return 0;
   },
@@ -77,6 +80,7 @@ const remove = {
   configure: (command) => command.argument("<name>", "name of the secret"),
   async run(session, { args: [name = ""] }) {
     const { api, out, signal } = session;
+    await requireUnused(session, name);
     await confirm(session, `this removes the secret "${name}" of space "${spaceOf(session)}"`, name);
     const removed = await api.call<SecretChanged>("DELETE", apiPath(["spaces", spaceOf(session), "secrets", name]), signal);
     if (out.json) out.value(removed);
@@ -89,6 +93,22 @@ export default { verbs: { ls: list, set, rm: remove } } satisfies Noun;
 
 function spaceOf(session: Session): string {
   return session.common.space ?? defaultSpace;
+}
+
+/** Looked up first, so that nobody has to confirm the end of what does not exist or cannot go. @throws {DroverError} SECRET_NOT_FOUND, CONFLICT */
+async function requireUnused(session: Session, name: string): Promise<void> {
+  const space = spaceOf(session);
+  const { secrets } = await session.api.call<{ secrets: SecretView[] }>("GET", apiPath(["spaces", space, "secrets"]), session.signal);
+  const secret = secrets.find((one) => one.name === name);
+  if (secret === undefined) {
+    throw new DroverError("SECRET_NOT_FOUND", `space "${space}" has no secret "${name}"`, {
+      hint: `See which there are with "drover secret ls --space ${space}".`,
+    });
+  }
+  if (secret.usedBy.length === 0) return;
+  throw new DroverError("CONFLICT", `the secret ${name} is used by ${secret.usedBy.map((user) => `"${user}"`).join(", ")}`, {
+    hint: "Take it out of those apps' manifests and apply them, then remove it.",
+  });
 }
 
 async function piped(session: Session, name: string): Promise<string> {

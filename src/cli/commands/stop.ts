@@ -9,6 +9,7 @@ export default {
       method: "POST",
       action: "stop",
       done: "stopped",
+      already: "is stopped already",
       isDone: (status) => status.instances.every(({ state }) => state === "exited"),
     }),
 } satisfies Verb;

@@ -27,7 +27,9 @@ export default {
 
 function describe(app: AppStatus, reasons: readonly Reason[]): string[] {
   const lines = [`${app.space}/${app.name} is ${healthWord(app.health)}`];
-  for (const { code, message } of reasons) lines.push(`  ${message}   [${code}]`);
+  // What failed is told below, with the moment and the last lines.
+  const told = app.lastFailure === null ? reasons : reasons.filter(({ code }) => code !== "RELEASE_FAILED");
+  for (const { code, message } of told) lines.push(`  ${message}   [${code}]`);
   if (app.rollout !== null) {
     const waiting = app.rollout.waitingFor.length === 0 ? "" : `, waits for ${app.rollout.waitingFor.join(", ")}`;
     lines.push(`  release ${app.rollout.release} is on its way with ${Math.round(app.rollout.weight * 100)}% of traffic${waiting}`);
@@ -35,8 +37,8 @@ function describe(app: AppStatus, reasons: readonly Reason[]): string[] {
   if (app.lastFailure !== null) {
     const { release, failure } = app.lastFailure;
     lines.push(
-      `  release ${release} failed at ${dateTime(failure.atMs)}: ${failure.reason}`,
-      ...failure.lines.map((line) => `    | ${line}`),
+      `  release ${release} failed at ${dateTime(failure.atMs)}: ${failure.reason}   [${failure.code}]`,
+      ...failure.lines.filter((line) => line.trim() !== "").map((line) => `    | ${line}`),
     );
   }
   return lines;

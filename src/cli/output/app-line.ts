@@ -4,6 +4,7 @@ import { type Style, styled } from "./style.ts";
 const healthStyles: Readonly<Record<AppSummary["health"], Style>> = {
   ready: "green",
   deploying: "cyan",
+  starting: "cyan",
   degraded: "yellow",
   down: "red",
   stopped: "dim",

@@ -26,7 +26,9 @@ export function reportError(error: unknown, sources: ReadonlyMap<string, string>
   const lines = [`${styled("red", "error:")} ${heading(body, problems)}   [${body.code}]`];
   for (const problem of problems) lines.push(...describeProblem(problem, sources));
   for (const line of outputOf(body)) lines.push(`  | ${line}`);
-  if (body.hint !== "") lines.push(`${styled("bold", "hint:")}  ${body.hint}`);
+  // The place says so already.
+  const isTold = problems.some(({ nearest }) => nearest !== null && body.hint === `Did you mean "${nearest}"?`);
+  if (body.hint !== "" && !isTold) lines.push(`${styled("bold", "hint:")}  ${body.hint}`);
   return { body, lines, exit: errorCodes[body.code].exit };
 }
 
@@ -59,14 +61,15 @@ function problemsOf(body: ErrorBody): readonly ManifestProblem[] {
 /** The last lines of a build or an instance, which say more than any sentence about them. */
 function outputOf(body: ErrorBody): readonly string[] {
   const lines = isRecord(body.details) ? body.details["lines"] : null;
-  return Array.isArray(lines) ? lines.filter((line) => typeof line === "string") : [];
+  return Array.isArray(lines) ? lines.filter((line) => typeof line === "string" && line.trim() !== "") : [];
 }
 
 function describeProblem(problem: ManifestProblem, sources: ReadonlyMap<string, string>): string[] {
   const { file, line, column, path, found, wanted, nearest } = problem;
   const at = path === "" ? "" : ` at ${path}`;
   const meant = nearest === null ? "" : `; did you mean "${nearest}"?`;
-  const said = [`${styled("bold", `${file}:${line}:${column}`)}${at}: found ${found}, wanted ${wanted}${meant}`];
+  const what = problem.kind === "not-yet" ? `${found} is not supported yet: ${wanted}` : `found ${found}, wanted ${wanted}${meant}`;
+  const said = [`${styled("bold", `${file}:${line}:${column}`)}${at}: ${what}`];
   const source = sources.get(file)?.split(/\r?\n/, line)[line - 1];
   if (source === undefined || source.trim() === "") return said;
   // Tabs would shift the caret; YAML forbids them where they would matter.

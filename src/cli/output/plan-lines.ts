@@ -1,4 +1,5 @@
 import type { Plan, PlannedChange } from "#model/api.ts";
+import { pathWords, valueWords } from "./plan-values.ts";
 import { type Style, styled } from "./style.ts";
 
 const marks: Readonly<Record<PlannedChange["action"], { mark: string; word: string; style: Style }>> = {
@@ -10,7 +11,8 @@ const marks: Readonly<Record<PlannedChange["action"], { mark: string; word: stri
 };
 /** Above this many, what stays as it is is only counted. */
 const mostUnchanged = 10;
-const longestValue = 60;
+/** A probe or a map of limits fits; a file in a variable does not. */
+const longestValue = 100;
 
 /** A plan, a line a change, in words that stand beside every mark. */
 export function describePlan(plan: Plan): string[] {
@@ -27,14 +29,13 @@ function describeChange(change: PlannedChange): string[] {
   const name = change.kind === "space" ? `space ${change.name}` : `${change.space}/${change.name}`;
   const lines = [`${styled(style, mark)} ${name}  ${styled(style, word)}`];
   if (change.action === "release" || change.action === "update") {
-    for (const { path, from, to } of change.changes) lines.push(`    ${path}: ${value(from)} → ${value(to)}`);
+    for (const { path, from, to } of change.changes) lines.push(`    ${pathWords(path)}: ${value(path, from)} → ${value(path, to)}`);
   }
   for (const warning of change.warnings) lines.push(`    ${styled("yellow", "warning:")} ${warning}`);
   return lines;
 }
 
-function value(one: unknown): string {
-  if (one === undefined || one === null) return "nothing";
-  const text = typeof one === "string" ? one : JSON.stringify(one);
+function value(path: string, one: unknown): string {
+  const text = valueWords(path, one);
   return text.length > longestValue ? `${text.slice(0, longestValue - 1)}…` : text;
 }

@@ -1,5 +1,5 @@
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import type { Ignore } from "ignore";
 import { DroverError, hasCode } from "#model/errors.ts";
 
@@ -12,6 +12,8 @@ export type SourceEntry =
 export interface SourceLimits {
   readonly sourceBytes: number;
   readonly files: number;
+  /** Absolute paths of files that are no part of the source. Default: none. */
+  readonly leaveOut?: readonly string[];
 }
 
 /** Never part of a source: the history of it, which is large and would make every commit another input. */
@@ -35,6 +37,7 @@ interface Rules {
 export async function listFiles(folder: string, limits: SourceLimits, signal: AbortSignal): Promise<readonly SourceEntry[]> {
   const { default: createIgnore } = await import("ignore");
   const entries: SourceEntry[] = [];
+  const leftOut = new Set(limits.leaveOut?.map((path) => relative(folder, path).split(sep).join("/")));
   let bytes = 0;
 
   const walk = async (at: string, inherited: readonly Rules[]): Promise<void> => {
@@ -46,6 +49,7 @@ export async function listFiles(folder: string, limits: SourceLimits, signal: Ab
     for (const name of (await readdir(join(folder, at))).sort()) {
       if (neverPacked.has(name)) continue;
       const path = at + name;
+      if (leftOut.has(path)) continue;
       const stats = await lstat(join(folder, path));
       if (isIgnored(rules, stats.isDirectory() ? `${path}/` : path)) continue;
       if (stats.isDirectory()) {

@@ -115,3 +115,12 @@ test("a pushed manifest gets its folder as the source, at its end, unless it say
   for (const [before, after] of rows) assert.equal((await withSource({ file: "f", text: before }, null)).text, after);
   await assert.rejects(withSource({ file: "f", text: "app: a\nrun: x\n" }, "b"), { code: "USAGE" });
 });
+
+test("a manifest is no part of the source that it names", async (t) => {
+  const folder = await folderWith(t, { "drover.yaml": "app: a\n", "server.js": "x", "sub/drover.yaml": "x" });
+  const entries = await listFiles(folder, { ...limits, leaveOut: [join(folder, "drover.yaml"), "/elsewhere/server.js"] }, t.signal);
+  assert.deepEqual(
+    entries.map(({ path }) => path),
+    ["server.js", "sub", "sub/drover.yaml"],
+  );
+});

@@ -24,6 +24,8 @@ export interface ObservedWorkload {
 export interface ObservedInstance extends Instance {
   /** Whether it was seen ready at any time. */
   readonly everReady: boolean;
+  /** Whether it was seen ready since its latest start: if it is not any more, it has lost it. */
+  readonly readySinceStart: boolean;
 }
 
 /** Answers of the release that is on its way, since the current step of its canary began. */

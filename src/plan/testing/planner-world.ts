@@ -110,6 +110,7 @@ export function instance(
     reason: null,
     restartToken: "",
     everReady: state === "ready",
+    readySinceStart: state === "ready",
     ...more,
   };
 }
@@ -241,9 +242,15 @@ export function settle(before: RolloutInput): RolloutInput {
           instances: [instance(one.release, "exited", { exit: { code: 0, signal: null, outOfMemory: false, atMs: t0 } }, beforeProcess)],
         },
       ];
-    const kept = staying
-      .slice(0, one.count)
-      .map((inst) => ({ ...inst, state: "running" as const, ready: true, everReady: true, exit: null, restarts: 0 }));
+    const kept = staying.slice(0, one.count).map((inst) => ({
+      ...inst,
+      state: "running" as const,
+      ready: true,
+      everReady: true,
+      readySinceStart: true,
+      exit: null,
+      restarts: 0,
+    }));
     const missing = Array.from({ length: Math.max(0, one.count - kept.length) }, () => instance(one.release, "ready", {}, one.process));
     return [{ ...one, instances: [...kept, ...missing] }];
   });

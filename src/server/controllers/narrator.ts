@@ -1,7 +1,7 @@
 import type { App, ReleaseFailure } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { describeExit } from "#model/exit.ts";
-import { beforeProcess, shortInstanceId } from "#model/names.ts";
+import { beforeProcess, parseWorkloadId, shortInstanceId } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance, Order, Step } from "#plan/rollout/input.ts";
 import type { EventLog, NewEvent } from "../events/event-log.ts";
@@ -9,10 +9,15 @@ import type { KnownMachine, KnownWorkload } from "../fleet/fleet.ts";
 import { appOfInstance } from "../fleet/fleet.ts";
 import type { AppObjects } from "./steps.ts";
 
-/** Within this time, events of one kind about one app become one after the first: a storm must not push out what explains it. */
+/** Within this time, events of one kind about one app become one after the first few: a storm must not push out what explains it. */
 const calmMs = 1_000;
+/** Told at once, in the order in which they happened: as many as a deploy or a restart of a usual app makes. */
+const promptEvents = 10;
 
 interface Storm {
+  /** Told at once. */
+  told: number;
+  /** Held back. */
   count: number;
   last: NewEvent | null;
 }
@@ -36,7 +41,7 @@ export class Narrator {
       this.#events.append({ space, app: name, subject: String(release), kind, message, details });
     switch (step.kind) {
       case "begin":
-        tell("release.created", `release ${step.rollout.release} (${step.reason}) starts on its way`, step.rollout.release, {
+        tell("release.started", `release ${step.rollout.release} starts on its way (${step.reason})`, step.rollout.release, {
           strategy: app.value.deploy.strategy,
         });
         for (const number of step.supersede)
@@ -67,7 +72,11 @@ export class Narrator {
   ordered({ app }: AppObjects, order: Order, count: number): void {
     const { space, name } = app.value;
     if (order.kind === "remove") {
-      this.#calmly({ space, app: name, subject: order.id, kind: "workload.removed", message: `${order.id} stops: ${order.reason}` });
+      const { process, release } = parseWorkloadId(order.id);
+      // That the command is done was told when it was.
+      if (process === beforeProcess) return;
+      const message = `${process} of release ${release} stops: ${order.reason}`;
+      this.#calmly({ space, app: name, subject: order.id, kind: "workload.removed", message });
     } else if (order.process === beforeProcess) {
       this.#calmly({
         space,
@@ -124,17 +133,22 @@ export class Narrator {
     this.#events.append({ space, app, kind: "route.conflict", message });
   }
 
-  /** The first of its kind about an app at once, those within the next second as one with their number. */
+  /** The first few of a kind about an app at once, more of them within a second as one with their number. */
   #calmly(event: NewEvent): void {
     const key = `${event.space ?? ""}/${event.app ?? ""} ${event.kind}`;
     const storm = this.#storms.get(key);
+    if (storm !== undefined && storm.told < promptEvents) {
+      storm.told++;
+      this.#events.append(event);
+      return;
+    }
     if (storm !== undefined) {
       storm.count++;
       storm.last = event;
       return;
     }
     this.#events.append(event);
-    this.#storms.set(key, { count: 0, last: null });
+    this.#storms.set(key, { told: 1, count: 0, last: null });
     this.#clock.sleep(calmMs, this.#signal).then(
       () => this.#calm(key),
       () => this.#calm(key), // The server stops: what was held back is told now.
@@ -154,6 +168,8 @@ function instanceNews(before: ObservedInstance | null, after: ObservedInstance |
   const instance = after ?? before;
   if (instance === null) return [];
   const short = shortInstanceId(instance.id);
+  // A command is never ready; that it starts and is done is told with its release.
+  if (short.startsWith(`${beforeProcess}.`)) return [];
   if (after === null) return [{ kind: "instance.gone", message: `${short} is gone` }];
   const news: Pick<NewEvent, "kind" | "message">[] = [];
   const isDown = after.state === "backoff" || after.restarts > (before?.restarts ?? 0);

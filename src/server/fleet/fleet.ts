@@ -2,7 +2,6 @@ import { DroverError } from "#model/errors.ts";
 import { type AppId, type InstanceId, type MachineId, parseWorkloadId, type WorkloadId, type WorkloadName } from "#model/names.ts";
 import type { EngineChange, Instance, Machine, Resources, Workload, WorkloadStatus } from "#model/workload.ts";
 import type { MachineRoom } from "#plan/placement/plan-placement.ts";
-import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
 import type { AgentPeer } from "./peers.ts";
 
@@ -277,7 +276,12 @@ export class Fleet {
     if (name.space === ownSpace) return;
     const known = this.#workload(machine, instance.workload);
     const before = known.instances.get(instance.id) ?? null;
-    const after = { ...instance, everReady: (before?.everReady ?? false) || isReady({ ...instance, everReady: false }) };
+    const isNowReady = instance.ready && instance.state === "running";
+    const after = {
+      ...instance,
+      everReady: (before?.everReady ?? false) || isNowReady,
+      readySinceStart: isNowReady || (before?.readySinceStart === true && before.startedAtMs === instance.startedAtMs),
+    };
     known.instances.set(instance.id, after);
     this.#reserve(machine, known);
     if (machine.isKnown) this.#options.onInstance(before, after);

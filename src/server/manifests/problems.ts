@@ -5,10 +5,7 @@ import { DroverError } from "#model/errors.ts";
 /** Most problems reported at once: more than anybody mends in one go, and a bound for hostile input. */
 const maxProblems = 100;
 
-/** A problem, and whether it is only that this version cannot do it yet. */
-export interface FoundProblem extends ManifestProblem {
-  readonly kind: "invalid" | "not-yet" | "variable";
-}
+export type FoundProblem = ManifestProblem;
 
 /** @throws {DroverError} with every problem in its details, if there is any. */
 export function throwProblems(problems: readonly FoundProblem[]): void {
@@ -22,13 +19,14 @@ export function throwProblems(problems: readonly FoundProblem[]): void {
   const count = problems.length === 1 ? "" : `, and ${problems.length - 1} more`;
   throw new DroverError(code, `${describe(first)}${count}`, {
     hint: hintFor(code, first),
-    details: { problems: problems.slice(0, maxProblems).map(({ kind: _kind, ...problem }) => problem), total: problems.length },
+    details: { problems: problems.slice(0, maxProblems), total: problems.length },
   });
 }
 
 /** `shop.yaml:4:3: processes.web.instnaces: found "instnaces", wanted a known key` */
-function describe({ file, line, column, path, found, wanted }: ManifestProblem): string {
-  return `${file}:${line}:${column}: ${path === "" ? "" : `${path}: `}found ${found}, wanted ${wanted}`;
+function describe({ kind, file, line, column, path, found, wanted }: ManifestProblem): string {
+  const what = kind === "not-yet" ? `${found} is not supported yet: ${wanted}` : `found ${found}, wanted ${wanted}`;
+  return `${file}:${line}:${column}: ${path === "" ? "" : `${path}: `}${what}`;
 }
 
 function hintFor(code: string, first: FoundProblem): string {

@@ -116,7 +116,7 @@ function kindOf(document: ManifestDocument, problems: FoundProblem[]): DocumentK
     return null;
   }
   if (documentKinds[kind] === null) {
-    problem(`a ${kind}`, `nothing there: documents of kind "${kind}" are not yet supported`, null, [kind], "not-yet");
+    problem(`a ${kind}`, "documents of a space and of its apps are all that this version knows", null, [kind], "not-yet");
     return null;
   }
   return kind;

@@ -37,7 +37,7 @@ function problemsOf(issue: Issue, schema: z.ZodType, value: unknown, locator: Lo
   }
   if (issue.code === "custom" && issue.params?.["notYet"] === true) {
     const key = show(String(issue.path.at(-1) ?? ""));
-    return [at(issue.path, true, { kind: "not-yet", found: key, wanted: `nothing there: ${issue.message}`, nearest: null })];
+    return [at(issue.path, true, { kind: "not-yet", found: key, wanted: issue.message, nearest: null })];
   }
   if (issue.code === "invalid_key") {
     return [

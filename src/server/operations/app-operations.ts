@@ -44,7 +44,7 @@ async function changeApp(context: OperationContext, call: AppCall, change: (app:
     const stored = requireApp(context, call.space, call.app);
     call.require(stored.modRevision);
     const { app, release, event: told } = change(stored.value);
-    const answer = { space: call.space as string, app: call.app as string, release: stored.value.target };
+    const answer = { space: call.space as string, app: call.app as string, release: stored.value.target, changed: app !== null };
     event = null;
     if (app === null) return { answer, conditions: [], changes: [] };
     const made = release === undefined ? null : newRelease(store, app, release.spec, release.cause, clock.nowMs());
@@ -84,24 +84,44 @@ export function scale(context: OperationContext, call: AppCall, instances: Reado
   });
 }
 
-/** Sets and takes away variables by hand: a new release of what is wanted now, with only its environment changed. */
+/**
+ * Sets and takes away variables by hand: a new release of what is wanted now, with only its environment changed. What is set nowhere, or has its value
+ * already, is no change.
+ */
 export function changeEnvironment(
   context: OperationContext,
   call: AppCall,
   { set, unset }: z.output<typeof environmentRequest>,
 ): Promise<Changed> {
   return changeApp(context, call, (app) => {
-    const env: Record<string, string | null> = { ...app.manual.env, ...set };
-    for (const name of unset) env[name] = null;
-    const next: App = { ...app, manual: { ...app.manual, env } };
     const spec = targetSpec(context.store, app);
-    const names = [...Object.keys(set), ...unset].join(", ");
+    const env: Record<string, string | null> = { ...app.manual.env };
+    for (const [name, value] of Object.entries(set)) if (!isSetTo(app, spec, name, value)) env[name] = value;
+    for (const name of unset) if (isSet(app, spec, name)) env[name] = null;
+    const next: App = { ...app, manual: { ...app.manual, env } };
+    const names = [...Object.keys(set), ...unset].filter((name) => env[name] !== app.manual.env[name]).join(", ");
     const event = { kind: "env.changed", message: `environment of "${app.name}" changed: ${names}` };
     if (spec === null) return { app: isEqualJson(next, app) ? null : next, event };
     const wanted: ReleaseSpec = { ...spec, env: sorted(without({ ...spec.env, ...set }, unset)) };
     if (isEqualJson(wanted, spec)) return { app: isEqualJson(next, app) ? null : next, event };
     return { app: next, release: { spec: wanted, cause: "env" }, event };
   });
+}
+
+/** Whether the app has the variable, from wherever. */
+function isSet(app: App, spec: ReleaseSpec | null, name: string): boolean {
+  if (spec !== null) return Object.hasOwn(spec.env, name);
+  return Object.hasOwn(app.manual.env, name) ? app.manual.env[name] !== null : writtenEnv(app)[name] !== undefined;
+}
+
+/** Whether the app itself has this value. That of its space may change, so setting the same by hand is not nothing. */
+function isSetTo(app: App, spec: ReleaseSpec | null, name: string, value: string): boolean {
+  const own = Object.hasOwn(app.manual.env, name) || Object.hasOwn(writtenEnv(app), name);
+  return own && (spec === null ? app.manual.env[name] === value : Object.hasOwn(spec.env, name) && spec.env[name] === value);
+}
+
+function writtenEnv(app: App): Readonly<Record<string, unknown>> {
+  return (app.manifest["env"] ?? {}) as Readonly<Record<string, unknown>>;
 }
 
 /**

@@ -150,6 +150,8 @@ test("variables set by hand are a new release and stay until a manifest names th
   await declare("app: a\nrun: x\nenv: { LEVEL: info, MODE: fast }\n");
   assert.deepEqual(specOf("a").env, { EXTRA: "1", LEVEL: "info", MODE: "fast" });
   const { revision } = api.services.store;
+  const same = await changeEnvironment(api.services, on("a"), { set: { LEVEL: "info" }, unset: ["NOWHERE"] });
+  assert.deepEqual([same.changed, api.services.store.revision, appOf("a").manual.env], [false, revision, { EXTRA: "1" }]);
   await changeEnvironment(api.services, on("a"), { set: { EXTRA: "1" }, unset: [] });
   assert.equal(api.services.store.revision, revision);
 });

@@ -23,6 +23,8 @@ export interface SecretChanged {
   readonly version: number | null;
   /** Apps that got a new release for it. */
   readonly releases: readonly { readonly app: string; readonly release: number }[];
+  /** False: it had this value already, and nothing was written. */
+  readonly changed: boolean;
   readonly revision: number;
 }
 
@@ -34,11 +36,16 @@ export function listSecrets(context: OperationContext, space: SpaceName): readon
     .map((secret) => ({ ...secret, usedBy: usersOf(context, space, secret.name).map(({ value }) => value.name) }));
 }
 
-/** Gives the secret a new version, and each app that uses it a new release with it, in one commit. */
+/** Gives the secret a new version unless it has this value already, and each app that uses it a new release with it, in one commit. */
 export async function setSecret(context: OperationContext, { space, name, receipt }: SecretCall, value: string): Promise<SecretChanged> {
   const { store, secrets, events, clock } = context;
   const changed = await transact(store, receipt, () => {
     const inSpace = requireSpace(context, space);
+    const latest = secrets.latest(space, name);
+    if (latest !== null && secrets.holds(space, name, value)) {
+      const answer = { space: space as string, name, version: latest.version as number | null, releases: [], changed: false };
+      return { answer, conditions: [], changes: [] };
+    }
     const { version, condition, change } = secrets.set(space, name, value, versionsInUse(context, space, name));
     const conditions: Condition[] = [unchanged(keys.space(space), inSpace), condition];
     const changes: Change[] = [change];
@@ -51,8 +58,9 @@ export async function setSecret(context: OperationContext, { space, name, receip
       changes.push(put(stored.key, made.app), ...made.changes);
       releases.push({ app: stored.value.name, release: made.app.lastRelease });
     }
-    return { answer: { space: space as string, name, version: version as number | null, releases }, conditions, changes };
+    return { answer: { space: space as string, name, version: version as number | null, releases, changed: true }, conditions, changes };
   });
+  if (!changed.changed) return changed;
   events.append({ kind: "secret.set", space, subject: name, message: `secret ${name} has version ${changed.version}` });
   for (const { app, release } of changed.releases) {
     events.append({
@@ -74,7 +82,8 @@ export async function unsetSecret(context: OperationContext, { space, name, rece
     const users = usersOf(context, space, name).map(({ value }) => value.name);
     if (users.length > 0) throw inUse(name, users);
     const { condition, change } = secrets.unset(space, name);
-    const answer = { space: space as string, name, version: null as number | null, releases: [] as { app: string; release: number }[] };
+    const releases: { app: string; release: number }[] = [];
+    const answer = { space: space as string, name, version: null as number | null, releases, changed: true };
     return { answer, conditions: [unchanged(keys.space(space), inSpace), condition], changes: [change] };
   });
   events.append({ kind: "secret.unset", space, subject: name, message: `secret ${name} is gone` });

@@ -57,6 +57,16 @@ export function createSecrets({
       }
       return sealer.open(value, [space, name, version]);
     },
+    holds(space, name, value) {
+      const latest = this.latest(space, name);
+      if (latest === null) return false;
+      try {
+        return this.reveal(space, name, latest.version) === value;
+      } catch (error) {
+        if (error instanceof DroverError && error.code === "SECRET_KEY_UNUSABLE") return false;
+        throw error;
+      }
+    },
     set(space, name, value, keep) {
       const found = read(space, name);
       const version = (found?.secret.last ?? 0) + 1;
@@ -69,7 +79,7 @@ export function createSecrets({
       const found = read(space, name);
       if (found === null || latestOf(found.secret) === null) {
         throw new DroverError("SECRET_NOT_FOUND", `space "${space}" has no secret "${name}"`, {
-          hint: `See which there are with "drover secret list --space ${space}".`,
+          hint: `See which there are with "drover secret ls --space ${space}".`,
         });
       }
       const forgotten: SealedSecret = { name, last: found.secret.last, versions: {} };

@@ -14,6 +14,8 @@ export interface Secrets {
   latest(space: SpaceName, name: string): SecretVersion | null;
   /** The clear value. @throws {DroverError} SECRET_NOT_FOUND, SECRET_KEY_UNUSABLE */
   reveal(space: SpaceName, name: string, version: number): string;
+  /** Whether this is the latest value. A value that cannot be read is not: setting it again is how it is mended. */
+  holds(space: SpaceName, name: string, value: string): boolean;
   /** What to commit to give `name` a new version. Versions that `keep` names stay readable (releases refer to them); others go. */
   set(
     space: SpaceName,

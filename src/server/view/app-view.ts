@@ -1,5 +1,6 @@
 import type { AppStatus, AppSummary, InstanceView, ProcessStatus } from "#model/api.ts";
 import type { App, Release } from "#model/app.ts";
+import type { Clock } from "#model/clock.ts";
 import { type AppName, appId, type ProcessName, type SpaceName } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
@@ -9,11 +10,13 @@ import type { Core } from "../controllers/core.ts";
 import type { KnownWorkload } from "../fleet/fleet.ts";
 import { objects, type Stored } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
+import { isStarting } from "./starting.ts";
 import { explain } from "./why.ts";
 
 export interface AppViewOptions {
   readonly store: Store;
   readonly core: Pick<Core, "fleet" | "apps" | "routes">;
+  readonly clock: Pick<Clock, "nowMs">;
   /** Gives scheme and port of the apps' URLs. */
   readonly edgeUrl: string;
 }
@@ -59,7 +62,10 @@ export class AppView {
     return {
       name: app.name,
       space: app.space,
-      health: healthOf(app, processes, target !== null && target.number !== app.active && target.state === "pending"),
+      health: healthOf(app, processes, {
+        isDeploying: target !== null && target.number !== app.active && target.state === "pending",
+        isStarting: target !== null && target.state === "active" && isStarting(app, processes, workloads, this.#options.clock.nowMs()),
+      }),
       target: app.target,
       active: app.active,
       stopped: app.stopped,
@@ -175,12 +181,18 @@ export function instanceView(workload: KnownWorkload, instance: ObservedInstance
   };
 }
 
-function healthOf(app: App, processes: readonly ProcessStatus[], isDeploying: boolean): AppStatus["health"] {
+interface UnderWay {
+  readonly isDeploying: boolean;
+  readonly isStarting: boolean;
+}
+
+function healthOf(app: App, processes: readonly ProcessStatus[], { isDeploying, isStarting }: UnderWay): AppStatus["health"] {
   if (app.destroying) return "destroying";
   if (app.stopped) return "stopped";
   if (isDeploying) return "deploying";
   if (processes.length === 0) return "down";
   if (processes.every(({ ready, wanted }) => ready >= wanted)) return "ready";
+  if (isStarting) return "starting";
   return processes.some(({ ready, wanted }) => ready === 0 && wanted > 0) ? "down" : "degraded";
 }
 

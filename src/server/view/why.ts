@@ -51,14 +51,18 @@ export function explain(input: WhyInput): readonly Reason[] {
     if (workload.status?.reason && !workload.isRemoving)
       add(workload.status.reason.code, `${nameOf(workload)}: ${workload.status.reason.message}`);
   }
-  for (const instance of troubled(app, workloads).slice(0, instancesNamed)) {
+  const inTrouble = troubled(app, workloads);
+  for (const instance of inTrouble.slice(0, instancesNamed)) {
     const { code, message } = describe(instance);
     add(code, message);
   }
   const isWhole = reasons.length === 0 && (target === null || target.number === app.active);
   if (!isWhole) for (const need of unreadyNeeds) add("NEED_NOT_READY", `it needs ${need}, which has no ready instance`);
   for (const { listener, holder } of lostRoutes) add("ROUTE_CONFLICT", `it does not get ${listener}, because ${holder} has it`);
-  for (const words of progress.waitingFor) add("WAITING", `waits for ${words}`);
+  // How many are ready says nothing more where each that is not was named.
+  const waitingFor =
+    inTrouble.length === 0 ? progress.waitingFor : progress.waitingFor.filter((words) => !/: \d+ of \d+ ready$/.test(words));
+  for (const words of waitingFor) add("WAITING", `waits for ${words}`);
   return reasons;
 }
 

@@ -199,6 +199,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       return enter(held, "exited", why);
     }
     if (planned) {
+      held.exit = null;
       held.crashes = 0;
       held.retryAtMs = clock.monotonicMs();
     } else {
@@ -206,7 +207,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       backOff(held, wasHealthy ? 1 : held.crashes + 1);
     }
     held.restarts++;
-    enter(held, "backoff", reason);
+    enter(held, "backoff", planned ? { code: "RESTARTING", message: "is being restarted" } : reason);
   };
 
   /** The parent of the last run is not needed any more, and its end is the end of its pipe: nothing is to follow that. */

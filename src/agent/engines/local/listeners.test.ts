@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
-import { heldSockets, isHeld, listenersOn, parseListeners } from "./listeners.ts";
+import { heldSockets, isHeld, listenersOn, parseListeners, programName } from "./listeners.ts";
 
 const header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 const line = (address: string, state: string) =>
@@ -46,4 +46,13 @@ test("a listener on all addresses of both kinds is found", async (t) => {
     [...(listenersOn(port) ?? [])].map(({ reachable }) => reachable),
     [true],
   );
+});
+
+test("whoever holds a port is named by its program, and by its script where the program is an interpreter", () => {
+  assert.equal(programName(["/usr/sbin/nginx", "-g", "daemon off;"]), "nginx");
+  assert.equal(programName(["/opt/node/bin/node", "--max-semi-space-size=4", "/srv/shop/server.js", "x"]), "node server.js");
+  assert.equal(programName(["python3", "-m", "http.server", "80"]), "python3 http.server");
+  assert.equal(programName(["/n/node", "--x", "/opt/drover/src/edge/main.ts"]), "drover edge");
+  assert.equal(programName(["node"]), "node");
+  assert.equal(programName([""]), "");
 });

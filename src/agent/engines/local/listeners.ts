@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { hasCode } from "#model/errors.ts";
 
 /** A TCP socket that waits for connections. */
@@ -156,14 +157,32 @@ function emptyIfGone(error: unknown): "" {
   throw error;
 }
 
-/** `pid 4711 (nginx)` of whoever listens on a port, in words; null when it cannot be learnt. */
+/** `process 4711 (nginx)` of whoever listens on a port, in words; null when it cannot be learnt. */
 export async function describeOwner(inode: string): Promise<string | null> {
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const pid = Number(name);
     if (!heldSockets([pid]).has(inode)) continue;
-    const command = (await readFile(`/proc/${pid}/comm`, "utf8").catch(emptyIfGone)).trim();
-    return command === "" ? `process ${pid}` : `process ${pid} (${command})`;
+    const program = programName((await readFile(`/proc/${pid}/cmdline`, "utf8").catch(emptyIfGone)).split("\0"));
+    return program === "" ? `process ${pid}` : `process ${pid} (${program})`;
   }
   return null;
+}
+
+/** Programs that are known by what they run. */
+const interpreters = /^(node|nodejs|deno|bun|python[\d.]*|ruby[\d.]*|perl[\d.]*|php[\d.]*|java|sh|bash|dash|zsh)$/;
+
+/**
+ * What people know a program by: the base name of its command, and of the script where the command is an interpreter (`python3 app.py`). From the
+ * command line, because the kernel's name of a process is that of its main thread, which Node calls "MainThread". Empty for none.
+ */
+export function programName([command = "", ...args]: readonly string[]): string {
+  const own = /\/src\/(agent|server|edge)\/main\.ts$/.exec(args.find((arg) => arg.endsWith("/main.ts")) ?? "")?.[1];
+  if (own !== undefined) return `drover ${own}`;
+  const name = basename(command);
+  if (!interpreters.test(name)) return name;
+  // `python3 -m http.server` is known by its module, and what follows another option may be its value.
+  const module = name.startsWith("python") && args[0] === "-m" ? args[1] : undefined;
+  const script = module ?? args.find((arg) => arg !== "" && !arg.startsWith("-"));
+  return script === undefined ? name : `${name} ${module ?? basename(script)}`;
 }
