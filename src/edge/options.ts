@@ -15,9 +15,11 @@ export const edgeUsage = `Usage: drover edge [options]
 
 The edge alone; "drover up" starts it together with the server and an agent.
 
-  --home DIR        folder of this Drover (default: $DROVER_HOME)
-  --http HOST:PORT  where requests for apps are taken (default: 127.0.0.1:8080)
-  -h, --help        show this
+  --home DIR         folder of this Drover (default: $DROVER_HOME)
+  --http HOST:PORT   where requests for apps are taken (default: 127.0.0.1:8080)
+  --https HOST:PORT  where they are taken over TLS (default: 363 above --http, so 127.0.0.1:8443)
+  --workers N        processes that carry traffic (default: one for each core)
+  -h, --help         show this
 `;
 
 /** Whether the way to call it is asked for in place of the program. */
@@ -41,7 +43,7 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
     const [name = "", value] = args.slice(at, at + 2);
     if (value === undefined || !["--home", "--http", "--https", "--workers"].includes(name))
       throw new DroverError("USAGE", `"${name}" is not understood`, {
-        hint: "Use drover edge --home DIR --http HOST:PORT --https HOST:PORT --workers N.",
+        hint: 'Run "drover edge --help" to see what is.',
       });
     given.set(name, value);
   }

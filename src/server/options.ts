@@ -25,14 +25,14 @@ export const serverUsage = `Usage: drover server [options]
 
 The server alone; "drover up" starts it together with the edge and an agent.
 
-  --home DIR        folder of this Drover (default: $DROVER_HOME)
-  --api HOST:PORT   where the API listens (default: 127.0.0.1:7373)
-  --edge HOST:PORT  where the edge listens, for the addresses of apps (default: 127.0.0.1:8080)
+  --home DIR            folder of this Drover (default: $DROVER_HOME)
+  --api HOST:PORT       where the API listens (default: 127.0.0.1:7373)
+  --edge HOST:PORT      where the edge listens, for the addresses of apps (default: 127.0.0.1:8080)
   --edge-tls HOST:PORT  where the edge listens over TLS (default: 127.0.0.1:8443)
-  --host NAME       another name under which people reach the API; may be given several times
-  --restore FILE    put this backup in the store's place, in place of serving
-  --verbose         log more
-  -h, --help        show this
+  --host NAME           another name under which people reach the API; may be given several times
+  --restore FILE        put this backup in the store's place, in place of serving
+  --verbose             log more
+  -h, --help            show this
 `;
 
 /** Whether the way to call it is asked for in place of the program. */

@@ -26,9 +26,10 @@ export function reportError(error: unknown, sources: ReadonlyMap<string, string>
   const lines = [`${styled("red", "error:")} ${heading(body, problems)}   [${body.code}]`];
   for (const problem of problems) lines.push(...describeProblem(problem, sources));
   for (const line of outputOf(body)) lines.push(`  | ${line}`);
-  // The place says so already.
+  // Each place says already what was meant.
   const isTold = problems.some(({ nearest }) => nearest !== null && body.hint === `Did you mean "${nearest}"?`);
-  if (body.hint !== "" && !isTold) lines.push(`${styled("bold", "hint:")}  ${body.hint}`);
+  const hint = isTold ? "Mend the manifest; docs/reference/manifest.md lists every key." : body.hint;
+  if (hint !== "") lines.push(`${styled("bold", "hint:")}  ${hint}`);
   return { body, lines, exit: errorCodes[body.code].exit };
 }
 
