@@ -104,8 +104,8 @@ test("an address that is taken is told with what to do", async () => {
   await rm(other, { recursive: true, force: true });
 });
 
-test("options that do not exist are refused with the ones that do", async () => {
+test("options that do not exist are refused, with the way to see those that do", async () => {
   const child = launch("--nonsense");
   const told = await text(child.stderr as NodeJS.ReadableStream);
-  assert.match(told, /\[USAGE\]\nhint: +Use: drover server/);
+  assert.match(told, /'--nonsense'.* \[USAGE\]\nhint: +Run "drover server --help"/);
 });

@@ -117,7 +117,11 @@ test("children and daemons in sessions of their own end with their instance", as
 test("an app that ignores its signal is killed after its grace time", async (t) => {
   const world = await localWorld(t);
   const engine = await world.open();
-  const order = workload("trap '' TERM; echo up; while :; do sleep 0.1; done", { stop: { signal: "SIGTERM", drainMs: 0, graceMs: 300 } });
+  const order = workload("trap '' TERM; touch $TMPDIR/deaf; while :; do sleep 0.1; done", {
+    // A shell that has not come to its trap yet would end by the signal, as it should.
+    ready: { target: { kind: "command", run: "test -e $TMPDIR/deaf" }, everyMs: 1_000, timeoutMs: 1_000, failures: 1 },
+    stop: { signal: "SIGTERM", drainMs: 0, graceMs: 300 },
+  });
   await engine.apply(order, t.signal);
   const [instance] = await world.until(engine, ([one]) => one?.ready === true);
   await engine.apply({ ...order, count: 0, revision: order.revision + 1 }, t.signal);
