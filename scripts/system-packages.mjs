@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 
 const wanted = [
   { command: "busybox", packageName: "busybox-static", for: "starting many small apps" },
+  { command: "pebble", packageName: "pebble", for: "ordering certificates" },
   { command: "faketime", packageName: "faketime", for: "jumping clocks" },
 ];
 

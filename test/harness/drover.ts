@@ -32,16 +32,17 @@ export class TestDrover implements AsyncDisposable {
   readonly home: string;
   readonly apiPort: number;
   readonly edgePort: number;
+  /** The edge's port for TLS. */
+  readonly tlsPort: number;
   readonly environment: NodeJS.ProcessEnv;
   #agent: ChildProcess | null = null;
   readonly #user: { readonly uid?: number; readonly gid?: number };
   #output = "";
 
-  private constructor(home: string, apiPort: number, edgePort: number, user: number | null) {
+  private constructor(home: string, ports: readonly number[], user: number | null) {
     this.home = home;
     this.#user = user === null ? {} : { uid: user, gid: user };
-    this.apiPort = apiPort;
-    this.edgePort = edgePort;
+    [this.apiPort = 0, this.edgePort = 0, this.tlsPort = 0] = ports;
     this.environment = { ...process.env, DROVER_HOME: home, NO_COLOR: "1" };
     for (const name of ["DROVER_URL", "DROVER_TOKEN", "DROVER_CA", "NODE_TEST_CONTEXT"]) delete this.environment[name];
   }
@@ -59,8 +60,7 @@ export class TestDrover implements AsyncDisposable {
     // As Drover makes it itself: apps under users of their own pass through.
     await chmod(home, 0o711);
     if (options.user !== undefined) await chown(home, options.user, options.user);
-    const [apiPort, edgePort] = await freePorts(2);
-    return new TestDrover(home, apiPort as number, edgePort as number, options.user ?? null);
+    return new TestDrover(home, await freePorts(3), options.user ?? null);
   }
 
   /** Starts `drover up` (again). Resolves when the API answers and the edge is linked. */
@@ -72,7 +72,9 @@ export class TestDrover implements AsyncDisposable {
   /** Starts `drover up` (again), and waits for nothing. @param env besides the usual environment, for this start alone */
   launch(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
     this.#output = "";
-    const agent = spawn(droverBin, ["up", "--api", `127.0.0.1:${this.apiPort}`, "--http", `127.0.0.1:${this.edgePort}`, ...args], {
+    const addresses = { "--api": this.apiPort, "--http": this.edgePort, "--https": this.tlsPort };
+    const own = Object.entries(addresses).flatMap(([flag, port]) => [flag, `127.0.0.1:${port}`]);
+    const agent = spawn(droverBin, ["up", ...own, ...args], {
       env: { ...this.environment, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       cwd: this.home,
