@@ -1,4 +1,5 @@
 import type net from "node:net";
+import type { Duplex } from "node:stream";
 import type { AskedRequest } from "./conditions.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Timed } from "./deadlines.ts";
@@ -13,6 +14,12 @@ import { Tunnel } from "./tunnel.ts";
 
 /** Says where requests of a listener go. */
 export type FindRoute = (host: string, path: string, request: AskedRequest) => LiveRoute | null;
+
+/** What a connection of HTTP/1.1 comes in on: a socket, or what looks like one. */
+export interface ClientSocket extends Duplex {
+  readonly remoteAddress?: string | undefined;
+  readonly bytesRead: number;
+}
 
 /** What a connection needs from the listener that it came in on. */
 export interface ClientOwner {
@@ -35,7 +42,7 @@ export class ClientConnection implements Timed {
   /** The lines that say who the client is; the same for all its requests. */
   readonly identity: string;
 
-  readonly #socket: net.Socket;
+  readonly #socket: ClientSocket;
   readonly #owner: ClientOwner;
   readonly #context: EdgeContext;
   readonly #security: Security | null;
@@ -54,7 +61,7 @@ export class ClientConnection implements Timed {
   #unread = 0;
 
   /** @param security null for plain HTTP */
-  constructor(socket: net.Socket, owner: ClientOwner, context: EdgeContext, security: Security | null = null) {
+  constructor(socket: ClientSocket, owner: ClientOwner, context: EdgeContext, security: Security | null = null) {
     this.#socket = socket;
     this.#owner = owner;
     this.#context = context;

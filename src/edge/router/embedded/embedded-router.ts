@@ -56,7 +56,7 @@ export class EmbeddedRouter implements Router {
     this.#context = { clock, random, log, limits, deadlines, listen };
     const findRoute: FindRoute = (host, path, request) => this.#index.find(host, path, request);
     this.#public = new Listener({ protocol: "http", findRoute }, this.#context, this.#count);
-    this.#tls = new TlsPort(this.#context, ["http/1.1"]);
+    this.#tls = new TlsPort(this.#context, ["h2", "http/1.1"]);
     this.#tlsRoutes = new TlsRoutes(this.#tls, () => this.#secure.port || null);
     this.#secure = new Listener({ protocol: "https", findRoute, port: this.#tls }, this.#context, this.#count);
     this.#services = new Services(this.#context, this.#count, this.#stop.signal);

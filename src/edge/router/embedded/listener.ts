@@ -2,6 +2,7 @@ import net from "node:net";
 import type tls from "node:tls";
 import { ClientConnection, type ClientOwner, type FindRoute } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
+import { Http2Connection } from "./http2/http2-connection.ts";
 import type { LiveRoute } from "./live-route.ts";
 import { renderPage } from "./pages.ts";
 import { TcpConnection } from "./tcp-connection.ts";
@@ -25,7 +26,7 @@ export class Listener implements ClientOwner, TlsUser {
   readonly #kind: ListenerKind;
   readonly #context: EdgeContext;
   readonly #count: ClientCount;
-  readonly #clients = new Set<ClientConnection>();
+  readonly #clients = new Set<ClientConnection | Http2Connection>();
   readonly #sockets = new Set<net.Socket>();
   readonly #tunnels = new Set<Tunnel>();
   readonly #emptied = Promise.withResolvers<void>();
@@ -80,6 +81,11 @@ export class Listener implements ClientOwner, TlsUser {
     this.#checkEmpty();
   }
 
+  onHttp2Close(connection: Http2Connection): void {
+    this.#clients.delete(connection);
+    this.#checkEmpty();
+  }
+
   onTunnel(tunnel: Tunnel): void {
     this.#counted(1);
     this.#tunnels.add(tunnel);
@@ -92,7 +98,10 @@ export class Listener implements ClientOwner, TlsUser {
   }
 
   onSecure(socket: tls.TLSSocket, security: Security): void {
-    const client = new ClientConnection(socket, this, this.#context, security);
+    const isHttp2 = socket.alpnProtocol === "h2";
+    const client = isHttp2
+      ? new Http2Connection(socket, this, this.#context, security)
+      : new ClientConnection(socket, this, this.#context, security);
     this.#clients.add(client);
     if (this.#isClosing) client.closeGently();
   }

@@ -1,6 +1,10 @@
-import type net from "node:net";
+import type { Duplex } from "node:stream";
 import type { EdgeContext } from "./context.ts";
 import type { Timed } from "./deadlines.ts";
+
+export interface TunnelEnd extends Duplex {
+  readonly bytesRead: number;
+}
 
 /**
  * Bytes both ways between two sockets until both sides have ended, or either breaks: back-pressure and half-close pass through. The sockets must
@@ -9,15 +13,15 @@ import type { Timed } from "./deadlines.ts";
 export class Tunnel implements Timed {
   deadlineMs: number;
   readonly #context: EdgeContext;
-  readonly #a: net.Socket;
-  readonly #b: net.Socket;
+  readonly #a: TunnelEnd;
+  readonly #b: TunnelEnd;
   readonly #idleMs: number;
   readonly #onClose: () => void;
   #bytes = 0;
   #isClosed = false;
 
   /** @param idleMs how long no byte may pass either way; `Infinity` for ever. */
-  constructor(a: net.Socket, b: net.Socket, idleMs: number, context: EdgeContext, onClose: () => void) {
+  constructor(a: TunnelEnd, b: TunnelEnd, idleMs: number, context: EdgeContext, onClose: () => void) {
     this.#a = a;
     this.#b = b;
     this.#idleMs = idleMs;

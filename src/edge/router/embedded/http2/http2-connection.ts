@@ -1,0 +1,130 @@
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type net from "node:net";
+import { ClientConnection, type ClientOwner, type FindRoute } from "../client-connection.ts";
+import type { EdgeContext } from "../context.ts";
+import type { Timed } from "../deadlines.ts";
+import type { Security } from "../tls/security.ts";
+import type { Tunnel } from "../tunnel.ts";
+import { FrameGuard } from "./frame-guard.ts";
+import { GuardedSocket } from "./guarded-socket.ts";
+import { requestText } from "./request-text.ts";
+import { StreamSocket } from "./stream-socket.ts";
+
+/** Requests under way on one connection: what RFC 9113 calls enough (section 6.5.2), and browsers never reach. */
+const streamsAtOnce = 100;
+/** What a client may send ahead of one request's app, and of all together. */
+const streamWindowBytes = 262_144;
+const windowBytes = 2 ** 20;
+/**
+ * Requests that a client takes back: so many at once, then so many a second, or the connection ends (CVE-2023-44487). A person who leaves a page
+ * with a hundred pictures takes back a hundred.
+ */
+const resets = { burst: 200, perSecond: 33 } as const;
+/** Megabytes that a connection may hold in nghttp2 itself: twice its window, and heads. */
+const memoryMegabytes = 4;
+const protocolError = 1;
+const endStreamFlag = 1;
+
+/** What a connection needs from the listener that it came in on. */
+export interface Http2Owner extends ClientOwner {
+  onHttp2Close(connection: Http2Connection): void;
+}
+
+/** One connection of a client that speaks HTTP/2: each of its streams becomes a connection of HTTP/1.1 of its own inside the edge. */
+export class Http2Connection implements ClientOwner, Timed {
+  deadlineMs: number;
+  readonly #owner: Http2Owner;
+  readonly #context: EdgeContext;
+  readonly #security: Security | null;
+  readonly #session: ServerHttp2Session;
+  readonly #remoteAddress: string | undefined;
+  readonly #clients = new Set<ClientConnection>();
+
+  constructor(socket: net.Socket, owner: Http2Owner, context: EdgeContext, security: Security | null) {
+    this.#owner = owner;
+    this.#context = context;
+    this.#security = security;
+    this.#remoteAddress = socket.remoteAddress;
+    this.deadlineMs = context.clock.monotonicMs() + context.limits.headMs;
+    const { limits } = context;
+    const guarded = new GuardedSocket(socket, new FrameGuard(context.clock), (code) => session.destroy(undefined, code));
+    const session = loadHttp2().performServerHandshake(guarded, {
+      settings: {
+        maxConcurrentStreams: streamsAtOnce,
+        initialWindowSize: streamWindowBytes,
+        maxHeaderListSize: limits.requestHeadBytes,
+      },
+      maxSessionMemory: memoryMegabytes,
+      maxHeaderListPairs: limits.headerLines + 4,
+      streamResetBurst: resets.burst,
+      streamResetRate: resets.perSecond,
+    });
+    this.#session = session;
+    session.setLocalWindowSize(windowBytes);
+    session.on("stream", (stream, _headers, flags, raw) => this.#begin(stream, flags, raw));
+    // What broke it does not matter to anyone: "close" follows.
+    session.on("error", () => {});
+    session.on("close", () => this.#closed());
+    context.deadlines.add(this);
+  }
+
+  get findRoute(): FindRoute {
+    return this.#owner.findRoute;
+  }
+
+  get challenges(): ReadonlyMap<string, string> | null {
+    return this.#owner.challenges;
+  }
+
+  /** Takes no new requests; ends with the last of those under way. */
+  closeGently(): void {
+    this.#session.close();
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  onDeadline(): void {
+    // Nothing under way for so long.
+    this.#session.close();
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+
+  onClientClose(client: ClientConnection): void {
+    this.#clients.delete(client);
+    if (this.#clients.size === 0) this.deadlineMs = this.#context.clock.monotonicMs() + this.#context.limits.clientIdleMs;
+  }
+
+  onTunnel(tunnel: Tunnel): void {
+    this.#owner.onTunnel(tunnel);
+  }
+
+  onTunnelClose(tunnel: Tunnel): void {
+    this.#owner.onTunnelClose(tunnel);
+  }
+
+  #begin(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    const hasBody = (flags & endStreamFlag) === 0;
+    const text = requestText(raw, hasBody);
+    if (text === null) {
+      stream.on("error", () => {});
+      stream.close(protocolError);
+      if (this.#clients.size === 0) this.deadlineMs = this.#context.clock.monotonicMs() + this.#context.limits.clientIdleMs;
+      return;
+    }
+    const socket = new StreamSocket(stream, text, hasBody, this.#remoteAddress);
+    this.#clients.add(new ClientConnection(socket, this, this.#context, this.#security));
+  }
+
+  #closed(): void {
+    this.#context.deadlines.delete(this);
+    this.#owner.onHttp2Close(this);
+  }
+}
+
+/** Loaded with the first connection that speaks it: it costs megabytes, and many edges never see one. */
+function loadHttp2(): typeof import("node:http2") {
+  return process.getBuiltinModule("node:http2");
+}
