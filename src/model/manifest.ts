@@ -267,6 +267,9 @@ export const routeManifest = z
     log: share
       .optional()
       .meta({ description: "Share of requests in the edge's access log; those that failed are always in it. Default 0%." }),
+    trace: z.boolean().optional().meta({
+      description: "Starts a W3C trace (traceparent) for requests without one. One that a client began always goes on. Default false.",
+    }),
     proxy_protocol: z
       .strictObject({
         from: z.boolean().optional().meta({ description: "Clients have to begin with a PROXY protocol header, version 1 or 2." }),
@@ -280,7 +283,7 @@ export const routeManifest = z
   .superRefine((route, context) => {
     const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
     const isPort = route.port !== undefined;
-    for (const key of ["host", "path", "headers", "methods", "sticky", "redirect", "compress", "log"] as const)
+    for (const key of ["host", "path", "headers", "methods", "sticky", "redirect", "compress", "log", "trace"] as const)
       if (isPort && route[key] !== undefined) refuse(key, "no port beside it: this is for HTTP");
     for (const key of ["body", "head", "request", "answer", "rate", "rate_per_client"] as const)
       if (isPort && route.limits?.[key] !== undefined)

@@ -39,6 +39,8 @@ export interface RoutePolicy {
   readonly compress?: boolean;
   /** Share of requests in the access log, 0 to 1; failed ones are always in it. Default 0. */
   readonly logShare?: number;
+  /** Starts a W3C trace for requests that are part of none. One that a client has begun goes on either way. Default false. */
+  readonly trace?: boolean;
   /** What the instances speak. Default http1. */
   readonly upstream?: RouteUpstream;
   /** For passthrough and port routes: the PROXY protocol's header, version 2, is expected of clients or sent to instances. */

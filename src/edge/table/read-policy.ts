@@ -18,6 +18,7 @@ export function readPolicy(value: unknown, at: string): RoutePolicy {
     ...(policy["answer"] === undefined ? {} : { answer: inner("answer", readAnswer) }),
     ...(policy["compress"] === undefined ? {} : { compress: flag(policy, "compress", at) }),
     ...(policy["logShare"] === undefined ? {} : { logShare: number(policy, "logShare", at) }),
+    ...(policy["trace"] === undefined ? {} : { trace: flag(policy, "trace", at) }),
     ...(policy["upstream"] === undefined ? {} : { upstream: inner("upstream", readUpstream) }),
     ...(policy["proxyProtocol"] === undefined ? {} : { proxyProtocol: inner("proxyProtocol", readProxyProtocol) }),
   };

@@ -45,6 +45,7 @@ function routePolicy(route: RouteManifest): RoutePolicy | null {
     ...(route.redirect === undefined ? {} : { answer: { kind: "redirect", ...route.redirect } }),
     ...(route.compress === undefined ? {} : { compress: route.compress }),
     ...(route.log === undefined ? {} : { logShare: route.log }),
+    ...(route.trace === undefined ? {} : { trace: route.trace }),
     ...(route.proxy_protocol === undefined ? {} : { proxyProtocol: given(route.proxy_protocol) }),
   };
   return Object.keys(policy).length === 0 ? null : policy;

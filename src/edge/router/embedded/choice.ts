@@ -35,7 +35,7 @@ export function choose(input: ChoiceInput): Choice | null {
 
 type Eligible = (endpoint: Endpoint) => boolean;
 
-function chooseAmong({ targets, random }: ChoiceInput, isEligible: Eligible): Choice | null {
+function chooseAmong({ targets, random, nowMs }: ChoiceInput, isEligible: Eligible): Choice | null {
   let total = 0;
   let only: LiveTarget | null = null;
   for (const target of targets) {
@@ -44,7 +44,7 @@ function chooseAmong({ targets, random }: ChoiceInput, isEligible: Eligible): Ch
     total += target.weight;
   }
   if (total === 0) return null;
-  if (only !== null) return chooseEndpoint(only, random, isEligible);
+  if (only !== null) return chooseEndpoint(only, random, nowMs, isEligible);
   let ticket = random() * total;
   let last: LiveTarget | null = null;
   for (const target of targets) {
@@ -53,15 +53,19 @@ function chooseAmong({ targets, random }: ChoiceInput, isEligible: Eligible): Ch
     ticket -= target.weight;
     if (ticket < 0) break;
   }
-  return last === null ? null : chooseEndpoint(last, random, isEligible);
+  return last === null ? null : chooseEndpoint(last, random, nowMs, isEligible);
 }
 
-function chooseEndpoint(target: LiveTarget, random: () => number, isEligible: Eligible): Choice | null {
+function chooseEndpoint(target: LiveTarget, random: () => number, nowMs: number, isEligible: Eligible): Choice | null {
   const { endpoints } = target;
   const first = pick(endpoints, random, isEligible);
   if (first === null || endpoints.length === 1) return first === null ? null : { target, endpoint: first };
   const second = pick(endpoints, random, (endpoint) => endpoint !== first && isEligible(endpoint));
-  return { target, endpoint: second !== null && second.open < first.open ? second : first };
+  if (second === null) return { target, endpoint: first };
+  // One that warms up takes what comes to it only as far as it is warm.
+  if (first.warmMs > nowMs && isCold(first, random, nowMs)) return { target, endpoint: second };
+  const isBetter = second.open < first.open && !(second.warmMs > nowMs && isCold(second, random, nowMs));
+  return { target, endpoint: isBetter ? second : first };
 }
 
 /** An eligible endpoint at random: from a random place onwards, so that it costs no list. */
@@ -72,4 +76,8 @@ function pick(endpoints: readonly Endpoint[], random: () => number, isEligible: 
     if (isEligible(endpoint)) return endpoint;
   }
   return null;
+}
+
+function isCold({ joinedMs, warmMs }: Endpoint, random: () => number, nowMs: number): boolean {
+  return random() * (warmMs - joinedMs) > nowMs - joinedMs;
 }

@@ -39,13 +39,20 @@ type State = "idle" | "head" | "exchange" | "lingering" | "gone";
 /** One connection of a client: takes its requests one after another, however they are cut into packets, and answers in their order. */
 export class ClientConnection implements Timed {
   deadlineMs: number;
-  /** The lines that say who the client is; the same for all its requests. */
-  readonly identity: string;
+  /** The lines that say who the client is; the same for all its requests, unless a trusted proxy says something else with each. */
+  identity: string;
+  /** The client's, as far as it is known. */
+  address: string;
 
   readonly #socket: ClientSocket;
   readonly #owner: ClientOwner;
   readonly #context: EdgeContext;
   readonly #security: Security | null;
+  readonly #peer: string;
+  readonly #name: string;
+  #requests = 0;
+  /** Whether a trusted proxy said that the client came over TLS. */
+  #isProxySecure = false;
   readonly #request = new RequestHead();
   #state: State = "idle";
   #exchange: Exchange | null = null;
@@ -57,6 +64,8 @@ export class ClientConnection implements Timed {
   #closesAfter = false;
   #hasEnded = false;
   #lingered = 0;
+  /** When the request has to be over, whatever happens meanwhile. */
+  #endsMs = Number.POSITIVE_INFINITY;
   /** What the client had not taken of the last answer when that was last looked at. */
   #unread = 0;
 
@@ -66,8 +75,11 @@ export class ClientConnection implements Timed {
     this.#owner = owner;
     this.#context = context;
     this.#security = security;
-    const address = (socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
-    this.identity = `x-forwarded-for: ${address}\r\nx-real-ip: ${address}\r\nx-forwarded-proto: ${security === null ? "http" : "https"}\r\n${security?.client?.lines ?? ""}`;
+    this.#peer = (socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
+    this.#name = context.ids.span();
+    this.address = this.#peer;
+    this.identity = this.#identify(this.#peer, this.#peer, security === null ? "http" : "https");
+    this.#request.isFromProxy = context.trusted?.has(this.#peer) ?? false;
     // A connection that never sends anything is let go as early as one that sends its head slowly.
     this.deadlineMs = context.clock.monotonicMs() + context.limits.headMs;
     context.deadlines.add(this);
@@ -81,8 +93,13 @@ export class ClientConnection implements Timed {
 
   // For the exchange.
 
+  /** Unlike any other, and cheap: what is random in it is the connection's. */
+  newRequestId(): string {
+    return `${this.#name}-${++this.#requests}`;
+  }
+
   get isSecure(): boolean {
-    return this.#security !== null;
+    return this.#security !== null || this.#isProxySecure;
   }
 
   /** Whether another request may follow the one that is being answered. */
@@ -122,11 +139,12 @@ export class ClientConnection implements Timed {
   /** Time from now until the exchange has to show progress. */
   allow(ms: number): void {
     const { clock, limits } = this.#context;
-    this.deadlineMs = clock.monotonicMs() + (this.#hasEnded ? Math.min(ms, limits.halfClosedMs) : ms);
+    this.deadlineMs = Math.min(this.#endsMs, clock.monotonicMs() + (this.#hasEnded ? Math.min(ms, limits.halfClosedMs) : ms));
   }
 
   exchangeDone(keepsConnection: boolean): void {
     this.#exchange = null;
+    this.#endsMs = Number.POSITIVE_INFINITY;
     if (this.#state === "gone") return;
     if (!keepsConnection || !this.mayKeep) {
       this.#linger();
@@ -148,8 +166,7 @@ export class ClientConnection implements Timed {
   }
 
   /** Hands the connection over to bytes both ways. */
-  tunnel(upstream: net.Socket, head: string, rest: Buffer, onClose: () => void): void {
-    const { limits } = this.#context;
+  tunnel(upstream: net.Socket, head: string, rest: Buffer, idleMs: number, onClose: () => void): void {
     const socket = this.#socket;
     this.#exchange = null;
     this.#leave();
@@ -159,7 +176,7 @@ export class ClientConnection implements Timed {
     if (this.#pending !== null) upstream.write(this.#pending);
     this.#pending = null;
     if (this.#hasEnded) upstream.end();
-    const tunnel = new Tunnel(socket, upstream, limits.tunnelIdleMs, this.#context, () => {
+    const tunnel = new Tunnel(socket, upstream, idleMs, this.#context, () => {
       onClose();
       this.#owner.onTunnelClose(tunnel);
     });
@@ -216,7 +233,7 @@ export class ClientConnection implements Timed {
     }
     let used = 0;
     if (this.#exchange?.wantsBody) {
-      this.allow(this.#context.limits.bodyIdleMs);
+      this.allow(this.#exchange.limits.bodyIdleMs);
       used = this.#exchange.takeBody(bytes, 0);
       if (used === bytes.length || (this.#state as State) === "gone" || (this.#state as State) === "lingering") return;
     }
@@ -297,19 +314,22 @@ export class ClientConnection implements Timed {
   #begin(input: Buffer, bodyStart: number): void {
     const { host, path, hasBody } = this.#request;
     this.#state = "exchange";
+    if (this.#request.isFromProxy) this.#believeProxy();
     const route = this.#owner.findRoute(host.name, path, this.#request);
     const isPlain = this.#security === null && this.#owner.challenges === null;
-    const page = isPlain && route !== null && route.guard === null ? null : this.#ownAnswer(route);
+    const page = isPlain && route !== null && route.guard === null && route.gate === null ? null : this.#ownAnswer(route, bodyStart);
     if (route === null || page !== null) {
       if (bodyStart < input.length && !hasBody) this.#pending = input.subarray(bodyStart);
       this.answerItself(page ?? this.#nothingHere(), !hasBody);
       return;
     }
-    const exchange = new Exchange(this, this.#request, route, this.#context, this.#context.clock.monotonicMs());
+    const nowMs = this.#context.clock.monotonicMs();
+    const exchange = new Exchange(this, this.#request, route, this.#context, nowMs);
     this.#exchange = exchange;
+    this.#endsMs = nowMs + exchange.limits.requestMs;
     let used = bodyStart;
     if (hasBody) {
-      this.allow(this.#context.limits.bodyIdleMs);
+      this.allow(exchange.limits.bodyIdleMs);
       if (bodyStart < input.length) used = exchange.takeBody(input, bodyStart);
       if (this.#exchange !== exchange) return;
     }
@@ -318,7 +338,7 @@ export class ClientConnection implements Timed {
   }
 
   /** What is answered before any app is asked; null if that is to be done. */
-  #ownAnswer(route: LiveRoute | null): Page | null {
+  #ownAnswer(route: LiveRoute | null, headBytes: number): Page | null {
     const { host, path, target } = this.#request;
     const security = this.#security;
     if (security !== null && isMisdirected(host, security)) return misdirected(host);
@@ -326,7 +346,31 @@ export class ClientConnection implements Timed {
     const content = challenges !== null && path.startsWith(challengePath) ? challenges.get(path.slice(challengePath.length)) : undefined;
     if (content !== undefined) return { status: 200, message: content, isWhole: true };
     if (route === null) return this.#nothingHere();
-    return route.guard === null ? null : guardPage(route.guard, security, host, target);
+    const guarded = route.guard === null ? null : guardPage(route.guard, security, host, target);
+    if (guarded !== null || route.gate === null) return guarded;
+    const { contentLength } = this.#request;
+    const nowMs = this.#context.clock.monotonicMs();
+    const page = route.gate.check({ host, path, target, contentLength, headBytes, client: this.address }, nowMs);
+    // Maintenance says nothing about a release.
+    if (page !== null && page.status < 500) route.heaviest()?.counters.count(page.status, 0);
+    return page;
+  }
+
+  /** A trusted proxy says with each request whose it is. */
+  #believeProxy(): void {
+    const { forwardedFor, forwardedProto } = this.#request;
+    const { trusted } = this.#context;
+    if (trusted === null) return;
+    const { address, chain } = trusted.client(this.#peer, forwardedFor);
+    const isSecure = forwardedProto === "" ? this.#security !== null : forwardedProto === "https";
+    this.address = address;
+    this.#isProxySecure = isSecure;
+    this.identity = this.#identify(chain, address, isSecure ? "https" : "http");
+  }
+
+  #identify(chain: string, address: string, protocol: string): string {
+    const client = this.#security?.client?.lines ?? "";
+    return `x-forwarded-for: ${chain}\r\nx-real-ip: ${address}\r\nx-forwarded-proto: ${protocol}\r\n${client}`;
   }
 
   #nothingHere(): Page {

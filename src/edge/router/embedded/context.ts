@@ -3,6 +3,9 @@ import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Limits } from "./limits.ts";
+import type { AccessLog } from "./policy/access-log.ts";
+import type { RequestIds } from "./policy/request-ids.ts";
+import type { TrustedProxies } from "./policy/trusted-proxies.ts";
 
 /**
  * Makes a server listen at an address: on a socket of its own, or on one that several processes share.
@@ -19,4 +22,8 @@ export interface EdgeContext {
   readonly limits: Limits;
   readonly deadlines: Deadlines;
   readonly listen: Listen;
+  readonly ids: RequestIds;
+  readonly access: AccessLog;
+  /** Null if no proxy is trusted. */
+  readonly trusted: TrustedProxies | null;
 }

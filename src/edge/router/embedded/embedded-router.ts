@@ -15,6 +15,9 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import { listenAlone } from "./listen-alone.ts";
 import { type ClientCount, Listener } from "./listener.ts";
 import { LiveRoute } from "./live-route.ts";
+import { AccessLog } from "./policy/access-log.ts";
+import { RequestIds } from "./policy/request-ids.ts";
+import { TrustedProxies } from "./policy/trusted-proxies.ts";
 import { RouteIndex } from "./route-index.ts";
 import { Services } from "./services.ts";
 import { TlsPort } from "./tls/tls-port.ts";
@@ -28,6 +31,8 @@ export interface EmbeddedRouterOptions {
   readonly limits?: Limits;
   /** How addresses are opened; by default each on a socket of this router alone. */
   readonly listen?: Listen;
+  /** Addresses and networks of proxies in front, whose word about clients counts. */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** Time for a change of the table between two turns of the loop: requests wait no longer than this, whatever its size. */
@@ -51,9 +56,19 @@ export class EmbeddedRouter implements Router {
   readonly #services: Services;
   #applying: Promise<void> = Promise.resolve();
 
-  constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone }: EmbeddedRouterOptions) {
+  constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone, trustedProxies = [] }: EmbeddedRouterOptions) {
     const deadlines = new Deadlines(clock);
-    this.#context = { clock, random, log, limits, deadlines, listen };
+    this.#context = {
+      clock,
+      random,
+      log,
+      limits,
+      deadlines,
+      listen,
+      ids: new RequestIds(random),
+      access: new AccessLog(log, clock),
+      trusted: trustedProxies.length === 0 ? null : new TrustedProxies(trustedProxies),
+    };
     const findRoute: FindRoute = (host, path, request) => this.#index.find(host, path, request);
     this.#public = new Listener({ protocol: "http", findRoute }, this.#context, this.#count);
     this.#tls = new TlsPort(this.#context, ["h2", "http/1.1"]);
@@ -185,6 +200,7 @@ export class EmbeddedRouter implements Router {
           let endpoint = this.#endpoints.get(key);
           if (endpoint === undefined) {
             endpoint = new Endpoint(key, this.#drains.instance(instance), host, port, this.#drains);
+            if (before.some(({ endpoints }) => endpoints.length > 0)) this.#warmUp(endpoint);
             this.#endpoints.set(key, endpoint);
           }
           endpoint.routes++;
@@ -197,6 +213,12 @@ export class EmbeddedRouter implements Router {
     this.#release(before, released);
     const counters = new Set(live.targets.map((target) => target.counters));
     for (const target of before) if (!counters.has(target.counters)) this.#traffic.left(target.counters);
+  }
+
+  #warmUp(endpoint: Endpoint): void {
+    const { clock, limits } = this.#context;
+    endpoint.joinedMs = clock.monotonicMs();
+    endpoint.warmMs = endpoint.joinedMs + limits.slowStartMs;
   }
 
   #release(targets: readonly LiveTarget[], released: Endpoint[]): void {

@@ -11,6 +11,12 @@ export class Endpoint {
   routes = 0;
   /** Passed over until then, on the monotonic clock, while others are there. */
   ejectedUntilMs = 0;
+  /** Failures in a row, and times in a row that they took it out. */
+  failures = 0;
+  ejections = 0;
+  /** When it came to others and when it gets its full share, on the monotonic clock; 0 and 0 for one that was there from the start. */
+  joinedMs = 0;
+  warmMs = 0;
 
   readonly #drains: Drains;
   /** The one used last is on top: it is the least likely to be closing. */

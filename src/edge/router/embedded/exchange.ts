@@ -6,7 +6,9 @@ import type { HeldRequest } from "./held-requests.ts";
 import { ChunkedReader, frameChunk, lastChunk } from "./http/chunked.ts";
 import type { RequestHead } from "./http/request-head.ts";
 import { ResponseHead } from "./http/response-head.ts";
+import type { Limits } from "./limits.ts";
 import type { LiveRoute } from "./live-route.ts";
+import { judge } from "./policy/ejection.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
 
 /** Safe to send again when nothing of an answer has come (RFC 9110, section 9.2.2). */
@@ -26,6 +28,10 @@ export class Exchange implements UpstreamUser, HeldRequest {
   readonly #request: RequestHead;
   readonly #context: EdgeContext;
   readonly #startedAtMs: number;
+  /** The edge's, with the route's own in their place. */
+  readonly limits: Limits;
+  /** Empty until it is sent to an instance for the first time. */
+  #id = "";
 
   #target: LiveTarget | null = null;
   #endpoint: Endpoint | null = null;
@@ -51,6 +57,8 @@ export class Exchange implements UpstreamUser, HeldRequest {
   #hasAnswered = false;
   #keepsClient = false;
   #chunksForClient = false;
+  /** Of a chunked request body, without its framing. */
+  #bodyBytes = 0;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -60,6 +68,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.#route = route;
     this.#context = context;
     this.#startedAtMs = nowMs;
+    this.limits = route.limits;
     this.#requestLeft = Math.max(0, request.contentLength);
     this.#requestChunks = request.isChunked ? new ChunkedReader() : null;
     this.#isRequestDone = !request.hasBody;
@@ -95,8 +104,13 @@ export class Exchange implements UpstreamUser, HeldRequest {
       this.#refuse(400, "the chunked body is not valid");
       return end;
     }
+    for (const piece of pieces) this.#bodyBytes += piece.length;
+    if (this.#bodyBytes > this.limits.bodyBytes) {
+      this.#refuse(413, "the request's body is too large for this route");
+      return end;
+    }
     this.#isRequestDone = this.#requestChunks.isDone;
-    const framed = frameChunk(pieces, this.#isRequestDone, this.#context.limits.oneWriteBytes);
+    const framed = frameChunk(pieces, this.#isRequestDone, this.limits.oneWriteBytes);
     if (framed !== null) this.#sendBody(framed);
     return end;
   }
@@ -111,8 +125,8 @@ export class Exchange implements UpstreamUser, HeldRequest {
     }
     if (typeof piece === "string") upstream.socket.write(piece, "latin1");
     else upstream.socket.write(piece);
-    if (!this.#isRequestDone && upstream.socket.writableLength > this.#context.limits.bufferBytes) this.#client.pause();
-    if (this.#isRequestDone && !this.#hasAnswered) this.#client.allow(this.#context.limits.answerMs);
+    if (!this.#isRequestDone && upstream.socket.writableLength > this.limits.bufferBytes) this.#client.pause();
+    if (this.#isRequestDone && !this.#hasAnswered) this.#client.allow(this.limits.answerMs);
   }
 
   /** The client can send no more of its body. */
@@ -125,13 +139,14 @@ export class Exchange implements UpstreamUser, HeldRequest {
 
   #attempt(): void {
     this.#isHeld = false;
-    const choice = this.#attempts >= this.#context.limits.attempts ? null : this.#route.choose(this.#tried);
+    const choice = this.#attempts >= this.limits.attempts ? null : this.#route.choose(this.#tried, this.#request.kept);
     if (choice === null) this.#hold();
     else this.#connect(choice);
   }
 
   #connect({ target, endpoint }: Choice): void {
-    const { limits, clock } = this.#context;
+    const { clock } = this.#context;
+    const limits = this.limits;
     this.#attempts++;
     this.#target = target;
     this.#endpoint = endpoint;
@@ -160,7 +175,8 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   #hold(): void {
-    const { limits, clock } = this.#context;
+    const { clock } = this.#context;
+    const limits = this.limits;
     const nowMs = clock.monotonicMs();
     if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + limits.holdMs;
     if (nowMs >= this.heldUntilMs || !this.#route.held.add(this)) {
@@ -192,14 +208,14 @@ export class Exchange implements UpstreamUser, HeldRequest {
     if (upstream === null) return;
     const { method, target, host, contentLength, isChunked, kept, expectsContinue, upgrade } = this.#request;
     const head =
-      `${method} ${target} HTTP/1.1\r\nhost: ${host.header}\r\n${kept}${this.#client.identity}x-forwarded-host: ${host.header}\r\n` +
+      `${method} ${target} HTTP/1.1\r\nhost: ${host.header}\r\n${kept}${this.#client.identity}${this.#naming()}x-forwarded-host: ${host.header}\r\n` +
       (contentLength >= 0 ? `content-length: ${contentLength}\r\n` : isChunked ? "transfer-encoding: chunked\r\n" : "") +
       (expectsContinue && !this.#isRequestDone ? "expect: 100-continue\r\n" : "") +
       (upgrade === "" ? "\r\n" : `connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`);
     this.#isSent = true;
     const [early] = this.#early;
     if (early === undefined) upstream.socket.write(head, "latin1");
-    else if (this.#early.length === 1 && early.length <= this.#context.limits.oneWriteBytes)
+    else if (this.#early.length === 1 && early.length <= this.limits.oneWriteBytes)
       upstream.socket.write(head + (typeof early === "string" ? early : early.toString("latin1")), "latin1");
     else {
       upstream.socket.cork();
@@ -208,14 +224,25 @@ export class Exchange implements UpstreamUser, HeldRequest {
       upstream.socket.uncork();
     }
     this.#early = [];
-    if (this.#isRequestDone) this.#client.allow(this.#context.limits.answerMs);
+    if (this.#isRequestDone) this.#client.allow(this.limits.answerMs);
     else this.#client.unpause();
+  }
+
+  /** The lines that name the request, for the app's own log. */
+  #naming(): string {
+    const { requestId, hasTrace } = this.#request;
+    if (this.#id === "") this.#id = requestId === "" ? this.#client.newRequestId() : requestId;
+    const line = `x-request-id: ${this.#id}\r\n`;
+    if (hasTrace || !this.#route.startsTraces) return line;
+    const { ids } = this.#context;
+    return `${line}traceparent: 00-${ids.trace()}-${ids.span()}-00\r\n`;
   }
 
   onUpstreamRefused(): void {
     const endpoint = this.#endpoint;
     if (endpoint === null) return;
-    const { clock, limits } = this.#context;
+    const { clock } = this.#context;
+    const limits = this.limits;
     endpoint.ejectedUntilMs = clock.monotonicMs() + limits.ejectMs;
     this.#tried = [...this.#tried, endpoint];
     this.#leaveEndpoint();
@@ -245,7 +272,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
     }
     const retries = upstream.wasUsed && this.#canRepeat() && this.#answerHeadPart === null && this.#interimAnswers === 0;
     upstream.destroy();
-    if (!retries || this.#attempts >= this.#context.limits.attempts) {
+    if (!retries || this.#attempts >= this.limits.attempts) {
       this.#fail(502, noAnswer);
       return;
     }
@@ -257,13 +284,13 @@ export class Exchange implements UpstreamUser, HeldRequest {
   onUpstreamDrain(): void {
     if (this.#isRequestDone) return;
     this.#client.unpause();
-    this.#client.allow(this.#context.limits.bodyIdleMs);
+    this.#client.allow(this.limits.bodyIdleMs);
   }
 
   // The answer.
 
   #takeAnswerHead(bytes: Buffer): void {
-    const { limits } = this.#context;
+    const limits = this.limits;
     let input = this.#answerHeadPart === null ? bytes : Buffer.concat([this.#answerHeadPart, bytes]);
     for (;;) {
       const text = input.toString("latin1", 0, Math.min(input.length, limits.responseHeadBytes + limits.oneWriteBytes));
@@ -309,9 +336,11 @@ export class Exchange implements UpstreamUser, HeldRequest {
 
   #startAnswer(input: Buffer, text: string, bodyStart: number): void {
     const answer = this.#answer;
-    const { limits } = this.#context;
+    const limits = this.limits;
     const { minor, method } = this.#request;
     this.#hasAnswered = true;
+    const endpoint = this.#endpoint;
+    if (endpoint !== null && (answer.status >= 500 || endpoint.failures > 0)) this.#judge(answer.status >= 500);
     const hasNoBody = method === "HEAD" || answer.status === 204 || answer.status === 304;
     if (answer.isChunked) {
       this.#bodyKind = "chunked";
@@ -324,7 +353,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.#chunksForClient = isOpenEnded && minor === 1;
     this.#keepsClient = this.#client.mayKeep && this.#request.keepAlive && this.#isRequestDone && !(isOpenEnded && minor === 0);
     const head =
-      `HTTP/1.1 ${answer.statusText}\r\n${answer.kept}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}` +
+      `HTTP/1.1 ${answer.statusText}\r\n${answer.kept}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}${this.#cookie()}` +
       (this.#chunksForClient ? "transfer-encoding: chunked\r\n" : "") +
       (this.#keepsClient ? (minor === 0 ? "connection: keep-alive\r\n\r\n" : "\r\n") : "connection: close\r\n\r\n");
     if (this.#bodyKind === "length" && input.length - bodyStart <= this.#answerLeft && input.length === text.length) {
@@ -342,6 +371,16 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.#client.uncork();
   }
 
+  /** The line that lets the client find its instance again; empty on most routes. */
+  #cookie(): string {
+    const { sticky } = this.#route;
+    return sticky === null ? "" : sticky.line(this.#request.kept, this.#target, this.#endpoint, this.#client.isSecure);
+  }
+
+  #judge(isFailure: boolean): void {
+    if (this.#endpoint !== null) judge(this.#endpoint, isFailure, this.#route.targets, this.#context.clock.monotonicMs());
+  }
+
   #takeAnswerBody(bytes: Buffer, from: number): void {
     let end = bytes.length;
     let isDone = false;
@@ -354,13 +393,12 @@ export class Exchange implements UpstreamUser, HeldRequest {
       }
       isDone = this.#answerChunks.isDone;
       if (this.#chunksForClient) {
-        const framed = frameChunk(pieces, isDone, this.#context.limits.oneWriteBytes);
+        const framed = frameChunk(pieces, isDone, this.limits.oneWriteBytes);
         if (framed !== null) this.#write(framed);
       } else for (const piece of pieces) this.#write(piece);
     } else if (this.#bodyKind === "untilClose") {
       const piece = bytes.subarray(from);
-      if (piece.length > 0)
-        this.#write(this.#chunksForClient ? (frameChunk([piece], false, this.#context.limits.oneWriteBytes) ?? "") : piece);
+      if (piece.length > 0) this.#write(this.#chunksForClient ? (frameChunk([piece], false, this.limits.oneWriteBytes) ?? "") : piece);
     } else {
       end = Math.min(bytes.length, from + this.#answerLeft);
       this.#answerLeft -= end - from;
@@ -369,7 +407,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
     }
     // More bytes than the answer has: nobody can say whose they are.
     if (isDone) this.#finishAnswer(end === bytes.length);
-    else this.#client.allow(this.#context.limits.answerIdleMs);
+    else this.#client.allow(this.limits.answerIdleMs);
   }
 
   #write(piece: Buffer | string): void {
@@ -386,7 +424,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   #finishAnswer(upstreamIsClean: boolean): void {
     if (this.#bodyKind === "untilClose" && this.#chunksForClient) this.#client.write(lastChunk);
     const upstream = this.#upstream;
-    const { limits } = this.#context;
+    const limits = this.limits;
     if (upstream !== null) {
       const { keepAlive, keepForMs } = this.#answer;
       // A second of the app's own limit is left for what is under way.
@@ -403,18 +441,20 @@ export class Exchange implements UpstreamUser, HeldRequest {
   #switchProtocols(rest: Buffer): void {
     const upstream = this.#upstream;
     const endpoint = this.#endpoint;
+    const { limits } = this;
     const { upgrade, kept } = this.#answer;
     const asked = this.#request.upgrade.toLowerCase();
     if (upstream === null || endpoint === null || asked === "" || upgrade.toLowerCase() !== asked) {
       this.#fail(502, "the app switched to a protocol that was not asked for");
       return;
     }
+    const cookie = this.#cookie();
     // From here on the tunnel owns the endpoint's open count.
     this.#endpoint = null;
     this.#upstream = null;
-    const head = `HTTP/1.1 101 Switching Protocols\r\n${kept}connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`;
+    const head = `HTTP/1.1 101 Switching Protocols\r\n${kept}${cookie}connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`;
     this.#end(101);
-    this.#client.tunnel(upstream.detach(), head, rest, () => endpoint.end());
+    this.#client.tunnel(upstream.detach(), head, rest, limits.tunnelIdleMs, () => endpoint.end());
   }
 
   // Ends that are none.
@@ -448,13 +488,15 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.#client.answerItself({ status, message: reason }, false);
   }
 
-  #fail(status: number, reason: string, headers?: Readonly<Record<string, string>>): void {
+  #fail(status: number, reason: string, headers: Readonly<Record<string, string>> = {}): void {
     if (this.#isOver) return;
+    this.#judge(true);
+    const named = this.#id === "" ? headers : { ...headers, "x-request-id": this.#id };
     this.#upstream?.destroy();
     this.#end(status);
     const { process, app, space } = this.#route.route;
     const message = status === 503 ? reason : `${reason} (process "${process}" of app "${app}" in space "${space}")`;
-    this.#client.answerItself({ status, message, ...(headers === undefined ? {} : { headers }) }, this.#isRequestDone);
+    this.#client.answerItself({ status, message, headers: named }, this.#isRequestDone);
   }
 
   /** An answer that was begun cannot be finished: only a cut connection tells the client. */
@@ -468,6 +510,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   #end(status: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (status >= 500 || status === 0 || this.#route.logShare > 0) this.#log(status);
     if (this.#isHeld) this.#route.held.delete(this);
     if (this.#target !== null) {
       const { counters } = this.#target;
@@ -476,5 +519,28 @@ export class Exchange implements UpstreamUser, HeldRequest {
       counters.bytesOut += this.#bytesOut;
     }
     this.#leaveEndpoint();
+  }
+
+  /** Failures always, the others by the route's share. */
+  #log(status: number): void {
+    const { access, random, clock } = this.#context;
+    if (status !== 0 && status < 500 && random() >= this.#route.logShare) return;
+    const { method, host, path } = this.#request;
+    const target = this.#target;
+    const endpoint = this.#endpoint;
+    access.record(() => ({
+      request_id: this.#id === "" ? null : this.#id,
+      client: this.#client.address,
+      method,
+      host: host.header,
+      path,
+      status,
+      duration_ms: Math.round(clock.monotonicMs() - this.#startedAtMs),
+      bytes_in: this.#bytesIn,
+      bytes_out: this.#bytesOut,
+      route: this.#route.route.id,
+      release: target?.release ?? null,
+      instance: endpoint?.instance.id ?? null,
+    }));
   }
 }

@@ -1,3 +1,5 @@
+import type { RouteLimits } from "#model/routing-table.ts";
+
 /** Every bound of the embedded router. Tests pass smaller ones. */
 export interface Limits {
   /** Longest request line: what browsers and other servers take; beyond is 414. */
@@ -18,6 +20,10 @@ export interface Limits {
   readonly headMs: number;
   /** Idle keep-alive connections of clients: longer than the 60 s of common load balancers, so that they close first. */
   readonly clientIdleMs: number;
+  /** From the end of a request's head to the end of its answer; routes may set one. */
+  readonly requestMs: number;
+  /** Longest body; routes may set one. */
+  readonly bodyBytes: number;
   /** No byte of a body for this long ends the request. */
   readonly bodyIdleMs: number;
   /** Connecting to an instance on this machine or network takes microseconds; this long means that nobody takes connections. */
@@ -44,6 +50,8 @@ export interface Limits {
   readonly attempts: number;
   /** An instance that refuses connections is passed over for so long while others are there. */
   readonly ejectMs: number;
+  /** An instance that joins others gets its full share only after so long: caches and compilers have to warm up. */
+  readonly slowStartMs: number;
   /** A request waits for an instance for so long: a restart in place takes less, a person waits for more. */
   readonly holdMs: number;
   /** Requests that wait for one route. */
@@ -64,6 +72,8 @@ export const defaultLimits: Limits = {
   oneWriteBytes: 16_384,
   headMs: 10_000,
   clientIdleMs: 75_000,
+  requestMs: Number.POSITIVE_INFINITY,
+  bodyBytes: Number.POSITIVE_INFINITY,
   bodyIdleMs: 30_000,
   connectMs: 2_000,
   answerMs: 300_000,
@@ -77,8 +87,22 @@ export const defaultLimits: Limits = {
   upstreamIdlePerEndpoint: 256,
   attempts: 3,
   ejectMs: 1_000,
+  slowStartMs: 10_000,
   holdMs: 2_000,
   heldPerRoute: 1_000,
   holdProbeMs: 10,
   clients: 20_000,
 };
+
+/** The edge's limits with a route's own in their place. */
+export function limitsOf(limits: Limits, { bodyBytes, requestMs, idleMs, answerMs }: RouteLimits = {}): Limits {
+  const isPlain = bodyBytes === undefined && requestMs === undefined && idleMs === undefined && answerMs === undefined;
+  if (isPlain) return limits;
+  return {
+    ...limits,
+    bodyBytes: bodyBytes ?? limits.bodyBytes,
+    requestMs: requestMs ?? limits.requestMs,
+    answerMs: answerMs ?? limits.answerMs,
+    ...(idleMs === undefined ? {} : { bodyIdleMs: idleMs, answerIdleMs: idleMs, tunnelIdleMs: idleMs }),
+  };
+}

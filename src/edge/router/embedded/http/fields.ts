@@ -17,6 +17,10 @@ export const field = {
   webSocketKey: 9,
   webSocketVersion: 10,
   keepAlive: 11,
+  requestId: 12,
+  traceparent: 13,
+  forwardedFor: 14,
+  forwardedProto: 15,
 } as const;
 export type Field = (typeof field)[keyof typeof field];
 
@@ -30,6 +34,10 @@ const known: Readonly<Record<string, Field>> = {
   "sec-websocket-key": field.webSocketKey,
   "sec-websocket-version": field.webSocketVersion,
   "keep-alive": field.keepAlive,
+  "x-request-id": field.requestId,
+  traceparent: field.traceparent,
+  "x-forwarded-for": field.forwardedFor,
+  "x-forwarded-proto": field.forwardedProto,
   te: field.hopByHop,
   trailer: field.hopByHop,
   "proxy-connection": field.hopByHop,

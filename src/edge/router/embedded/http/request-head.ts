@@ -1,3 +1,4 @@
+import { requestId, traceparent } from "../policy/request-ids.ts";
 import { plainPath, query } from "./characters.ts";
 import { contentLength, drop, type Field, FieldReader, field, keep, type Verdict } from "./fields.ts";
 import { type CanonicalHost, canonicalHost } from "./host.ts";
@@ -52,6 +53,14 @@ export class RequestHead extends FieldReader {
   expectsContinue = false;
   /** Protocol to switch to, as the client wrote it; empty if it asks for none that may be. */
   upgrade = "";
+  /** Given by a proxy that is trusted, and valid; else empty. */
+  requestId = "";
+  /** Whether the client's trace goes on: its valid traceparent is among the lines that are kept. */
+  hasTrace = false;
+  /** Whether the connection is one of a trusted proxy, which may say who the client is. */
+  isFromProxy = false;
+  forwardedFor = "";
+  forwardedProto = "";
 
   #hostText: string | null = null;
   #lastHostText: string | null = null;
@@ -70,10 +79,13 @@ export class RequestHead extends FieldReader {
     this.isChunked = false;
     this.expectsContinue = false;
     this.upgrade = "";
+    this.requestId = "";
+    this.hasTrace = false;
     this.#hostText = null;
     this.#connection = "";
     this.#key = "";
     this.#version = "";
+    if (this.isFromProxy) this.forwardedFor = this.forwardedProto = "";
     const lineEnd = text.indexOf("\r\n", start);
     if (lineEnd - start > limits.requestLineBytes) return longLine;
     const authority = this.#readLine(text, start, lineEnd);
@@ -173,9 +185,27 @@ export class RequestHead extends FieldReader {
       case field.webSocketVersion:
         this.#version = text.slice(valueStart, valueEnd);
         return keep;
+      case field.requestId:
+        this.#takeRequestId(text.slice(valueStart, valueEnd));
+        return drop;
+      case field.traceparent:
+        // A second one makes both doubtful, and the first is passed on already: it stays.
+        if (this.hasTrace || !traceparent.test(text.slice(valueStart, valueEnd))) return drop;
+        this.hasTrace = true;
+        return keep;
+      case field.forwardedFor:
+        if (this.isFromProxy) this.forwardedFor += `${this.forwardedFor === "" ? "" : ","}${text.slice(valueStart, valueEnd)}`;
+        return drop;
+      case field.forwardedProto:
+        if (this.isFromProxy) this.forwardedProto = text.slice(valueStart, valueEnd).toLowerCase();
+        return drop;
       default:
         return drop;
     }
+  }
+
+  #takeRequestId(value: string): void {
+    if (this.isFromProxy && this.requestId === "" && requestId.test(value)) this.requestId = value;
   }
 
   #check(authority: string | null): Refusal | null {

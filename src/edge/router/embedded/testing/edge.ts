@@ -4,16 +4,21 @@ import type { TestContext } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
 import type { InstanceId, RouteId } from "#model/names.ts";
-import type { Endpoint, Listener, Route, Target } from "#model/routing-table.ts";
+import type { Endpoint, Listener, Route, RoutePolicy, Target } from "#model/routing-table.ts";
 import { EmbeddedRouter } from "../embedded-router.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
 
 export const host = "app.test";
 
 /** A router on a free port, closed with the test. */
-export async function startEdge(context: Pick<TestContext, "after">, limits: Partial<Limits> = {}): Promise<EmbeddedRouter> {
-  const log = createLog({ print: () => {}, nowMs: () => 0 });
-  const edge = new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits: { ...defaultLimits, ...limits } });
+export async function startEdge(
+  context: Pick<TestContext, "after">,
+  limits: Partial<Limits> = {},
+  more: { readonly trustedProxies?: readonly string[]; readonly print?: (line: string) => void } = {},
+): Promise<EmbeddedRouter> {
+  const { print = () => {}, ...options } = more;
+  const log = createLog({ print, nowMs: () => 0 });
+  const edge = new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits: { ...defaultLimits, ...limits }, ...options });
   await edge.open("127.0.0.1", 0);
   context.after(() => edge.close(0));
   return edge;
@@ -25,9 +30,14 @@ export function endpoint(port: number, instance = `space/app/web.1.${port}`): En
 
 export function route(
   targets: readonly Target[],
-  { id = "app", listener = { kind: "public", host, path: "/" } }: { readonly id?: string; readonly listener?: Listener } = {},
+  {
+    id = "app",
+    listener = { kind: "public", host, path: "/" },
+    policy,
+  }: { readonly id?: string; readonly listener?: Listener; readonly policy?: RoutePolicy } = {},
 ): Route {
-  return { id: id as RouteId, space: "space", app: "app", process: "web", listener, targets };
+  const place = { id: id as RouteId, space: "space", app: "app", process: "web", listener };
+  return { ...place, ...(policy === undefined ? {} : { policy }), targets };
 }
 
 /** A route with one release on these ports. */

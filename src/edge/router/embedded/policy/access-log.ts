@@ -1,0 +1,41 @@
+import type { Clock } from "#model/clock.ts";
+import type { Log } from "#model/log.ts";
+
+/** Lines a second: a flood of failures must not become a flood on the disk. */
+const mostEachSecond = 100;
+
+/** One request, as the log tells it. Queries are left out: they hold tokens and what people search for. */
+export interface AccessEntry {
+  readonly [field: string]: string | number | boolean | null;
+}
+
+/** Requests as structured lines, so many a second at most. What is left out is counted and told. */
+export class AccessLog {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  #secondEndsMs = 0;
+  #told = 0;
+  #leftOut = 0;
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** `entry` is asked for only if there is room for it. */
+  record(entry: () => AccessEntry): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs >= this.#secondEndsMs) {
+      this.#secondEndsMs = nowMs + 1_000;
+      this.#told = 0;
+      if (this.#leftOut > 0)
+        this.#log.warn("requests left out of the access log", { count: this.#leftOut, lines_per_second: mostEachSecond });
+      this.#leftOut = 0;
+    }
+    if (this.#told >= mostEachSecond) this.#leftOut++;
+    else {
+      this.#told++;
+      this.#log.info("request", entry());
+    }
+  }
+}
