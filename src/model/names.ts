@@ -16,6 +16,12 @@ export type WorkloadId = Id<"WorkloadId">;
 export type InstanceId = Id<"InstanceId">;
 export type RouteId = Id<"RouteId">;
 export type MachineId = Id<"MachineId">;
+export type PoolName = Id<"PoolName">;
+/** `services@machine/m1`: one check at one target. */
+export type CheckId = Id<"CheckId">;
+export type EscalationId = Id<"EscalationId">;
+/** `<escalation>/<level>/<target>/<attempt>`: the same for every try to carry that attempt out, before and after a crash. */
+export type StepId = Id<"StepId">;
 /** `sha256:` and 64 hex digits. */
 export type Digest = Id<"Digest">;
 

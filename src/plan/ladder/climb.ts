@@ -1,0 +1,241 @@
+import type { ApprovalRecord, Level, StepRecord } from "#model/ladder.ts";
+import { scopeOf, type Target } from "#model/target.ts";
+import { type Hold, holdOf, holdOfBudget, pauseOver, waitsForPeople } from "./guards.ts";
+import { busySteps, isBusy, type Pass, quietUntilMs, save, wait } from "./pass.ts";
+import { contains, targetsInside, touches } from "./places.ts";
+import { holdOfPool, isHealthy } from "./pool-guard.ts";
+import { describeReason, type Reason } from "./reasons.ts";
+import { askPeople, endRun, isActing, isStillNeeded, type Run, reachOf } from "./runs.ts";
+import { newStep, orderOf, skippedStep } from "./step-order.ts";
+import { retryAtMs } from "./steps.ts";
+import { isMended, tendSteps } from "./tend.ts";
+import { actionAt, remedyAt, triesOf } from "./tries.ts";
+
+/** Takes a begun run one change further. Rules 5 to 12. */
+export function advanceRun(pass: Pass, run: Run): void {
+  if (tendSteps(pass, run)) return;
+  const { ladder, levels } = pass.input.index;
+  const at = levels.get(run.at) ?? -1;
+  const level = ladder.levels[at];
+  if (level === undefined || run.stop !== null) {
+    if (!isActing(run))
+      endRun(pass, run, "stopped", run.stop === null ? { kind: "level-gone", level: run.at } : { kind: "stopped", by: run.stop.by });
+    return;
+  }
+  const hasActed = run.steps.some(({ action }) => action !== null);
+  if (!hasActed && !isStillNeeded(pass, run)) {
+    endRun(pass, run, "recovered", { kind: "recovered", checks: run.failed.map(({ check }) => check) });
+    return;
+  }
+  const wave = waveOf(pass, run, level);
+  const failed = wave.find(({ state }) => state === "failed");
+  if (failed !== undefined) {
+    if (!wave.some(({ state }) => state === "busy")) failRun(pass, run, level, failed);
+    return;
+  }
+  if (wave.every(({ state }) => state === "done")) {
+    const next = ladder.levels[at + 1];
+    // Nothing was done and something still fails: the same run again would not find more to do.
+    if (next === undefined && !hasActed) {
+      askPeople(pass, run, { kind: "nothing-to-act-on", level: run.level, target: run.target });
+      return;
+    }
+    if (next === undefined) {
+      endRun(pass, run, "done", { kind: "done", steps: run.steps.filter(({ action }) => action !== null).length });
+      return;
+    }
+    save(pass, { ...run, at: next.name }, { kind: "next-level", level: next.name });
+    return;
+  }
+  startNext(pass, run, level, wave);
+}
+
+/** One target of the level that a run is at. */
+interface Stand {
+  readonly target: Target;
+  readonly state: "waiting" | "busy" | "done" | "failed";
+  /** Its attempts in this run, oldest first. */
+  readonly attempts: readonly StepRecord[];
+  readonly nextAttempt: number;
+}
+
+function waveOf(pass: Pass, run: Run, level: Level): readonly Stand[] {
+  const inside = targetsInside(pass.input.index.places, run.target, level.scope);
+  const own = run.steps.filter((step) => step.level === level.name);
+  const targets = new Set([...inside, ...own.map(({ target }) => target)]);
+  return [...targets].map((target) => {
+    const attempts = own.filter((step) => step.target === target);
+    const last = attempts.at(-1);
+    const nextAttempt = last === undefined ? (level.name === run.level ? run.firstAttempt : 1) : last.attempt + 1;
+    if (last !== undefined && last.verdict?.kind !== "failed")
+      return { target, state: attempts.some((step) => isUnderWay(pass, step)) ? "busy" : "done", attempts, nextAttempt };
+    return { target, state: actionAt(level, target, nextAttempt) === null ? "failed" : "waiting", attempts, nextAttempt };
+  });
+}
+
+/** Its quiet period counts as part of a step, however early it was known to be well. */
+function isUnderWay(pass: Pass, step: StepRecord): boolean {
+  const untilMs = step.action === null ? null : quietUntilMs(pass, step);
+  if (untilMs !== null) pass.wakes.push(untilMs);
+  return step.verdict === null || isBusy(pass, step);
+}
+
+/** A step failed as often as it may: what comes after it does not run. The ladder says what then: one level wider, or people. */
+function failRun(pass: Pass, run: Run, level: Level, { target, attempts, nextAttempt }: Stand): void {
+  const why = attempts.at(-1)?.verdict?.reason ?? "";
+  const reason: Reason = { kind: "level-failed", level: level.name, target, attempts: attempts.length, why };
+  if (remedyAt(triesOf(level, target), nextAttempt).kind !== "wider") {
+    askPeople(pass, run, reason);
+    return;
+  }
+  const failing = new Set(pass.needs.map(({ check }) => check.id));
+  // Something is half done, and no check would make another run begin: only a person can tell whether all is well.
+  if (!run.failed.some(({ check }) => failing.has(check))) {
+    askPeople(pass, run, { kind: "failed-but-quiet", level: level.name, target, why });
+    return;
+  }
+  endRun(pass, run, "wider", reason);
+}
+
+function startNext(pass: Pass, run: Run, level: Level, wave: readonly Stand[]): void {
+  const hold = holdOfRun(pass, run, level);
+  if (hold === "changed") return;
+  if (hold !== null) {
+    wait(pass, run.target, hold.reason, hold.untilMs);
+    return;
+  }
+  const { term, nowMs } = pass.input;
+  // What is broken first: a healthy machine is only acted on while enough others are healthy.
+  const waiting = wave
+    .filter(({ state }) => state === "waiting")
+    .toSorted((a, b) => Number(isHealthy(pass, a.target)) - Number(isHealthy(pass, b.target)));
+  const added: StepRecord[] = [];
+  let reason: Reason | null = null;
+  let isHeld = false;
+  for (const stand of waiting) {
+    const { target, nextAttempt } = stand;
+    const alone = whyLeftAlone(pass, run, target);
+    if (alone !== null) {
+      added.push(skippedStep(run, level, target, describeReason(alone), term, nowMs));
+      reason ??= { kind: "skipped", level: level.name, target, why: describeReason(alone) };
+      continue;
+    }
+    const mended = mendedMeanwhile(pass, run, level, stand);
+    if (mended !== null) {
+      save(pass, mended, { kind: "verdict", verdict: "mended", level: level.name, target, why: "it was well before the next attempt" });
+      return;
+    }
+    const action = actionAt(level, target, nextAttempt);
+    const held = holdOfStep(pass, run, level, stand, isHeld);
+    if (held?.skip === true) {
+      added.push(skippedStep(run, level, target, describeReason(held.reason), term, nowMs));
+      reason ??= { kind: "skipped", level: level.name, target, why: describeReason(held.reason) };
+    } else if (held !== null) {
+      isHeld = true;
+      wait(pass, target, held.reason, held.untilMs);
+    } else if (action !== null) {
+      const step = newStep(run, level, target, nextAttempt, action, term, nowMs);
+      added.push(step);
+      reason ??= { kind: "attempt", level: level.name, target, attempt: nextAttempt };
+      // Laid over the run at once, so that the next target is weighed with it.
+      pass.runs.set(run.id, { ...run, steps: [...run.steps, ...added] });
+    }
+  }
+  if (reason === null) return;
+  save(pass, { ...run, steps: [...run.steps, ...added] }, reason);
+  for (const step of added) {
+    if (step.action === null || run.isDryRun) continue;
+    pass.actions.push({
+      kind: "start",
+      step: orderOf(run, level, step, term),
+      reason: { kind: "attempt", level: level.name, target: step.target, attempt: step.attempt },
+    });
+  }
+}
+
+/** What keeps the whole run from acting now; "changed" when asking or answering an approval changed the record. */
+function holdOfRun(pass: Pass, run: Run, level: Level): Hold | null | "changed" {
+  const reach = reachOf(pass, run);
+  const hold = reach === null ? null : holdOf(pass, reach);
+  if (hold !== null) return hold;
+  return holdOfApproval(pass, run, level);
+}
+
+function holdOfApproval(pass: Pass, run: Run, level: Level): Hold | null | "changed" {
+  if (level.approve === null) return null;
+  const { nowMs } = pass.input;
+  const { withinMs, otherwise } = level.approve;
+  const asked = run.approvals.find((approval) => approval.level === level.name);
+  if (asked === undefined) {
+    const approval: ApprovalRecord = { level: level.name, askedAtMs: nowMs, expiresAtMs: nowMs + withinMs, decision: null };
+    save(pass, { ...run, approvals: [...run.approvals, approval] }, { kind: "approval", level: level.name, untilMs: approval.expiresAtMs });
+    return "changed";
+  }
+  if (asked.decision?.isApproved === true) return null;
+  if (asked.decision !== null) {
+    endRun(pass, run, "dropped", { kind: "refused", level: level.name, by: asked.decision.by });
+    return "changed";
+  }
+  if (nowMs < asked.expiresAtMs)
+    return { reason: { kind: "approval", level: level.name, untilMs: asked.expiresAtMs }, untilMs: asked.expiresAtMs };
+  if (otherwise === "run") return null;
+  const reason: Reason = { kind: "not-approved", level: level.name, withinMs };
+  if (otherwise === "people") askPeople(pass, run, reason);
+  else endRun(pass, run, "dropped", reason);
+  return "changed";
+}
+
+/** A part of the run's target that is to be left alone: paused, with people, or inside of what a heavier level left alone. */
+function whyLeftAlone(pass: Pass, run: Run, target: Target): Reason | null {
+  const hold = pauseOver(pass, target) ?? waitsForPeople(pass, target);
+  if (hold !== null) return hold.reason;
+  const above = run.steps.find((step) => step.verdict?.kind === "skipped" && contains(pass.input.index.places, step.target, target));
+  return above === undefined ? null : { kind: "skipped", level: above.level, target: above.target, why: above.verdict?.reason ?? "" };
+}
+
+/** Before an attempt is made again: what is well meanwhile is left alone. */
+function mendedMeanwhile(pass: Pass, run: Run, level: Level, { attempts }: Stand): Run | null {
+  const last = attempts.at(-1);
+  if (last === undefined || !isMended(pass, run, level, last)) return null;
+  const verdict = {
+    atMs: pass.input.nowMs,
+    kind: "mended",
+    reason: `${last.verdict?.reason ?? ""}; it was well before the next attempt`,
+  } as const;
+  return { ...run, steps: run.steps.map((step) => (step === last ? { ...last, verdict } : step)) };
+}
+
+/** What keeps one step from starting now; with `skip`, for good. */
+function holdOfStep(
+  pass: Pass,
+  run: Run,
+  level: Level,
+  { target, attempts }: Stand,
+  isHeld: boolean,
+): (Hold & { readonly skip?: boolean }) | null {
+  const { places } = pass.input.index;
+  const { nowMs } = pass.input;
+  const failed = attempts.filter(({ verdict }) => verdict?.kind === "failed");
+  if (failed.length > 0) {
+    const untilMs = retryAtMs(pass, level, failed);
+    if (nowMs < untilMs) return { reason: { kind: "retry", level: level.name, target, untilMs }, untilMs };
+  }
+  for (const { step } of busySteps(pass)) {
+    if (!touches(places, step.target, target)) continue;
+    const untilMs = quietUntilMs(pass, step);
+    const reason: Reason =
+      untilMs === null
+        ? { kind: "acting", level: step.level, target: step.target }
+        : { kind: "quiet", level: step.level, target: step.target, untilMs };
+    return { reason, untilMs };
+  }
+  const pool = scopeOf(target) === "machine" ? holdOfPool(pass, target) : null;
+  if (pool !== null) return pool.skip ? (isHeld ? { ...pool, skip: false } : pool) : pool;
+  return run.isDryRun ? null : budget(pass);
+}
+
+function budget(pass: Pass): Hold | null {
+  const hold = holdOfBudget(pass);
+  if (hold !== null) pass.notices.set("budget", describeReason(hold.reason));
+  return hold;
+}

@@ -1,0 +1,52 @@
+import type { Escalation, Outcome } from "#model/ladder.ts";
+import type { Reach } from "./needs.ts";
+import { needsIn } from "./needs.ts";
+import { isBusy, type Pass, quietUntilMs, save } from "./pass.ts";
+import { describeReason, type Reason } from "./reasons.ts";
+
+/** A run whose level is decided. */
+export type Run = Escalation & { readonly level: string; readonly at: string };
+
+export function isBegun(run: Escalation): run is Run {
+  return run.level !== null && run.at !== null && run.outcome === null;
+}
+
+/** From where a run reaches down; null when the ladder has its level no more. */
+export function reachOf(pass: Pass, run: Run): Reach | null {
+  const level = pass.input.index.levels.get(run.level);
+  return level === undefined ? null : { target: run.target, level };
+}
+
+export function isActing(run: Escalation): boolean {
+  return run.steps.some((step) => step.action !== null && step.ended === null);
+}
+
+/** When the current step with its quiet period is over: null while a step acts, the past when nothing goes on. */
+export function freeAtMs(pass: Pass, run: Escalation): number | null {
+  const busy = run.steps.filter((step) => isBusy(pass, step)).map((step) => quietUntilMs(pass, step));
+  return busy.includes(null) ? null : Math.max(0, ...busy.map(Number));
+}
+
+type PlainEnd = Exclude<Outcome["kind"], "absorbed" | "people">;
+
+export function endRun(pass: Pass, run: Escalation, kind: PlainEnd, reason: Reason): void {
+  save(pass, { ...run, outcome: { kind, atMs: pass.input.nowMs, reason: describeReason(reason) } }, reason);
+}
+
+export function absorbRun(pass: Pass, run: Escalation, by: Run): void {
+  const reason: Reason = { kind: "absorbed", by: by.id, target: by.target, level: by.level };
+  save(pass, { ...run, outcome: { kind: "absorbed", by: by.id, atMs: pass.input.nowMs, reason: describeReason(reason) } }, reason);
+}
+
+export function askPeople(pass: Pass, run: Escalation, reason: Reason): void {
+  save(pass, { ...run, outcome: { kind: "people", atMs: pass.input.nowMs, reason: describeReason(reason), acknowledged: null } }, reason);
+}
+
+/** Whether what made a run begin with its level still fails: the most fundamental of its checks, any of them. */
+export function isStillNeeded(pass: Pass, run: Run): boolean {
+  const { levels } = pass.input.index;
+  const asked = run.failed.map(({ level }) => levels.get(level) ?? 0);
+  const most = Math.min(...asked);
+  const failing = new Set(needsIn(pass.input.index.places, run.target, pass.needs).map(({ check }) => check.id));
+  return run.failed.some((failed, i) => asked[i] === most && failing.has(failed.check));
+}

@@ -1,0 +1,109 @@
+import type { Target } from "../../../src/model/target.ts";
+import { SeededRandom } from "../random.ts";
+import { LadderChecker } from "./checker.ts";
+import { LadderWorld, tickMs } from "./world.ts";
+
+/** Ticks with faults, and the most after them until everything has to be well: a small budget needs hours for a whole space. */
+const faultyTicks = 90;
+const healingTicks = (8 * 3_600_000) / tickMs;
+
+export interface LadderHistory {
+  readonly problems: readonly string[];
+  readonly trace: readonly string[];
+  readonly starts: number;
+}
+
+/** One history: from its seed come the space, the ladder, and everything that happens. First with faults, then without, and then all must be well. */
+export function runLadderHistory(seed: number): LadderHistory {
+  const world = new LadderWorld(new SeededRandom(seed));
+  const checker = new LadderChecker(world);
+  const { random, environment } = world;
+  let starts = 0;
+  world.onAction = (action) => {
+    if (action.kind === "start") starts++;
+    checker.judge(action);
+  };
+  world.deathShare = random.pick([0, 0, 0.01, 0.05]);
+  if (random.chance(0.15)) environment.breakAll();
+  for (let tick = 0; tick < faultyTicks && checker.problems.length === 0; tick++) {
+    if (random.chance(0.25)) act(world);
+    world.answer(0.05);
+    world.tick();
+    checker.look();
+  }
+  world.note("all faults end");
+  Object.assign(world, { deathShare: 0, isNetworkUp: true, blindUntilMs: 0, isDryRun: false });
+  world.flutter.clear();
+  environment.isFaulty = false;
+  for (let tick = 0; tick < healingTicks && checker.problems.length === 0; tick++) {
+    world.startServer();
+    if (tick % 6 === 0) world.answer(1);
+    world.tick();
+    checker.look();
+    if (tick > 12 && environment.isWhole() && isAtRest(world)) break;
+  }
+  if (checker.problems.length === 0) checker.converged();
+  return { problems: checker.problems, trace: world.trace, starts };
+}
+
+function isAtRest(world: LadderWorld): boolean {
+  for (const { outcome } of world.runs.values()) if (outcome === null) return false;
+  for (const { verdict } of world.states.values()) if (verdict !== "ok") return false;
+  return true;
+}
+
+function act(world: LadderWorld): void {
+  const { random, environment } = world;
+  const targets = (): readonly Target[] => [...world.index.places.of.keys(), "space"];
+  switch (random.between(0, 15)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4: {
+      const part = random.pick(environment.parts());
+      world.note(`${part} breaks`);
+      environment.break(part);
+      return;
+    }
+    case 5: {
+      const { machines } = environment.topology;
+      world.note("many machines break");
+      for (const { name } of machines) if (random.chance(0.6)) environment.break(`machine/${name}`);
+      return;
+    }
+    case 6:
+      world.flutter.set(random.pick([...world.index.checks.keys()]), world.nowMs + random.pick([60_000, 300_000]));
+      return;
+    case 7:
+      world.note("the probes see nothing");
+      world.blindUntilMs = world.nowMs + random.pick([20_000, 60_000, 180_000]);
+      return;
+    case 8:
+      world.note(`the server's network is ${world.isNetworkUp ? "down" : "up"}`);
+      world.isNetworkUp = !world.isNetworkUp;
+      return;
+    case 9: {
+      world.pause(random.pick(targets()), random.pick([30_000, 120_000, 600_000]));
+      return;
+    }
+    case 10: {
+      world.killServer();
+      return;
+    }
+    case 11: {
+      world.stopSome();
+      return;
+    }
+    case 12:
+      if (random.chance(0.3)) world.isDryRun = !world.isDryRun;
+      return;
+    case 13: {
+      world.answer(0.7);
+      return;
+    }
+    default:
+      world.isNetworkUp = true;
+      world.startServer();
+  }
+}

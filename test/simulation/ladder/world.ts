@@ -1,0 +1,229 @@
+import type { CheckState } from "../../../src/model/check.ts";
+import type { Escalation, Ladder, Notice, Pause, StepEnd } from "../../../src/model/ladder.ts";
+import type { CheckId, EscalationId, StepId } from "../../../src/model/names.ts";
+import type { Target } from "../../../src/model/target.ts";
+import { foldResult, unknownState } from "../../../src/plan/checks/fold-result.ts";
+import { indexLadder, type LadderIndex } from "../../../src/plan/ladder/index-ladder.ts";
+import type { LadderAction, LadderInput, StepOrder } from "../../../src/plan/ladder/input.ts";
+import { planLadder } from "../../../src/plan/ladder/plan-ladder.ts";
+import { describeReason } from "../../../src/plan/ladder/reasons.ts";
+import { acknowledge, decideApproval, finishStep, stopRun } from "../../../src/plan/ladder/record.ts";
+import type { SeededRandom } from "../random.ts";
+import { Environment, type Execution } from "./environment.ts";
+import { randomLadder } from "./ladders.ts";
+
+export const startMs = 1_800_000_000_000;
+/** How often every check is made. */
+export const tickMs = 10_000;
+
+/** A space with its ladder: the real planner and check folding over an environment, an executor and people that are simulated. */
+export class LadderWorld {
+  readonly random: SeededRandom;
+  readonly environment: Environment;
+  readonly ladder: Ladder;
+  readonly index: LadderIndex;
+  readonly trace: string[] = [];
+  nowMs = startMs;
+  term = 1;
+  isServerUp = true;
+  isDryRun = false;
+  isNetworkUp = true;
+  /** Until when the probes see nothing. */
+  blindUntilMs = 0;
+  lastResultAtMs = startMs;
+  massAcknowledgedAtMs: number | null = null;
+  /** Checks whose results come out at random until then. */
+  readonly flutter = new Map<CheckId, number>();
+  readonly runs = new Map<EscalationId, Escalation>();
+  readonly notices = new Map<string, Notice>();
+  pauses: Pause[] = [];
+  states: Map<CheckId, CheckState>;
+  deathShare = 0;
+  /** Called before an action is carried out. */
+  onAction: (action: LadderAction) => void = () => {};
+  #executions = new Map<StepId, Execution>();
+  #replanAtMs: number | null = null;
+
+  constructor(random: SeededRandom) {
+    this.random = random;
+    this.environment = new Environment(random);
+    this.ladder = randomLadder(random);
+    this.index = indexLadder(this.ladder, this.environment.topology);
+    this.states = new Map([...this.index.checks.keys()].map((id) => [id, unknownState(id, startMs)]));
+  }
+
+  note(what: string): void {
+    this.trace.push(`${((this.nowMs - startMs) / 1_000).toFixed(1)} ${what}`);
+  }
+
+  input(): LadderInput {
+    return {
+      index: this.index,
+      states: this.states,
+      silent: { checks: new Set(), untilMs: null },
+      monitor: {
+        probes: [{ name: "server", lastResultAtMs: this.lastResultAtMs, isSuspect: false }],
+        freshMs: 25_000,
+        isNetworkUp: this.isNetworkUp,
+      },
+      escalations: [...this.runs.values()],
+      pauses: this.pauses,
+      notices: [...this.notices.values()],
+      massAcknowledgedAtMs: this.massAcknowledgedAtMs,
+      isDryRun: this.isDryRun,
+      term: this.term,
+      nowMs: this.nowMs,
+    };
+  }
+
+  /** Moves the clock to the next tick, stopping wherever something happens on the way. */
+  tick(): void {
+    const endMs = this.nowMs + tickMs;
+    this.makeChecks();
+    this.settle();
+    for (let stops = 0; stops < 1_000; stops++) {
+      const times = [...this.#executions.values()].map(({ endsAtMs }) => endsAtMs).concat(this.isServerUp ? this.#replanAtMs : null);
+      const next = Math.min(endMs, ...times.filter((atMs) => atMs !== null && atMs > this.nowMs).map(Number));
+      this.nowMs = next;
+      this.#endExecutions();
+      this.settle();
+      if (next === endMs) return;
+    }
+    throw new Error("time stands still");
+  }
+
+  makeChecks(): void {
+    this.pauses = this.pauses.filter(({ untilMs }) => untilMs > this.nowMs);
+    if (this.nowMs < this.blindUntilMs) return;
+    this.lastResultAtMs = this.nowMs;
+    for (const { id, check, target } of this.index.checks.values()) {
+      const state = this.states.get(id) ?? unknownState(id, this.nowMs);
+      const isFluttering = (this.flutter.get(id) ?? 0) > this.nowMs;
+      const isOk = isFluttering ? this.random.chance(0.5) : this.isNetworkUp && this.environment.passes(check.name, target);
+      // What goes on as it was is not folded: most results are of that kind, and thousands of histories are made of them.
+      if (state.verdict === (isOk ? "ok" : "failing") && state.isPassing === isOk && !isFluttering) {
+        this.states.set(id, { ...state, atMs: this.nowMs });
+        continue;
+      }
+      const folded = foldResult(state, check, { check: id, probe: "server", atMs: this.nowMs, isOk, message: isOk ? "fine" : "fails" });
+      if (folded.change !== null) this.note(`check ${id} is ${folded.change.to}`);
+      this.states.set(id, folded.state);
+    }
+  }
+
+  /** Lets the server plan until it has nothing more to do at this moment, or dies. */
+  settle(): void {
+    for (let round = 0; this.isServerUp; round++) {
+      if (round > 500) throw new Error("the planner does not come to rest");
+      const plan = planLadder(this.input());
+      this.#replanAtMs = plan.replanAtMs;
+      if (plan.actions.length === 0) return;
+      for (const action of plan.actions) {
+        if (this.random.chance(this.deathShare)) {
+          this.killServer();
+          return;
+        }
+        this.onAction(action);
+        this.#carryOut(action);
+      }
+    }
+  }
+
+  killServer(): void {
+    if (!this.isServerUp) return;
+    this.note("server dies");
+    this.isServerUp = false;
+    // Some of what it had started dies with it, some goes on unseen and does its work.
+    for (const id of [...this.#executions.keys()]) if (this.random.chance(0.5)) this.#executions.delete(id);
+  }
+
+  startServer(): void {
+    if (this.isServerUp) return;
+    this.term++;
+    this.isServerUp = true;
+    this.note(`server of term ${this.term} starts`);
+  }
+
+  write(run: Escalation | null, what: string): void {
+    if (run === null) return;
+    this.note(`${what} ${run.id}`);
+    this.runs.set(run.id, run);
+  }
+
+  pause(target: Target, forMs: number): void {
+    this.note(`pause ${target} for ${forMs / 1_000} s`);
+    this.pauses.push({ target, by: "ann", sinceMs: this.nowMs, untilMs: this.nowMs + forMs });
+  }
+
+  /** People do what is asked of them, each with this chance. */
+  answer(share: number): void {
+    for (const run of [...this.runs.values()]) {
+      if (run.outcome?.kind === "people" && this.random.chance(share)) this.write(acknowledge(run, "ann", this.nowMs), "acknowledge");
+      if (run.approvals.length > 0 && this.random.chance(share))
+        this.write(decideApproval(run, share === 1 || this.random.chance(0.8), "ann", this.nowMs), "decide");
+    }
+    if (this.notices.has("mass-failure") && this.random.chance(share)) this.massAcknowledgedAtMs = this.nowMs;
+  }
+
+  stopSome(): void {
+    const open = [...this.runs.values()].filter(({ outcome }) => outcome === null);
+    if (open.length > 0) this.write(stopRun(this.random.pick(open), "ann", this.nowMs), "stop");
+  }
+
+  #carryOut(action: LadderAction): void {
+    switch (action.kind) {
+      case "save":
+        this.note(
+          `${action.escalation.target}: ${describeReason(action.reason)}${action.escalation.outcome === null ? "" : ` (${action.escalation.outcome.kind})`}`,
+        );
+        this.runs.set(action.escalation.id, action.escalation);
+        return;
+      case "start":
+        this.#start(action.step);
+        return;
+      case "kill":
+        this.note(`kill ${action.step}`);
+        this.#end(action.step, {
+          atMs: this.nowMs,
+          result: action.reason.kind === "overdue" ? "timed-out" : "killed",
+          exitCode: null,
+          output: "",
+        });
+        return;
+      case "tell":
+        this.note(`tell: ${action.notice.text}`);
+        this.notices.set(action.notice.key, action.notice);
+        return;
+      case "clear":
+        this.notices.delete(action.key);
+        return;
+      default:
+        action satisfies never;
+    }
+  }
+
+  #start(step: StepOrder): void {
+    const execution = this.environment.execute(step, this.nowMs);
+    this.note(`start ${step.id} (${execution.temper})`);
+    this.#executions.set(step.id, execution);
+  }
+
+  #endExecutions(): void {
+    for (const execution of [...this.#executions.values()]) {
+      if (execution.endsAtMs === null || execution.endsAtMs > this.nowMs) continue;
+      const result = this.environment.complete(execution);
+      this.#end(execution.step.id, { atMs: this.nowMs, result, exitCode: result === "ok" ? 0 : 1, output: "" });
+    }
+  }
+
+  #end(id: StepId, end: StepEnd): void {
+    const execution = this.#executions.get(id);
+    this.#executions.delete(id);
+    if (execution === undefined || !this.isServerUp || execution.step.term !== this.term) return;
+    const run = this.runs.get(execution.step.escalation);
+    const next = run === undefined ? null : finishStep(run, id, this.term, end);
+    if (next === null) return;
+    this.note(`ended ${id} ${end.result}`);
+    this.runs.set(next.id, next);
+  }
+}
