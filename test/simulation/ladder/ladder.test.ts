@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { runLadderHistory } from "./history.ts";
 
 /** Some seconds of them in every run; ten thousand with `node test/simulation/ladder/run.ts`. */
-const histories = Number(process.env["DROVER_SIMULATIONS"] ?? 500);
+const histories = Number(process.env["DROVER_SIMULATIONS"] ?? 400);
 const first = Number(process.env["DROVER_SEED"] ?? 1);
 
 test("the same seed twice gives the same history of escalations, to the last line", () => {
