@@ -11,8 +11,6 @@ export const defaultGuards: Guards = {
   suspectMonitor: 0.8,
 };
 
-export const ladderDefaults = { settleMs: defaultSettleMs, soonMs: defaultSoonMs } as const;
-
 const builtIn = (name: "app.restart" | "app.redeploy" | "app.rollback"): LevelAction => ({ kind: "built-in", name });
 const then = (action: LevelAction): Remedy => ({ kind: "action", action });
 

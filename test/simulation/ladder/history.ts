@@ -4,7 +4,7 @@ import { LadderChecker } from "./checker.ts";
 import { LadderWorld, tickMs } from "./world.ts";
 
 /** Ticks with faults, and the most after them until everything has to be well: a small budget needs hours for a whole space. */
-const faultyTicks = 90;
+const faultyTicks = 75;
 const healingTicks = (8 * 3_600_000) / tickMs;
 
 export interface LadderHistory {
