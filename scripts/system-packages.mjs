@@ -8,9 +8,13 @@ const wanted = [
   { command: "busybox", packageName: "busybox-static", for: "starting many small apps" },
   { command: "pebble", packageName: "pebble", for: "ordering certificates" },
   { command: "faketime", packageName: "faketime", for: "jumping clocks" },
+  { command: "dig", packageName: "bind9-dnsutils", for: "names as other programs ask for them" },
+  { command: "dnsmasq", packageName: "dnsmasq-base", for: "chains of DNS resolvers" },
 ];
 
-const has = (command) => (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, command)));
+// Debian keeps servers in /usr/sbin, which is not on everybody's path.
+const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
+const has = (command) => folders.some((folder) => existsSync(join(folder, command)));
 
 export function installSystemPackages() {
   const missing = wanted.filter(({ command }) => !has(command));

@@ -1,20 +1,22 @@
 import type { Machine } from "#model/workload.ts";
-import { type Address, formatAddress } from "./options.ts";
+import { type Address, type DnsOptions, formatAddress } from "./options.ts";
 
 /** What a person reads who has started Drover in a terminal. */
 export function banner(options: {
   readonly home: string;
   readonly api: Address;
   readonly http: Address;
+  readonly dns: DnsOptions | null;
   readonly logFile: string;
   readonly machine: Machine;
 }): string {
-  const { home, api, http, logFile, machine } = options;
+  const { home, api, http, dns, logFile, machine } = options;
   const missing = Object.values(machine.isolation).filter(({ holds }) => !holds);
   return [
     `Drover runs on ${machine.hostName}.`,
     `  API    http://${formatAddress(api)}`,
     `  apps   http://<app>.<space>.localhost:${http.port}`,
+    ...(dns === null ? [] : [`  names  <app>.<space>.drover, from the DNS at ${formatAddress(dns.address)}`]),
     `  home   ${home}`,
     `  log    ${logFile}`,
     ...missing.map(({ how }, i) => `  ${i === 0 ? "note  " : "      "} ${how}`),

@@ -7,12 +7,13 @@ import { systemClock } from "#host/clock.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { DroverError, errorCodes } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
 import { type Agent, type AgentParts, openAgent, protectFromMemoryPressure } from "./agent.ts";
 import { openAgentLog } from "./agent-log.ts";
 import { banner } from "./banner.ts";
 import { checkPorts } from "./check-ports.ts";
 import { lockHome } from "./home-lock.ts";
-import { formatAddress, parseAgentOptions } from "./options.ts";
+import { type AgentOptions, formatAddress, parseAgentOptions } from "./options.ts";
 import { serverWorkload } from "./own-programs.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -53,13 +54,18 @@ async function main(): Promise<void> {
       { what: "the API", flag: "--api", address: options.api },
       { what: "the edge", flag: "--http", address: options.http },
     ];
-    await checkPorts(wanted, join(home.agent, "instances"));
+    const instances = join(home.agent, "instances");
+    const dns = await findDns(options.dns, instances, log);
+    if (dns?.isChosen === true) wanted.push({ what: "DNS", flag: "--dns", address: dns.address });
+    await checkPorts(wanted, instances);
     await protectFromMemoryPressure((file, text) => writeFile(file, text), log);
-    const agent = await openAgent(parts, stop.signal);
+    const agent = await openAgent({ ...parts, options: { ...options, dns } }, stop.signal);
     log.info("agent started", { pid: process.pid, home: home.root });
     const serving = agent.serve(stop.signal);
     if (isTerminal)
-      say(banner({ home: home.root, api: options.api, http: options.http, logFile, machine: await agent.engine.machine(stop.signal) }));
+      say(
+        banner({ home: home.root, api: options.api, http: options.http, dns, logFile, machine: await agent.engine.machine(stop.signal) }),
+      );
     flushCompileCache();
     if (options.apply !== null) await applyWhenReady(agent, home, options.apply);
     if (!stop.signal.aborted) await once(stop.signal, "abort");
@@ -69,6 +75,19 @@ async function main(): Promise<void> {
     log.info("agent stopped");
   } finally {
     await lock.release();
+  }
+}
+
+/** DNS at an address that nobody asked for is a convenience: where another has it, perhaps another Drover, there is none. */
+async function findDns(dns: AgentOptions["dns"], instances: string, log: Log): Promise<AgentOptions["dns"]> {
+  if (dns === null || dns.isChosen) return dns;
+  try {
+    await checkPorts([{ what: "DNS", flag: "--dns", address: dns.address }], instances);
+    return dns;
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    log.warn("names are not answered by DNS", errorFields(error));
+    return null;
   }
 }
 

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import { parseNetwork, parseResolver } from "#host/network.ts";
 import { DroverError } from "#model/errors.ts";
 
 export interface Address {
@@ -12,6 +13,8 @@ export interface AgentOptions {
   readonly api: Address;
   readonly http: Address;
   readonly https: Address;
+  /** Null: no DNS. */
+  readonly dns: DnsOptions | null;
   /** Names besides the loopback ones under which people reach the API. */
   readonly hosts: readonly string[];
   /** Manifests to apply once the server answers; null: none. */
@@ -20,24 +23,36 @@ export interface AgentOptions {
   readonly down: boolean;
 }
 
+export interface DnsOptions {
+  readonly address: Address;
+  /** The address was asked for; the usual one gives way to whoever has it. */
+  readonly isChosen: boolean;
+  /** `--dns-allow` and `--dns-upstream` as the edge takes them. */
+  readonly more: readonly string[];
+}
+
 const defaultApi = "127.0.0.1:7373";
 const defaultHttp = "127.0.0.1:8080";
+const defaultDns = "127.0.0.1:7353";
+const repeated: readonly string[] = ["--host", "--dns-allow", "--dns-upstream"];
+const known: readonly string[] = ["--home", "--api", "--http", "--https", "--dns", "--apply", ...repeated];
 /** The edge's TLS port when none is given: from 80 to 443, and from 8080 to 8443. */
 const tlsPortBeside = 363;
-const usage = "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--https HOST:PORT] [--host NAME]... [--apply PATH].";
+const usage =
+  "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--https HOST:PORT] [--dns HOST:PORT|off] [--dns-allow NETWORK]... [--dns-upstream HOST[:PORT]]... [--host NAME]... [--apply PATH].";
 
 /** @throws {DroverError} USAGE */
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
   const given = new Map<string, string>();
-  const hosts: string[] = [];
+  const lists = new Map<string, string[]>(repeated.map((name) => [name, []]));
   const valued = args.filter((arg) => arg !== "--down");
   for (let at = 0; at < valued.length; at += 2) {
     const [name = "", value] = valued.slice(at, at + 2);
-    if (!["--home", "--api", "--http", "--https", "--host", "--apply"].includes(name))
-      throw new DroverError("USAGE", `"${name}" is not understood`, { hint: usage });
+    if (!known.includes(name)) throw new DroverError("USAGE", `"${name}" is not understood`, { hint: usage });
     if (value === undefined) throw new DroverError("USAGE", `"${name}" needs a value`, { hint: usage });
-    if (name === "--host") hosts.push(value);
-    else given.set(name, value);
+    const list = lists.get(name);
+    if (list === undefined) given.set(name, value);
+    else list.push(value);
   }
   const apply = given.get("--apply");
   const http = parseAddress(given.get("--http") ?? defaultHttp);
@@ -48,9 +63,22 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     api: parseAddress(given.get("--api") ?? defaultApi),
     http,
     https: https === undefined ? { host: http.host, port: beside > 65_535 ? http.port - tlsPortBeside : beside } : parseAddress(https),
-    hosts,
+    dns: dnsOptions(given.get("--dns") ?? null, lists.get("--dns-allow") ?? [], lists.get("--dns-upstream") ?? []),
+    hosts: lists.get("--host") ?? [],
     apply: apply === undefined ? null : resolve(apply),
     down: valued.length < args.length,
+  };
+}
+
+function dnsOptions(address: string | null, networks: readonly string[], resolvers: readonly string[]): DnsOptions | null {
+  // Read here too, so that a mistake is told to whoever made it and not to the edge's log.
+  networks.forEach(parseNetwork);
+  resolvers.forEach(parseResolver);
+  if (address === "off") return null;
+  return {
+    address: parseAddress(address ?? defaultDns),
+    isChosen: address !== null,
+    more: [...networks.flatMap((one) => ["--dns-allow", one]), ...resolvers.flatMap((one) => ["--dns-upstream", one])],
   };
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Home } from "#host/home.ts";
 import type { WorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
-import { type Address, formatAddress } from "./options.ts";
+import { type Address, type DnsOptions, formatAddress } from "./options.ts";
 
 export const serverWorkload = "drover/server/main/0" as WorkloadId;
 export const edgeWorkload = "drover/edge/main/0" as WorkloadId;
@@ -18,11 +18,13 @@ export function ownPrograms(options: {
   readonly api: Address;
   readonly http: Address;
   readonly https: Address;
+  readonly dns: DnsOptions | null;
   readonly hosts: readonly string[];
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }): readonly Workload[] {
-  const { root, home, api, http, https, hosts, version, env } = options;
+  const { root, home, api, http, https, dns, hosts, version, env } = options;
+  const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   const program = (id: WorkloadId, argv: readonly string[], { port }: Address): Workload => ({
     id,
@@ -58,10 +60,15 @@ export function ownPrograms(options: {
         formatAddress(http),
         "--edge-tls",
         formatAddress(https),
+        ...dnsAt,
         ...hosts.flatMap((host) => ["--host", host]),
       ],
       api,
     ),
-    program(edgeWorkload, ["edge", "--home", home.root, "--http", formatAddress(http), "--https", formatAddress(https)], http),
+    program(
+      edgeWorkload,
+      ["edge", "--home", home.root, "--http", formatAddress(http), "--https", formatAddress(https), ...dnsAt, ...(dns?.more ?? [])],
+      http,
+    ),
   ];
 }

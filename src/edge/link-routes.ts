@@ -1,7 +1,8 @@
 import type { LinkRoutes } from "#link/serve.ts";
 import type { Certificates } from "./certificates/certificates.ts";
 import { readCertificateChange } from "./certificates/read-certificates.ts";
-import type { Router } from "./router/router.ts";
+import type { DnsServer } from "./dns/dns-server.ts";
+import type { Router, TableChange } from "./router/router.ts";
 import { readPatch, readTable } from "./table/read-table.ts";
 import type { Table } from "./table/table.ts";
 
@@ -10,25 +11,29 @@ export function edgeRoutes({
   table,
   certificates,
   router,
+  dns,
   onChange,
 }: {
   readonly table: Table;
   readonly certificates: Certificates;
   readonly router: Router;
+  readonly dns: DnsServer | null;
   readonly onChange: () => void;
 }): LinkRoutes {
+  const apply = async (change: TableChange) => {
+    dns?.apply(change);
+    await router.apply(change);
+    onChange();
+    return null;
+  };
+  const dnsProblem = () => {
+    const problem = dns?.problem() ?? null;
+    return problem === null ? [] : [{ route: "DNS", ...problem }];
+  };
   return {
-    "GET /revision": async () => ({ ...table.version, problems: router.problems() }),
-    "PUT /table": async (call) => {
-      await router.apply(table.replace(readTable(await call.body())));
-      onChange();
-      return null;
-    },
-    "PATCH /table": async (call) => {
-      await router.apply(table.patch(readPatch(await call.body())));
-      onChange();
-      return null;
-    },
+    "GET /revision": async () => ({ ...table.version, problems: [...router.problems(), ...dnsProblem()] }),
+    "PUT /table": async (call) => apply(table.replace(readTable(await call.body()))),
+    "PATCH /table": async (call) => apply(table.patch(readPatch(await call.body()))),
     "GET /certificates": async () => certificates.digests,
     "PATCH /certificates": async (call) => {
       const change = readCertificateChange(await call.body());

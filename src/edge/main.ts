@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { flushCompileCache } from "node:module";
 import os from "node:os";
 import { systemClock } from "#host/clock.ts";
@@ -6,7 +7,8 @@ import { createLog, errorFields } from "#host/log.ts";
 import { dial } from "#link/dial.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
 import { Certificates } from "./certificates/certificates.ts";
-import { edgeUsage, parseEdgeOptions, wantsHelp } from "./options.ts";
+import type { DnsServer } from "./dns/dns-server.ts";
+import { type DnsOptions, edgeUsage, parseEdgeOptions, wantsHelp } from "./options.ts";
 import { Table } from "./table/table.ts";
 import { loadTable, TableWriter } from "./table/table-file.ts";
 import { WorkerPool } from "./workers/worker-pool.ts";
@@ -52,6 +54,8 @@ async function main(): Promise<void> {
     revision: table.version.revision,
   });
 
+  // Only now: people's requests come first. In this process, so that no flood of questions takes anything from those who carry traffic.
+  const dns = options.dns === null ? null : await openDns(options.dns, table);
   const writer = new TableWriter({ table, folder: home.edge, clock: systemClock, log, signal: stop.signal });
   try {
     // Loaded only now: the last table is served already while HTTP/2 and the schemas are still being read.
@@ -68,7 +72,7 @@ async function main(): Promise<void> {
         connect: (signal) => dial(home.linkSocket, signal),
         hello: () => ({ role: "edge", machine: os.hostname().slice(0, longestMachineId), installation: identity.installation }),
         admit: (server) => identity.admit(server),
-        routes: edgeRoutes({ table, certificates, router, onChange: () => writer.changed() }),
+        routes: edgeRoutes({ table, certificates, router, dns, onChange: () => writer.changed() }),
         clock: systemClock,
         random: Math.random,
         log,
@@ -76,9 +80,22 @@ async function main(): Promise<void> {
       stop.signal,
     );
   } finally {
-    await Promise.all([router.close(closeWithinMs), writer.flushed()]);
+    await Promise.all([router.close(closeWithinMs), dns?.close(), writer.flushed()]);
   }
   log.info("stopped");
+}
+
+async function openDns({ address, networks, resolvers }: DnsOptions, table: Table): Promise<DnsServer> {
+  const [{ DnsServer }, { fixedResolvers, ResolvConf }] = await Promise.all([
+    import("./dns/dns-server.ts"),
+    import("./dns/forward/resolvers.ts"),
+  ]);
+  const machine = () => new ResolvConf({ file: "/etc/resolv.conf", clock: systemClock, own: address });
+  const asked = resolvers === null ? machine() : fixedResolvers(resolvers);
+  const dns = new DnsServer({ address, networks, resolvers: asked, clock: systemClock, random: Math.random, randomBytes, log });
+  dns.apply({ set: table.routes(), remove: [] });
+  await dns.open();
+  return dns;
 }
 
 async function openPublic(router: WorkerPool, host: string, port: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { type Network, parseNetwork, parseResolver } from "#host/network.ts";
 import { DroverError } from "#model/errors.ts";
 
 export interface EdgeOptions {
@@ -8,7 +9,22 @@ export interface EdgeOptions {
   /** Processes that carry traffic; null: one for each core. */
   readonly workers: number | null;
   /** Of the TLS port, on the same host unless it is given. */
-  readonly https: { readonly host: string; readonly port: number };
+  readonly https: Address;
+  /** Null: no DNS. */
+  readonly dns: DnsOptions | null;
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface DnsOptions {
+  readonly address: Address;
+  /** Who may ask beside this machine. */
+  readonly networks: readonly Network[];
+  /** Whom to ask what is not ours; null: the resolvers of this machine. */
+  readonly resolvers: readonly Address[] | null;
 }
 
 export const edgeUsage = `Usage: drover edge [options]
@@ -18,6 +34,9 @@ The edge alone; "drover up" starts it together with the server and an agent.
   --home DIR         folder of this Drover (default: $DROVER_HOME)
   --http HOST:PORT   where requests for apps are taken (default: 127.0.0.1:8080)
   --https HOST:PORT  where they are taken over TLS (default: 363 above --http, so 127.0.0.1:8443)
+  --dns HOST:PORT    where DNS answers for <app>.<space>.drover (default: nowhere)
+  --dns-allow NETWORK          who may ask it beside this machine, such as 10.0.0.0/8; may be repeated
+  --dns-upstream HOST[:PORT]   whom it asks for other names (default: the machine's resolvers); may be repeated
   --workers N        processes that carry traffic (default: one for each core)
   -h, --help         show this
 `;
@@ -36,17 +55,22 @@ const mostWorkers = 256;
 /** From 80 to 443, and from 8080 to 8443. */
 const tlsPortBeside = 363;
 
-/** `--home DIR [--http HOST:PORT] [--https HOST:PORT] [--workers N]`. @throws {DroverError} USAGE. */
+const single: readonly string[] = ["--home", "--http", "--https", "--dns", "--workers"];
+const repeated: readonly string[] = ["--dns-allow", "--dns-upstream"];
+
+/** What `edgeUsage` lists. @throws {DroverError} USAGE. */
 export function parseEdgeOptions(args: readonly string[], defaultHome: string): EdgeOptions {
-  const given = new Map<string, string>();
+  const all = new Map<string, string[]>();
   for (let at = 0; at < args.length; at += 2) {
     const [name = "", value] = args.slice(at, at + 2);
-    if (value === undefined || !["--home", "--http", "--https", "--workers"].includes(name))
+    if (value === undefined || (!single.includes(name) && !repeated.includes(name)))
       throw new DroverError("USAGE", `"${name}" is not understood`, {
         hint: 'Run "drover edge --help" to see what is.',
       });
-    given.set(name, value);
+    all.set(name, single.includes(name) ? [value] : [...(all.get(name) ?? []), value]);
   }
+  const given = { get: (name: string) => all.get(name)?.[0] };
+  const dns = given.get("--dns");
   const workers = given.get("--workers");
   const plain = parseAddress(given.get("--http") ?? defaultAddress);
   const https = given.get("--https");
@@ -57,7 +81,20 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
     ...plain,
     https: https === undefined ? { host: plain.host, port: beside } : parseAddress(https),
     workers: workers === undefined ? null : parseWorkers(workers),
+    dns:
+      dns === undefined
+        ? null
+        : {
+            address: ipAddress(parseAddress(dns)),
+            networks: (all.get("--dns-allow") ?? []).map(parseNetwork),
+            resolvers: all.get("--dns-upstream")?.map(parseResolver) ?? null,
+          },
   };
+}
+
+/** The family of DNS's sockets is chosen before any name is known. */
+function ipAddress({ host, port }: Address): Address {
+  return { host: host === "localhost" ? "127.0.0.1" : host, port };
 }
 
 function parseWorkers(text: string): number {
@@ -66,7 +103,7 @@ function parseWorkers(text: string): number {
   throw new DroverError("USAGE", `"${text}" is no number of workers`, { hint: `Use a number from 1 to ${mostWorkers}, or leave it out.` });
 }
 
-function parseAddress(address: string): { readonly host: string; readonly port: number } {
+function parseAddress(address: string): Address {
   const match = /^(.+):(\d{1,5})$/.exec(address);
   const host = match?.[1]?.replace(/^\[(.*)\]$/, "$1") ?? "";
   const port = Number(match?.[2]);

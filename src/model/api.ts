@@ -292,7 +292,12 @@ export const status = z
     apps: z.record(z.string(), z.int()).meta({ description: "Number of apps by health." }),
     machines: z.array(machine),
     edges: z.array(z.object({ machine: z.string(), linked: z.boolean(), revision: z.int().nullable() })),
-    addresses: z.object({ api: z.string(), edge: z.string(), edgeTls: z.string() }),
+    addresses: z.object({
+      api: z.string(),
+      edge: z.string(),
+      edgeTls: z.string(),
+      dns: z.string().nullable().meta({ description: "Where the edge answers DNS for `drover` names; null if it does not." }),
+    }),
     problems: z.array(reason),
   })
   .meta({ id: "Status" });

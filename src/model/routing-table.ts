@@ -17,7 +17,18 @@ export type Listener =
   /** A public port of its own, for what is not HTTP. */
   | { readonly kind: "port"; readonly port: number; readonly protocol: "tcp" | "udp" }
   /** A loopback port of its own, the address that `needs` hands out: everything that arrives there belongs to the route. */
-  | { readonly kind: "service"; readonly port: number; readonly protocol: "http" | "tcp" };
+  | { readonly kind: "service"; readonly port: number; readonly protocol: "http" | "tcp" }
+  /** No connection: what DNS says of a process that has a port. */
+  | {
+      readonly kind: "name";
+      /** `process.app.space`, without the zone. */
+      readonly name: string;
+      /** The app's own name leads to it too. */
+      readonly isMain: boolean;
+      readonly protocol: "http" | "tcp";
+      /** Its service address, while that is open. */
+      readonly servicePort: number | null;
+    };
 
 export interface RequestConditions {
   /** By name in lower case; null asks only that the header be there. */

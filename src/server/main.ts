@@ -127,7 +127,12 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     certificates,
     sealer,
     authority: openOwnAuthority,
-    reservedPorts: new Set([options.api.port, options.edge.port, options.edgeTls.port]),
+    reservedPorts: new Set([
+      options.api.port,
+      options.edge.port,
+      options.edgeTls.port,
+      ...(options.dns === null ? [] : [options.dns.port]),
+    ]),
     tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
     startedAtMs: clock.nowMs(),
     version: () => ({
@@ -137,7 +142,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       revision: store.revision,
       installation: store.installation,
     }),
-    addresses: () => ({ api: apiUrl(), edge: edgeUrl, edgeTls: edgeTlsUrl }),
+    addresses: () => ({ api: apiUrl(), edge: edgeUrl, edgeTls: edgeTlsUrl, dns: options.dns === null ? null : formatAddress(options.dns) }),
   };
   const hosts = [...options.hosts, ...(isPlain ? [] : [options.api.host, hostname()])];
   const idempotency = createIdempotencyKeys(store, clock);

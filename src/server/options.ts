@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly edge: Address;
   /** Where it listens for those over TLS. */
   readonly edgeTls: Address;
+  /** Where the edge answers DNS; null: it does not. */
+  readonly dns: Address | null;
   /** Names besides the loopback ones under which people reach the API. */
   readonly hosts: readonly string[];
   /** A backup to put in the store's place, in place of serving. */
@@ -29,6 +31,7 @@ The server alone; "drover up" starts it together with the edge and an agent.
   --api HOST:PORT       where the API listens (default: 127.0.0.1:7373)
   --edge HOST:PORT      where the edge listens, for the addresses of apps (default: 127.0.0.1:8080)
   --edge-tls HOST:PORT  where the edge listens over TLS (default: 127.0.0.1:8443)
+  --dns HOST:PORT       where the edge answers DNS (default: it does not)
   --host NAME           another name under which people reach the API; may be given several times
   --restore FILE        put this backup in the store's place, in place of serving
   --verbose             log more
@@ -51,6 +54,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
         api: { type: "string", default: "127.0.0.1:7373" },
         edge: { type: "string", default: "127.0.0.1:8080" },
         "edge-tls": { type: "string", default: "127.0.0.1:8443" },
+        dns: { type: "string" },
         host: { type: "string", multiple: true, default: [] },
         restore: { type: "string" },
         verbose: { type: "boolean", default: false },
@@ -61,6 +65,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
       api: readAddress("--api", values.api),
       edge: readAddress("--edge", values.edge),
       edgeTls: readAddress("--edge-tls", values["edge-tls"]),
+      dns: values.dns === undefined ? null : readAddress("--dns", values.dns),
       hosts: values.host,
       restore: values.restore ?? null,
       isVerbose: values.verbose,

@@ -25,6 +25,7 @@ export default {
     out.line(`api       ${status.addresses.api}`);
     out.line(`edge      ${status.addresses.edge}${status.edges.some((edge) => edge.linked) ? "" : styled("yellow", "  not linked")}`);
     out.line(`          ${status.addresses.edgeTls}`);
+    out.line(`dns       ${status.addresses.dns === null ? "off" : `${status.addresses.dns}, for <app>.<space>.drover`}`);
     for (const machine of status.machines) {
       const missing = Object.entries(machine.isolation).filter(([, rule]) => !rule.holds);
       const isolation = missing.length === 0 ? "" : `, without isolation of ${missing.map(([name]) => name).join(", ")}`;

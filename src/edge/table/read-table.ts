@@ -1,7 +1,7 @@
 import type { InstanceId, RouteId } from "#model/names.ts";
 import type { Endpoint, Listener, RequestConditions, Route, RoutingPatch, RoutingTable, Target } from "#model/routing-table.ts";
 import { readPolicy } from "./read-policy.ts";
-import { integer, list, object, oneOf, port, text, wrong } from "./read-values.ts";
+import { flag, integer, list, object, oneOf, port, text, wrong } from "./read-values.ts";
 
 /*
  * By hand and not by schema: the edge starts without loading a library for it, and 50,000 endpoints have to be read between two requests.
@@ -46,7 +46,7 @@ function readRoute(value: unknown, index: number): Route {
 
 function readListener(value: unknown, at: string): Listener {
   const listener = object(value, at);
-  const kind = oneOf(listener, "kind", at, ["public", "passthrough", "port", "service"]);
+  const kind = oneOf(listener, "kind", at, ["public", "passthrough", "port", "service", "name"]);
   switch (kind) {
     case "public": {
       const path = text(listener["path"], `${at}.path`);
@@ -60,6 +60,14 @@ function readListener(value: unknown, at: string): Listener {
       return { kind, port: port(listener, at), protocol: oneOf(listener, "protocol", at, ["tcp", "udp"]) };
     case "service":
       return { kind, port: port(listener, at), protocol: oneOf(listener, "protocol", at, ["http", "tcp"]) };
+    case "name":
+      return {
+        kind,
+        name: text(listener["name"], `${at}.name`),
+        isMain: flag(listener, "isMain", at),
+        protocol: oneOf(listener, "protocol", at, ["http", "tcp"]),
+        servicePort: listener["servicePort"] === null ? null : port({ port: listener["servicePort"] }, at),
+      };
     default:
       return kind satisfies never;
   }

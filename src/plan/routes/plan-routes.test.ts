@@ -100,7 +100,7 @@ test("service addresses follow the public routes, with the protocol of the relea
   const releases = new Map([[1, release(1, "active", { process: { protocol: "tcp" }, processes: ["web", "db"] })]]);
   const routes = planRoutes(routesInput({ app: app({ target: 1, servicePorts }), releases, neededPorts: new Set([30_000, 31_000]) }));
   assert.deepEqual(
-    routes.map(({ listener }) => listener),
+    routes.map(({ listener }) => listener).filter(({ kind }) => kind !== "name"),
     [
       { kind: "public", host: "a.s.localhost", path: "/" },
       { kind: "service", port: 31_000, protocol: "tcp" },
@@ -111,14 +111,32 @@ test("service addresses follow the public routes, with the protocol of the relea
 
 test("a service address that nobody needs is closed, unless the app keeps it open", () => {
   const open = (more: Partial<RoutesInput["app"]>, ...needed: number[]) =>
-    planRoutes(routesInput({ app: app({ routes: [], servicePorts, ...more }), neededPorts: new Set(needed) })).map(
-      ({ process }) => process,
-    );
+    planRoutes(routesInput({ app: app({ routes: [], servicePorts, ...more }), neededPorts: new Set(needed) }))
+      .filter(({ listener }) => listener.kind === "service")
+      .map(({ process }) => process);
   assert.deepEqual(open({}), []);
   assert.deepEqual(open({}, 30_000), [web]);
   assert.deepEqual(open({ openAddresses: [db] }), [db]);
   assert.deepEqual(open({ openAddresses: [db] }, 30_000, 31_000), [db, web]);
   assert.deepEqual(open({ openAddresses: [db], destroying: true }, 30_000), []);
+});
+
+test("every process with a port has a name, and one of them has the app's too", () => {
+  const named = (ports: Readonly<Record<string, number>>, ...needed: number[]) =>
+    planRoutes(
+      routesInput({
+        app: app({ routes: [], servicePorts: ports }),
+        neededPorts: new Set(needed),
+        observed: [workload(1, { ready: 2, starting: 1 })],
+      }),
+    ).flatMap(({ listener, targets: found }) =>
+      listener.kind === "name"
+        ? [`${listener.name}${listener.isMain ? "!" : ""} ${listener.servicePort ?? "closed"} ${found[0]?.endpoints.length ?? 0}`]
+        : [],
+    );
+  assert.deepEqual(named(servicePorts, 30_000), ["db.a.s closed 0", "web.a.s! 30000 2"]);
+  assert.deepEqual(named({ queue: 31_001, db: 31_000 }), ["db.a.s! closed 0", "queue.a.s closed 0"]);
+  assert.deepEqual(named({}), []);
 });
 
 test("the route of a service address has the same id whether it is open or not", () => {

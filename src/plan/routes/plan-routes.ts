@@ -1,6 +1,7 @@
 import type { App, AppRoute, Release, Rollout } from "#model/app.ts";
 import type { ProcessName, RouteId } from "#model/names.ts";
 import type { Endpoint, Listener, Route, RoutePolicy, Target } from "#model/routing-table.ts";
+import { servingProcess } from "#model/serving-process.ts";
 import { isReady } from "../rollout/counts.ts";
 import type { ObservedInstance, ObservedWorkload } from "../rollout/input.ts";
 import { planShares } from "./traffic-shares.ts";
@@ -30,11 +31,23 @@ export function planRoutes(input: RoutesInput): readonly Route[] {
     return { id, space: app.space, app: app.name, process, listener, ...(policy === undefined ? {} : { policy }), targets: known };
   };
   const open = app.routes.map((one) => route(one.to, publicListener(one), policyOf(one, app)));
-  const services = (Object.entries(app.servicePorts) as [ProcessName, number][])
-    .filter(([process, port]) => input.neededPorts.has(port) || app.openAddresses?.includes(process))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+  const ported = (Object.entries(app.servicePorts) as [ProcessName, number][]).sort(([a], [b]) => (a < b ? -1 : 1));
+  const isOpen = ([process, port]: readonly [ProcessName, number]) =>
+    input.neededPorts.has(port) || app.openAddresses?.includes(process) === true;
+  const services = ported
+    .filter(isOpen)
     .map(([process, port]) => route(process, { kind: "service", port, protocol: protocolOf(input, process) }));
-  return [...open, ...services];
+  const main = servingProcess(ported.map(([process]) => process));
+  const names = ported.map(([process, port]) =>
+    route(process, {
+      kind: "name",
+      name: `${process}.${app.name}.${app.space}`,
+      isMain: process === main,
+      protocol: protocolOf(input, process),
+      servicePort: isOpen([process, port]) ? port : null,
+    }),
+  );
+  return [...open, ...services, ...names];
 }
 
 /** Where the edge listens for a route of an app. */
@@ -71,6 +84,8 @@ export function listenerKey(listener: Listener): string {
       return listener.protocol === "udp" ? `udp ${listener.port}` : `port ${listener.port}`;
     case "service":
       return `port ${listener.port}`;
+    case "name":
+      return `name ${listener.name}`;
     default:
       return listener satisfies never;
   }

@@ -1,13 +1,14 @@
 import { type App, isBeingDestroyed, type ProcessSpec, type ReleaseSpec, type Space } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import { type AppName, appId, type Digest, type ProcessName } from "#model/names.ts";
+import { servingProcess } from "#model/serving-process.ts";
 import { type FoundProblem, nearest, show, throwProblems } from "../manifests/problems.ts";
 import type { DeclaredApp } from "../manifests/read-manifests.ts";
 import type { Stored } from "../objects/objects.ts";
 import { appRoutes, type RouteOwners, routeKey } from "./app-routes.ts";
 import { artifactRecord } from "./artifacts.ts";
 import type { OperationContext } from "./context.ts";
-import { composeEnv, type DraftProcess, declaredProcesses, draftProcesses, releaseSpec, servingProcess } from "./release-spec.ts";
+import { composeEnv, type DraftProcess, declaredProcesses, draftProcesses, releaseSpec } from "./release-spec.ts";
 import { targetSpec } from "./releases.ts";
 import { servicePorts } from "./service-ports.ts";
 
@@ -241,7 +242,7 @@ function addressBook(drafts: readonly Draft[], { others, space, context }: Surro
     processes: Readonly<Record<ProcessName, Pick<ProcessSpec, "port" | "protocol">>>,
     ports: App["servicePorts"],
   ) => {
-    const process = servingProcess(processes);
+    const process = servingProcess((Object.keys(processes) as ProcessName[]).filter((one) => processes[one]?.port !== "none"));
     const port = process === null ? undefined : ports[process];
     if (process !== null && port !== undefined) book.set(name, { port, protocol: processes[process]?.protocol ?? "http" });
   };

@@ -120,10 +120,3 @@ function canonicalJson(value: unknown): string {
       : inner,
   );
 }
-
-/** The process that `needs` leads to: `web`, else the first by name that has a port. */
-export function servingProcess(processes: Readonly<Record<ProcessName, Pick<ProcessSpec, "port">>>): ProcessName | null {
-  const names = (Object.keys(processes) as ProcessName[]).filter((name) => processes[name]?.port !== "none").sort();
-  const web = "web" as ProcessName;
-  return names.includes(web) ? web : (names[0] ?? null);
-}

@@ -74,7 +74,7 @@ export async function startApi(
       revision: store.revision,
       installation: store.installation,
     }),
-    addresses: () => ({ api: "http://127.0.0.1:7373", edge: "http://127.0.0.1:8080", edgeTls: "https://127.0.0.1:8443" }),
+    addresses: () => ({ api: "http://127.0.0.1:7373", edge: "http://127.0.0.1:8080", edgeTls: "https://127.0.0.1:8443", dns: null }),
   };
   const stopping = new AbortController();
   const idempotency = createIdempotencyKeys(store, clock);

@@ -1,0 +1,34 @@
+import { isIP } from "node:net";
+import { DroverError } from "#model/errors.ts";
+
+export interface Network {
+  readonly address: string;
+  /** Leading bits that all addresses of the network share. */
+  readonly prefix: number;
+}
+
+/** `10.0.0.0/8`, `fd00::/8`; an address alone is a network of one. @throws {DroverError} USAGE */
+export function parseNetwork(text: string): Network {
+  const match = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(text);
+  const address = match?.[1] ?? "";
+  const family = isIP(address);
+  const bits = family === 4 ? 32 : 128;
+  const prefix = Number(match?.[2] ?? bits);
+  if (family === 0 || prefix > bits) {
+    throw new DroverError("USAGE", `"${text}" is no network`, { hint: 'Use an address and a prefix length, such as "10.0.0.0/8".' });
+  }
+  return { address, prefix };
+}
+
+/** `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`: the port is 53 unless given. @throws {DroverError} USAGE */
+export function parseResolver(text: string): { readonly host: string; readonly port: number } {
+  const match = isIP(text) === 0 ? /^(.+):(\d{1,5})$/.exec(text) : [text, text, "53"];
+  const host = match?.[1]?.replace(/^\[(.*)\]$/, "$1") ?? "";
+  const port = Number(match?.[2] ?? 0);
+  if (isIP(host) === 0 || port < 1 || port > 65_535) {
+    throw new DroverError("USAGE", `"${text}" is no address of a resolver`, {
+      hint: 'Use an IP address, and a port if it is not 53, such as "192.0.2.53" or "192.0.2.53:5353".',
+    });
+  }
+  return { host, port };
+}
