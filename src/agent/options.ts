@@ -13,6 +13,8 @@ export interface AgentOptions {
   readonly api: Address;
   readonly http: Address;
   readonly https: Address;
+  /** What carries the edge's traffic. */
+  readonly router: "embedded" | "haproxy";
   /** Null: no DNS. */
   readonly dns: DnsOptions | null;
   /** Names besides the loopback ones under which people reach the API. */
@@ -35,11 +37,11 @@ const defaultApi = "127.0.0.1:7373";
 const defaultHttp = "127.0.0.1:8080";
 const defaultDns = "127.0.0.1:7353";
 const repeated: readonly string[] = ["--host", "--dns-allow", "--dns-upstream"];
-const known: readonly string[] = ["--home", "--api", "--http", "--https", "--dns", "--apply", ...repeated];
+const known: readonly string[] = ["--home", "--api", "--http", "--https", "--router", "--dns", "--apply", ...repeated];
 /** The edge's TLS port when none is given: from 80 to 443, and from 8080 to 8443. */
 const tlsPortBeside = 363;
 const usage =
-  "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--https HOST:PORT] [--dns HOST:PORT|off] [--dns-allow NETWORK]... [--dns-upstream HOST[:PORT]]... [--host NAME]... [--apply PATH].";
+  "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--https HOST:PORT] [--router NAME] [--dns HOST:PORT|off] [--dns-allow NETWORK]... [--dns-upstream HOST[:PORT]]... [--host NAME]... [--apply PATH].";
 
 /** @throws {DroverError} USAGE */
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
@@ -63,6 +65,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     api: parseAddress(given.get("--api") ?? defaultApi),
     http,
     https: https === undefined ? { host: http.host, port: beside > 65_535 ? http.port - tlsPortBeside : beside } : parseAddress(https),
+    router: parseRouter(given.get("--router") ?? "embedded"),
     dns: dnsOptions(given.get("--dns") ?? null, lists.get("--dns-allow") ?? [], lists.get("--dns-upstream") ?? []),
     hosts: lists.get("--host") ?? [],
     apply: apply === undefined ? null : resolve(apply),
@@ -80,6 +83,11 @@ function dnsOptions(address: string | null, networks: readonly string[], resolve
     isChosen: address !== null,
     more: [...networks.flatMap((one) => ["--dns-allow", one]), ...resolvers.flatMap((one) => ["--dns-upstream", one])],
   };
+}
+
+function parseRouter(text: string): AgentOptions["router"] {
+  if (text === "embedded" || text === "haproxy") return text;
+  throw new DroverError("USAGE", `"${text}" is no router`, { hint: "Use --router embedded or --router haproxy." });
 }
 
 function parseAddress(text: string): Address {

@@ -18,12 +18,13 @@ export function ownPrograms(options: {
   readonly api: Address;
   readonly http: Address;
   readonly https: Address;
+  readonly router: "embedded" | "haproxy";
   readonly dns: DnsOptions | null;
   readonly hosts: readonly string[];
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }): readonly Workload[] {
-  const { root, home, api, http, https, dns, hosts, version, env } = options;
+  const { root, home, api, http, https, router, dns, hosts, version, env } = options;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   const program = (id: WorkloadId, argv: readonly string[], { port }: Address): Workload => ({
@@ -67,7 +68,19 @@ export function ownPrograms(options: {
     ),
     program(
       edgeWorkload,
-      ["edge", "--home", home.root, "--http", formatAddress(http), "--https", formatAddress(https), ...dnsAt, ...(dns?.more ?? [])],
+      [
+        "edge",
+        "--home",
+        home.root,
+        "--http",
+        formatAddress(http),
+        "--https",
+        formatAddress(https),
+        "--router",
+        router,
+        ...dnsAt,
+        ...(dns?.more ?? []),
+      ],
       http,
     ),
   ];

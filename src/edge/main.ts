@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import os from "node:os";
+import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
-import { defaultHome, homeAt, makeHome } from "#host/home.ts";
+import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { dial } from "#link/dial.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
 import { Certificates } from "./certificates/certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
-import { type DnsOptions, edgeUsage, parseEdgeOptions, wantsHelp } from "./options.ts";
+import { type DnsOptions, type EdgeOptions, edgeUsage, parseEdgeOptions, wantsHelp } from "./options.ts";
+import type { HaproxyRouter } from "./router/haproxy/haproxy-router.ts";
 import { Table } from "./table/table.ts";
 import { loadTable, TableWriter } from "./table/table-file.ts";
 import { WorkerPool } from "./workers/worker-pool.ts";
@@ -36,16 +39,8 @@ async function main(): Promise<void> {
   const last = await loadTable(home.edge, log);
   const table = new Table(last ?? undefined);
   const certificates = await Certificates.load(home.edge, log);
-  const { workers } = options;
-  const router = new WorkerPool({
-    routes: () => table.routes(),
-    certificates: () => certificates.whole,
-    clock: systemClock,
-    log,
-    ...(workers === null ? {} : { workers }),
-  });
-  await openPublic(router, options.host, options.port);
-  await router.openTls(options.https.host, options.https.port);
+  const router =
+    options.router === "haproxy" ? await openHaproxy(options, home, table, certificates) : await openEmbedded(options, table, certificates);
   log.info("serving", {
     host: options.host,
     port: router.port,
@@ -98,7 +93,44 @@ async function openDns({ address, networks, resolvers }: DnsOptions, table: Tabl
   return dns;
 }
 
-async function openPublic(router: WorkerPool, host: string, port: number): Promise<void> {
+async function openEmbedded({ workers, host, port, https }: EdgeOptions, table: Table, certificates: Certificates): Promise<WorkerPool> {
+  const router = new WorkerPool({
+    routes: () => table.routes(),
+    certificates: () => certificates.whole,
+    clock: systemClock,
+    log,
+    ...(workers === null ? {} : { workers }),
+  });
+  await openPublic(router, host, port);
+  await router.openTls(https.host, https.port);
+  return router;
+}
+
+async function openHaproxy(
+  { host, port, https }: EdgeOptions,
+  home: Home,
+  table: Table,
+  certificates: Certificates,
+): Promise<HaproxyRouter> {
+  // Only who asked for it pays for reading it.
+  const [{ HaproxyRouter }, { findHaproxy }, { connectionsThatFit }] = await Promise.all([
+    import("./router/haproxy/haproxy-router.ts"),
+    import("./router/haproxy/binary.ts"),
+    import("./router/haproxy/connections.ts"),
+  ]);
+  const binary = await findHaproxy(process.env["PATH"] ?? "");
+  const folder = join(home.run, "haproxy");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const router = new HaproxyRouter({ clock: systemClock, log, binary, folder, connections: await connectionsThatFit() });
+  await router.certify(certificates.whole);
+  await router.apply({ set: table.routes(), remove: [] });
+  router.useTls(https.host, https.port);
+  await openPublic(router, host, port);
+  log.info("HAProxy carries the traffic", { program: binary.path, version: binary.version });
+  return router;
+}
+
+async function openPublic(router: WorkerPool | HaproxyRouter, host: string, port: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await router.open(host, port);

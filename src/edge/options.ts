@@ -2,10 +2,14 @@ import { isIP } from "node:net";
 import { type Network, parseNetwork, parseResolver } from "#host/network.ts";
 import { DroverError } from "#model/errors.ts";
 
+/** Drover's own, or a HAProxy that it drives. */
+export type RouterName = "embedded" | "haproxy";
+
 export interface EdgeOptions {
   readonly home: string;
   readonly host: string;
   readonly port: number;
+  readonly router: RouterName;
   /** Processes that carry traffic; null: one for each core. */
   readonly workers: number | null;
   /** Of the TLS port, on the same host unless it is given. */
@@ -38,6 +42,7 @@ The edge alone; "drover up" starts it together with the server and an agent.
   --dns-allow NETWORK          who may ask it beside this machine, such as 10.0.0.0/8; may be repeated
   --dns-upstream HOST[:PORT]   whom it asks for other names (default: the machine's resolvers); may be repeated
   --workers N        processes that carry traffic (default: one for each core)
+  --router NAME      what carries traffic: embedded, or haproxy where that is installed (default: embedded)
   -h, --help         show this
 `;
 
@@ -55,7 +60,7 @@ const mostWorkers = 256;
 /** From 80 to 443, and from 8080 to 8443. */
 const tlsPortBeside = 363;
 
-const single: readonly string[] = ["--home", "--http", "--https", "--dns", "--workers"];
+const single: readonly string[] = ["--home", "--http", "--https", "--dns", "--workers", "--router"];
 const repeated: readonly string[] = ["--dns-allow", "--dns-upstream"];
 
 /** What `edgeUsage` lists. @throws {DroverError} USAGE. */
@@ -80,6 +85,7 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
     home: given.get("--home") ?? defaultHome,
     ...plain,
     https: https === undefined ? { host: plain.host, port: beside } : parseAddress(https),
+    router: parseRouter(given.get("--router") ?? "embedded"),
     workers: workers === undefined ? null : parseWorkers(workers),
     dns:
       dns === undefined
@@ -95,6 +101,11 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
 /** The family of DNS's sockets is chosen before any name is known. */
 function ipAddress({ host, port }: Address): Address {
   return { host: host === "localhost" ? "127.0.0.1" : host, port };
+}
+
+function parseRouter(text: string): RouterName {
+  if (text === "embedded" || text === "haproxy") return text;
+  throw new DroverError("USAGE", `"${text}" is no router`, { hint: "Use --router embedded or --router haproxy." });
 }
 
 function parseWorkers(text: string): number {

@@ -60,6 +60,12 @@ export const errorCodes = {
   RUNTIME_TOO_OLD: { status: 500, exit: 2, retryable: false, meaning: "This Node is too old, or carries a part that is." },
   HOME_IN_USE: { status: 500, exit: 2, retryable: false, meaning: "Another Drover runs on this home directory." },
   PORT_IN_USE: { status: 500, exit: 2, retryable: true, meaning: "An address that Drover or an app should listen on is taken." },
+  ROUTER_UNUSABLE: {
+    status: 500,
+    exit: 2,
+    retryable: false,
+    meaning: "The router that was asked for is not there, too old, or does not start.",
+  },
   SERVER_UNREACHABLE: { status: 503, exit: 1, retryable: true, meaning: "The command could not reach the server." },
   OVERLOADED: { status: 503, exit: 1, retryable: true, meaning: "A bound was reached; try again after the stated time." },
   CLUSTER_UNREACHABLE: { status: 503, exit: 1, retryable: true, meaning: "No agent is linked that could do this now." },

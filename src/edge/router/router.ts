@@ -8,10 +8,11 @@ export interface TableChange {
   readonly remove: readonly RouteId[];
 }
 
-/** A route whose address could not be opened; tried again until it can. */
+/** A route that is not carried as the table says: its address could not be opened, which is tried again until it can, or the router cannot do it. */
 export interface ListenerProblem {
   readonly route: RouteId;
-  readonly port: number;
+  /** Null: it is not about a port. */
+  readonly port: number | null;
   readonly code: string;
   readonly message: string;
 }

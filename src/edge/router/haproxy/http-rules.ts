@@ -1,0 +1,85 @@
+/*
+ * The rules that make HAProxy read requests as the embedded router does (src/edge/router/embedded/http): one form of host and path, one length, and
+ * nothing about the client that the edge has not said itself. Constant text: nothing of the table is in it.
+ */
+
+const utf8Escapes =
+  "%[0-7][0-9A-F]|%C[2-9A-F]%[89AB][0-9A-F]|%D[0-9A-F]%[89AB][0-9A-F]|%E0%[AB][0-9A-F]%[89AB][0-9A-F]|%E[1-9A-CEF](?:%[89AB][0-9A-F]){2}|" +
+  "%ED%[89][0-9A-F]%[89AB][0-9A-F]|%F0%[9AB][0-9A-F](?:%[89AB][0-9A-F]){2}|%F[1-3](?:%[89AB][0-9A-F]){3}|%F4%8[0-9A-F](?:%[89AB][0-9A-F]){2}";
+const label = "[A-Za-z0-9_-]{1,63}";
+const port = "(?::[0-9]{1,5})?";
+const anyHost = `^(?=.{1,260}$)(?:(?:${label}\\.)*${label}\\.?|\\[[0-9A-Fa-f:.]+\\])${port}$`;
+const canonicalHost = `^(?=.{1,259}$)[a-z0-9_-]{1,63}(?:\\.[a-z0-9_-]{1,63})*${port}$`;
+/** What only the edge may say, and what is for one connection. Names with an underscore never come this far. */
+const dropped =
+  "^(?:(?:x-)?client-cert|x-(?:forwarded-|drover-|ssl-|real-ip$|original-url$|rewrite-url$)|(?:forwarded|proxy|te|trailer|keep-alive|http2-settings|x-request-id|proxy-connection|" +
+  "proxy-authorization|proxy-authenticate)$)";
+/** Options of `Connection` that are no names of headers, or of headers that are left out anyway. */
+const knownOptions =
+  "^[ \\t]*(?:(?:close|keep-alive|upgrade|te|trailer|http2-settings|proxy-[a-z]+|forwarded|proxy|x-real-ip|x-forwarded-[a-z]+|x-drover-[a-z]+)?[ \\t]*(?:,[ \\t]*|$))*$";
+
+/** W3C Trace Context, section 3.2. */
+const traceparent = "^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[\\x21-\\x7e]{0,200})?$";
+
+const refuse = (status: number, reason: string, condition: string) =>
+  `http-request return status ${status} content-type 'text/plain; charset=utf-8' string '${status}: ${reason}' hdr connection close hdr cache-control no-store ${condition}`;
+
+/** A path of unreserved and harmless characters without empty or dot segments, and any query. */
+const plainTarget = "^/(?:[A-Za-z0-9_~!$&()*+,=:@-][A-Za-z0-9._~!$&()*+,=:@-]*(?:/(?=[^/.]|$)|(?=\\?|$)))*(?:\\?[^#]*)?$";
+const odd = "{ var(txn.odd) -m found }";
+const ambiguous = "the request target is not valid, or could be read in more than one way";
+
+/** @param scheme what the client spoke */
+export function requestRules(scheme: "http" | "https"): readonly string[] {
+  return [
+    `http-request set-log-level silent if !{ rand(${sampledOf}) eq 0 } { fe_req_rate gt ${exactPerSecond} }`,
+    // Most requests are plain; only the others are looked at more closely.
+    "http-request set-var(txn.odd) bool(true) unless { method GET HEAD POST PUT DELETE PATCH OPTIONS }",
+    `http-request set-var(txn.odd) bool(true) unless { req.fhdr(host) -m reg '${canonicalHost}' }`,
+    `http-request set-var(txn.odd) bool(true) unless { url -m reg '${plainTarget}' }`,
+    refuse(405, "the method is not allowed here", `if ${odd} { method CONNECT TRACE }`),
+    refuse(400, "the method is not valid", `if ${odd} !{ method -m reg '^(?=.{1,32}$)[A-Z]+(?:-[A-Z]+)*$' }`),
+    refuse(400, "the Host is missing or not valid", `if ${odd} !{ req.fhdr(host) -m reg '${anyHost}' }`),
+    `http-request set-header host '%[req.fhdr(host),lower,regsub("[.](:|$)","\\\\1")]' if ${odd}`,
+    refuse(
+      400,
+      ambiguous,
+      `if ${odd} { url -m reg '[#\\\\\\x00-\\x20\\x7f-\\xff]' } or ${odd} !{ url -m reg -i '^(?:/|http://[^/?#]+/)' }`,
+    ),
+    refuse(400, ambiguous, `if ${odd} { path -m reg -i '%(?:2f|5c|[01][0-9a-f]|7f|25(?:2[5ef]|5c|[01][0-9a-f]|7f))|%(?![0-9a-f]{2})' }`),
+    // A target in absolute form: HAProxy has compared its host with Host already.
+    `http-request set-uri %[pathq] if ${odd} { url -m beg -i http:// }`,
+    `http-request normalize-uri path-merge-slashes if ${odd}`,
+    `http-request normalize-uri percent-decode-unreserved strict if ${odd}`,
+    `http-request normalize-uri percent-to-uppercase strict if ${odd}`,
+    refuse(
+      400,
+      ambiguous,
+      `if ${odd} { path -m reg '/\\.{1,2}(?:;[^/]*)?(?:/|$)' } or ${odd} !{ path -m reg '^/(?:[^%]|${utf8Escapes})*$' }`,
+    ),
+    refuse(400, "the request has more than one Host", "if { req.fhdr_cnt(host) gt 1 }"),
+    refuse(
+      400,
+      "the Connection header names a header that belongs to the message",
+      `if { req.fhdr(connection) -m found } !{ req.fhdr(connection) -m reg -i '${knownOptions}' }`,
+    ),
+    refuse(417, "only 100-continue can be expected", "if { req.fhdr(expect) -m found } !{ req.fhdr(expect) -i 100-continue }"),
+    // HTTP/2 and TLS would take the connection out of sight.
+    "http-request del-header upgrade if { req.fhdr(upgrade) -m reg -i '^(?:h2c?|tls|http)(?:/|,|$)' }",
+    // The rest of Connection was for this connection alone, and could take the edge's own headers away from the app.
+    "http-request set-header connection upgrade if { req.fhdr(connection) -m found } { req.fhdr(upgrade) -m found }",
+    "http-request del-header connection if { req.fhdr(connection) -m found } !{ req.fhdr(upgrade) -m found }",
+    `http-request del-header '${dropped}' -m reg`,
+    `http-request del-header traceparent if { req.fhdr(traceparent) -m found } !{ req.fhdr(traceparent) -m reg '${traceparent}' } or { req.fhdr_cnt(traceparent) gt 1 }`,
+    "unique-id-format %{+X}o%pid-%Ts-%rt",
+    "http-request set-header x-request-id %[unique-id,lower]",
+    "http-request set-header x-forwarded-for %[src]",
+    "http-request set-header x-real-ip %[src]",
+    `http-request set-header x-forwarded-proto ${scheme}`,
+    "http-request set-header x-forwarded-host %[req.hdr(host)]",
+  ];
+}
+
+/** Up to so many requests a second all are told of for the histogram of latencies, beyond that one in `sampledOf`: a line a request costs too much. */
+export const exactPerSecond = 200;
+export const sampledOf = 64;
