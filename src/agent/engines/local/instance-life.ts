@@ -15,7 +15,7 @@ import { createLook } from "./looks.ts";
 import type { OutputStore } from "./output.ts";
 import type { Afterwards } from "./plan-instances.ts";
 import { healthyAfterMs, restartDelayMs } from "./restart-policy.ts";
-import { adoptInstance, cgroupName, type Machinery, startInstance } from "./start-instance.ts";
+import { adoptInstance, cgroupName, isOwnProgram, type Machinery, startInstance } from "./start-instance.ts";
 
 export interface InstanceLifeOptions {
   readonly machinery: Machinery;
@@ -204,7 +204,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       held.retryAtMs = clock.monotonicMs();
     } else {
       const wasHealthy = held.healthySinceMs !== null && clock.monotonicMs() - held.healthySinceMs >= healthyAfterMs;
-      backOff(held, wasHealthy ? 1 : held.crashes + 1);
+      backOff(held, workload, wasHealthy ? 1 : held.crashes + 1);
     }
     held.restarts++;
     enter(held, "backoff", planned ? { code: "RESTARTING", message: "is being restarted" } : reason);
@@ -217,9 +217,9 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
     await Promise.all([pipes.finish(held.id), last?.process.release()]);
   };
 
-  const backOff = (held: HeldInstance, crashes: number) => {
+  const backOff = (held: HeldInstance, workload: Workload, crashes: number) => {
     held.crashes = crashes;
-    held.retryAtMs = clock.monotonicMs() + restartDelayMs(crashes, random());
+    held.retryAtMs = clock.monotonicMs() + restartDelayMs(crashes, random(), isOwnProgram(workload));
   };
 
   const startNow = async (held: HeldInstance, workload: Workload) => {
@@ -237,7 +237,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
             }
           : { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
       // What could not be started at all is not tried again at once: nothing about it has changed.
-      backOff(held, Math.max(2, held.crashes + 1));
+      backOff(held, workload, Math.max(2, held.crashes + 1));
       enter(held, "backoff", reason);
     }
   };

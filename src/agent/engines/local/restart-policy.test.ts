@@ -10,6 +10,11 @@ test("the first crash is followed by a start at once, later ones by growing wait
   assert.equal(restartDelayMs(50, 1), 60_000);
 });
 
+test("Drover's own programs come back sooner, however often they were killed", () => {
+  assert.equal(restartDelayMs(5, 1, true), 800);
+  assert.equal(restartDelayMs(50, 1, true), 10_000);
+});
+
 test("waits are spread over half of their length", () => {
   assert.equal(restartDelayMs(5, 0), 400);
 });

@@ -133,7 +133,8 @@ async function openCgroup({ cgroups }: Machinery, held: HeldInstance, workload: 
   return cgroups.open(cgroupName(held), isOwnProgram(workload) ? { cpu: null, memoryBytes: null, pids: 4_096 } : workload.resources);
 }
 
-function isOwnProgram(workload: Workload): boolean {
+/** Whether it is the server or the edge that this agent looks after. */
+export function isOwnProgram(workload: Workload): boolean {
   return parseWorkloadId(workload.id).space === droverSpace;
 }
 
