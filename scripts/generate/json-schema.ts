@@ -10,7 +10,7 @@ export function jsonSchema(schema: z.ZodType, io: "input" | "output"): JsonSchem
     unrepresentable: "any",
     override: ({ jsonSchema: one }) => {
       if (one["notYetSupported"] === true) {
-        delete one["notYetSupported"];
+        for (const key of Object.keys(one)) if (key !== "description") delete one[key];
         one.not = {};
       }
     },

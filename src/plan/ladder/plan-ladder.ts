@@ -10,7 +10,7 @@ import { endRun, isBegun } from "./runs.ts";
 import { tendWindows } from "./windows.ts";
 
 /**
- * What to do next for the failing checks of a space: docs/concepts/escalator.md says it in words. Pure, total and deterministic. At most one change
+ * What to do next for the failing checks of a space: docs/escalator.md says it in words. Pure, total and deterministic. At most one change
  * of each run is in a plan; carrying a plan out and asking again, until a plan is empty, takes everything as far as it goes at this moment.
  */
 export function planLadder(input: LadderInput): LadderPlan {

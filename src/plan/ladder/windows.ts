@@ -128,6 +128,7 @@ function openWindows(pass: Pass): void {
   const reaches: Reach[] = open.filter(isBegun).flatMap((run) => reachOf(pass, run) ?? []);
   const busy = busySteps(pass);
   const seen = new Set<Target>();
+  const byTarget = Map.groupBy(pass.needs, ({ target }) => target);
   let count = open.length;
   // Needs come most fundamental first, so what covers another one is there before it.
   for (const need of pass.needs) {
@@ -151,7 +152,7 @@ function openWindows(pass: Pass): void {
       wait(pass, need.target, { kind: "too-many-runs", most: mostOpenRuns }, null);
       return;
     }
-    const checks = pass.needs.filter(({ target }) => target === need.target);
+    const checks = byTarget.get(need.target) ?? [];
     const settleUntilMs = nowMs + index.ladder.settleMs;
     count++;
     const reason: Reason = { kind: "settling", checks: checks.map(({ check }) => check.id), untilMs: settleUntilMs };

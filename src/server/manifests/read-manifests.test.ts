@@ -87,7 +87,8 @@ test("keys and documents of later versions are named as not yet supported, and n
   for (const text of [
     `${hello}jobs: { nightly: { run: x } }\n`,
     `${hello}image: shop\n`,
-    "ladder: production\n",
+    "ladder: production\nlevels: [{ name: app, do: app.redeploy }]\nchecks: { up: { http: https://shop.example.com/, level: app } }\n",
+    `${hello}checks: { order: { run: ./order.sh } }\nescalate: [restart, tell]\n`,
     "cluster: eu\nengine: swarm\n",
   ]) {
     assert.equal(refusal(() => read(text)).code, "NOT_YET_SUPPORTED", text);

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { type AppManifest, appManifest, type DocumentKind, documentKinds, type SpaceManifest, spaceManifest } from "#model/manifest.ts";
 import type { SpaceName } from "#model/names.ts";
 import { type ManifestDocument, type ManifestText, type Place, readDocuments } from "./documents.ts";
+import { ladderDocumentProblems, type WrittenApp } from "./ladder-documents.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { type FoundProblem, nearest, show, throwProblems } from "./problems.ts";
 import { schemaProblems } from "./schema-problems.ts";
@@ -56,7 +57,12 @@ export function readManifests(input: {
   );
   const [declaredSpace] = declaredSpaces;
   const space = (declaredSpace?.manifest.space ?? input.space ?? defaultSpace) as SpaceName;
-  const apps = kinds.filter(({ kind }) => kind === "app").flatMap(({ document }) => readApp(document, space, input.variables, problems));
+  const written: WrittenApp[] = [];
+  const apps = kinds
+    .filter(({ kind }) => kind === "app")
+    .flatMap(({ document }) => readApp(document, space, input.variables, problems, written));
+  const ladders = kinds.filter(({ kind }) => kind === "ladder").map(({ document }) => document);
+  problems.push(...ladderDocumentProblems(ladders, written, input.variables));
   reportTwice(
     apps.map((app) => ({ ...app, name: app.manifest.app })),
     "app",
@@ -144,6 +150,7 @@ function readApp(
   space: SpaceName,
   variables: Readonly<Record<string, string>>,
   problems: FoundProblem[],
+  written: WrittenApp[],
 ): readonly DeclaredApp[] {
   const { overlays, ...base } = document.value as { readonly overlays?: unknown } & Record<string, unknown>;
   // The overlays' own form first: below, only the one of this space is looked into.
@@ -161,6 +168,7 @@ function readApp(
     plain: overlay === undefined ? document.plain : new Set([...document.plain, ...plainBelow(document.plain, space)]),
   } satisfies ManifestDocument;
   const filled = fillVariables(locator, variables);
+  written.push({ value: filled.value, file: locator.file, place: locator.place });
   const found = [...shape, ...filled.problems, ...schemaProblems(appManifest, filled.value, locator)];
   problems.push(...found);
   if (found.length > 0) return [];
