@@ -63,11 +63,9 @@ async function main(): Promise<void> {
   const home = homeAt(options.home ?? defaultHome(process.env, process.getuid?.() === 0));
   await makeHome(home);
   if (options.restore === null) return serve(home, options, log).catch((error: unknown) => leaveWord(home, error));
-  const { restoreBackup } = await import("./store/backups.ts");
-  const { revision, epoch } = await restoreBackup({ folder: home.server, from: options.restore, log });
-  process.stdout.write(
-    `restored ${options.restore}: epoch ${epoch}, revision ${revision}\nA Drover that runs starts its server again within a minute; else run \`drover up\`.\n`,
-  );
+  const { restoreFromBackup } = await import("./restore/restore-command.ts");
+  const terminal = { input: process.stdin, output: process.stdout, error: process.stderr };
+  await restoreFromBackup({ home, from: options.restore, isConfirmed: options.isConfirmed, terminal, log }, stoppedBySignal());
 }
 
 /** Whoever asks why nothing answers is told. Not of another server that has this home: that one answers. */
@@ -80,9 +78,14 @@ async function leaveWord(home: Home, error: unknown): Promise<never> {
   throw error;
 }
 
-async function serve(home: Home, options: ServerOptions, log: Log): Promise<void> {
+function stoppedBySignal(): AbortSignal {
   const stopping = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+  return stopping.signal;
+}
+
+async function serve(home: Home, options: ServerOptions, log: Log): Promise<void> {
+  const stopping = stoppedBySignal();
   // What the disk holds is unknown after such a failure, so nothing may run on with what memory holds.
   const fatal = (error: unknown): never => {
     log.error("the store failed; the server ends", errorFields(error));
@@ -109,9 +112,9 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const random = Math.random;
   const certificates = new CertificateController(
     { store, sealer, events, authority: openOwnAuthority, orderer, clock, random, log },
-    stopping.signal,
+    stopping,
   );
-  const controlPlane = createControlPlane({ store, events, secrets, certificates, listener, clock, random, log, edgeUrl }, stopping.signal);
+  const controlPlane = createControlPlane({ store, events, secrets, certificates, listener, clock, random, log, edgeUrl }, stopping);
 
   const isPlain = isLoopback(options.api.host);
   const scheme = isPlain ? "http" : "https";
@@ -154,7 +157,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     clock,
     log,
     newRequestId: randomUUID,
-    upgrade: createExecSockets(services, stopping.signal),
+    upgrade: createExecSockets(services, stopping),
   };
   const tls = isPlain ? undefined : await ownTls(home.server, await openOwnAuthority(), hosts, clock);
   const api = await createApi(tls === undefined ? apiOptions : { ...apiOptions, tls });
@@ -168,10 +171,10 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   log.info("server ready", { api: addresses.api, revision: store.revision });
 
   await makeDefaultSpace(services);
-  const renewals = tls === undefined ? null : renewTls(home.server, openOwnAuthority, hosts, tls, api, log, stopping.signal);
-  const chores = keepHouse({ store, idempotency, log, folder: home.server }, stopping.signal);
-  await new Promise((resolve) => stopping.signal.addEventListener("abort", resolve, { once: true }));
-  log.info("server stops", { reason: String(stopping.signal.reason?.message ?? "") });
+  const renewals = tls === undefined ? null : renewTls(home.server, openOwnAuthority, hosts, tls, api, log, stopping);
+  const chores = keepHouse({ store, idempotency, log, folder: home.server }, stopping);
+  await new Promise((resolve) => stopping.addEventListener("abort", resolve, { once: true }));
+  log.info("server stops", { reason: String(stopping.reason?.message ?? "") });
   const cut = setTimeout(() => process.exit(0), stopMs);
   cut.unref();
   listener.close();

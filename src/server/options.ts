@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly hosts: readonly string[];
   /** A backup to put in the store's place, in place of serving. */
   readonly restore: string | null;
+  /** With `restore`: without another question. */
+  readonly isConfirmed: boolean;
   readonly isVerbose: boolean;
 }
 
@@ -33,7 +35,8 @@ The server alone; "drover up" starts it together with the edge and an agent.
   --edge-tls HOST:PORT  where the edge listens over TLS (default: 127.0.0.1:8443)
   --dns HOST:PORT       where the edge answers DNS (default: it does not)
   --host NAME           another name under which people reach the API; may be given several times
-  --restore FILE        put this backup in the store's place, in place of serving
+  --restore FILE        show what would change if this backup took the store's place, ask, and put it there; in place of serving
+  --yes                 restore without being asked
   --verbose             log more
   -h, --help            show this
 `;
@@ -57,6 +60,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
         dns: { type: "string" },
         host: { type: "string", multiple: true, default: [] },
         restore: { type: "string" },
+        yes: { type: "boolean", default: false },
         verbose: { type: "boolean", default: false },
       },
     });
@@ -68,6 +72,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
       dns: values.dns === undefined ? null : readAddress("--dns", values.dns),
       hosts: values.host,
       restore: values.restore ?? null,
+      isConfirmed: values.yes,
       isVerbose: values.verbose,
     };
   } catch (error) {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, open, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { createLog } from "#host/log.ts";
 import { backUp } from "../../src/server/store/backups.ts";
@@ -26,13 +27,42 @@ test("a damaged store keeps the server down, in words, while apps and edge run o
   assert.match(told, /the server on .* cannot start: the store .* is damaged/);
   const command = /run: (drover server --home .* --restore .*)/.exec(told)?.[1] ?? assert.fail(told);
   const pid = JSON.parse((await drover.get("web.default.localhost")).body).pid;
-  await drover.until("the named command restores the store", async () => {
-    const child = spawn("sh", ["-c", command], { env: { ...process.env, PATH: `${join(root, "bin")}:${process.env["PATH"]}` } });
-    return (await once(child, "exit"))[0] === 0;
+  // A server that the agent starts meanwhile holds the store for a moment.
+  let look = { code: 0, output: "" };
+  await drover.until("the named command shows what it would change", async () => {
+    look = await shell(command);
+    return !look.output.includes("[STORE_IN_USE]");
   });
+  assert.equal(look.code, 2, look.output);
+  assert.match(look.output, /^= 1 app stays as it is$/m);
+  assert.match(look.output, /^0 of 1 instance would be stopped$/m);
+  assert.match(look.output, /\[CONFIRMATION_NEEDED\]\nhint: .*--yes/);
+  await drover.until("the named command restores the store", async () => (await shell(`${command} --yes`)).code === 0);
   await drover.ready();
   assert.equal(JSON.parse((await drover.get("web.default.localhost")).body).pid, pid, "the app ran on");
   await drover.apply(web(2));
+});
+
+test("a backup is restored over a whole store only after it was shown what that stops, and the apps that it keeps run on", async () => {
+  await using drover = await TestDrover.start();
+  await drover.apply(web(1));
+  await drover.run("down");
+  await backUpStore(drover.home);
+  await drover.up();
+  await drover.apply(`${web(1)}---\napp: later\nrun: exec sleep 1000\nport: none\ninstances: 2\n`);
+  await drover.run("down");
+  const [backup] = await readdir(join(drover.home, "server", "backups"));
+  const command = `drover server --home '${drover.home}' --restore '${join(drover.home, "server", "backups", backup ?? "")}'`;
+  const look = await shell(command);
+  assert.equal(look.code, 2, look.output);
+  assert.match(look.output, /^- default\/later {2}is destroyed: it is not in the backup; release 1 with 2 instances now$/m);
+  assert.match(look.output, /^2 of 3 instances would be stopped$/m);
+  const restored = await shell(`${command} --yes`);
+  assert.equal(restored.code, 0, restored.output);
+  assert.match(restored.output, /^2 of 3 instances would be stopped$/m, "nothing was changed before");
+  await drover.up();
+  assert.doesNotMatch(await drover.run("apps"), /later/);
+  await drover.until("the app of the backup serves", () => serves(drover));
 });
 
 test("a damaged event log is put aside, and everything else goes on", async () => {
@@ -75,6 +105,14 @@ test("on a full disk deploys are refused in words, apps and reads go on, deletin
     return JSON.parse((await drover.get("web.default.localhost")).body).version === String(version);
   });
 });
+
+/** As a person would run it from the clone. */
+async function shell(command: string): Promise<{ readonly code: number; readonly output: string }> {
+  const env = { ...process.env, PATH: `${join(root, "bin")}:${process.env["PATH"]}` };
+  const child = spawn("sh", ["-c", `exec 2>&1; ${command}`], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  return { code, output };
+}
 
 /** What `drover status` says once the server has failed with `code`. */
 async function toldBy(drover: TestDrover, code: string): Promise<string> {

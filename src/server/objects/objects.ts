@@ -1,7 +1,7 @@
 import type { App, Release, Rollout, Space } from "#model/app.ts";
 import type { AppName, SpaceName } from "#model/names.ts";
 import type { AcmeSettings } from "../certificates/acme-settings.ts";
-import type { Change, Condition, Entry, Store } from "../store/store.ts";
+import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
 
 /**
  * Where each object lives in the store, and how it is read and written.
@@ -55,21 +55,22 @@ function parse<T>(entry: Entry): Stored<T> {
   return stored as Stored<T>;
 }
 
-function read<T>(store: Store, key: string): Stored<T> | null {
+function read<T>(store: StoreReader, key: string): Stored<T> | null {
   const entry = store.get(key);
   return entry === null ? null : parse<T>(entry);
 }
 
 export const objects = {
-  space: (store: Store, space: SpaceName) => read<Space>(store, keys.space(space)),
-  spaces: (store: Store) => store.list("/spaces/").map((entry) => parse<Space>(entry)),
-  app: (store: Store, space: SpaceName, app: AppName) => read<App>(store, keys.app(space, app)),
-  apps: (store: Store, space?: SpaceName) => store.list(keys.apps(space)).map((entry) => parse<App>(entry)),
-  release: (store: Store, space: SpaceName, app: AppName, number: number) => read<Release>(store, keys.release(space, app, number)),
+  space: (store: StoreReader, space: SpaceName) => read<Space>(store, keys.space(space)),
+  spaces: (store: StoreReader) => store.list("/spaces/").map((entry) => parse<Space>(entry)),
+  app: (store: StoreReader, space: SpaceName, app: AppName) => read<App>(store, keys.app(space, app)),
+  apps: (store: StoreReader, space?: SpaceName) => store.list(keys.apps(space)).map((entry) => parse<App>(entry)),
+  release: (store: StoreReader, space: SpaceName, app: AppName, number: number) => read<Release>(store, keys.release(space, app, number)),
   /** Oldest first. */
-  releases: (store: Store, space: SpaceName, app: AppName) => store.list(keys.releases(space, app)).map((entry) => parse<Release>(entry)),
-  acme: (store: Store) => read<AcmeSettings>(store, keys.acme),
-  rollout: (store: Store, space: SpaceName, app: AppName) => read<Rollout>(store, keys.rollout(space, app)),
+  releases: (store: StoreReader, space: SpaceName, app: AppName) =>
+    store.list(keys.releases(space, app)).map((entry) => parse<Release>(entry)),
+  acme: (store: StoreReader) => read<AcmeSettings>(store, keys.acme),
+  rollout: (store: StoreReader, space: SpaceName, app: AppName) => read<Rollout>(store, keys.rollout(space, app)),
 } as const;
 
 export function put(key: string, value: unknown): Change {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { backUp, keepBackups, listBackups, restoreBackup } from "./backups.ts";
+import { backUp, keepBackups, listBackups } from "./backups.ts";
 import type { Store } from "./store.ts";
 import { storeFiles } from "./store-files.ts";
+import { restoreBackup } from "./testing/restore-backup.ts";
 import { openIn, silentLog, temporaryFolder } from "./testing/temporary-store.ts";
 
 const put = (store: Store, key: string, value: string) => store.commit({ changes: [{ kind: "put", key, value: Buffer.from(value) }] });

@@ -9,10 +9,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createLog } from "#host/log.ts";
 import { failpointNames } from "#host/testing/failpoint-names.ts";
 import { hasCode } from "#model/errors.ts";
-import { newestGoodBackup, restoreBackup } from "./backups.ts";
+import { newestGoodBackup } from "./backups.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 import { storeFiles } from "./store-files.ts";
 import { Acknowledged } from "./testing/acknowledged.ts";
+import { restoreBackup } from "./testing/restore-backup.ts";
 
 const log = createLog({ print: () => {}, nowMs: () => 0 });
 const program = join(import.meta.dirname, "testing", "crash-writer.ts");

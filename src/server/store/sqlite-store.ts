@@ -15,8 +15,8 @@ import { checkSqliteVersion, inTransaction, type OpenDatabase, openDatabase, SQL
 import { createSqliteJournal, storageFull } from "./sqlite-journal.ts";
 import type { Store } from "./store.ts";
 import { storeFiles } from "./store-files.ts";
-import { type Verified, verifyFile } from "./verify.ts";
-import { readWitness, type Testimony, Witness } from "./witness.ts";
+import { checkTestimony, type Verified, verifyFile } from "./verify.ts";
+import { readWitness, Witness } from "./witness.ts";
 
 /** Below this much free space, what is kept back is needed to open at all: for the index of the log and for the new term. */
 const BYTES_TO_OPEN = 1024 * 1024;
@@ -98,18 +98,6 @@ async function verifyFound({ folder, log, restoreCommand }: SqliteStoreOptions, 
   }
 }
 
-function checkTestimony(testimony: Testimony | "unreadable" | null, verified: Verified | null): void {
-  if (testimony === null || testimony === "unreadable") return;
-  if (verified === null) throw new Damage(`store.db is missing or empty, and revision ${testimony.revision} was acknowledged`);
-  const { meta, revision } = verified;
-  if (testimony.epoch > meta.epoch || testimony.term > meta.term || testimony.revision > revision) {
-    throw new Damage(
-      `store.db and store.db-wal end at revision ${revision} of term ${meta.term}, and revision ${testimony.revision} of term ${testimony.term} ` +
-        "was acknowledged: the end of store.db-wal is missing or damaged, or an older copy was put in place",
-    );
-  }
-}
-
 function create(database: DatabaseSync, random: () => number): Verified {
   const installation = Array.from({ length: 4 }, () =>
     Math.floor(random() * 2 ** 32)
@@ -140,7 +128,7 @@ async function storeDamaged(folder: string, damage: Damage, restoreCommand = def
     hint:
       backup === null
         ? `There is no good backup beside it. Nothing was changed; to restore a copy of your own, run: ${restoreCommand("FILE")}`
-        : `Nothing was changed. To go back to revision ${backup.revision}, the newest good backup, run: ${restoreCommand(backup.file)}`,
+        : `Nothing was changed. To see what going back to revision ${backup.revision}, the newest good backup, would change, and then to do it, run: ${restoreCommand(backup.file)}`,
     details: { file, damage: damage.message, backup: backup?.file ?? null, backupRevision: backup?.revision ?? null },
   });
 }

@@ -40,6 +40,12 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Reading alone. */
+export interface StoreReader {
+  get(key: string): Entry | null;
+  list(prefix: string): readonly Entry[];
+}
+
 export interface Entry {
   readonly key: string;
   readonly value: Uint8Array;

@@ -4,6 +4,7 @@ import { revisionOf, type VersionRow } from "./journal.ts";
 import { Damage, readRow } from "./records.ts";
 import { checkTables, isEmpty, type Meta, readMeta } from "./schema.ts";
 import { type OpenDatabase, sqliteCode } from "./sqlite-database.ts";
+import type { Testimony } from "./witness.ts";
 
 export interface Verified {
   readonly meta: Meta;
@@ -32,6 +33,22 @@ export function verifyFile(file: string, open: OpenDatabase): Verified | null {
     // While only reading, an error of SQLite's own means that the file is not as SQLite wrote it.
     if (sqliteCode(error) === null) throw error;
     throw new Damage(`SQLite says: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+/**
+ * That the file ends no earlier than its server once said.
+ * @throws {Damage} if it does.
+ */
+export function checkTestimony(testimony: Testimony | "unreadable" | null, verified: Verified | null): void {
+  if (testimony === null || testimony === "unreadable") return;
+  if (verified === null) throw new Damage(`store.db is missing or empty, and revision ${testimony.revision} was acknowledged`);
+  const { meta, revision } = verified;
+  if (testimony.epoch > meta.epoch || testimony.term > meta.term || testimony.revision > revision) {
+    throw new Damage(
+      `store.db and store.db-wal end at revision ${revision} of term ${meta.term}, and revision ${testimony.revision} of term ${testimony.term} ` +
+        "was acknowledged: the end of store.db-wal is missing or damaged, or an older copy was put in place",
+    );
   }
 }
 

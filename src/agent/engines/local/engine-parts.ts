@@ -1,5 +1,6 @@
 import { chmod, copyFile, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { ordersFolder } from "#host/last-orders.ts";
 import type { Machine } from "#model/workload.ts";
 import { openCgroups } from "./cgroups.ts";
 import type { LocalEngineOptions } from "./local-engine.ts";
@@ -31,7 +32,7 @@ export async function openParts(options: LocalEngineOptions): Promise<EnginePart
     openCgroups(key, log),
     mayGainPrivileges(),
   ]);
-  const orders = openOrders(join(folder, "orders"), seal, clock.nowMs, log);
+  const orders = openOrders(ordersFolder(folder), seal, clock.nowMs, log);
   const surroundings = { users, volumesFolder: join(folder, "volumes"), path, artifactFolder };
   return {
     orders,

@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rm, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readFile, rm, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { failpoint } from "#host/failpoint.ts";
 import { syncFolder, writeFileAtomic } from "#host/files.ts";
+import { orderFile, orderFiles } from "#host/last-orders.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import { parseWorkloadId, type WorkloadId } from "#model/names.ts";
+import type { WorkloadId } from "#model/names.ts";
 import type { StopRules, Workload } from "#model/workload.ts";
 import type { Seal } from "./seal.ts";
 
@@ -25,10 +26,6 @@ export interface Orders {
 const rememberRemovedMs = 24 * 3_600_000;
 
 export function openOrders(folder: string, seal: Seal, nowMs: () => number, log: Log): Orders {
-  const fileOf = (id: WorkloadId) => {
-    const { space, app, process, release } = parseWorkloadId(id);
-    return join(folder, space, app, `${process}.${release}.json`);
-  };
   const read = async (file: string): Promise<Order | null> => {
     try {
       const order = JSON.parse(await readFile(file, "utf8")) as SealedOrder;
@@ -43,24 +40,19 @@ export function openOrders(folder: string, seal: Seal, nowMs: () => number, log:
   };
   return {
     load: async () => {
-      const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
-        if (hasCode(error, "ENOENT")) return [];
-        throw error;
-      });
-      const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith(".json") && !entry.name.startsWith("."));
-      const orders = await Promise.all(files.map((entry) => read(join(entry.parentPath, entry.name))));
+      const orders = await Promise.all((await orderFiles(folder)).map(read));
       return orders.filter((order) => order !== null);
     },
     save: async (order) => {
       const id = order.kind === "run" ? order.workload.id : order.id;
-      const file = fileOf(id);
+      const file = orderFile(folder, id);
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
       failpoint("orders.save.before");
       await writeFileAtomic(file, JSON.stringify(order.kind === "run" ? closeSecrets(order.workload, seal) : order));
       failpoint("orders.save.after");
     },
     discard: async (id) => {
-      const file = fileOf(id);
+      const file = orderFile(folder, id);
       try {
         await unlink(file);
         await syncFolder(dirname(file));

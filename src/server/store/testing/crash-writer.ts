@@ -7,9 +7,10 @@
 import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { createLog } from "#host/log.ts";
-import { backUp, restoreBackup } from "../backups.ts";
+import { backUp } from "../backups.ts";
 import { openSqliteStore } from "../sqlite-store.ts";
 import type { Store } from "../store.ts";
+import { restoreBackup } from "./restore-backup.ts";
 
 /** Exit status when the store said that nobody knows what is on the disk. */
 const FATAL_STATUS = 70;
