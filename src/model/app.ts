@@ -75,6 +75,8 @@ export interface HttpAppRoute {
   readonly host: string;
   readonly path: string;
   readonly when?: RequestConditions;
+  /** TLS for the host goes to the app as it is. */
+  readonly passthrough?: true;
   readonly to: ProcessName;
   readonly policy?: RoutePolicy;
 }

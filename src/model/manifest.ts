@@ -206,7 +206,7 @@ export const routeLimits = z.strictObject({
 
 /** What the edge says itself, or takes away, before rules see it. */
 const edgeHeaders =
-  /^(?:host|connection|content-length|transfer-encoding|upgrade|expect|keep-alive|te|trailer|proxy.*|forwarded|x-real-ip|x-forwarded-.*|x-drover-.*|x-ssl-.*|x-original-url|x-rewrite-url|x-request-id|traceparent|http2-settings)$/;
+  /^(?:host|connection|content-length|transfer-encoding|upgrade|expect|keep-alive|te|trailer|proxy.*|forwarded|x-real-ip|x-forwarded-.*|x-drover-.*|x-ssl-.*|client-cert|client-cert-chain|x-client-cert-.*|x-original-url|x-rewrite-url|x-request-id|traceparent|http2-settings)$/;
 const headerName = z
   .string()
   .max(100)
@@ -221,6 +221,47 @@ const headerValue = z.union(
       .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/),
   ],
   "the header's exact value as text, or true for any",
+);
+
+/** The edge checks them in full; this only tells a file's name from its content. */
+const pem = (label: string) =>
+  z
+    .string()
+    .max(262_144)
+    .regex(new RegExp(`-----BEGIN ${label}-----[\\s\\S]+-----END ${label}-----`), `the PEM text itself, with its line BEGIN ${label}`);
+
+export const routeTls = z.union(
+  [
+    z.enum(["auto", "redirect", "both", "off", "passthrough"]).transform((mode) => ({ mode })),
+    z.strictObject({
+      mode: z.enum(["auto", "redirect", "both"]).default("auto"),
+      hsts: duration.optional().meta({ description: "Strict-Transport-Security for so long, such as 365d. Left out: none." }),
+      clients: z
+        .strictObject({
+          ca: pem("CERTIFICATE").meta({ description: "Certificates of the authority, PEM." }),
+          revoked: pem("X509 CRL").optional().meta({ description: "The authority's list of revoked certificates, PEM." }),
+        })
+        .optional()
+        .meta({
+          description:
+            "Only clients with a certificate of this authority get in; who they are is told to the app in x-client-cert-subject, -issuer, -serial and -fingerprint. One authority a host.",
+        }),
+    }),
+  ],
+  { error: "auto, redirect, both, off, passthrough, or { mode, hsts, clients }" },
+);
+
+export const upstream = z.union(
+  [
+    z.enum(["http1", "h2c"]).transform((protocol) => ({ protocol })),
+    z.strictObject({
+      protocol: z.literal("https"),
+      verify: z.boolean().default(true).meta({ description: "false takes any certificate, which is shown wherever the route is." }),
+      ca: pem("CERTIFICATE").optional().meta({ description: "Trusted in place of the machine's authorities, PEM." }),
+      name: hostName.optional().meta({ description: "The name that its certificate has to be for." }),
+    }),
+  ],
+  { error: "http1, h2c, or { protocol: https, verify, ca, name }" },
 );
 
 export const routeManifest = z
@@ -288,17 +329,27 @@ export const routeManifest = z
       })
       .optional()
       .meta({ description: "For routes with a `port`: who the client is, said in front of its bytes." }),
-    tls: notYet("TLS at the edge"),
+    tls: routeTls.optional().meta({
+      description:
+        "auto (default): HTTPS beside HTTP, and HTTP sent on to HTTPS where browsers trust the host's certificate. redirect, both: the one or the other whatever the certificate. off: HTTP alone. passthrough: the app ends TLS itself. Or an object, to say more.",
+    }),
+    upstream: upstream.optional().meta({
+      description: "What the instances speak: http1 (default), h2c (HTTP/2 without TLS, as gRPC has it), or https, to be verified.",
+    }),
     weights: notYet("weights by hand; see deploy"),
   })
   .superRefine((route, context) => {
     const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
     const isPort = route.port !== undefined;
-    for (const key of ["host", "path", "headers", "methods", "sticky", "redirect", "compress", "log", "trace"] as const)
+    for (const key of ["host", "path", "headers", "methods", "sticky", "redirect", "compress", "log", "trace", "tls", "upstream"] as const)
       if (isPort && route[key] !== undefined) refuse(key, "no port beside it: this is for HTTP");
     for (const key of ["body", "head", "request", "answer", "rate", "rate_per_client"] as const)
       if (isPort && route.limits?.[key] !== undefined)
         context.addIssue({ code: "custom", path: ["limits", key], message: "no port beside it: this is for HTTP" });
+    if (route.tls?.mode === "passthrough")
+      for (const key of ["path", "headers", "methods", "sticky", "redirect", "compress", "log", "upstream"] as const)
+        if (route[key] !== undefined) refuse(key, "no passthrough beside it: the edge sees nothing but the host");
+    if (route.tls?.mode === "passthrough" && route.host === "*") refuse("host", "a name, because passthrough chooses by it");
     for (const key of ["protocol", "proxy_protocol"] as const) if (!isPort && route[key] !== undefined) refuse(key, "a port beside it");
     if (route.protocol === "udp" && route.proxy_protocol?.from === true)
       refuse("proxy_protocol", "tcp with `from`: datagrams have no beginning of their connection");

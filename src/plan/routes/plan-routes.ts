@@ -53,13 +53,14 @@ export function planRoutes(input: RoutesInput): readonly Route[] {
 /** Where the edge listens for a route of an app. */
 export function publicListener(route: AppRoute): Listener {
   if ("port" in route) return { kind: "port", port: route.port, protocol: route.protocol };
-  const { host, path, when } = route;
+  const { host, path, when, passthrough } = route;
+  if (passthrough === true) return { kind: "passthrough", host };
   return { kind: "public", host, path, ...(when === undefined ? {} : { when }) };
 }
 
 /** Maintenance stands in for the app, but not for a redirect, which needs no app. */
 function policyOf(route: AppRoute, { maintenance }: App): RoutePolicy | undefined {
-  if (maintenance === undefined || "port" in route || route.policy?.answer !== undefined) return route.policy;
+  if (maintenance === undefined || "port" in route || route.passthrough === true || route.policy?.answer !== undefined) return route.policy;
   return { ...route.policy, answer: { kind: "maintenance", ...maintenance } };
 }
 

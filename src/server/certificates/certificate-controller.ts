@@ -246,7 +246,8 @@ function routedHosts(store: Store): ReadonlySet<string> {
   const hosts = new Set<string>();
   for (const { value } of objects.apps(store)) {
     if (value.destroying) continue;
-    for (const route of value.routes) if ("host" in route && route.host !== "*") hosts.add(route.host);
+    for (const route of value.routes)
+      if ("host" in route && route.host !== "*" && route.passthrough !== true && route.policy?.tls?.mode !== "off") hosts.add(route.host);
   }
   return hosts;
 }

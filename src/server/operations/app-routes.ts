@@ -1,7 +1,9 @@
+import { createSecureContext } from "node:tls";
 import { type App, type AppRoute, isBeingDestroyed } from "#model/app.ts";
+import { DroverError } from "#model/errors.ts";
 import type { AppManifest, RouteManifest } from "#model/manifest.ts";
 import type { AppName, ProcessName } from "#model/names.ts";
-import type { RequestConditions, RouteLimits, RoutePolicy } from "#model/routing-table.ts";
+import type { RequestConditions, RouteLimits, RoutePolicy, RouteTls, RouteUpstream } from "#model/routing-table.ts";
 import { listenerKey, publicListener } from "#plan/routes/plan-routes.ts";
 import type { DraftProcess } from "./release-spec.ts";
 
@@ -23,7 +25,8 @@ function appRoute(route: RouteManifest, defaultHost: string): AppRoute {
   const shared = { to: route.to, ...(policy === null ? {} : { policy }) };
   if (route.port !== undefined) return { port: route.port, protocol: route.protocol ?? "tcp", ...shared };
   const when = conditions(route);
-  return { host: route.host ?? defaultHost, path: route.path ?? "/", ...(when === null ? {} : { when }), ...shared };
+  const passthrough = route.tls?.mode === "passthrough" ? ({ passthrough: true } as const) : {};
+  return { host: route.host ?? defaultHost, path: route.path ?? "/", ...(when === null ? {} : { when }), ...passthrough, ...shared };
 }
 
 /** Sorted, so that the same conditions in another order are the same route. */
@@ -39,7 +42,10 @@ function conditions({ headers, methods }: RouteManifest): RequestConditions | nu
 /** What the route asks for beyond finding an instance; null if nothing. */
 function routePolicy(route: RouteManifest): RoutePolicy | null {
   const limits = routeLimits(route.limits);
+  const tls = routeTls(route);
   const policy: RoutePolicy = {
+    ...(tls === null ? {} : { tls }),
+    ...(route.upstream === undefined ? {} : { upstream: upstreamOf(route.upstream) }),
     ...(route.sticky === undefined ? {} : { sticky: { forMs: route.sticky } }),
     ...(limits === null ? {} : { limits }),
     ...(route.redirect === undefined ? {} : { answer: { kind: "redirect", ...route.redirect } }),
@@ -49,6 +55,37 @@ function routePolicy(route: RouteManifest): RoutePolicy | null {
     ...(route.proxy_protocol === undefined ? {} : { proxyProtocol: given(route.proxy_protocol) }),
   };
   return Object.keys(policy).length === 0 ? null : policy;
+}
+
+/** @throws {DroverError} CERTIFICATE_INVALID if the clients' authority is none. */
+function routeTls({ tls }: RouteManifest): RouteTls | null {
+  if (tls === undefined || tls.mode === "passthrough") return null;
+  const mode = tls.mode === "auto" ? {} : { mode: tls.mode };
+  const hsts = "hsts" in tls && tls.hsts !== undefined ? { hstsMs: tls.hsts } : {};
+  const clients = "clients" in tls ? tls.clients : undefined;
+  const client = clients === undefined ? {} : { client: { caPem: clients.ca, ...given({ crlPem: clients.revoked }) } };
+  if (clients !== undefined) checkAuthority("the authority of a route's clients", clients.ca, clients.revoked);
+  const all = { ...mode, ...hsts, ...client };
+  return Object.keys(all).length === 0 ? null : all;
+}
+
+function upstreamOf(upstream: NonNullable<RouteManifest["upstream"]>): RouteUpstream {
+  if (upstream.protocol !== "https") return { protocol: upstream.protocol };
+  const { protocol, verify, ca, name } = upstream;
+  if (ca !== undefined) checkAuthority("the authority of a route's instances", ca);
+  return { protocol, verify, ...given({ caPem: ca, serverName: name }) };
+}
+
+/** An edge could only refuse everybody. */
+function checkAuthority(what: string, ca: string, crl?: string): void {
+  try {
+    createSecureContext({ ca, ...(crl === undefined ? {} : { crl }) });
+  } catch (error) {
+    throw new DroverError("CERTIFICATE_INVALID", `${what} cannot be read`, {
+      cause: error,
+      hint: "Give the certificates, and the list of revoked ones, as PEM.",
+    });
+  }
 }
 
 function routeLimits(limits: RouteManifest["limits"]): RouteLimits | null {
