@@ -19,6 +19,8 @@ export type FindRoute = (host: string, path: string, request: AskedRequest) => L
 export interface ClientSocket extends Duplex {
   readonly remoteAddress?: string | undefined;
   readonly bytesRead: number;
+  /** Hands the request that has been read from it to an app that speaks HTTP/2; left out where it did not come by HTTP/2. */
+  passOn?(route: LiveRoute, request: RequestHead, identity: string): void;
 }
 
 /** What a connection needs from the listener that it came in on. */
@@ -29,9 +31,14 @@ export interface ClientOwner {
   onClientClose(client: ClientConnection): void;
   onTunnel(tunnel: Tunnel): void;
   onTunnelClose(tunnel: Tunnel): void;
+  /** The client speaks HTTP/2 on a connection without TLS, and began with these bytes; left out where that cannot be. */
+  onHttp2?(socket: ClientSocket, bytes: Buffer): void;
 }
 
 const challengePath = "/.well-known/acme-challenge/";
+/** What a client sends first that knows that HTTP/2 is spoken here (RFC 9113, section 3.3). */
+const http2Preface = "PRI * HTTP/2.0\r\n\r\n";
+const http2Only: Page = { status: 426, message: "the app speaks HTTP/2 alone", headers: { upgrade: "h2c" } };
 const cutHead: Refusal = { status: 400, reason: "the request ended before its head did" };
 
 type State = "idle" | "head" | "exchange" | "lingering" | "gone";
@@ -303,7 +310,8 @@ export class ClientConnection implements Timed {
     }
     const refused = this.#request.read(text, 0, end, limits);
     if (refused !== null) {
-      this.#refuse(refused);
+      if (this.#owner.onHttp2 !== undefined && text.startsWith(http2Preface)) this.#becomeHttp2(input);
+      else this.#refuse(refused);
       return false;
     }
     this.#pending = null;
@@ -323,6 +331,10 @@ export class ClientConnection implements Timed {
       this.answerItself(page ?? this.#nothingHere(), !hasBody);
       return;
     }
+    if (route.speaksHttp2) {
+      this.#passHttp2(route);
+      return;
+    }
     const nowMs = this.#context.clock.monotonicMs();
     const exchange = new Exchange(this, this.#request, route, this.#context, nowMs);
     this.#exchange = exchange;
@@ -335,6 +347,19 @@ export class ClientConnection implements Timed {
     }
     if (used < input.length) this.#pending = input.subarray(used);
     exchange.start();
+  }
+
+  #passHttp2(route: LiveRoute): void {
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (this.#socket.passOn === undefined) this.answerItself(http2Only, false);
+    else this.#socket.passOn(route, this.#request, this.identity);
+  }
+
+  #becomeHttp2(bytes: Buffer): void {
+    this.#pending = null;
+    this.#leave();
+    for (const event of ["data", "end", "drain", "error", "close"]) this.#socket.removeAllListeners(event);
+    this.#owner.onHttp2?.(this.#socket, bytes);
   }
 
   /** What is answered before any app is asked; null if that is to be done. */

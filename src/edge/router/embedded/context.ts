@@ -2,6 +2,7 @@ import type net from "node:net";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { Http2Upstreams } from "./http2/http2-upstreams.ts";
 import type { Limits } from "./limits.ts";
 import type { AccessLog } from "./policy/access-log.ts";
 import type { RequestIds } from "./policy/request-ids.ts";
@@ -21,6 +22,8 @@ export interface EdgeContext {
   readonly log: Log;
   readonly limits: Limits;
   readonly deadlines: Deadlines;
+  /** Connections to instances that speak HTTP/2. */
+  readonly http2: Http2Upstreams;
   readonly listen: Listen;
   readonly ids: RequestIds;
   readonly access: AccessLog;

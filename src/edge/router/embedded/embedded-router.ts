@@ -11,6 +11,7 @@ import type { EdgeContext, Listen } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
 import { Endpoint } from "./endpoint.ts";
+import { Http2Upstreams } from "./http2/http2-upstreams.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { listenAlone } from "./listen-alone.ts";
 import { type ClientCount, Listener } from "./listener.ts";
@@ -59,6 +60,7 @@ export class EmbeddedRouter implements Router {
   constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone, trustedProxies = [] }: EmbeddedRouterOptions) {
     const deadlines = new Deadlines(clock);
     this.#context = {
+      http2: new Http2Upstreams(limits),
       clock,
       random,
       log,

@@ -122,7 +122,6 @@ const refused: readonly (readonly [string, number, string])[] = [
   ["an endless method", 400, lines(`${"A".repeat(64)} / HTTP/1.1`, `Host: ${host}`)],
   ["CONNECT", 405, lines("CONNECT app.test:443 HTTP/1.1", `Host: ${host}`)],
   ["TRACE", 405, lines("TRACE / HTTP/1.1", `Host: ${host}`)],
-  ["the preface of HTTP/2", 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
   ["a TLS hello", 400, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"],
   ...[
     "*",

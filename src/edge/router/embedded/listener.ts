@@ -1,6 +1,6 @@
 import net from "node:net";
 import type tls from "node:tls";
-import { ClientConnection, type ClientOwner, type FindRoute } from "./client-connection.ts";
+import { ClientConnection, type ClientOwner, type ClientSocket, type FindRoute } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
 import { Http2Connection } from "./http2/http2-connection.ts";
 import type { LiveRoute } from "./live-route.ts";
@@ -81,8 +81,19 @@ export class Listener implements ClientOwner, TlsUser {
     this.#checkEmpty();
   }
 
+  onHttp2(socket: ClientSocket, bytes: Buffer): void {
+    if (this.#tls !== null) {
+      // Over TLS it is agreed on in the handshake.
+      socket.destroy();
+      return;
+    }
+    this.#counted(1);
+    this.#clients.add(new Http2Connection(socket, this, this.#context, null, bytes));
+  }
+
   onHttp2Close(connection: Http2Connection): void {
     this.#clients.delete(connection);
+    this.#counted(-1);
     this.#checkEmpty();
   }
 

@@ -19,6 +19,7 @@ export class LiveRoute {
   #targets: readonly LiveTarget[] = [];
   #limits: Limits;
   #logShare: number;
+  #speaksHttp2: boolean;
   #gate: RouteGate | null;
   #sticky: Stickiness | null;
 
@@ -27,6 +28,7 @@ export class LiveRoute {
     this.#route = route;
     this.#limits = limitsOf(context.limits, route.policy?.limits);
     this.#logShare = route.policy?.logShare ?? 0;
+    this.#speaksHttp2 = route.policy?.upstream?.protocol === "h2c";
     this.#gate = RouteGate.of(route.policy);
     this.#sticky = stickinessOf(route);
     this.held = new HeldRequests(this, context, signal);
@@ -43,6 +45,7 @@ export class LiveRoute {
     if (isSame) return;
     this.#limits = limitsOf(this.#context.limits, route.policy?.limits);
     this.#logShare = route.policy?.logShare ?? 0;
+    this.#speaksHttp2 = route.policy?.upstream?.protocol === "h2c";
     this.#gate = RouteGate.of(route.policy);
     this.#sticky = stickinessOf(route);
     this.#sticky?.use(this.#targets);
@@ -60,6 +63,11 @@ export class LiveRoute {
   /** The edge's limits, with the route's own in their place. */
   get limits(): Limits {
     return this.#limits;
+  }
+
+  /** Whether its instances speak HTTP/2 alone. */
+  get speaksHttp2(): boolean {
+    return this.#speaksHttp2;
   }
 
   get gate(): RouteGate | null {

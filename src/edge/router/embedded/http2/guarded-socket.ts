@@ -1,18 +1,20 @@
-import type net from "node:net";
 import { Duplex } from "node:stream";
 import type { FrameGuard, Violation } from "./frame-guard.ts";
 
 /** A socket whose incoming frames are looked at on their way. */
 export class GuardedSocket extends Duplex {
-  readonly #socket: net.Socket;
+  readonly #socket: Duplex;
   #written: ((error?: Error | null) => void) | null = null;
 
-  /** @param onViolation told once; the bytes that broke a rule, and those after, are not passed on */
-  constructor(socket: net.Socket, guard: FrameGuard, onViolation: (code: Violation) => void) {
+  /**
+   * @param first what has been read of the socket already
+   * @param onViolation told once; the bytes that broke a rule, and those after, are not passed on
+   */
+  constructor(socket: Duplex, first: Buffer | null, guard: FrameGuard, onViolation: (code: Violation) => void) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
     let isBroken = false;
-    socket.on("data", (bytes: Buffer) => {
+    const take = (bytes: Buffer) => {
       if (isBroken) return;
       const passed = guard.take(bytes);
       if (typeof passed === "number") {
@@ -23,7 +25,9 @@ export class GuardedSocket extends Duplex {
       let takesMore = true;
       for (const piece of passed) takesMore = this.push(piece);
       if (!takesMore) socket.pause();
-    });
+    };
+    if (first !== null) take(first);
+    socket.on("data", take);
     socket.on("end", () => this.push(null));
     socket.on("drain", () => this.#drained());
     // What broke it does not matter to anyone: "close" follows.
@@ -55,7 +59,7 @@ export class GuardedSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     // What was said last, such as why the connection ends, is still to leave.
-    if (this.#socket.writableLength > 0 && !this.#socket.destroyed) this.#socket.destroySoon();
+    if (this.#socket.writableLength > 0 && !this.#socket.destroyed) this.#socket.end(() => this.#socket.destroy());
     else this.#socket.destroy();
     this.#drained();
     done(error);

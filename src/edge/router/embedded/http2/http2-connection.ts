@@ -1,6 +1,5 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
-import type net from "node:net";
-import { ClientConnection, type ClientOwner, type FindRoute } from "../client-connection.ts";
+import { ClientConnection, type ClientOwner, type ClientSocket, type FindRoute } from "../client-connection.ts";
 import type { EdgeContext } from "../context.ts";
 import type { Timed } from "../deadlines.ts";
 import type { Security } from "../tls/security.ts";
@@ -40,14 +39,15 @@ export class Http2Connection implements ClientOwner, Timed {
   readonly #remoteAddress: string | undefined;
   readonly #clients = new Set<ClientConnection>();
 
-  constructor(socket: net.Socket, owner: Http2Owner, context: EdgeContext, security: Security | null) {
+  /** @param first what has been read of it already */
+  constructor(socket: ClientSocket, owner: Http2Owner, context: EdgeContext, security: Security | null, first: Buffer | null = null) {
     this.#owner = owner;
     this.#context = context;
     this.#security = security;
     this.#remoteAddress = socket.remoteAddress;
     this.deadlineMs = context.clock.monotonicMs() + context.limits.headMs;
     const { limits } = context;
-    const guarded = new GuardedSocket(socket, new FrameGuard(context.clock), (code) => session.destroy(undefined, code));
+    const guarded = new GuardedSocket(socket, first, new FrameGuard(context.clock), (code) => session.destroy(undefined, code));
     const session = loadHttp2().performServerHandshake(guarded, {
       settings: {
         maxConcurrentStreams: streamsAtOnce,
@@ -114,7 +114,7 @@ export class Http2Connection implements ClientOwner, Timed {
       if (this.#clients.size === 0) this.deadlineMs = this.#context.clock.monotonicMs() + this.#context.limits.clientIdleMs;
       return;
     }
-    const socket = new StreamSocket(stream, text, hasBody, this.#remoteAddress);
+    const socket = new StreamSocket(stream, text, hasBody, this.#remoteAddress, this.#context);
     this.#clients.add(new ClientConnection(socket, this, this.#context, this.#security));
   }
 

@@ -1,6 +1,10 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { Duplex } from "node:stream";
+import type { EdgeContext } from "../context.ts";
+import type { RequestHead } from "../http/request-head.ts";
+import type { LiveRoute } from "../live-route.ts";
 import { type AnswerHead, AnswerReader, type AnswerSink } from "./answer-reader.ts";
+import { Http2Exchange } from "./http2-exchange.ts";
 import type { RequestText } from "./request-text.ts";
 
 /** Codes of RFC 9113, section 7. */
@@ -23,24 +27,47 @@ export class StreamSocket extends Duplex implements AnswerSink {
   #written: (() => void) | null = null;
   #isFull = false;
 
-  constructor(stream: ServerHttp2Stream, { head, method, isChunked }: RequestText, hasBody: boolean, remoteAddress: string | undefined) {
+  readonly #context: EdgeContext;
+  readonly #hasBody: boolean;
+  #isPassedOn = false;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    { head, method, isChunked }: RequestText,
+    hasBody: boolean,
+    remoteAddress: string | undefined,
+    context: EdgeContext,
+  ) {
     super({ allowHalfOpen: true });
     this.remoteAddress = remoteAddress;
     this.#stream = stream;
     this.#answer = new AnswerReader(this, method);
     this.#isChunked = isChunked;
     this.#hasEnded = !hasBody;
-    stream.on("data", (bytes: Buffer) => this.#takeBody(bytes));
-    stream.on("end", () => this.#endBody());
+    this.#hasBody = hasBody;
+    this.#context = context;
     stream.on("drain", () => this.#drained());
     // What broke it does not matter to anyone: "close" follows.
     stream.on("error", () => {});
     stream.on("close", () => this.destroy());
     this.push(head, "latin1");
+    // The head alone comes first: whoever reads it may want the stream as it is.
+    this.once("data", () => process.nextTick(() => this.#startBody()));
+  }
+
+  passOn(route: LiveRoute, request: RequestHead, identity: string): void {
+    this.#isPassedOn = true;
+    new Http2Exchange({ stream: this.#stream, request, identity, hasBody: this.#hasBody, route, context: this.#context });
+  }
+
+  #startBody(): void {
+    if (this.#isPassedOn || this.#stream.destroyed) return;
+    this.#stream.on("data", (bytes: Buffer) => this.#takeBody(bytes));
+    this.#stream.on("end", () => this.#endBody());
   }
 
   override _read(): void {
-    this.#stream.resume();
+    if (!this.#isPassedOn && this.#stream.listenerCount("data") > 0) this.#stream.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
