@@ -47,7 +47,9 @@ export function isWorkload(it: unknown): it is Workload {
     typeof it["routed"] === "boolean" &&
     isListOf(it["volumes"], isLabel) &&
     isText(it["restartToken"], longestName) &&
-    (it["timeoutMs"] === null || isDuration(it["timeoutMs"]))
+    (it["timeoutMs"] === null || isDuration(it["timeoutMs"])) &&
+    // Only the agent itself has programs of that kind.
+    it["own"] === undefined
   );
 }
 

@@ -27,6 +27,9 @@ export function ownPrograms(options: {
   const { root, home, api, http, https, router, dns, hosts, version, env } = options;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
+  // Where compiled code is kept belongs to the version, and does not change what a program does.
+  const { NODE_COMPILE_CACHE: _, ...settings } = env;
+  const fingerprint = (...parts: readonly unknown[]) => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
   const program = (id: WorkloadId, argv: readonly string[], { port }: Address): Workload => ({
     id,
     revision: 0,
@@ -43,11 +46,37 @@ export function ownPrograms(options: {
     stop: { signal: "SIGTERM", drainMs: 0, graceMs: 5_000 },
     routed: false,
     volumes: [],
-    restartToken: createHash("sha256")
-      .update(JSON.stringify([version, argv, env]))
-      .digest("hex"),
+    // What only a restart can change, and what a program that lives can be replaced for.
+    restartToken: `${fingerprint(argv, settings)}.${fingerprint(version, drover)}`,
     timeoutMs: null,
   });
+  const edgeArguments = [
+    "edge",
+    "--home",
+    home.root,
+    "--http",
+    formatAddress(http),
+    "--https",
+    formatAddress(https),
+    "--router",
+    router,
+    ...dnsAt,
+    ...(dns?.more ?? []),
+  ];
+  const plainEdge = program(edgeWorkload, edgeArguments, http);
+  const heldEdge: Workload = {
+    ...plainEdge,
+    command: { argv: ["/bin/sh", join(root, "src", "edge", "holder.sh"), drover, ...edgeArguments] },
+    own: {
+      sockets: [
+        { name: "http", ...http },
+        { name: "https", ...https, isOptional: true },
+      ],
+      program: drover,
+    },
+  };
+  // HAProxy opens its addresses itself.
+  const edge = router === "haproxy" ? plainEdge : heldEdge;
   return [
     program(
       serverWorkload,
@@ -66,22 +95,6 @@ export function ownPrograms(options: {
       ],
       api,
     ),
-    program(
-      edgeWorkload,
-      [
-        "edge",
-        "--home",
-        home.root,
-        "--http",
-        formatAddress(http),
-        "--https",
-        formatAddress(https),
-        "--router",
-        router,
-        ...dnsAt,
-        ...(dns?.more ?? []),
-      ],
-      http,
-    ),
+    edge,
   ];
 }

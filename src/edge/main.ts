@@ -20,12 +20,19 @@ import { WorkerPool } from "./workers/worker-pool.ts";
 const closeWithinMs = 10_000;
 /** What the greeting of the link takes. */
 const longestMachineId = 64;
+/** What is under way when another edge has taken over gets this long, WebSockets among it. */
+const handoverDrainMs = 5 * 60_000;
 /** An edge that died a moment ago may still hold the port until the kernel has cleaned up after it. */
 const portRetry = { attempts: 100, everyMs: 20 } as const;
 
 const log = createLog({ print: (line) => process.stderr.write(line), nowMs: systemClock.nowMs, fields: { program: "edge" } });
 const stop = new AbortController();
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+/** Another edge serves on the same sockets: this one is to finish what it has. */
+const handover = new AbortController();
+process.on("SIGUSR2", () => handover.abort(new Error("another edge has taken over")));
+// Both are for whoever holds the sockets, and reach all of its process group.
+for (const signal of ["SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
 
 async function main(): Promise<void> {
   if (wantsHelp(process.argv.slice(2))) {
@@ -49,6 +56,8 @@ async function main(): Promise<void> {
     revision: table.version.revision,
   });
 
+  if (process.env["DROVER_HOLDER"] === String(process.ppid)) process.kill(process.ppid, "SIGUSR1");
+
   // Only now: people's requests come first. In this process, so that no flood of questions takes anything from those who carry traffic.
   const dns = options.dns === null ? null : await openDns(options.dns, table);
   const writer = new TableWriter({ table, folder: home.edge, clock: systemClock, log, signal: stop.signal });
@@ -62,18 +71,36 @@ async function main(): Promise<void> {
     // Written now and not at exit: an edge that is killed is the one that has to be back at once.
     flushCompileCache();
     const identity = await EdgeIdentity.load(home.edge);
-    await serveLink(
-      {
-        connect: (signal) => dial(home.linkSocket, signal),
-        hello: () => ({ role: "edge", machine: os.hostname().slice(0, longestMachineId), installation: identity.installation }),
-        admit: (server) => identity.admit(server),
-        routes: edgeRoutes({ table, certificates, router, dns, onChange: () => writer.changed() }),
-        clock: systemClock,
-        random: Math.random,
-        log,
-      },
-      stop.signal,
-    );
+    const link = (isLeaving: boolean, signal: AbortSignal) =>
+      serveLink(
+        {
+          connect: (until) => dial(home.linkSocket, until),
+          hello: () => ({
+            role: "edge",
+            machine: os.hostname().slice(0, longestMachineId),
+            installation: identity.installation,
+            ...(isLeaving ? { isLeaving } : {}),
+          }),
+          admit: (server) => identity.admit(server),
+          routes: edgeRoutes({ table, certificates, router, dns: isLeaving ? null : dns, onChange: () => !isLeaving && writer.changed() }),
+          clock: systemClock,
+          random: Math.random,
+          log,
+        },
+        signal,
+      );
+    await link(false, AbortSignal.any([stop.signal, handover.signal]));
+    if (!stop.signal.aborted) {
+      log.info("another edge has taken over");
+      await dns?.close();
+      // Who drains still has to hear which instances are to go, and to say when nothing of it is left there.
+      const left = new AbortController();
+      const linked = link(true, AbortSignal.any([stop.signal, left.signal]));
+      const drained = router.close(handoverDrainMs, "answer");
+      await Promise.race([drained, linked]);
+      left.abort();
+      await linked;
+    }
   } finally {
     await Promise.all([router.close(closeWithinMs), dns?.close(), writer.flushed()]);
   }
@@ -101,6 +128,10 @@ async function openEmbedded({ workers, host, port, https }: EdgeOptions, table: 
     log,
     ...(workers === null ? {} : { workers }),
   });
+  for (const [name, address] of Object.entries({ http: { host, port }, https })) {
+    const inherited = new RegExp(`(?:^|,)${name}=(\\d+)`).exec(process.env["DROVER_SOCKETS"] ?? "")?.[1];
+    if (inherited !== undefined) router.inherit(address, Number(inherited));
+  }
   await openPublic(router, host, port);
   await router.openTls(https.host, https.port);
   return router;

@@ -34,7 +34,7 @@ export async function bindSocket({ host, port }: { readonly host: string; readon
 
 /** Takes a descriptor that was inherited. @throws {Error} with the system's code if it is no socket that is bound. */
 export function openSocket(fd: number): ListeningSocket {
-  const socket = create(null, -1, -1, fd);
+  const socket = create(null, 0, 4, fd);
   if (typeof socket === "number") throw failure(socket, "descriptor", fd);
   return socket;
 }

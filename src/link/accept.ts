@@ -23,7 +23,7 @@ export function acceptLinks({ listener, installation, fence, log, onLink }: Acce
       const hello = readHello(await readGreeting(socket, signal));
       checkHello(hello, installation);
       socket.write(`${JSON.stringify({ drover: "welcome", version: linkVersion, installation, fence })}\n`);
-      const identity: LinkIdentity = { role: hello.role, machine: hello.machine as MachineId };
+      const identity: LinkIdentity = { role: hello.role, machine: hello.machine as MachineId, isLeaving: hello.isLeaving ?? false };
       onLink(new Link(socket, identity));
     } catch (error) {
       log.warn("link refused", { error: error instanceof Error ? error.message : String(error) });

@@ -4,10 +4,11 @@ import { isCount, isRecord, isText } from "#model/shape.ts";
 /** What a dialler said, or null if that is no hello. */
 export function parseHello(value: unknown): LinkHello | null {
   if (!isRecord(value) || value["drover"] !== "link") return null;
-  const { version, role, machine, installation } = value;
+  const { version, role, machine, installation, isLeaving } = value;
   if (!isCount(version) || (role !== "agent" && role !== "edge") || !isText(machine, 64)) return null;
   if (installation !== null && !isText(installation, 64)) return null;
-  return { drover: "link", version, role, machine, installation };
+  if (isLeaving !== undefined && typeof isLeaving !== "boolean") return null;
+  return { drover: "link", version, role, machine, installation, ...(isLeaving === undefined ? {} : { isLeaving }) };
 }
 
 /** What the server said, or null if that is no welcome and no refusal. */

@@ -38,7 +38,7 @@ export type LinkRoutes = Readonly<Record<string, LinkHandler>>;
 export interface ServeLinkOptions {
   /** Opens a connection to the server. */
   readonly connect: (signal: AbortSignal) => Promise<Duplex>;
-  readonly hello: () => Pick<LinkHello, "role" | "machine" | "installation">;
+  readonly hello: () => Pick<LinkHello, "role" | "machine" | "installation" | "isLeaving">;
   /** Checks the server's fence and remembers installation and fence durably. @throws {DroverError} ORDER_OUTDATED to refuse an older server. */
   readonly admit: (server: { readonly installation: string; readonly fence: Fence }) => Promise<void>;
   readonly routes: LinkRoutes;

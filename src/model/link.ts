@@ -14,6 +14,8 @@ export interface LinkHello {
   readonly role: "agent" | "edge";
   /** Machine for agents, and for edges too: one of each role a machine. */
   readonly machine: string;
+  /** An edge whose place another has taken on its machine, and which only finishes what it has. */
+  readonly isLeaving?: boolean;
   /** Installation it belongs to; null on its very first contact. */
   readonly installation: string | null;
 }
@@ -65,4 +67,5 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
 export interface LinkIdentity {
   readonly role: LinkHello["role"];
   readonly machine: MachineId;
+  readonly isLeaving: boolean;
 }

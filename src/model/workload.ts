@@ -55,6 +55,22 @@ export interface Workload {
   readonly restartToken: string;
   /** task: killed after this long. Services: null. */
   readonly timeoutMs: number | null;
+  /** Drover's own programs alone; see `OwnTraits`. */
+  readonly own?: OwnTraits;
+}
+
+/** What the agent does for Drover's own programs and for no app. */
+export interface OwnTraits {
+  /**
+   * Opened by the agent and inherited: what holds them is not the program, so they outlive it. $DROVER_SOCKETS says the file descriptor of each, as
+   * `name=5,…`. One that is optional is left out while its port is taken.
+   */
+  readonly sockets: readonly { readonly name: string; readonly host: string; readonly port: number; readonly isOptional?: boolean }[];
+  /**
+   * The program that the main process is to go on with after SIGHUP, without an end: it reads the path from the file "program" in $TMPDIR. Done in
+   * place of a restart while the restart tokens have the same part before the point.
+   */
+  readonly program: string;
 }
 
 /**

@@ -69,14 +69,14 @@ export class TestDrover implements AsyncDisposable {
     await this.ready();
   }
 
-  /** Starts `drover up` (again), and waits for nothing. @param env besides the usual environment, for this start alone */
-  launch(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  /** Starts `drover up` (again), and waits for nothing. @param env besides the usual environment, for this start alone. @param bin of another copy of Drover */
+  launch(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}, bin = droverBin): ChildProcess {
     this.#output = "";
     const addresses = { "--api": this.apiPort, "--http": this.edgePort, "--https": this.tlsPort };
     const own = Object.entries(addresses).flatMap(([flag, port]) => [flag, `127.0.0.1:${port}`]);
     // The usual address of DNS is one for the whole machine: only who tests it asks for one of its own.
     const dns = args.includes("--dns") ? [] : ["--dns", "off"];
-    const agent = spawn(droverBin, ["up", ...own, ...dns, ...args], {
+    const agent = spawn(bin, ["up", ...own, ...dns, ...args], {
       env: { ...this.environment, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       cwd: this.home,

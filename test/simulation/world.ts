@@ -303,6 +303,7 @@ export class World {
     const { edge } = this;
     return {
       machine: "m1" as MachineId,
+      isLeaving: false,
       gone: link.signal,
       revision: async () => edge.revision,
       problems: async () => [],

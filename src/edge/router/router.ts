@@ -8,6 +8,12 @@ export interface TableChange {
   readonly remove: readonly RouteId[];
 }
 
+/**
+ * `close`: closed now. `answer`: each is answered once more, and told that this was the last: a client that sends a request at the moment in which
+ * its connection is closed cannot know whether it was read.
+ */
+export type IdleConnections = "close" | "answer";
+
 /** A route that is not carried as the table says: its address could not be opened, which is tried again until it can, or the router cannot do it. */
 export interface ListenerProblem {
   readonly route: RouteId;
@@ -27,6 +33,9 @@ export interface Router {
   /** Open counts of instances that left the table, first those that left before the call. Endless, until the signal aborts. */
   draining(signal: AbortSignal): AsyncIterable<Draining>;
   traffic(): readonly TargetTraffic[] | Promise<readonly TargetTraffic[]>;
-  /** Takes no new connections, lets what is under way finish within `withinMs`, then cuts the rest. */
-  close(withinMs: number): Promise<void>;
+  /**
+   * Takes no new connections, lets what is under way finish within `withinMs`, then cuts the rest. Called again, the shorter time holds.
+   * @param idle what becomes of connections that wait for their next request. Default `close`.
+   */
+  close(withinMs: number, idle?: IdleConnections): Promise<void>;
 }

@@ -12,6 +12,9 @@ const usualDescriptors = 1_024;
 /** For files, listeners and the channel to the edge. */
 const ownDescriptors = 256;
 
+/** Nobody tells these of changes any more, so they may not go on for long; every ordinary request is over by then. */
+const orphanedMs = 60_000;
+
 const log = createLog({
   print: (line) => process.stderr.write(line),
   nowMs: systemClock.nowMs,
@@ -27,8 +30,6 @@ async function clientsThatFit(): Promise<number> {
 
 // Signals are for the edge, which tells its workers in words; a terminal and an init system send them to all at once.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const) process.on(signal, () => {});
-// An edge that was killed leaves no workers behind: nobody would tell them of changes any more.
-process.on("disconnect", () => process.exit(1));
 
 const limits = { ...defaultLimits, clients: Math.min(defaultLimits.clients, await clientsThatFit()) };
 const worker = new Worker({
@@ -41,15 +42,22 @@ const worker = new Worker({
   onServing: flushCompileCache,
 });
 
-process.on("message", (message, socket) => {
-  worker.take(message as ToWorker, socket).then(
+const take = (message: ToWorker, socket: unknown) => {
+  worker.take(message, socket).then(
     (hasEnded) => {
+      if (!hasEnded) return;
       // Once the last that it said has left.
-      if (hasEnded) process.send?.({ kind: "reported", call: 0 }, () => process.exit(0));
+      if (process.connected) process.send?.({ kind: "reported", call: 0 }, () => process.exit(0));
+      else process.exit(0);
     },
     (error: unknown) => {
       log.error("the worker ended", errorFields(error));
       process.exit(1);
     },
   );
-});
+};
+process.on("message", (message, socket) => take(message as ToWorker, socket));
+// The edge was killed. The next one has workers of its own: these finish what they have.
+const finish = () => take({ kind: "close", withinMs: orphanedMs, idle: "answer" }, null);
+if (process.connected) process.on("disconnect", finish);
+else finish();

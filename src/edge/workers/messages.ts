@@ -1,7 +1,7 @@
 import type { CertificateChange } from "#model/certificates.ts";
 import type { InstanceId, RouteId } from "#model/names.ts";
 import type { Route, TargetTraffic } from "#model/routing-table.ts";
-import type { ListenerProblem } from "../router/router.ts";
+import type { IdleConnections, ListenerProblem } from "../router/router.ts";
 
 export interface Address {
   readonly host: string;
@@ -29,7 +29,7 @@ export type ToWorker =
   /** Asks for everything counted so far: `traffic`, then `reported`. */
   | { readonly kind: "report"; readonly call: number }
   /** Take no new connections, finish what is under way within this time, end. */
-  | { readonly kind: "close"; readonly withinMs: number };
+  | { readonly kind: "close"; readonly withinMs: number; readonly idle: IdleConnections };
 
 /** What a worker tells the edge. */
 export type FromWorker =

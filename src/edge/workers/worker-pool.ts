@@ -6,7 +6,7 @@ import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
-import type { ListenerProblem, Router, TableChange } from "../router/router.ts";
+import type { IdleConnections, ListenerProblem, Router, TableChange } from "../router/router.ts";
 import { DrainTotals } from "./drain-totals.ts";
 import type { Address, FromWorker } from "./messages.ts";
 import { SharedSockets } from "./shared-sockets.ts";
@@ -126,12 +126,12 @@ export class WorkerPool implements Router {
     return this.#traffic.read();
   }
 
-  async close(withinMs: number): Promise<void> {
+  async close(withinMs: number, idle: IdleConnections = "close"): Promise<void> {
     this.#stop.abort(new Error("the edge closes"));
     // Closed here first: the last to close is then a worker, which accepts what waits until the very end.
     this.#sockets.close();
     const workers = this.#slots.flatMap(({ worker }) => worker ?? []);
-    for (const worker of workers) worker.send({ kind: "close", withinMs });
+    for (const worker of workers) worker.send({ kind: "close", withinMs, idle });
     const tooLong = new AbortController();
     const cut = this.#options.clock.sleep(withinMs + endMarginMs, tooLong.signal).then(
       () => {

@@ -66,7 +66,7 @@ export class Worker {
         this.#options.send({ kind: "reported", call: message.call });
         return false;
       case "close":
-        await this.#router.close(message.withinMs);
+        await this.#router.close(message.withinMs, message.idle);
         this.#stop.abort();
         await this.#telling;
         await this.#tellTraffic();

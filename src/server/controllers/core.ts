@@ -167,7 +167,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     },
     signal,
   );
-  const drainer = new Drainer({ fleet, edges: () => routes.edges, clock, random, log }, signal);
+  const drainer = new Drainer({ fleet, edges: () => routes.senders, clock, random, log }, signal);
   const traffic = new TrafficMonitor({ edges: () => routes.peers, clock, log, onTraffic: (app) => queue.wake(app) }, signal);
   const apps = new AppController({
     store,

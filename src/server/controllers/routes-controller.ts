@@ -47,6 +47,7 @@ export class RoutesController {
   readonly #options: RoutesControllerOptions;
   readonly #table = new RouteTable();
   readonly #edges = new Map<MachineId, { readonly peer: EdgePeer; readonly sync: EdgeSync }>();
+  readonly #leaving = new Set<EdgeSync>();
   readonly #queue: WorkQueue<AppId>;
   readonly #running = new Set<Promise<void>>();
   readonly #waiting: (() => void)[] = [];
@@ -65,6 +66,11 @@ export class RoutesController {
       return null;
     };
     this.#queue = new WorkQueue({ concurrency: 1, work, clock: options.clock }, signal);
+  }
+
+  /** Whoever may send anything to instances: edges, and those that another has replaced and that have something open yet. */
+  get senders(): readonly EdgeSync[] {
+    return [...this.edges, ...this.#leaving];
   }
 
   get edges(): readonly EdgeSync[] {
@@ -130,7 +136,7 @@ export class RoutesController {
   /** Keeps this edge's table right until it is gone. A later link of the same machine takes its place. */
   link(peer: EdgePeer, draining: Iterable<Parameters<EdgeSync["isDone"]>[0]>): void {
     const { narrator, log } = this.#options;
-    this.#edges.get(peer.machine)?.peer.close();
+    if (!peer.isLeaving) this.#edges.get(peer.machine)?.peer.close();
     const sync = new EdgeSync({
       ...this.#options,
       peer,
@@ -140,8 +146,11 @@ export class RoutesController {
       onSent: (set, removed, revision) => narrator.routes(set, removed, revision),
     });
     sync.expect(draining);
-    this.#edges.set(peer.machine, { peer, sync });
-    narrator.edge(peer.machine, true);
+    if (peer.isLeaving) this.#leaving.add(sync);
+    else {
+      this.#edges.set(peer.machine, { peer, sync });
+      narrator.edge(peer.machine, true);
+    }
     const run = async () => {
       try {
         await sync.run(this.#signal);
@@ -149,8 +158,10 @@ export class RoutesController {
         log.error("edge no longer kept right", { machine: peer.machine, ...errorFields(error) });
         peer.close();
       }
-      if (this.#signal.aborted || this.#edges.get(peer.machine)?.sync !== sync) return;
-      narrator.edge(peer.machine, false);
+      this.#leaving.delete(sync);
+      if (this.#signal.aborted) return;
+      if (this.#edges.get(peer.machine)?.sync === sync) narrator.edge(peer.machine, false);
+      else if (!peer.isLeaving) return;
       this.#edgesChanged();
     };
     const start = () => {
@@ -180,6 +191,6 @@ export class RoutesController {
       this.#options.narrator.conflict(space, name, listener, holder);
       this.#options.onConflict(app);
     }
-    if (changed.size > 0) for (const { sync } of this.#edges.values()) sync.change(changed);
+    if (changed.size > 0) for (const sync of this.senders) sync.change(changed);
   }
 }

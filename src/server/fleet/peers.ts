@@ -46,6 +46,8 @@ export interface PortProblem {
 
 export interface EdgePeer {
   readonly machine: MachineId;
+  /** Another edge has taken its place on the machine; it only finishes what it has. */
+  readonly isLeaving: boolean;
   readonly gone: AbortSignal;
   revision(signal: AbortSignal): Promise<{ readonly epoch: number; readonly revision: number }>;
   /** Ports that it should listen on and cannot. */
@@ -104,6 +106,7 @@ export function agentOverLink(link: Link): AgentPeer {
 export function edgeOverLink(link: Link): EdgePeer {
   return {
     machine: link.identity.machine,
+    isLeaving: link.identity.isLeaving,
     gone: link.signal,
     revision: async (signal) => (await link.call("GET", "/revision", signal)) as { epoch: number; revision: number },
     problems: async (signal) => ((await link.call("GET", "/revision", signal)) as { problems: readonly PortProblem[] }).problems,

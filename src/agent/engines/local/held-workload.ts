@@ -38,6 +38,7 @@ export function toDesired({ id, order, removed, stop, reason }: HeldWorkload): D
     count: order?.count ?? 0,
     routed: order?.routed ?? false,
     restartToken: order?.restartToken ?? "",
+    reloads: order?.own !== undefined,
     stop,
     timeoutMs: order?.timeoutMs ?? null,
     blocked: reason !== null,

@@ -14,8 +14,9 @@ import { type HeldInstance, type Run, toRecord } from "./held-instance.ts";
 import { createLook } from "./looks.ts";
 import type { OutputStore } from "./output.ts";
 import type { Afterwards } from "./plan-instances.ts";
+import { isAlive, sendSignal } from "./proc.ts";
 import { healthyAfterMs, restartDelayMs } from "./restart-policy.ts";
-import { adoptInstance, cgroupName, isOwnProgram, type Machinery, startInstance } from "./start-instance.ts";
+import { adoptInstance, cgroupName, isOwnProgram, type Machinery, nameProgram, startInstance } from "./start-instance.ts";
 
 export interface InstanceLifeOptions {
   readonly machinery: Machinery;
@@ -43,6 +44,8 @@ export interface InstanceLife {
   start(held: HeldInstance, workload: Workload): void;
   /** Takes over what an earlier agent started, or finds out how it ended. */
   adopt(held: HeldInstance, workload: Workload): Promise<void>;
+  /** Tells its main process to go on with the program of the order. */
+  reload(held: HeldInstance, workload: Workload): void;
   drain(held: HeldInstance, afterwards: Afterwards): void;
   stop(held: HeldInstance, afterwards: Afterwards, signal: Workload["stop"]["signal"], reason: Reason): void;
   kill(held: HeldInstance): void;
@@ -270,6 +273,19 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       if (wasRunning) held.restarts++;
       held.retryAtMs = clock.monotonicMs();
       enter(held, "backoff", { code: "STARTING", message: "is to be started again" });
+    },
+    reload: (held, workload) => {
+      const { run } = held;
+      held.restartToken = workload.restartToken;
+      held.restartAsked = false;
+      if (run === null) return;
+      goOn(held, "program not replaced", async () => {
+        await nameProgram(records.folders(held.id), workload);
+        if (await isAlive(run.process.main)) sendSignal(run.process.main.pid, "SIGHUP");
+        // An agent that dies before this is followed by one that tells it once more, which does no harm.
+        await records.save(toRecord(held), false);
+      });
+      changed(held);
     },
     drain: (held, afterwards) => {
       held.afterwards = afterwards;

@@ -10,6 +10,7 @@ const service: DesiredWorkload = {
   count: 1,
   routed: true,
   restartToken: "a",
+  reloads: false,
   stop: { signal: "SIGTERM", drainMs: 10_000, graceMs: 20_000 },
   timeoutMs: null,
   blocked: false,
@@ -112,6 +113,25 @@ test("a new restart token takes one ready instance at a time, and only while all
   assert.deepEqual(first, [{ kind: "drain", id: named("x").id, afterwards: "restart", reason: "configuration changed" }]);
   const during = [named("x", { state: "running", ready: false, restartToken: "b" }), named("y"), named("z")];
   assert.deepEqual(planInstances(workload, during, 0).actions, []);
+});
+
+test("what can go on as another program is told to, unless something else differs too, or it is not well", () => {
+  const workload = { ...service, reloads: true, restartToken: "same.2" };
+  const outdated = { ...ready, restartToken: "same.1" };
+  assert.deepEqual(planInstances(workload, [outdated], 0).actions, [{ kind: "reload", id: ready.id, reason: "configuration changed" }]);
+  assert.deepEqual(planInstances(workload, [{ ...ready, restartToken: "same.2", restartAsked: true }], 0).actions, [
+    { kind: "reload", id: ready.id, reason: "restart asked" },
+  ]);
+  for (const [over, other] of [
+    [{ reloads: false }, outdated],
+    [{}, { ...outdated, restartToken: "other.1" }],
+    [{}, { ...outdated, restartToken: "before there were points" }],
+    [{}, { ...outdated, ready: false }],
+  ] as const)
+    assert.deepEqual(
+      planInstances({ ...workload, ...over }, [other], 0).actions.map(({ kind }) => kind),
+      ["drain"],
+    );
 });
 
 test("an instance that is not alive gets no time to drain", () => {

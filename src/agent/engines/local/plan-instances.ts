@@ -8,6 +8,8 @@ export interface DesiredWorkload {
   readonly count: number;
   readonly routed: boolean;
   readonly restartToken: string;
+  /** It can be told to go on with another program: restart tokens that differ after their point alone need no restart. */
+  readonly reloads: boolean;
   readonly stop: StopRules;
   readonly timeoutMs: number | null;
   /** It cannot be started now, for want of its artifact. */
@@ -48,6 +50,7 @@ export type EndReason = "unwanted" | "restart asked" | "configuration changed" |
 export type InstanceAction =
   | { readonly kind: "create"; readonly reason: "missing" }
   | { readonly kind: "start"; readonly id: InstanceId; readonly reason: "due" | "configuration changed" }
+  | { readonly kind: "reload"; readonly id: InstanceId; readonly reason: "configuration changed" | "restart asked" }
   | { readonly kind: "drain"; readonly id: InstanceId; readonly afterwards: Afterwards; readonly reason: EndReason }
   | {
       readonly kind: "signal";
@@ -121,6 +124,8 @@ function planInstance(workload: DesiredWorkload, instance: ObservedInstance, end
       return null;
     case "running":
       if (!ends) return end.dueAtMs;
+      if ((end.reason === "configuration changed" || end.reason === "restart asked") && canReload(workload, instance))
+        return { kind: "reload", id, reason: end.reason };
       return { kind: mayHaveTraffic(workload, instance) ? "drain" : "signal", id, ...end };
     case "draining": {
       if (instance.drained) return { kind: "signal", id, afterwards, reason: "drained" };
@@ -147,6 +152,12 @@ function planInstance(workload: DesiredWorkload, instance: ObservedInstance, end
 
 function isLeaving({ state, afterwards }: ObservedInstance): boolean {
   return state === "exited" || ((state === "draining" || state === "stopping") && afterwards === "stop");
+}
+
+/** Whether all that differs is what a main process takes up without an end. */
+function canReload(workload: DesiredWorkload, instance: ObservedInstance): boolean {
+  const fixedPart = (token: string) => token.slice(0, token.indexOf("."));
+  return workload.reloads && instance.ready && fixedPart(workload.restartToken) === fixedPart(instance.restartToken);
 }
 
 /** One that is not alive gets no time to drain: whoever waits for it waits in vain. */

@@ -16,9 +16,14 @@ export interface LaunchSpec {
   readonly cwd: string;
   /** Null: the user that runs Drover. */
   readonly uid: number | null;
+  /** Open files that the process inherits, from file descriptor `firstInherited` on. */
+  readonly files: readonly number[];
   /** Puts the parent, and with it all that it will start, under the instance's limits. */
   readonly confine: (pid: number) => Promise<void>;
 }
+
+/** After the standard ones, the channel to the agent and the instance's output. */
+export const firstInherited = 5;
 
 /** The process of an instance and the parent that waits for it, as the agent holds them. */
 export interface InstanceProcess {
@@ -55,7 +60,8 @@ export async function launch(spec: LaunchSpec, clock: Clock, signal: AbortSignal
     cwd: spec.cwd,
     env: spec.env,
     detached: true,
-    stdio: ["ignore", "ignore", "ignore", "pipe"],
+    // The fourth is taken by the script, for the instance's output.
+    stdio: ["ignore", "ignore", "ignore", "pipe", "ignore", ...spec.files],
     ...(spec.uid === null ? {} : { uid: spec.uid, gid: spec.uid }),
   });
   const parent = new LaunchedParent(child, spec, clock, signal);

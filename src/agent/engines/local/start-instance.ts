@@ -1,7 +1,11 @@
 import { writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { failpoint } from "#host/failpoint.ts";
+import { writeFileAtomic } from "#host/files.ts";
+import { bindSocket, type ListeningSocket } from "#host/listening-socket.ts";
 import type { Clock } from "#model/clock.ts";
-import { DroverError } from "#model/errors.ts";
+import { DroverError, hasCode } from "#model/errors.ts";
 import { parseWorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
 import type { Cgroup, Cgroups } from "./cgroups.ts";
@@ -12,7 +16,7 @@ import type { PipeFollower } from "./pipe-follower.ts";
 import { isPortFree, type Ports } from "./ports.ts";
 import { createProcessGroup } from "./process-group.ts";
 import type { InstanceFolders, Records } from "./records.ts";
-import { adopt, type InstanceProcess, type LaunchedProcess, launch } from "./shim.ts";
+import { adopt, firstInherited, type InstanceProcess, type LaunchedProcess, launch } from "./shim.ts";
 import { takeSpill } from "./spill.ts";
 import { droverSpace, makeSurroundings, type SurroundingsOptions } from "./surroundings.ts";
 
@@ -46,6 +50,7 @@ export function cgroupName(held: Pick<HeldInstance, "id">): string {
 export async function startInstance(machinery: Machinery, held: HeldInstance, workload: Workload, signal: AbortSignal): Promise<Run> {
   const { records, clock, pipes } = machinery;
   const folders = records.folders(held.id);
+  await nameProgram(folders, workload);
   const { process, cgroup } = (await startAgain(held, workload)) ?? (await startAnew(machinery, held, workload, folders, signal));
   try {
     failpoint("instance.launch.after");
@@ -73,7 +78,8 @@ async function startAgain(held: HeldInstance, workload: Workload): Promise<Launc
   const { last } = held;
   if (last === null) return null;
   held.last = null;
-  const isSame = last.workload === workload && (held.port === null || (await isPortFree(held.port)));
+  // The parent itself holds the port of what was handed a socket.
+  const isSame = last.workload === workload && (held.port === null || workload.own !== undefined || (await isPortFree(held.port)));
   const process = isSame ? await last.process.again() : null;
   if (process === null) await last.process.release();
   return process === null ? null : { process, cgroup: last.cgroup };
@@ -93,8 +99,52 @@ async function startAnew(
   const argv = "shell" in workload.command ? ["/bin/sh", "-c", workload.command.shell] : workload.command.argv;
   failpoint("instance.launch.before");
   const confine = async (pid: number) => cgroup?.add(pid);
-  const spec = { script: machinery.script, io: folders.io, exitFile: folders.exit, argv, env, cwd, uid, confine };
+  using sockets = await openSockets(workload);
+  const spec = {
+    script: machinery.script,
+    io: folders.io,
+    exitFile: folders.exit,
+    argv,
+    env: workload.own === undefined ? env : { ...env, DROVER_SOCKETS: sockets.names },
+    cwd,
+    uid,
+    files: sockets.files,
+    confine,
+  };
   return { process: await launch(spec, machinery.clock, signal), cgroup };
+}
+
+/** Writes down, for one of Drover's own programs that can go on as another, which one it is to be. */
+export async function nameProgram(folders: InstanceFolders, { own }: Workload): Promise<void> {
+  if (own === undefined) return;
+  await mkdir(folders.temporary, { recursive: true, mode: 0o700 });
+  await writeFileAtomic(join(folders.temporary, "program"), `${own.program}\n`, { durable: false });
+}
+
+/** The sockets that are handed to one of Drover's own programs; once it is launched, its parent holds them and they are closed here. */
+async function openSockets({ own }: Workload): Promise<Disposable & { readonly files: readonly number[]; readonly names: string }> {
+  const opened: { readonly name: string; readonly socket: ListeningSocket }[] = [];
+  const dispose = () => {
+    for (const { socket } of opened) socket.close();
+  };
+  try {
+    for (const { name, isOptional = false, ...address } of own?.sockets ?? []) {
+      const socket = await bindSocket(address).catch((error: unknown) => {
+        // The program tries it again itself, and says so.
+        if (isOptional && hasCode(error, "EADDRINUSE")) return null;
+        throw error;
+      });
+      if (socket !== null) opened.push({ name, socket });
+    }
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  return {
+    files: opened.map(({ socket }) => socket.fd),
+    names: opened.map(({ name }, i) => `${name}=${firstInherited + i}`).join(","),
+    [Symbol.dispose]: dispose,
+  };
 }
 
 /** Takes over what an earlier agent started; null if it has ended without leaving a trace. */

@@ -100,6 +100,10 @@ export class WorkloadPlans {
       case "start":
         if (held !== undefined && workload.order !== null) life.start(held, workload.order);
         return;
+      case "reload":
+        log.info("program replaced", { instance: action.id, reason: action.reason });
+        if (held !== undefined && workload.order !== null) life.reload(held, workload.order);
+        return;
       case "drain":
         log.info("instance drains", { instance: action.id, reason: action.reason });
         if (held !== undefined) life.drain(held, action.afterwards);

@@ -1,5 +1,6 @@
 import type net from "node:net";
 import type { Duplex } from "node:stream";
+import type { IdleConnections } from "../router.ts";
 import type { AskedRequest } from "./conditions.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Timed } from "./deadlines.ts";
@@ -69,6 +70,7 @@ export class ClientConnection implements Timed {
   #isPaused = false;
   #waitsForDrain = false;
   #closesAfter = false;
+  #keepsPromise = false;
   #hasEnded = false;
   #lingered = 0;
   /** When the request has to be over, whatever happens meanwhile. */
@@ -153,7 +155,7 @@ export class ClientConnection implements Timed {
     this.#exchange = null;
     this.#endsMs = Number.POSITIVE_INFINITY;
     if (this.#state === "gone") return;
-    if (!keepsConnection || !this.mayKeep) {
+    if (!keepsConnection || (!this.mayKeep && !this.#keepsPromise) || (this.#hasEnded && this.#pending === null)) {
       this.#linger();
       return;
     }
@@ -196,10 +198,11 @@ export class ClientConnection implements Timed {
 
   // For the listener.
 
-  /** No further request: idle connections close now, busy ones after their answer. */
-  closeGently(): void {
+  /** No further request but, with `answer`, the one that an idle connection or an answer under way has been promised. */
+  closeGently(idle: IdleConnections): void {
     this.#closesAfter = true;
-    if (this.#state === "idle") this.#linger();
+    this.#keepsPromise = idle === "answer";
+    if (this.#state === "idle" && !this.#keepsPromise) this.#linger();
   }
 
   onDeadline(): void {

@@ -4,7 +4,7 @@ import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
-import type { ListenerProblem, Router, TableChange } from "../router.ts";
+import type { IdleConnections, ListenerProblem, Router, TableChange } from "../router.ts";
 import type { LiveTarget } from "./choice.ts";
 import type { FindRoute } from "./client-connection.ts";
 import type { EdgeContext, Listen } from "./context.ts";
@@ -156,7 +156,8 @@ export class EmbeddedRouter implements Router {
     return this.#traffic.read();
   }
 
-  async close(withinMs: number): Promise<void> {
+  async close(withinMs: number, idle: IdleConnections = "close"): Promise<void> {
+    this.#services.close();
     const listeners = [this.#public, this.#secure, ...this.#services.listeners];
     const tooLong = new AbortController();
     const cut = this.#context.clock.sleep(withinMs, tooLong.signal).then(
@@ -167,7 +168,7 @@ export class EmbeddedRouter implements Router {
         if (!tooLong.signal.aborted) throw error;
       },
     );
-    await Promise.all(listeners.map((listener) => listener.closeGently()));
+    await Promise.all(listeners.map((listener) => listener.closeGently(idle)));
     tooLong.abort();
     await cut;
     for (const endpoint of this.#endpoints.values()) endpoint.retire();

@@ -1,5 +1,6 @@
 import net from "node:net";
 import type tls from "node:tls";
+import type { IdleConnections } from "../router.ts";
 import { ClientConnection, type ClientOwner, type ClientSocket, type FindRoute } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
 import { Http2Connection } from "./http2/http2-connection.ts";
@@ -59,9 +60,9 @@ export class Listener implements ClientOwner, TlsUser {
   challenges: ReadonlyMap<string, string> | null = null;
 
   /** Takes no new connections; those there are end after what they do now. Resolves when all are gone. */
-  async closeGently(): Promise<void> {
+  async closeGently(idle: IdleConnections = "close"): Promise<void> {
     if (this.#server.listening) this.#server.close();
-    for (const client of this.#clients) client.closeGently();
+    for (const client of this.#clients) client.closeGently(idle);
     this.#isClosing = true;
     this.#checkEmpty();
     await this.#emptied.promise;
@@ -114,7 +115,7 @@ export class Listener implements ClientOwner, TlsUser {
       ? new Http2Connection(socket, this, this.#context, security)
       : new ClientConnection(socket, this, this.#context, security);
     this.#clients.add(client);
-    if (this.#isClosing) client.closeGently();
+    if (this.#isClosing) client.closeGently("answer");
   }
 
   onPassthrough(socket: net.Socket, route: LiveRoute): void {

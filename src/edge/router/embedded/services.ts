@@ -29,6 +29,7 @@ export class Services {
   /** Closed to new connections, with some still open. */
   readonly #closing = new Set<Listener>();
   #isRetrying = false;
+  #isClosing = false;
 
   constructor(context: EdgeContext, count: ClientCount, signal: AbortSignal) {
     this.#context = context;
@@ -62,10 +63,16 @@ export class Services {
       if (wanted === undefined) this.#problems.delete(id);
       else this.#unsettled.add(wanted);
     }
+    if (this.#isClosing) return;
     const unsettled = [...this.#unsettled];
     this.#unsettled.clear();
     await Promise.all(unsettled.map((wanted) => this.#ensure(wanted)));
     if (this.#problems.size > 0 && !this.#isRetrying) void this.#retry();
+  }
+
+  /** From now on nothing is opened any more. */
+  close(): void {
+    this.#isClosing = true;
   }
 
   problems(): readonly ListenerProblem[] {
@@ -106,7 +113,7 @@ export class Services {
   async #retry(): Promise<void> {
     this.#isRetrying = true;
     try {
-      while (this.#problems.size > 0) {
+      while (this.#problems.size > 0 && !this.#isClosing) {
         await this.#context.clock.sleep(retryEveryMs, this.#signal);
         await Promise.all(
           [...this.#problems.keys()].map(async (id) => {

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { cp, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { nodeProcessesOf, root, TestDrover } from "../harness/drover.ts";
+import { startLoad } from "../harness/load.ts";
+import { EchoSocket } from "../harness/sockets.ts";
+
+const fixture = join(root, "test/fixtures/web.mjs");
+const host = "web.default.localhost";
+
+async function withApp(): Promise<TestDrover> {
+  const drover = await TestDrover.start();
+  await drover.apply(
+    `app: web\nrun: exec node ${fixture}\ninstances: 2\nenv: { SLOW_MS: "1500" }\nready: { http: / }\nstop: { drain: 60s }\n`,
+  );
+  return drover;
+}
+
+const edges = (drover: TestDrover) => nodeProcessesOf(drover.home, "src/edge/main.ts");
+
+/** Another version of Drover, in another folder. */
+async function nextVersion(drover: TestDrover): Promise<string> {
+  const folder = join(drover.home, "next");
+  for (const part of ["bin", "src", "package.json"]) await cp(join(root, part), join(folder, part), { recursive: true });
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+  const description = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ ...description, version: "99.0.0" }));
+  return join(folder, "bin", "drover");
+}
+
+test("an upgrade takes over the edge's ports without a failed request, and leaves what is open to the old edge", async () => {
+  await using drover = await withApp();
+  const bin = await nextVersion(drover);
+  const [before] = await edges(drover);
+  const socket = new EchoSocket(drover.edgePort, host);
+  await socket.opened;
+  await using load = startLoad({ port: drover.edgePort, host, perSecond: 200, slowEvery: 20 });
+  await socket.echo("before");
+
+  await drover.kill("agent");
+  drover.launch([], {}, bin);
+  await drover.ready();
+  await drover.until(
+    "the edge of the next version runs",
+    async () => (await nodeProcessesOf(drover.home, "next/src/edge/main.ts")).length === 1,
+  );
+  await socket.echo("after");
+  const { failures, answered } = await load.stop();
+  assert.deepEqual(failures, []);
+  assert.ok(answered > 0);
+  assert.ok((await edges(drover)).includes(before ?? 0), "the old edge keeps its connection");
+  socket.close();
+  await drover.until("the old edge has ended", async () => !(await edges(drover)).includes(before ?? 0));
+  assert.equal((await drover.get(host)).status, 200);
+});
+
+test("an edge that is killed loses nothing: its workers finish what they have, and what comes meanwhile waits for the next ones", async () => {
+  await using drover = await withApp();
+  const [before] = await edges(drover);
+  await using load = startLoad({ port: drover.edgePort, host, perSecond: 200, slowEvery: 20 });
+  await drover.kill("edge");
+  await drover.until("another edge runs", async () => (await edges(drover)).some((pid) => pid !== before));
+  const answers = await Promise.all(Array.from({ length: 20 }, () => drover.get(host)));
+  assert.ok(answers.every(({ status }) => status === 200));
+  assert.deepEqual((await load.stop()).failures, []);
+});
+
+test("a worker that is killed loses its own requests alone", async () => {
+  await using drover = await withApp();
+  const workers = () => nodeProcessesOf(drover.home, "src/edge/workers/main.ts");
+  const before = await workers();
+  const killed = before[0] ?? 0;
+  process.kill(killed, "SIGKILL");
+  const answers = await Promise.all(Array.from({ length: 20 }, () => drover.get(host)));
+  assert.ok(answers.every(({ status }) => status === 200));
+  await drover.until("another worker has its place", async () => {
+    const now = await workers();
+    return now.length === before.length && !now.includes(killed);
+  });
+});
