@@ -1,6 +1,6 @@
 import type { CertificateChange } from "#model/certificates.ts";
-import type { InstanceId, RouteId } from "#model/names.ts";
-import type { Route, TargetTraffic } from "#model/routing-table.ts";
+import type { RouteId } from "#model/names.ts";
+import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import type { IdleConnections, ListenerProblem } from "../router/router.ts";
 
 export interface Address {
@@ -40,7 +40,7 @@ export type FromWorker =
   | { readonly kind: "open"; readonly call: number; readonly address: Address }
   /** Listens there no more. */
   | { readonly kind: "released"; readonly address: Address }
-  | { readonly kind: "draining"; readonly instance: InstanceId; readonly open: number }
+  | { readonly kind: "draining"; readonly counts: readonly Draining[] }
   /** What was counted since the last of these. */
   | { readonly kind: "traffic"; readonly since: readonly TargetTraffic[] }
   | { readonly kind: "problems"; readonly problems: readonly ListenerProblem[] }

@@ -228,7 +228,7 @@ export class WorkerPool implements Router {
         this.#sockets.release(message.address, worker.number);
         return;
       case "draining":
-        this.#drains.tell(worker.number, message.instance, message.open);
+        for (const { instance, open } of message.counts) this.#drains.tell(worker.number, instance, open);
         return;
       case "traffic":
         this.#traffic.add(message.since);

@@ -3,7 +3,7 @@ import type net from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "#model/clock.ts";
 import type { RouteId } from "#model/names.ts";
-import type { Route, TargetTraffic } from "#model/routing-table.ts";
+import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import type { Listen } from "../router/embedded/context.ts";
 import type { EmbeddedRouter } from "../router/embedded/embedded-router.ts";
 import { backlog } from "../router/embedded/listen-alone.ts";
@@ -12,6 +12,8 @@ import { TrafficSince } from "./traffic-counts.ts";
 
 /** How often counts and problems are told: what a worker that dies has not told is lost. */
 const tellEveryMs = 1_000;
+/** Open counts in one message, for the same reason. */
+const drainsAtOnce = 200;
 /** Counters in one message: made in well under a millisecond. */
 const countersAtOnce = 50;
 
@@ -37,6 +39,8 @@ export class Worker {
   /** Changes and what follows on them, one after another. */
   #inOrder: Promise<void> = Promise.resolve();
   #told = "[]";
+  #drains: Draining[] = [];
+  #toldDrains = 0;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -101,8 +105,14 @@ export class Worker {
     this.#remove = [];
     await this.#router.apply(whole);
     this.#tellProblems();
-    // What left the table by this is told before the change counts as done: the loop that tells it has run by the next turn.
-    await nextTurn();
+    // What left the table by this is told before the change counts as done: until a turn goes by in which nothing was.
+    let told: number;
+    do {
+      told = this.#toldDrains;
+      await nextTurn();
+      await nextTurn();
+    } while (told !== this.#toldDrains);
+    this.#sendDrains();
     this.#options.send({ kind: "applied", change });
   }
 
@@ -123,8 +133,18 @@ export class Worker {
   }
 
   async #tellDrains(): Promise<void> {
-    for await (const { instance, open } of this.#router.draining(this.#stop.signal))
-      this.#options.send({ kind: "draining", instance, open });
+    for await (const count of this.#router.draining(this.#stop.signal)) {
+      this.#toldDrains++;
+      if (this.#drains.push(count) === 1) setImmediate(() => this.#sendDrains());
+      // A change of the whole table makes thousands of these: requests are served in between.
+      if (this.#drains.length >= drainsAtOnce) await nextTurn();
+    }
+  }
+
+  #sendDrains(): void {
+    const counts = this.#drains;
+    this.#drains = [];
+    if (counts.length > 0) this.#options.send({ kind: "draining", counts });
   }
 
   async #tellNowAndThen(): Promise<void> {
