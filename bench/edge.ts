@@ -19,6 +19,7 @@ const host = "bench.test";
 const seconds = 4;
 const rounds = 3;
 const folder = await mkdtemp(join(tmpdir(), "drover-bench-edge-"));
+const driven = "drover edge, router HAProxy";
 const children: ChildProcess[] = [];
 
 function start(core: number, program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): void {
@@ -66,24 +67,38 @@ interface Proxy {
   readonly start: (port: number, appPort: number) => Promise<void>;
 }
 
+/** What an edge starts from: one route to the app. */
+async function homeWithRoute(name: string, appPort: number): Promise<string> {
+  const home = join(folder, name);
+  await mkdir(join(home, "edge"), { recursive: true });
+  const endpoint = { instance: "bench/app/web.1.aaaaa", host: "127.0.0.1", port: appPort };
+  const route = {
+    id: "bench",
+    space: "bench",
+    app: "app",
+    process: "web",
+    listener: { kind: "public", host, path: "/" },
+    targets: [{ release: 1, weight: 1, endpoints: [endpoint] }],
+  };
+  await writeFile(join(home, "edge", "table.json"), JSON.stringify({ epoch: 1, revision: 1, routes: [route] }));
+  return home;
+}
+
 const proxies: readonly (Proxy & { readonly program: string | null })[] = [
   {
     name: "drover edge",
     program: droverBin,
     start: async (port, appPort) => {
-      const home = join(folder, "home");
-      await mkdir(join(home, "edge"), { recursive: true });
-      const endpoint = { instance: "bench/app/web.1.aaaaa", host: "127.0.0.1", port: appPort };
-      const route = {
-        id: "bench",
-        space: "bench",
-        app: "app",
-        process: "web",
-        listener: { kind: "public", host, path: "/" },
-        targets: [{ release: 1, weight: 1, endpoints: [endpoint] }],
-      };
-      await writeFile(join(home, "edge", "table.json"), JSON.stringify({ epoch: 1, revision: 1, routes: [route] }));
+      const home = await homeWithRoute("home", appPort);
       start(0, droverBin, ["edge", "--home", home, "--http", `127.0.0.1:${port}`]);
+    },
+  },
+  {
+    name: driven,
+    program: programOnPath("haproxy"),
+    start: async (port, appPort) => {
+      const home = await homeWithRoute("driven", appPort);
+      start(0, droverBin, ["edge", "--home", home, "--http", `127.0.0.1:${port}`, "--router", "haproxy"]);
     },
   },
   {
@@ -219,6 +234,14 @@ async function main(): Promise<void> {
     );
     report(`${what}: p99`, p99Ms, "ms");
     if (peers.length === 0) report(what, rps, "req/s");
+    const own = peers.find(({ name }) => name === driven);
+    if (own !== undefined && haproxy !== undefined) {
+      const [ours, byHand] = [pick(own), pick(haproxy)];
+      const ratio = ours.rps / byHand.rps;
+      const goal = at === 0 ? { goal: "0.95 ×", ok: ratio >= 0.95 } : {};
+      report(`${what}, router HAProxy`, ours.rps, "req/s", { peer: ["HAProxy by hand", byHand.rps], ...goal });
+      report(`${what}, router HAProxy: CPU time of a request`, ours.cpuUs, "µs", { peer: ["HAProxy by hand", byHand.cpuUs] });
+    }
     for (const peer of peers) {
       const theirs = pick(peer).rps;
       const goal = goals[peer.name]?.[at] ?? 0;

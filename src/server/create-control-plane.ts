@@ -123,9 +123,12 @@ async function problemsOfEdges({ routes }: Core, clock: Clock, signal: AbortSign
   const asked = await Promise.all(
     routes.peers.map(async (peer): Promise<readonly Reason[]> => {
       try {
-        return (await peer.problems(until)).map(({ route, port, message }) => ({
-          code: "PORT_IN_USE",
-          message: `the edge on ${peer.machine} cannot listen on port ${port} for ${route}: ${message}`,
+        return (await peer.problems(until)).map(({ route, port, code, message }) => ({
+          code,
+          message:
+            code === "PORT_IN_USE"
+              ? `the edge on ${peer.machine} cannot listen on port ${port} for ${route}: ${message}`
+              : `the edge on ${peer.machine} does not carry ${route} as it is wanted: ${message}`,
         }));
       } catch (error) {
         signal.throwIfAborted();

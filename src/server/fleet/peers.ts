@@ -40,7 +40,10 @@ export interface AgentPeer {
 /** What the server asks of an edge. Every call is tried once. */
 export interface PortProblem {
   readonly route: string;
-  readonly port: number;
+  /** Null: it is not about a port. */
+  readonly port: number | null;
+  /** PORT_IN_USE, or that the router does not carry the route, or a part of it. */
+  readonly code: string;
   readonly message: string;
 }
 

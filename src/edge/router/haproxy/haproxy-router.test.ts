@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { test as nodeTest, type TestContext } from "node:test";
+import tls from "node:tls";
 import type { RouteId } from "#model/names.ts";
 import type { Route, RoutePolicy } from "#model/routing-table.ts";
+import { edgeCertificate, testAuthority } from "../embedded/testing/certificates.ts";
 import { endpoint, exchangeBytes, host, ok, RawClient, rawOrigin, route, routeTo, statusOf } from "../embedded/testing/edge.ts";
 import { haproxyMissing, startHaproxy } from "../testing/routers.ts";
 
 const skip = await haproxyMissing();
+const authority = await testAuthority();
 const test = (sentence: string, body: (t: TestContext) => Promise<void>) => nodeTest(sentence, { skip }, body);
 const request = (path = "/", name = host, ...headers: readonly string[]) =>
   `GET ${path} HTTP/1.1\r\nHost: ${name}\r\n${headers.map((header) => `${header}\r\n`).join("")}\r\n`;
@@ -61,8 +64,10 @@ test("when HAProxy is killed, who connects meanwhile waits and is served", async
   await edge.apply({ set: [routeTo(origin.port)], remove: [] });
   for (let round = 0; round < 3; round++) {
     const { pid } = edge;
-    process.kill(pid, "SIGKILL");
+    if (pid !== null) process.kill(pid, "SIGKILL");
     assert.equal(statusOf(await ask(edge.port)), 200);
+    // It answers a moment before the edge knows that it does.
+    while (edge.pid === null || edge.pid === pid) await new Promise((resolve) => setImmediate(resolve));
   }
 });
 
@@ -177,4 +182,37 @@ test("a long answer outlives several changes of the process, and counts as open 
   finish();
   assert.equal(statusOf(await answer), 200);
   assert.deepEqual((await drains.next()).value, { instance: `space/app/web.1.${origin.port}`, open: 0 });
+});
+
+async function getOverTls(port: number, servername: string, name = servername): Promise<string> {
+  const socket = tls.connect({ host: "127.0.0.1", port, ca: authority.cert, servername });
+  socket.on("error", () => {});
+  let answer = "";
+  socket.on("data", (bytes) => (answer += bytes));
+  socket.write(request("/", name, "Connection: close"));
+  // A refused handshake is an error before it, and the empty answer tells it.
+  await new Promise((resolve) => socket.once("close", resolve));
+  return answer;
+}
+
+test("certificates come, are renewed and go without a new process; one that HAProxy refuses leaves the last in force", async (t) => {
+  const origin = await rawOrigin(t);
+  const edge = await startHaproxy(t, { tls: true });
+  const [a, b, renewed] = await Promise.all([["a.test"], ["b.test"], ["a.test"]].map((hosts) => edgeCertificate(authority, hosts)));
+  if (a === undefined || b === undefined || renewed === undefined) throw new Error("no certificates");
+  const at = (name: string) => route(routeTo(origin.port).targets, { id: name, listener: { kind: "public", host: name, path: "/" } });
+  await edge.apply({ set: [at("a.test"), at("b.test")], remove: [] });
+  const { pid } = edge;
+  await edge.certify({ set: [a, b], remove: [] });
+  assert.equal(statusOf(await getOverTls(edge.tlsPort, "a.test")), 200);
+  assert.equal(statusOf(await getOverTls(edge.tlsPort, "b.test")), 200);
+  assert.match(origin.received.join(""), /x-forwarded-proto: https/);
+  assert.equal(statusOf(await getOverTls(edge.tlsPort, "a.test", "b.test")), 421);
+  await edge.certify({ set: [{ ...renewed, id: a.id }], remove: [] });
+  assert.equal(statusOf(await getOverTls(edge.tlsPort, "a.test")), 200);
+  await edge.certify({ set: [{ ...a, chain: "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----" }], remove: [] });
+  assert.equal(statusOf(await getOverTls(edge.tlsPort, "a.test")), 200);
+  await edge.certify({ set: [], remove: [b.id] });
+  assert.equal(await getOverTls(edge.tlsPort, "b.test"), "");
+  assert.equal(edge.pid, pid);
 });

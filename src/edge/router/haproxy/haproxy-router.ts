@@ -128,9 +128,9 @@ export class HaproxyRouter implements Router {
     return this.#https?.port ?? 0;
   }
 
-  /** The process that serves now. */
-  get pid(): number {
-    return this.#serving?.process.pid ?? 0;
+  /** The process that serves now; null while it is started. */
+  get pid(): number | null {
+    return this.#serving?.process.pid ?? null;
   }
 
   async apply({ set, remove }: TableChange): Promise<void> {

@@ -71,7 +71,9 @@ export class HaproxyProcess {
       const connected = await Promise.race([exited, connect(path)]);
       if (connected instanceof Control) {
         const { closed } = connected;
-        return new HaproxyProcess(child.pid ?? 0, connected, Promise.race([exited.then(() => {}), closed]));
+        // Whoever answers has a number; 0 would mean the edge's own process group.
+        if (child.pid === undefined) throw new Error("a HAProxy that answers has no pid");
+        return new HaproxyProcess(child.pid, connected, Promise.race([exited.then(() => {}), closed]));
       }
       if (connected !== null) throw new StartFailure(connected.error?.message ?? words, connected.code);
       if (clock.monotonicMs() - startedAtMs > startWithinMs) {

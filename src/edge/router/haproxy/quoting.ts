@@ -35,7 +35,7 @@ export function routeHost(host: string): string | null {
 
 /** A route's path prefix as the key of a map: canonical, with a slash at its end, so that it only covers whole segments. Null if it is none. */
 export function routePath(path: string): string | null {
-  const canonical = canonicalTarget(path)?.path;
+  const canonical = path.includes("?") ? undefined : canonicalTarget(path)?.path;
   if (canonical === undefined || !/^[\x21-\x7e]+$/.test(canonical) || /[\\;#?]/.test(canonical)) return null;
   return canonical.endsWith("/") ? canonical : `${canonical}/`;
 }

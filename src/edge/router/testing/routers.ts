@@ -22,13 +22,14 @@ export interface RouterKind {
 export const embedded: RouterKind = { name: "embedded", start: (t) => startEdge(t) };
 export const haproxy: RouterKind = { name: "haproxy", start: (t) => startHaproxy(t) };
 
-export async function startHaproxy(t: Pick<TestContext, "after">): Promise<HaproxyRouter> {
+export async function startHaproxy(t: Pick<TestContext, "after">, { tls = false } = {}): Promise<HaproxyRouter> {
   const folder = await mkdtemp(join(tmpdir(), "drover-haproxy-"));
   const router = new HaproxyRouter({ ...(await parts()), folder, connections: 1_000 });
   t.after(async () => {
     await router.close(0);
     await rm(folder, { recursive: true, force: true });
   });
+  if (tls) router.useTls("127.0.0.1", 0);
   await router.open("127.0.0.1", 0);
   return router;
 }
