@@ -45,5 +45,7 @@ export async function startedTicks(pid: number): Promise<string | null> {
 
 function isRunning(value: unknown): value is Running {
   const { pid, startedTicks, control, ports } = (value ?? {}) as Partial<Record<keyof Running, unknown>>;
-  return Number.isSafeInteger(pid) && Number(pid) > 1 && typeof startedTicks === "string" && typeof control === "string" && Array.isArray(ports);
+  return (
+    Number.isSafeInteger(pid) && Number(pid) > 1 && typeof startedTicks === "string" && typeof control === "string" && Array.isArray(ports)
+  );
 }
