@@ -16,7 +16,8 @@ const sourceLimits = { sourceBytes: 512 * 2 ** 20, files: 200_000 } as const;
 /** What a build takes its input from. */
 export type Source =
   | { readonly kind: "folder"; readonly path: string; readonly leaveOut: readonly string[] }
-  | { readonly kind: "archive"; readonly path: string };
+  /** Of an archive elsewhere the digest is known before it is fetched, which may not be needed. */
+  | { readonly kind: "archive"; readonly digest: string; readonly file: () => Promise<string> };
 
 export interface BuildTask {
   readonly space: string;
@@ -53,9 +54,15 @@ async function buildOne(session: Session, task: BuildTask, board: Map<string, st
     progress.show([...board.values()]);
   };
   say("packing");
-  const upload = await openSource(task.source, signal);
   const { run, timeoutMs, memoryBytes, hasRun } = task.build ?? {};
-  const path = apiPath(["builds"], { space: task.space, app: task.app, run: run ?? undefined, timeoutMs, memoryBytes, hasRun });
+  const query = { space: task.space, app: task.app, run: run ?? undefined, timeoutMs, memoryBytes, hasRun };
+  const known = await knownBuild(session, query, await digestOf(task.source, signal), signal);
+  if (known !== null) {
+    progress.note(`${name}  unchanged`);
+    return known;
+  }
+  const upload = await openSource(task.source, signal);
+  const path = apiPath(["builds"], query);
   let step = "uploading";
   say(step);
   for await (const event of api.stream<BuildProgress>("POST", path, signal, { upload, headers: { "content-type": "application/x-tar" } })) {
@@ -87,8 +94,30 @@ function notBuilt(name: string, cause: DroverError): DroverError {
   return new DroverError(cause.code, `cannot build "${name}"`, { cause, hint: cause.hint, details: cause.details });
 }
 
+type BuildQuery = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Asked before anything is sent; a server that is too old to be asked knows nothing. */
+async function knownBuild({ api }: Session, query: BuildQuery, archive: string, signal: AbortSignal): Promise<BuildResult | null> {
+  try {
+    const path = apiPath(["builds", "known"], { ...query, archive });
+    return (await api.call<{ result: BuildResult | null }>("POST", path, signal)).result;
+  } catch (error) {
+    if (error instanceof DroverError && error.code === "ROUTE_UNKNOWN") return null;
+    throw error;
+  }
+}
+
+/** Of the bytes that would be sent: the same folder gives the same. */
+async function digestOf(source: Source, signal: AbortSignal): Promise<string> {
+  if (source.kind === "archive") return source.digest;
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  const hash = createHash("sha256");
+  for await (const chunk of await openSource(source, signal)) hash.update(chunk as Buffer);
+  return `sha256:${hash.digest("hex")}`;
+}
+
 async function openSource(source: Source, signal: AbortSignal): Promise<Readable> {
-  if (source.kind === "archive") return process.getBuiltinModule("node:fs").createReadStream(source.path);
+  if (source.kind === "archive") return process.getBuiltinModule("node:fs").createReadStream(await source.file());
   const [{ listFiles }, { packTar }] = await Promise.all([import("./source/list-files.ts"), import("#host/pack-tar.ts")]);
   const entries = await listFiles(source.path, { ...sourceLimits, leaveOut: source.leaveOut }, signal);
   return Readable.from(packTar(source.path, entries, signal), { objectMode: false });

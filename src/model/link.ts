@@ -51,6 +51,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   PUT    /artifacts/{digest}                  tar stream → 204; refused when the content is not the digest's
  *   GET    /artifacts                           { artifacts: [{ digest, sizeBytes, usedAtMs }] }
  *   DELETE /artifacts/{digest}                  → 204; refused with CONFLICT while a workload uses it
+ *   POST   /builds/known?options={encoded BuildOptions}&archive={digest}   { result: BuildResult, or null if that archive was not built so before }
  *   POST   /builds?options={encoded BuildOptions}   source as a tar or tar.gz stream → stream of BuildProgress
  *
  * What an edge serves.

@@ -1,7 +1,7 @@
 import type { Server } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
-import type { BuildOptions, BuildProgress } from "#model/build.ts";
+import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
 import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
@@ -84,6 +84,8 @@ export interface ControlPlane {
   exec(signal: AbortSignal): Promise<Duplex>;
   /** Builds a source, a tar or tar.gz stream, at the agent. @throws {DroverError} CLUSTER_UNREACHABLE */
   build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
+  /** What an archive became when it was built so before; null if nobody remembers. @throws {DroverError} CLUSTER_UNREACHABLE */
+  knownBuild(options: BuildOptions, archive: Digest, signal: AbortSignal): Promise<BuildResult | null>;
   /** @throws {DroverError} CLUSTER_UNREACHABLE */
   hasArtifact(digest: Digest, signal: AbortSignal): Promise<boolean>;
   /** The artifact as a tar stream. @throws {DroverError} ARTIFACT_NOT_FOUND, CLUSTER_UNREACHABLE */

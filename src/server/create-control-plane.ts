@@ -89,6 +89,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       async *build(build, source, until) {
         yield* (await linkedAgent(until)).build(build, source, until);
       },
+      knownBuild: async (build, archive, until) => (await linkedAgent(until)).knownBuild(build, archive, until),
       hasArtifact: async (digest, until) => (await linkedAgent(until)).hasArtifact(digest, until),
       readArtifact: async (digest, until) => (await linkedAgent(until)).readArtifact(digest, until),
       restartInstance: async (id, until) => {

@@ -291,6 +291,7 @@ export class World {
       build: () => {
         throw new Error("not simulated");
       },
+      knownBuild: async () => null,
       hasArtifact: async () => true,
       readArtifact: unsupported,
       artifacts: async () => [],

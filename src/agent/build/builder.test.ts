@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,6 +10,7 @@ import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { ErrorBody } from "#model/errors.ts";
+import type { Digest } from "#model/names.ts";
 import { launchEnvironment } from "../artifacts/launch.ts";
 import { openArtifactStore } from "../artifacts/store.ts";
 import { openCgroups } from "../engines/local/cgroups.ts";
@@ -56,6 +58,17 @@ async function archive(root: string, files: Readonly<Record<string, string>>): P
     await writeFile(join(source, path), content, { mode: content.startsWith("#!") ? 0o755 : 0o644 });
   }
   return execFileSync("tar", ["-cz", "-C", source, "."], { maxBuffer: 2 ** 27 });
+}
+
+/** One whose build calls npm. */
+async function nodeApp(folder: string): Promise<string> {
+  const source = await mkdtemp(`${folder}-node-`);
+  await writeFile(
+    join(source, "package.json"),
+    JSON.stringify({ name: "a", version: "1.0.0", scripts: { start: "node s.js", build: "true" } }),
+  );
+  await writeFile(join(source, "s.js"), "");
+  return source;
 }
 
 function resultOf(progress: readonly BuildProgress[]): BuildResult {
@@ -170,7 +183,41 @@ test("the same source gives the same artifact, without building it twice", async
   assert.deepEqual(second, { ...first, cached: true });
   await artifacts.remove(first.artifact);
   assert.deepEqual(resultOf(await build(files, { run: "echo built > built.txt" })), first);
-  assert.deepEqual(await readdir(folder), ["cache"]);
+  assert.deepEqual((await readdir(folder)).sort(), ["archives", "cache"]);
+});
+
+test("an archive that was built so before is known by its digest, until that would become something else", async (t) => {
+  const { build, builder, artifacts, root, folder } = await openAll(t);
+  const files = { "index.html": "x" };
+  const run = "echo built > built.txt";
+  const first = resultOf(await build(files, { run }));
+  const bytes = await archive(root, files);
+  const options = { ...usual, run };
+  for await (const _ of builder.build(options, Readable.from([bytes]), signal));
+  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}` as Digest;
+  assert.deepEqual(await builder.known(options, digest, signal), { ...first, cached: true });
+  assert.deepEqual(
+    await builder.known({ ...options, memoryBytes: 2 ** 29 }, digest, signal),
+    { ...first, cached: true },
+    "limits decide nothing",
+  );
+  assert.equal(await builder.known({ ...options, run: "true" }, digest, signal), null, "built otherwise");
+  assert.equal(await builder.known(options, `sha256:${"0".repeat(64)}` as Digest, signal), null, "another archive");
+  await artifacts.remove(first.artifact);
+  assert.equal(await builder.known(options, digest, signal), null, "the artifact is gone");
+  assert.deepEqual((await readdir(folder)).sort(), ["archives", "cache"]);
+});
+
+test("an archive is not known any more once a tool of its build has another version", async (t) => {
+  const { builder, folder } = await openAll(t);
+  const bytes = execFileSync("tar", ["-cz", "-C", await nodeApp(folder), "."]);
+  for await (const _ of builder.build(usual, Readable.from([bytes]), signal));
+  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}` as Digest;
+  assert.notEqual(await builder.known(usual, digest, signal), null);
+  const [entry = ""] = await readdir(join(folder, "archives"));
+  const file = join(folder, "archives", entry);
+  await writeFile(file, (await readFile(file, "utf8")).replace(/"version":"[^"]*"/, '"version":"0.0.1"'));
+  assert.equal(await builder.known(usual, digest, signal), null);
 });
 
 test("a source with nothing to run is refused with what was looked for, unless the manifest says what to run", async (t) => {
@@ -179,7 +226,7 @@ test("a source with nothing to run is refused with what was looked for, unless t
   assert.equal(error.code, "BUILD_SOURCE_UNKNOWN");
   assert.match(error.message, /Procfile, a package\.json/);
   assert.deepEqual(resultOf(await build({ "notes.txt": "x" }, { hasRun: true })).processes, {});
-  assert.deepEqual(await readdir(folder), ["cache"]);
+  assert.deepEqual((await readdir(folder)).sort(), ["archives", "cache"]);
 });
 
 test("a build that fails shows its last lines and leaves nothing behind", async (t) => {

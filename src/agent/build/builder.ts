@@ -1,7 +1,7 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, type Hash, randomUUID } from "node:crypto";
 import { chown, copyFile, lchown, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { writeFileAtomic } from "#host/files.ts";
 import { errorFields } from "#host/log.ts";
@@ -9,17 +9,19 @@ import { type BuildOptions, type BuildProgress, type BuildResult, buildLimits } 
 import type { Clock } from "#model/clock.ts";
 import { DroverError, toErrorBody } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
+import type { Digest } from "#model/names.ts";
 import { extractArchive, translateDiskErrors } from "../artifacts/extract.ts";
 import { removeFolder } from "../artifacts/folders.ts";
 import { launchFile } from "../artifacts/launch.ts";
 import type { ArtifactStore } from "../artifacts/store.ts";
 import { readTree, type Tree, treeDigest } from "../artifacts/tree.ts";
-import { BuildCache } from "./cache.ts";
+import { type ArchiveEntry, type BuildCache, openArchives, openResults, type ResultEntry } from "./cache.ts";
 import { Channel } from "./channel.ts";
 import { type Confine, killMarked } from "./confinement.ts";
 import { FairQueue } from "./fair-queue.ts";
 import { type FoundRecipe, findRecipe } from "./find-recipe.ts";
 import { staticServerPath } from "./find-static.ts";
+import type { Tool } from "./recipe.ts";
 import { runStep, type StepSurroundings } from "./run-step.ts";
 import { Source } from "./source.ts";
 import { Toolbox } from "./tools.ts";
@@ -32,6 +34,8 @@ const waitingProgress = 256;
 const usualSpace = { diskBytes: 2 * buildLimits.artifactBytes, files: 2 * buildLimits.files };
 /** Raised whenever the same source would be built differently. */
 const recipeVersion = 1;
+/** Folders that stay from run to run. */
+const kept: ReadonlySet<string> = new Set(["cache", "archives"]);
 const staticServer = fileURLToPath(new URL("static-server.mjs", import.meta.url));
 
 export interface BuilderOptions {
@@ -56,12 +60,14 @@ export interface Builder {
    * is `done` or `failed`. Leaving the loop or aborting ends the build; nothing of it stays. Leaves `source` open.
    */
   build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
+  /** What an archive with this digest became when it was built so before; null if it was not, or would become something else by now. */
+  known(options: BuildOptions, archive: Digest, signal: AbortSignal): Promise<BuildResult | null>;
 }
 
 export async function openBuilder(options: BuilderOptions): Promise<Builder> {
   await killMarked(`${options.folder}/`);
   await mkdir(options.folder, { recursive: true, mode: 0o711 });
-  for (const name of await readdir(options.folder)) if (name !== "cache") await removeFolder(join(options.folder, name));
+  for (const name of await readdir(options.folder)) if (!kept.has(name)) await removeFolder(join(options.folder, name));
   return new FolderBuilder(options);
 }
 
@@ -69,13 +75,15 @@ type Say = (progress: BuildProgress) => Promise<void>;
 
 class FolderBuilder implements Builder {
   readonly #options: BuilderOptions;
-  readonly #cache: BuildCache;
+  readonly #results: BuildCache<ResultEntry>;
+  readonly #archives: BuildCache<ArchiveEntry>;
   readonly #queue = new FairQueue(slots);
   readonly #tools: Toolbox;
 
   constructor(options: BuilderOptions) {
     this.#options = options;
-    this.#cache = new BuildCache(join(options.folder, "cache"), options.clock);
+    this.#results = openResults(join(options.folder, "cache"), options.clock);
+    this.#archives = openArchives(join(options.folder, "archives"), options.clock);
     this.#tools = new Toolbox(options.environment);
   }
 
@@ -95,6 +103,23 @@ class FolderBuilder implements Builder {
       left.abort(new Error("nobody waits for this build any more"));
       progress.close();
       await work;
+    }
+  }
+
+  async known(options: BuildOptions, archive: Digest, signal: AbortSignal): Promise<BuildResult | null> {
+    const entry = await this.#archives.find(await archiveKey(archive, options));
+    if (entry === null) return null;
+    for (const { tool, version } of entry.tools) if ((await this.#versionIfThere(tool, signal)) !== version) return null;
+    return this.#fromCache(entry.key);
+  }
+
+  async #versionIfThere(tool: Tool, signal: AbortSignal): Promise<string | null> {
+    try {
+      return await this.#tools.version(tool, signal);
+    } catch (error) {
+      // It was there when the archive was built; without it the archive has to come again, to be refused in words.
+      if (error instanceof DroverError && error.code === "BUILD_FAILED") return null;
+      throw error;
     }
   }
 
@@ -143,10 +168,19 @@ class FolderBuilder implements Builder {
   async #build(run: Run, archive: Readable): Promise<BuildResult> {
     const { options, folder, say, signal } = run;
     await say({ kind: "step", message: "unpacking the source" });
-    const { source, tree, recipe } = await findRecipeOrInside(await unpack(folder, archive, signal), options);
-    const key = await this.#cacheKey(tree, options, recipe, signal);
-    const known = await this.#fromCache(key, say);
-    if (known !== null) return known;
+    const hash = createHash("sha256");
+    const { source, tree, recipe } = await findRecipeOrInside(await unpackHashed(folder, archive, hash, signal), options);
+    const tools: { tool: Tool; version: string }[] = [];
+    for (const tool of recipe.tools) tools.push({ tool, version: await this.#tools.version(tool, signal) });
+    const key = await cacheKey(tree, options, tools);
+    const digest = `sha256:${hash.digest("hex")}` as Digest;
+    const result = (await this.#fromCache(key, say)) ?? (await this.#make(run, { source, tree, recipe, key }));
+    await this.#archives.remember(await archiveKey(digest, options), { key, tools });
+    return result;
+  }
+
+  async #make(run: Run, { source, tree, recipe, key }: Found): Promise<BuildResult> {
+    const { say, signal } = run;
     if (recipe.steps.length > 0) await this.#runSteps(recipe, run, source, tree);
     const outcome = await recipe.outcome();
     await addOurFiles(source.folder, recipe, outcome.needsStaticServer);
@@ -154,30 +188,20 @@ class FolderBuilder implements Builder {
     const built = await readTree(source.folder, { contentBytes: buildLimits.artifactBytes, files: buildLimits.files }, signal);
     const { digest, sizeBytes, files } = await this.#options.artifacts.adopt(source.folder, built);
     const { kind, processes } = outcome;
-    await this.#cache.remember(key, { artifact: digest, kind, processes });
+    await this.#results.remember(key, { artifact: digest, kind, processes });
     return { artifact: digest, sizeBytes, files, kind, processes, cached: false };
   }
 
-  async #cacheKey(tree: Tree, { run, hasRun }: BuildOptions, { tools }: FoundRecipe, signal: AbortSignal): Promise<string> {
-    const versions: string[] = [];
-    for (const tool of tools) versions.push(`${tool.name} ${await this.#tools.version(tool, signal)}`);
-    const server = createHash("sha256")
-      .update(await readFile(staticServer))
-      .digest("hex");
-    const all = [recipeVersion, treeDigest(tree), run, hasRun ?? false, versions, server, process.platform, process.arch];
-    return createHash("sha256").update(JSON.stringify(all)).digest("hex");
-  }
-
-  async #fromCache(key: string, say: Say): Promise<BuildResult | null> {
-    const known = await this.#cache.find(key);
+  async #fromCache(key: string, say?: Say): Promise<BuildResult | null> {
+    const known = await this.#results.find(key);
     if (known === null) return null;
     const stored = this.#options.artifacts.list().find(({ digest }) => digest === known.artifact);
     if (stored === undefined) {
-      await this.#cache.forget(key);
+      await this.#results.forget(key);
       return null;
     }
     this.#options.artifacts.use(known.artifact);
-    await say({ kind: "step", message: "the same source was built before; its artifact is used again" });
+    await say?.({ kind: "step", message: "the same source was built before; its artifact is used again" });
     return { ...known, sizeBytes: stored.sizeBytes, files: stored.files, cached: true };
   }
 
@@ -215,6 +239,51 @@ interface Run {
   readonly folder: string;
   readonly say: Say;
   readonly signal: AbortSignal;
+}
+
+/** A source of which everything is known but what it becomes. */
+interface Found {
+  readonly source: Source;
+  readonly tree: Tree;
+  readonly recipe: FoundRecipe;
+  readonly key: string;
+}
+
+async function cacheKey(tree: Tree, options: BuildOptions, tools: ArchiveEntry["tools"]): Promise<string> {
+  const versions = tools.map(({ tool, version }) => `${tool.name} ${version}`);
+  return digestOf([treeDigest(tree), versions, await surroundings(options)]);
+}
+
+async function archiveKey(archive: Digest, options: BuildOptions): Promise<string> {
+  return digestOf([archive, await surroundings(options)]);
+}
+
+/** What decides what a source becomes, besides itself and the tools that it needs. */
+async function surroundings({ run, hasRun }: BuildOptions): Promise<unknown> {
+  const server = createHash("sha256")
+    .update(await readFile(staticServer))
+    .digest("hex");
+  return [recipeVersion, run, hasRun ?? false, server, process.platform, process.arch];
+}
+
+function digestOf(all: unknown): string {
+  return createHash("sha256").update(JSON.stringify(all)).digest("hex");
+}
+
+/** Unpacks, and everything that is read goes into the hash, too. Leaves `archive` open: who gave it still answers on its stream. */
+async function unpackHashed(folder: string, archive: Readable, hash: Hash, signal: AbortSignal) {
+  async function* read(): AsyncGenerator<Buffer, void, void> {
+    for await (const chunk of archive.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  }
+  const hashed = Readable.from(read(), { objectMode: false });
+  try {
+    return await unpack(folder, hashed, signal);
+  } finally {
+    hashed.destroy();
+  }
 }
 
 /** For tools that would ask, draw progress bars, phone home or leave traces of the moment in what they make. */

@@ -5,34 +5,56 @@ import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
 import type { Clock } from "#model/clock.ts";
 import { digest } from "#model/name-schemas.ts";
 import type { Digest } from "#model/names.ts";
+import type { Tool } from "./recipe.ts";
 
 /** Builds remembered: some tens for each of a hundred apps. */
 const mostEntries = 5_000;
 
-const entrySchema = z.object({ artifact: digest, kind: z.string(), processes: z.record(z.string(), z.string()) });
-export interface CacheEntry {
+const resultEntry = z.object({ artifact: digest, kind: z.string(), processes: z.record(z.string(), z.string()) });
+export interface ResultEntry {
   readonly artifact: Digest;
   readonly kind: string;
   readonly processes: Readonly<Record<string, string>>;
 }
 
-/** What builds gave, by everything that they depended on. Losing an entry only costs a build. */
-export class BuildCache {
+const tool = z.object({ name: z.string(), versionArguments: z.array(z.string()), why: z.string() });
+const archiveEntry = z.object({ key: z.string(), tools: z.array(z.object({ tool, version: z.string() })) });
+export interface ArchiveEntry {
+  /** Under which the result is. */
+  readonly key: string;
+  /** What the build called: with another version it would not be the same build. */
+  readonly tools: readonly { readonly tool: Tool; readonly version: string }[];
+}
+
+/** What builds gave, by everything that they depended on. */
+export function openResults(folder: string, clock: Clock): BuildCache<ResultEntry> {
+  return new BuildCache(folder, resultEntry, clock);
+}
+
+/** What became of archives, by their own digest and how they were to be built: to be asked before one is sent. */
+export function openArchives(folder: string, clock: Clock): BuildCache<ArchiveEntry> {
+  return new BuildCache(folder, archiveEntry, clock);
+}
+
+/** Losing an entry only costs a build. */
+export class BuildCache<Entry> {
   readonly #folder: string;
+  readonly #schema: z.ZodType<Entry>;
   readonly #clock: Clock;
 
-  constructor(folder: string, clock: Clock) {
+  constructor(folder: string, schema: z.ZodType<Entry>, clock: Clock) {
     this.#folder = folder;
+    this.#schema = schema;
     this.#clock = clock;
   }
 
-  async find(key: string): Promise<CacheEntry | null> {
+  async find(key: string): Promise<Entry | null> {
     const file = this.#file(key);
     const text = await readTextIfThere(file);
     if (text === null) return null;
-    let entry: CacheEntry;
+    let entry: Entry;
     try {
-      entry = entrySchema.parse(JSON.parse(text));
+      entry = this.#schema.parse(JSON.parse(text));
     } catch {
       // Cut short by a power cut, which entries are not guarded against, or written by another version.
       await this.forget(key);
@@ -43,7 +65,7 @@ export class BuildCache {
     return entry;
   }
 
-  async remember(key: string, entry: CacheEntry): Promise<void> {
+  async remember(key: string, entry: Entry): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await writeFileAtomic(this.#file(key), JSON.stringify(entry), { durable: false });
     await this.#trim();

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { LinkRoutes } from "#link/serve.ts";
 import type { BuildOptions } from "#model/build.ts";
 import { DroverError } from "#model/errors.ts";
+import { isDigest } from "#model/names.ts";
 import type { Builder } from "./builder.ts";
 
 const buildOptions = z.strictObject({
@@ -16,6 +17,11 @@ const buildOptions = z.strictObject({
 /** What the agent serves about builds; the table is in `model/link.ts`. */
 export function buildRoutes(builder: Builder): LinkRoutes {
   return {
+    "POST /builds/known": async (call) => {
+      const archive = call.query.get("archive") ?? "";
+      if (!isDigest(archive)) throw new DroverError("REQUEST_INVALID", `${JSON.stringify(archive)} is no digest`);
+      return { result: await builder.known(readOptions(call.query.get("options")), archive, call.signal) };
+    },
     "POST /builds": async (call) => {
       const options = readOptions(call.query.get("options"));
       try {

@@ -52,9 +52,11 @@ async function pushArchive(session: Session, url: string, options: Options): Pro
       hint: "Say what its SHA-256 is, so that nothing else can run in its place.",
     });
   }
-  const { downloadArchive } = await import("../source/download.ts");
+  const { downloadArchive, readDigest } = await import("../source/download.ts");
+  const digest = readDigest(options.sha256);
   const app = options.app ?? nameFrom(basename(new URL(url).pathname).replace(/\.(tar\.gz|tgz|tar)$/, ""), "the archive");
-  await using archive = await downloadArchive(session, url, options.sha256);
+  await using downloads = new AsyncDisposableStack();
+  const file = async () => downloads.use(await downloadArchive(session, url, digest)).file;
   return await deploy(session, {
     documents: [madeUp(session, "drover.yaml", app)],
     variables: await readVariables(options.envFile),
@@ -62,7 +64,7 @@ async function pushArchive(session: Session, url: string, options: Options): Pro
     force: options.force === true,
     cause: "push",
     builds: ({ space, changes }) => [
-      { space, app, source: { kind: "archive", path: archive.file }, build: changes.find((change) => change.name === app)?.build ?? null },
+      { space, app, source: { kind: "archive", digest, file }, build: changes.find((change) => change.name === app)?.build ?? null },
     ],
   });
 }

@@ -14,22 +14,25 @@ const mostBytes = 512 * 2 ** 20;
 /** Long enough for the most bytes over a slow line of 10 Mbit/s. */
 const timeoutMs = 10 * 60_000;
 
+/** What --sha256 says, in the form of digests. @throws {DroverError} USAGE */
+export function readDigest(sha256: string): string {
+  const digits = sha256.toLowerCase().replace(/^sha256:/, "");
+  if (/^[0-9a-f]{64}$/.test(digits)) return `sha256:${digits}`;
+  throw new DroverError("USAGE", `--sha256 is "${sha256}"`, { hint: "Give 64 hex digits, as sha256sum prints them." });
+}
+
 /**
  * Downloads an archive to a temporary file and checks its digest before anybody reads it.
- * @throws {DroverError} USAGE, DIGEST_MISMATCH, BODY_TOO_LARGE, SOURCE_NOT_FOUND
+ * @throws {DroverError} DIGEST_MISMATCH, BODY_TOO_LARGE, SOURCE_NOT_FOUND
  */
-export async function downloadArchive(session: Session, url: string, sha256: string): Promise<Archive> {
-  const wanted = sha256.toLowerCase().replace(/^sha256:/, "");
-  if (!/^[0-9a-f]{64}$/.test(wanted)) {
-    throw new DroverError("USAGE", `--sha256 is "${sha256}"`, { hint: "Give 64 hex digits, as sha256sum prints them." });
-  }
+export async function downloadArchive(session: Session, url: string, digest: string): Promise<Archive> {
   const folder = await mkdtemp(join(tmpdir(), "drover-push-"));
   const archive: Archive = { file: join(folder, "source.tar"), [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
   try {
     const found = await download(session, url, archive.file);
     session.progress.clear();
-    if (found === wanted) return archive;
-    throw new DroverError("DIGEST_MISMATCH", `the archive at "${url}" has the SHA-256 ${found}, not ${wanted}`, {
+    if (`sha256:${found}` === digest) return archive;
+    throw new DroverError("DIGEST_MISMATCH", `the archive at "${url}" has the SHA-256 ${found}, not ${digest.slice("sha256:".length)}`, {
       hint: "Nothing was deployed. Find out why the archive changed before you change the digest.",
     });
   } catch (error) {

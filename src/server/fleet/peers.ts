@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from "node:stream";
 import type { Link } from "#link/caller.ts";
-import type { BuildOptions, BuildProgress } from "#model/build.ts";
+import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
 import { DroverError } from "#model/errors.ts";
 import type { AppId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
@@ -30,6 +30,8 @@ export interface AgentPeer {
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   exec(signal: AbortSignal): Promise<Duplex>;
   build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
+  /** What the agent remembers of an archive; null if nothing, also where it is too old to be asked. */
+  knownBuild(options: BuildOptions, archive: Digest, signal: AbortSignal): Promise<BuildResult | null>;
   hasArtifact(digest: Digest, signal: AbortSignal): Promise<boolean>;
   readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
   artifacts(signal: AbortSignal): Promise<readonly StoredArtifact[]>;
@@ -90,6 +92,15 @@ export function agentOverLink(link: Link): AgentPeer {
         upload: source,
         timeoutMs: buildAnswerMs,
       }) as AsyncIterable<BuildProgress>,
+    knownBuild: async (options, archive, signal) => {
+      const query = `options=${encodeURIComponent(JSON.stringify(options))}&archive=${encodeURIComponent(archive)}`;
+      try {
+        return ((await link.call("POST", `/builds/known?${query}`, signal)) as { result: BuildResult | null }).result;
+      } catch (error) {
+        if (error instanceof DroverError && error.code === "ROUTE_UNKNOWN") return null;
+        throw error;
+      }
+    },
     hasArtifact: async (digest, signal) => {
       try {
         await link.call("HEAD", `/artifacts/${digest}`, signal);

@@ -58,6 +58,7 @@ const kinds: Readonly<Record<string, RestoredKind["what"] | null>> = {
   apps: null,
   releases: null,
   rollouts: null,
+  artifacts: null,
   idempotency: null,
   spaces: "space",
   secrets: "secret",

@@ -14,6 +14,7 @@ import { type ApiFixture, startApi } from "../testing/api-fixture.ts";
 import { readEvents } from "../testing/read-events.ts";
 
 const artifact = `sha256:${"b".repeat(64)}` as Digest;
+const oldArchive = `sha256:${"1".repeat(64)}`;
 let api: ApiFixture;
 let built: { options: BuildOptions; source: string } | null = null;
 let asked: LogQuery | null = null;
@@ -40,6 +41,8 @@ before(async () => {
   api = await startApi({
     controlPlane: {
       exec: async () => echo(),
+      knownBuild: async (_options, archive) =>
+        archive === oldArchive ? { artifact, sizeBytes: 1, files: 1, kind: "node", processes: { web: "npm start" }, cached: true } : null,
       build: async function* (options: BuildOptions, source: Readable): AsyncGenerator<BuildProgress> {
         yield { kind: "step", message: "building" };
         built = { options, source: await text(source) };
@@ -130,6 +133,18 @@ test("a build gets its source as a stream and its result is remembered before it
     cause: "push",
   });
   assert.equal(applied.releases.length, 1);
+});
+
+test("what an archive became before is told without it, and is remembered like a build", async () => {
+  const known = await api.call<{ result: { artifact: string } | null }>(
+    "POST",
+    `/v1/builds/known?space=default&app=c&archive=${oldArchive}`,
+  );
+  assert.equal(known.result?.artifact, artifact);
+  const other = await api.call<{ result: unknown }>("POST", `/v1/builds/known?space=default&app=c&archive=sha256:${"2".repeat(64)}`);
+  assert.equal(other.result, null);
+  const wrong = await api.fetch("POST", "/v1/builds/known?space=default&app=c&archive=abc");
+  assert.equal(wrong.status, 400);
 });
 
 test("logs are asked for by prefix, and come raw, one a line", async () => {

@@ -49,6 +49,9 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     build: async function* () {
       throw unreachable();
     },
+    knownBuild: async () => {
+      throw unreachable();
+    },
     hasArtifact: async () => {
       throw unreachable();
     },
