@@ -112,7 +112,8 @@ async function openDns({ address, networks, resolvers }: DnsOptions, table: Tabl
     import("./dns/dns-server.ts"),
     import("./dns/forward/resolvers.ts"),
   ]);
-  const machine = () => new ResolvConf({ file: "/etc/resolv.conf", clock: systemClock, own: address });
+  const machine = () =>
+    new ResolvConf({ file: "/etc/resolv.conf", uplinkFile: "/run/systemd/resolve/resolv.conf", clock: systemClock, own: address });
   const asked = resolvers === null ? machine() : fixedResolvers(resolvers);
   const dns = new DnsServer({ address, networks, resolvers: asked, clock: systemClock, random: Math.random, randomBytes, log });
   dns.apply({ set: table.routes(), remove: [] });

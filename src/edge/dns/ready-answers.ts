@@ -45,7 +45,8 @@ export class ReadyAnswers {
     if (variant === undefined) return null;
     answer.next = answer.next + 1 === answer.variants.length ? 0 : answer.next + 1;
     // A copy, because a packet that the kernel could not take at once is sent later.
-    const packet = Buffer.from(variant);
+    const packet = Buffer.allocUnsafe(variant.length);
+    variant.copy(packet);
     packet[0] = query[0] ?? 0;
     packet[1] = query[1] ?? 0;
     return packet;

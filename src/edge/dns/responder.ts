@@ -82,17 +82,24 @@ export class Responder {
     this.#ready.forget(this.#options.zone.apply(change));
   }
 
+  /**
+   * The answer to a query over UDP if it is ready, by far the most are; undefined: it has to be made. Apart from `answer` because this is all
+   * that a usual query costs: nothing is made for it but its packet.
+   */
+  readyAnswer(packet: Buffer, address: string): Buffer | null | undefined {
+    if (!this.#options.access.allows(address)) return undefined;
+    const ready = this.#ready.take(packet);
+    if (ready === null) return undefined;
+    this.#counts.queries++;
+    this.#counts.ready++;
+    // Its query has no cookie, or the answer would not be ready.
+    return this.#withinRate(address, false, ready);
+  }
+
   /** Calls `reply` once, at once or when a resolver has answered. @param packet only valid during the call */
   answer(packet: Buffer, client: Client, reply: Reply): void {
     this.#counts.queries++;
     const isAllowed = this.#options.access.allows(client.address);
-    const ready = isAllowed && client.transport === "udp" ? this.#ready.take(packet) : null;
-    if (ready !== null) {
-      this.#counts.ready++;
-      // Its query has no cookie, or the answer would not be ready.
-      reply(this.#withinRate(client, false, ready));
-      return;
-    }
     const read = readQuery(packet);
     if (read.kind === "noise") {
       this.#counts.malformed++;
@@ -100,7 +107,7 @@ export class Responder {
       return;
     }
     const asked = this.#ask(read.query, client);
-    const send = (answer: Buffer) => reply(this.#withinRate(client, asked.isProven, answer));
+    const send = (answer: Buffer) => reply(this.#withinRate(client.address, asked.isProven, answer));
     const question = this.#questionOf(read, asked, isAllowed);
     if (Buffer.isBuffer(question)) {
       send(question);
@@ -179,9 +186,9 @@ export class Responder {
   }
 
   /** What of an answer goes to a client whose network may have had enough; null: nothing. */
-  #withinRate(client: Client, isProven: boolean, answer: Buffer): Buffer | null {
-    if (isProven || isLoopback(client.address)) return answer;
-    const verdict = this.#rate.judge(client.address);
+  #withinRate(address: string, isProven: boolean, answer: Buffer): Buffer | null {
+    if (isProven || isLoopback(address)) return answer;
+    const verdict = this.#rate.judge(address);
     if (verdict === "send") return answer;
     this.#counts.rateLimited++;
     return verdict === "truncate" ? truncate(answer) : null;

@@ -35,6 +35,11 @@ export class UdpListener {
     socket.once("close", () => (isClosed = true));
     socket.on("error", (error) => log.warn("the DNS socket reported an error", errorFields(error)));
     socket.on("message", (packet, { address, port: from }) => {
+      const ready = responder.readyAnswer(packet, address);
+      if (ready !== undefined) {
+        if (ready !== null && from > 0) socket.send(ready, from, address);
+        return;
+      }
       responder.answer(packet, { address, transport: "udp" }, (answer) => {
         // Nobody has port 0. Of an answer that cannot be sent there is nobody to tell, so none of them asks to be told.
         if (answer !== null && from > 0 && !isClosed) socket.send(answer, from, address);

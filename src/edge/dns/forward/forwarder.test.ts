@@ -199,7 +199,8 @@ test("the machine's resolvers are read again when their file changes, and none o
   t.after(() => rm(folder, { recursive: true }));
   const file = join(folder, "resolv.conf");
   const clock = new VirtualClock();
-  const conf = new ResolvConf({ file, clock, own: { host: "127.0.0.1", port: 53 } });
+  const uplinkFile = join(folder, "uplinks");
+  const conf = new ResolvConf({ file, uplinkFile, clock, own: { host: "127.0.0.1", port: 53 } });
   assert.deepEqual(await conf.list(), []);
   await writeFile(
     file,
@@ -215,6 +216,12 @@ test("the machine's resolvers are read again when their file changes, and none o
   await rename(`${file}.new`, file);
   await clock.advance(2_000);
   assert.deepEqual(await conf.list(), [{ host: "198.51.100.1", port: 53 }]);
+  await writeFile(file, "nameserver 127.0.0.53\n");
+  await clock.advance(2_000);
+  assert.deepEqual(await conf.list(), [{ host: "127.0.0.53", port: 53 }]);
+  await writeFile(uplinkFile, "nameserver 203.0.113.9\n");
+  await clock.advance(2_000);
+  assert.deepEqual(await conf.list(), [{ host: "203.0.113.9", port: 53 }], "those that systemd-resolved asks itself");
   assert.equal(readResolvConf("nameserver 192.0.2.1\n".repeat(20)).length, 4);
   assert.ok(isSelf({ host: "127.0.0.1", port: 53 }, { host: "0.0.0.0", port: 53 }));
   assert.ok(!isSelf({ host: "127.0.0.1", port: 53 }, { host: "0.0.0.0", port: 7353 }));

@@ -1,6 +1,7 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
+import { readTextIfThere } from "#host/files.ts";
 import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import { isLoopback } from "../access.ts";
@@ -26,39 +27,55 @@ const lookEveryMs = 2_000;
 const mostResolvers = 4;
 const dnsPort = 53;
 
-/** The name servers of a file in the form of resolv.conf(5), read again when it changes. Without the file there are none. */
+/** Where systemd-resolved listens; it keeps those that it asks itself in a file of its own. */
+const stubs: ReadonlySet<string> = new Set(["127.0.0.53", "127.0.0.54"]);
+
+export interface ResolvConfOptions {
+  /** In the form of resolv.conf(5). */
+  readonly file: string;
+  /**
+   * Read in its place where that names systemd-resolved alone: resolved sends names of the platform to us, and in a circle what we would send back.
+   */
+  readonly uplinkFile: string;
+  readonly clock: Clock;
+  /** Where we listen ourselves: asking there would go in a circle too. */
+  readonly own: DnsAddress;
+}
+
+/** The machine's resolvers by its files, which are read again when they change. Without a file there are none. */
 export class ResolvConf implements Resolvers {
-  readonly #file: string;
-  readonly #clock: Clock;
-  readonly #own: DnsAddress;
+  readonly #options: ResolvConfOptions;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #stamp = "";
   #found: readonly DnsAddress[] = [];
 
-  /** @param own where we listen ourselves: asking there would go in a circle. */
-  constructor(options: { readonly file: string; readonly clock: Clock; readonly own: DnsAddress }) {
-    this.#file = options.file;
-    this.#clock = options.clock;
-    this.#own = options.own;
+  constructor(options: ResolvConfOptions) {
+    this.#options = options;
   }
 
   async list(): Promise<readonly DnsAddress[]> {
-    const nowMs = this.#clock.monotonicMs();
+    const { file, uplinkFile, clock, own } = this.#options;
+    const nowMs = clock.monotonicMs();
     if (nowMs - this.#lookedAtMs < lookEveryMs) return this.#found;
     this.#lookedAtMs = nowMs;
-    try {
-      const { mtimeMs, size, ino } = await stat(this.#file);
-      const stamp = `${mtimeMs} ${size} ${ino}`;
-      if (stamp !== this.#stamp) {
-        this.#found = readResolvConf(await readFile(this.#file, "utf8")).filter((one) => !isSelf(one, this.#own));
-        this.#stamp = stamp;
-      }
-    } catch (error) {
-      if (!hasCode(error, "ENOENT")) throw error;
-      this.#stamp = "";
-      this.#found = [];
-    }
+    const stamp = `${await stampOf(file)} ${await stampOf(uplinkFile)}`;
+    if (stamp === this.#stamp) return this.#found;
+    const named = readResolvConf((await readTextIfThere(file)) ?? "");
+    const uplinks = named.every(({ host }) => stubs.has(host)) ? readResolvConf((await readTextIfThere(uplinkFile)) ?? "") : [];
+    this.#found = (uplinks.length > 0 ? uplinks : named).filter((one) => !isSelf(one, own));
+    this.#stamp = stamp;
     return this.#found;
+  }
+}
+
+/** Differs when the file does. */
+async function stampOf(file: string): Promise<string> {
+  try {
+    const { mtimeMs, size, ino } = await stat(file);
+    return `${mtimeMs}/${size}/${ino}`;
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+    return "none";
   }
 }
 
