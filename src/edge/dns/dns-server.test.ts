@@ -42,7 +42,7 @@ async function serverOf(
   await server.open();
   t.after(() => server.close());
   /** The resolver inside Node, an implementation that shares nothing with ours. */
-  const resolver = new Resolver({ timeout: 2_000, tries: 1 });
+  const resolver = new Resolver({ timeout: 20_000, tries: 1 });
   if (server.port > 0) resolver.setServers([`${more.host === "::1" ? "[::1]" : "127.0.0.1"}:${server.port}`]);
   return { server, resolver };
 }

@@ -1,7 +1,8 @@
-import { createSocket } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import net from "node:net";
 import type { TestContext } from "node:test";
+import { uint16 } from "./packets.ts";
 
 export interface FakeResolver {
   readonly host: string;
@@ -21,27 +22,40 @@ export async function fakeResolver(t: TestContext, behave: Behaviour): Promise<F
     const said = behave(packet, transport);
     return said === null ? [] : Buffer.isBuffer(said) ? [said] : said;
   };
-  const udp = createSocket("udp4");
-  udp.on("message", (packet, { address, port }) => {
-    for (const answer of answersTo(packet, "udp")) udp.send(answer, port, address);
-  });
-  udp.bind(0, "127.0.0.1");
-  await once(udp, "listening");
-  const { port } = udp.address();
   const tcp = net.createServer((socket) => {
     socket.on("error", () => socket.destroy());
     socket.on("data", (chunk) => {
-      for (const answer of answersTo(chunk.subarray(2), "tcp"))
-        socket.write(Buffer.concat([Buffer.of(answer.length >> 8, answer.length & 0xff), answer]));
+      for (const answer of answersTo(chunk.subarray(2), "tcp")) socket.write(Buffer.concat([uint16(answer.length), answer]));
     });
   });
-  tcp.listen(port, "127.0.0.1");
-  await once(tcp, "listening");
+  const { udp, port } = await openBoth(tcp);
+  udp.on("message", (packet, { address, port: from }) => {
+    for (const answer of answersTo(packet, "udp")) udp.send(answer, from, address);
+  });
   t.after(() => {
     udp.close();
     tcp.close();
   });
   return { host: "127.0.0.1", port, queries };
+}
+
+/** A free port of TCP, the scarcer ones, is most likely free for UDP too; if it is not, another is taken. */
+async function openBoth(tcp: net.Server): Promise<{ readonly udp: Socket; readonly port: number }> {
+  for (;;) {
+    tcp.listen(0, "127.0.0.1");
+    await once(tcp, "listening");
+    const { port } = tcp.address() as net.AddressInfo;
+    const udp = createSocket("udp4");
+    udp.bind(port, "127.0.0.1");
+    const isOpen = await once(udp, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (isOpen) return { udp, port };
+    udp.close();
+    tcp.close();
+    await once(tcp, "close");
+  }
 }
 
 export interface SaidOptions {
