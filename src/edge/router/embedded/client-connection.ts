@@ -78,13 +78,22 @@ export class ClientConnection implements Timed {
   /** What the client had not taken of the last answer when that was last looked at. */
   #unread = 0;
 
-  /** @param security null for plain HTTP */
-  constructor(socket: ClientSocket, owner: ClientOwner, context: EdgeContext, security: Security | null = null) {
+  /**
+   * @param security null for plain HTTP
+   * @param source the client's address, if a proxy in front said it by the PROXY protocol
+   */
+  constructor(
+    socket: ClientSocket,
+    owner: ClientOwner,
+    context: EdgeContext,
+    security: Security | null = null,
+    source: string | null = null,
+  ) {
     this.#socket = socket;
     this.#owner = owner;
     this.#context = context;
     this.#security = security;
-    this.#peer = (socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
+    this.#peer = source ?? (socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
     this.#name = context.ids.span();
     this.address = this.#peer;
     this.identity = this.#identify(this.#peer, this.#peer, security === null ? "http" : "https");

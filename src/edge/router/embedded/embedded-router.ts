@@ -81,8 +81,9 @@ export class EmbeddedRouter implements Router {
   }
 
   /** Opens the public address. @throws {Error} of `listen`, such as EADDRINUSE. */
-  open(host: string, port: number): Promise<void> {
-    return this.#public.open(host, port);
+  async open(host: string, port: number): Promise<void> {
+    await this.#public.open(host, port);
+    await this.#services.openPublic(host);
   }
 
   /** The public port, for who asked for port 0. */
@@ -248,13 +249,14 @@ export class EmbeddedRouter implements Router {
   #attach(live: LiveRoute): void {
     const { listener } = live.route;
     if (listener.kind === "public") this.#index.add(live);
-    else if (listener.kind === "service") this.#services.want(live, listener.port, listener.protocol);
+    else if (listener.kind === "service" || listener.kind === "port")
+      this.#services.want(live, { isPublic: listener.kind === "port", port: listener.port, protocol: listener.protocol });
   }
 
   #detach(live: LiveRoute): void {
     const { listener, id } = live.route;
     if (listener.kind === "public") this.#index.delete(live);
-    else if (listener.kind === "service") this.#services.unwant(id);
+    else if (listener.kind === "service" || listener.kind === "port") this.#services.unwant(id);
   }
 }
 

@@ -36,6 +36,12 @@ export interface Limits {
   readonly halfClosedMs: number;
   /** A WebSocket without a byte either way. */
   readonly tunnelIdleMs: number;
+  /** A TCP connection: databases and queues keep quiet ones for days, and TCP's own keep-alive finds the dead ones. */
+  readonly tcpIdleMs: number;
+  /** A client that sends datagrams: NATs forget it after 30 to 120 seconds of silence. */
+  readonly udpIdleMs: number;
+  /** Clients of one UDP port, each with a descriptor of its own. */
+  readonly udpSessions: number;
   /** After an answer that ends the connection the rest of the request is read and dropped for so long and so far, so that a reset does not
    * destroy the answer on its way. */
   readonly lingerMs: number;
@@ -80,6 +86,9 @@ export const defaultLimits: Limits = {
   answerIdleMs: 600_000,
   halfClosedMs: 10_000,
   tunnelIdleMs: 3_600_000,
+  tcpIdleMs: Number.POSITIVE_INFINITY,
+  udpIdleMs: 60_000,
+  udpSessions: 2_000,
   lingerMs: 2_000,
   lingerBytes: 2 ** 20,
   upstreamIdleMs: 4_000,
@@ -103,6 +112,8 @@ export function limitsOf(limits: Limits, { bodyBytes, requestMs, idleMs, answerM
     bodyBytes: bodyBytes ?? limits.bodyBytes,
     requestMs: requestMs ?? limits.requestMs,
     answerMs: answerMs ?? limits.answerMs,
-    ...(idleMs === undefined ? {} : { bodyIdleMs: idleMs, answerIdleMs: idleMs, tunnelIdleMs: idleMs }),
+    ...(idleMs === undefined
+      ? {}
+      : { bodyIdleMs: idleMs, answerIdleMs: idleMs, tunnelIdleMs: idleMs, tcpIdleMs: idleMs, udpIdleMs: idleMs }),
   };
 }

@@ -6,6 +6,8 @@ import type { EdgeContext } from "./context.ts";
 import { Http2Connection } from "./http2/http2-connection.ts";
 import type { LiveRoute } from "./live-route.ts";
 import { renderPage } from "./pages.ts";
+import type { Source } from "./ports/proxy-protocol.ts";
+import { takeProxyHeader } from "./ports/take-proxy-header.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import type { Security } from "./tls/security.ts";
 import type { TlsPort, TlsUser } from "./tls/tls-port.ts";
@@ -32,6 +34,8 @@ export class Listener implements ClientOwner, TlsUser {
   readonly #tunnels = new Set<Tunnel>();
   readonly #emptied = Promise.withResolvers<void>();
   readonly #tls: TlsPort | null;
+  /** On the TLS port: what a trusted proxy said of who the peer is, by the peer's own address and port. */
+  readonly #sources = new Map<string, Source>();
   #isClosing = false;
 
   constructor(kind: ListenerKind, context: EdgeContext, count: ClientCount) {
@@ -124,10 +128,17 @@ export class Listener implements ClientOwner, TlsUser {
       held = tunnel;
     };
     let held: Tunnel | null = null;
-    new TcpConnection(socket, route, this.#context, onTunnel, () => {
-      if (held !== null) this.#tunnels.delete(held);
-      this.#leftTls(socket);
-    });
+    new TcpConnection(
+      socket,
+      route,
+      this.#context,
+      onTunnel,
+      () => {
+        if (held !== null) this.#tunnels.delete(held);
+        this.#leftTls(socket);
+      },
+      this.#sources.get(peerOf(socket)),
+    );
   }
 
   /** On the TLS port the socket below counts, from its first byte to its last; whatever is above it does not. */
@@ -151,15 +162,51 @@ export class Listener implements ClientOwner, TlsUser {
       return;
     }
     this.#count.open++;
-    if (this.#tls !== null) {
-      this.#sockets.add(socket);
-      socket.on("close", () => this.#leftTls(socket));
-      this.#tls.accept(socket, this);
-    } else if (this.#kind.protocol === "http") this.#clients.add(new ClientConnection(socket, this, this.#context));
-    else if (this.#kind.protocol === "tcp") this.#acceptTcp(socket, this.#kind.route);
+    const presence = this.#proxyHeader(socket);
+    if (presence === "none") this.#admit(socket, null);
+    else this.#askProxy(socket, presence);
   }
 
-  #acceptTcp(socket: net.Socket, route: LiveRoute): void {
+  /** Whether a connection may or has to begin with a header of the PROXY protocol: only those of trusted proxies may on the shared ports. */
+  #proxyHeader({ remoteAddress = "" }: net.Socket): "none" | "optional" | "required" {
+    if (this.#kind.protocol === "tcp") return this.#kind.route.route.policy?.proxyProtocol?.from === true ? "required" : "none";
+    const { trusted } = this.#context;
+    return trusted?.has(plainAddress(remoteAddress)) ? "optional" : "none";
+  }
+
+  #askProxy(socket: net.Socket, presence: "optional" | "required"): void {
+    const left = () => {
+      this.#sockets.delete(socket);
+      this.#count.open--;
+      this.#checkEmpty();
+    };
+    this.#sockets.add(socket);
+    socket.on("close", left);
+    takeProxyHeader(socket, this.#context, presence, (source) => {
+      socket.off("close", left);
+      this.#sockets.delete(socket);
+      this.#admit(socket, source);
+    });
+  }
+
+  #admit(socket: net.Socket, source: Source | null): void {
+    if (this.#tls !== null) {
+      const peer = peerOf(socket);
+      if (source !== null) this.#sources.set(peer, source);
+      this.#sockets.add(socket);
+      socket.on("close", () => {
+        this.#sources.delete(peer);
+        this.#leftTls(socket);
+      });
+      this.#tls.accept(socket, this);
+    } else if (this.#kind.protocol === "http") {
+      const client = new ClientConnection(socket, this, this.#context, null, source?.address);
+      this.#clients.add(client);
+      if (this.#isClosing) client.closeGently();
+    } else if (this.#kind.protocol === "tcp") this.#acceptTcp(socket, this.#kind.route, source);
+  }
+
+  #acceptTcp(socket: net.Socket, route: LiveRoute, source: Source | null): void {
     let held: Tunnel | null = null;
     this.#sockets.add(socket);
     const onTunnel = (tunnel: Tunnel | null) => {
@@ -167,11 +214,18 @@ export class Listener implements ClientOwner, TlsUser {
       held = tunnel;
       if (tunnel !== null) this.#tunnels.add(tunnel);
     };
-    new TcpConnection(socket, route, this.#context, onTunnel, () => {
-      this.#count.open--;
-      if (held !== null) this.#tunnels.delete(held);
-      this.#checkEmpty();
-    });
+    new TcpConnection(
+      socket,
+      route,
+      this.#context,
+      onTunnel,
+      () => {
+        this.#count.open--;
+        if (held !== null) this.#tunnels.delete(held);
+        this.#checkEmpty();
+      },
+      source,
+    );
   }
 
   /** Too many clients: one that is told so comes back, one that waits in the dark does not. */
@@ -185,4 +239,12 @@ export class Listener implements ClientOwner, TlsUser {
     const options = { wantsHtml: false, withBody: true, connection: "close", nowMs: this.#context.clock.nowMs() } as const;
     socket.end(renderPage(page, options), "latin1", () => socket.destroy());
   }
+}
+
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:/, "");
+}
+
+function peerOf({ remoteAddress = "", remotePort = 0 }: net.Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

@@ -4,19 +4,33 @@ import type { ListenerProblem } from "../router.ts";
 import type { EdgeContext } from "./context.ts";
 import { type ClientCount, Listener, type ListenerKind } from "./listener.ts";
 import type { LiveRoute } from "./live-route.ts";
+import { UdpPort } from "./ports/udp-port.ts";
 
 /** How often a port that was taken is tried again: whoever has it may let go at any time. */
 const retryEveryMs = 1_000;
 /** Service addresses are for apps on this machine alone. */
 const serviceHost = "127.0.0.1";
 
-interface Wanted {
-  readonly live: LiveRoute;
+/** A port that a route has for itself: of the public host, or on loopback alone. */
+interface WantedPort {
+  readonly isPublic: boolean;
   readonly port: number;
-  readonly protocol: "http" | "tcp";
+  readonly protocol: "http" | "tcp" | "udp";
 }
 
-/** The loopback ports that routes have for themselves: opened, closed and, where taken, tried again. */
+interface Wanted extends WantedPort {
+  readonly live: LiveRoute;
+}
+
+/** What listens at a port. */
+interface OpenPort {
+  /** @throws {Error} with the system's code, such as EADDRINUSE. */
+  open(host: string, port: number): Promise<void>;
+  closeGently(): Promise<void>;
+  destroy(): void;
+}
+
+/** The ports that routes have for themselves: opened, closed and, where taken, tried again. */
 export class Services {
   readonly #context: EdgeContext;
   readonly #count: ClientCount;
@@ -24,12 +38,13 @@ export class Services {
   readonly #wanted = new Map<RouteId, Wanted>();
   /** Wanted since the last time that all was settled. */
   readonly #unsettled = new Set<Wanted>();
-  readonly #open = new Map<number, { readonly listener: Listener; readonly wanted: Wanted }>();
+  readonly #open = new Map<string, { readonly listener: OpenPort; readonly wanted: Wanted }>();
   readonly #problems = new Map<RouteId, ListenerProblem>();
   /** Closed to new connections, with some still open. */
-  readonly #closing = new Set<Listener>();
+  readonly #closing = new Set<OpenPort>();
   #isRetrying = false;
   #isClosing = false;
+  #publicHost: string | null = null;
 
   constructor(context: EdgeContext, count: ClientCount, signal: AbortSignal) {
     this.#context = context;
@@ -37,9 +52,9 @@ export class Services {
     this.#signal = signal;
   }
 
-  want(live: LiveRoute, port: number, protocol: "http" | "tcp"): void {
+  want(live: LiveRoute, port: WantedPort): void {
     this.unwant(live.route.id);
-    const wanted = { live, port, protocol };
+    const wanted = { live, ...port };
     this.#wanted.set(live.route.id, wanted);
     this.#unsettled.add(wanted);
   }
@@ -50,11 +65,17 @@ export class Services {
     this.#wanted.delete(id);
   }
 
+  /** The host of the public ports is known. */
+  openPublic(host: string): Promise<void> {
+    this.#publicHost = host;
+    return this.settle();
+  }
+
   /** Makes what listens what is wanted. Resolves once every port that can be opened is open. */
   async settle(): Promise<void> {
-    for (const [port, { listener, wanted }] of this.#open) {
+    for (const [key, { listener, wanted }] of this.#open) {
       if (this.#wanted.get(wanted.live.route.id) === wanted) continue;
-      this.#open.delete(port);
+      this.#open.delete(key);
       this.#closing.add(listener);
       void listener.closeGently().then(() => this.#closing.delete(listener));
     }
@@ -79,23 +100,29 @@ export class Services {
     return [...this.#problems.values()];
   }
 
-  get listeners(): readonly Listener[] {
+  get listeners(): readonly OpenPort[] {
     return [...[...this.#open.values()].map(({ listener }) => listener), ...this.#closing];
   }
 
   async #ensure(wanted: Wanted): Promise<void> {
-    const { live, port, protocol } = wanted;
-    const holder = this.#open.get(port);
+    const { live, port } = wanted;
+    const key = portKey(wanted);
+    const holder = this.#open.get(key);
     if (holder?.wanted === wanted) return;
     if (holder !== undefined) return this.#report(wanted, "EADDRINUSE", `route "${holder.wanted.live.route.id}" has the port`);
-    const kind: ListenerKind = protocol === "http" ? { protocol, findRoute: () => live } : { protocol, route: live };
-    const listener = new Listener(kind, this.#context, this.#count);
-    this.#open.set(port, { listener, wanted });
+    const host = wanted.isPublic ? this.#publicHost : serviceHost;
+    // Until the public address is known, public ports wait for it.
+    if (host === null) {
+      this.#unsettled.add(wanted);
+      return;
+    }
+    const listener = this.#make(wanted);
+    this.#open.set(key, { listener, wanted });
     try {
-      await listener.open(serviceHost, port);
+      await listener.open(host, port);
       this.#problems.delete(live.route.id);
     } catch (error) {
-      this.#open.delete(port);
+      this.#open.delete(key);
       this.#report(
         wanted,
         hasCode(error, "EADDRINUSE") ? "PORT_IN_USE" : "INTERNAL",
@@ -104,9 +131,15 @@ export class Services {
     }
   }
 
+  #make({ live, protocol }: Wanted): OpenPort {
+    if (protocol === "udp") return new UdpPort(live, this.#context);
+    const kind: ListenerKind = protocol === "http" ? { protocol, findRoute: () => live } : { protocol, route: live };
+    return new Listener(kind, this.#context, this.#count);
+  }
+
   #report({ live, port }: Wanted, code: string, message: string): void {
     const route = live.route.id;
-    if (!this.#problems.has(route)) this.#context.log.warn("service port could not be opened", { route, port, code, error: message });
+    if (!this.#problems.has(route)) this.#context.log.warn("port of a route could not be opened", { route, port, code, error: message });
     this.#problems.set(route, { route, port, code, message });
   }
 
@@ -129,4 +162,9 @@ export class Services {
       this.#isRetrying = false;
     }
   }
+}
+
+/** What can be listened at once only. */
+function portKey({ port, protocol }: WantedPort): string {
+  return `${protocol === "udp" ? "udp" : "tcp"} ${port}`;
 }

@@ -3,6 +3,7 @@ import type { EdgeContext } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HeldRequest } from "./held-requests.ts";
 import type { LiveRoute } from "./live-route.ts";
+import { proxyHeader, type Source } from "./ports/proxy-protocol.ts";
 import { Tunnel } from "./tunnel.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
 
@@ -13,6 +14,7 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
   readonly #route: LiveRoute;
   readonly #context: EdgeContext;
   readonly #startedAtMs: number;
+  readonly #source: Source;
   readonly #onTunnel: (tunnel: Tunnel | null) => void;
   readonly #onClose: () => void;
   #upstream: UpstreamConnection | null = null;
@@ -21,8 +23,19 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
   #tried: readonly Endpoint[] = [];
   #isHeld = false;
 
-  /** @param onTunnel told of the tunnel once there is one, and null if there never will be. */
-  constructor(socket: net.Socket, route: LiveRoute, context: EdgeContext, onTunnel: (tunnel: Tunnel | null) => void, onClose: () => void) {
+  /**
+   * @param onTunnel told of the tunnel once there is one, and null if there never will be.
+   * @param source who the client is, if a proxy in front said so.
+   */
+  constructor(
+    socket: net.Socket,
+    route: LiveRoute,
+    context: EdgeContext,
+    onTunnel: (tunnel: Tunnel | null) => void,
+    onClose: () => void,
+    source: Source | null = null,
+  ) {
+    this.#source = source ?? { address: (socket.remoteAddress ?? "").replace(/^::ffff:/, ""), port: socket.remotePort ?? 0 };
     this.#socket = socket;
     this.#route = route;
     this.#context = context;
@@ -79,8 +92,10 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
     this.#endpoint = null;
     this.#count?.(200);
     for (const event of ["error", "close"]) this.#socket.removeAllListeners(event);
-    // Databases and queues keep quiet connections for days; TCP's own keep-alive finds the dead ones.
-    const tunnel = new Tunnel(this.#socket, upstream.detach(), Number.POSITIVE_INFINITY, this.#context, () => {
+    const bare = upstream.detach();
+    const { route, limits } = this.#route;
+    if (route.policy?.proxyProtocol?.to === true) bare.write(proxyHeader("tcp", this.#source, localOf(this.#socket)));
+    const tunnel = new Tunnel(this.#socket, bare, limits.tcpIdleMs, this.#context, () => {
       endpoint.end();
       this.#onClose();
     });
@@ -115,4 +130,8 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
     this.#onTunnel(null);
     this.#onClose();
   }
+}
+
+function localOf({ localAddress = "", localPort = 0 }: net.Socket): Source {
+  return { address: localAddress.replace(/^::ffff:/, ""), port: localPort };
 }
