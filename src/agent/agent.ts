@@ -77,6 +77,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
         api: options.api,
         http: options.http,
         https: options.https,
+        trustedProxies: options.trustedProxies,
         router: options.router,
         dns: options.dns,
         hosts: options.hosts,

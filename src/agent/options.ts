@@ -13,6 +13,8 @@ export interface AgentOptions {
   readonly api: Address;
   readonly http: Address;
   readonly https: Address;
+  /** Networks of proxies in front of the edge, as they were written. */
+  readonly trustedProxies: readonly string[];
   /** What carries the edge's traffic. */
   readonly router: "embedded" | "haproxy";
   /** Null: no DNS. */
@@ -36,7 +38,7 @@ export interface DnsOptions {
 const defaultApi = "127.0.0.1:7373";
 const defaultHttp = "127.0.0.1:8080";
 const defaultDns = "127.0.0.1:7353";
-const repeated: readonly string[] = ["--host", "--dns-allow", "--dns-upstream"];
+const repeated: readonly string[] = ["--host", "--trusted-proxy", "--dns-allow", "--dns-upstream"];
 const known: readonly string[] = ["--home", "--api", "--http", "--https", "--router", "--dns", "--apply", ...repeated];
 /** The edge's TLS port when none is given: from 80 to 443, and from 8080 to 8443. */
 const tlsPortBeside = 363;
@@ -67,10 +69,16 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     https: https === undefined ? { host: http.host, port: beside > 65_535 ? http.port - tlsPortBeside : beside } : parseAddress(https),
     router: parseRouter(given.get("--router") ?? "embedded"),
     dns: dnsOptions(given.get("--dns") ?? null, lists.get("--dns-allow") ?? [], lists.get("--dns-upstream") ?? []),
+    trustedProxies: trustedProxies(lists.get("--trusted-proxy") ?? []),
     hosts: lists.get("--host") ?? [],
     apply: apply === undefined ? null : resolve(apply),
     down: valued.length < args.length,
   };
+}
+
+function trustedProxies(networks: readonly string[]): readonly string[] {
+  networks.forEach(parseNetwork);
+  return networks;
 }
 
 function dnsOptions(address: string | null, networks: readonly string[], resolvers: readonly string[]): DnsOptions | null {

@@ -18,13 +18,14 @@ export function ownPrograms(options: {
   readonly api: Address;
   readonly http: Address;
   readonly https: Address;
+  readonly trustedProxies: readonly string[];
   readonly router: "embedded" | "haproxy";
   readonly dns: DnsOptions | null;
   readonly hosts: readonly string[];
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }): readonly Workload[] {
-  const { root, home, api, http, https, router, dns, hosts, version, env } = options;
+  const { root, home, api, http, https, trustedProxies, router, dns, hosts, version, env } = options;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   // Where compiled code is kept belongs to the version, and does not change what a program does.
@@ -62,6 +63,7 @@ export function ownPrograms(options: {
     router,
     ...dnsAt,
     ...(dns?.more ?? []),
+    ...trustedProxies.flatMap((one) => ["--trusted-proxy", one]),
   ];
   const plainEdge = program(edgeWorkload, edgeArguments, http);
   const heldEdge: Workload = {

@@ -121,12 +121,17 @@ async function openDns({ address, networks, resolvers }: DnsOptions, table: Tabl
   return dns;
 }
 
-async function openEmbedded({ workers, host, port, https }: EdgeOptions, table: Table, certificates: Certificates): Promise<WorkerPool> {
+async function openEmbedded(
+  { workers, trustedProxies, host, port, https }: EdgeOptions,
+  table: Table,
+  certificates: Certificates,
+): Promise<WorkerPool> {
   const router = new WorkerPool({
     routes: () => table.routes(),
     certificates: () => certificates.whole,
     clock: systemClock,
     log,
+    trustedProxies,
     ...(workers === null ? {} : { workers }),
   });
   for (const [name, address] of Object.entries({ http: { host, port }, https })) {

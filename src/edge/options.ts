@@ -12,6 +12,8 @@ export interface EdgeOptions {
   readonly router: RouterName;
   /** Processes that carry traffic; null: one for each core. */
   readonly workers: number | null;
+  /** Addresses and networks of proxies in front, whose word about clients counts. */
+  readonly trustedProxies: readonly Network[];
   /** Of the TLS port, on the same host unless it is given. */
   readonly https: Address;
   /** Null: no DNS. */
@@ -41,6 +43,7 @@ The edge alone; "drover up" starts it together with the server and an agent.
   --dns HOST:PORT    where DNS answers for <app>.<space>.drover (default: nowhere)
   --dns-allow NETWORK          who may ask it beside this machine, such as 10.0.0.0/8; may be repeated
   --dns-upstream HOST[:PORT]   whom it asks for other names (default: the machine's resolvers); may be repeated
+  --trusted-proxy NETWORK      a proxy in front, such as 10.0.0.7 or 10.0.0.0/8, whose word about clients counts; may be repeated
   --workers N        processes that carry traffic (default: one for each core)
   --router NAME      what carries traffic: embedded, or haproxy where that is installed (default: embedded)
   -h, --help         show this
@@ -61,7 +64,7 @@ const mostWorkers = 256;
 const tlsPortBeside = 363;
 
 const single: readonly string[] = ["--home", "--http", "--https", "--dns", "--workers", "--router"];
-const repeated: readonly string[] = ["--dns-allow", "--dns-upstream"];
+const repeated: readonly string[] = ["--dns-allow", "--dns-upstream", "--trusted-proxy"];
 
 /** What `edgeUsage` lists. @throws {DroverError} USAGE. */
 export function parseEdgeOptions(args: readonly string[], defaultHome: string): EdgeOptions {
@@ -87,6 +90,7 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
     https: https === undefined ? { host: plain.host, port: beside } : parseAddress(https),
     router: parseRouter(given.get("--router") ?? "embedded"),
     workers: workers === undefined ? null : parseWorkers(workers),
+    trustedProxies: (all.get("--trusted-proxy") ?? []).map(parseNetwork),
     dns:
       dns === undefined
         ? null

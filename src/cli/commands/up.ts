@@ -9,6 +9,7 @@ export default {
       .option("--http <host:port>", "where apps are reached (default: 127.0.0.1:8080)")
       .option("--https <host:port>", "where apps are reached over TLS (default: 363 above --http, so 127.0.0.1:8443)")
       .option("--router <name>", "what carries traffic: embedded, or haproxy where that is installed (default: embedded)")
+      .option("--trusted-proxy <network>", "a proxy in front, such as 10.0.0.7, whose word about clients counts; may be repeated")
       .option("--dns <host:port>", 'where DNS answers for <app>.<space>.drover, or "off" (default: 127.0.0.1:7353 if it is free)')
       .option("--dns-allow <network>", "who may ask it beside this machine, such as 10.0.0.0/8; may be repeated")
       .option("--dns-upstream <host[:port]>", "whom it asks for other names (default: the resolvers of this machine); may be repeated")

@@ -2,6 +2,7 @@ import { flushCompileCache } from "node:module";
 import { systemClock } from "#host/clock.ts";
 import { readTextIfThere } from "#host/files.ts";
 import { createLog, errorFields } from "#host/log.ts";
+import { parseNetwork } from "#host/network.ts";
 import { EmbeddedRouter } from "../router/embedded/embedded-router.ts";
 import { defaultLimits } from "../router/embedded/limits.ts";
 import type { ToWorker } from "./messages.ts";
@@ -32,8 +33,9 @@ async function clientsThatFit(): Promise<number> {
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const) process.on(signal, () => {});
 
 const limits = { ...defaultLimits, clients: Math.min(defaultLimits.clients, await clientsThatFit()) };
+const trustedProxies = process.argv.slice(3).map(parseNetwork);
 const worker = new Worker({
-  makeRouter: (listen) => new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits, listen }),
+  makeRouter: (listen) => new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits, listen, trustedProxies }),
   send: (message) => {
     if (process.connected) process.send?.(message);
   },

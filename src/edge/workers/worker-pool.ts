@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { errorFields } from "#host/log.ts";
+import type { Network } from "#host/network.ts";
 import type { CertificateChange } from "#model/certificates.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
@@ -20,6 +21,8 @@ export interface WorkerPoolOptions {
   readonly routes: () => Iterable<Route>;
   /** All of them, for workers that start; none if left out. */
   readonly certificates?: () => CertificateChange;
+  /** Proxies in front, whose word about clients counts. */
+  readonly trustedProxies?: readonly Network[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -195,7 +198,7 @@ export class WorkerPool implements Router {
   }
 
   #start(slot: Slot, http: Address): WorkerProcess {
-    const worker = new WorkerProcess(++this.#numbers, (message) => this.#take(worker, message));
+    const worker = new WorkerProcess(++this.#numbers, this.#options.trustedProxies ?? [], (message) => this.#take(worker, message));
     slot.worker = worker;
     void worker.apply({ set: [...this.#options.routes()], remove: [] }).then(() => worker.serve(http));
     const certificates = this.#options.certificates?.();

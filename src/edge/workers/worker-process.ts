@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ListeningSocket } from "#host/listening-socket.ts";
+import type { Network } from "#host/network.ts";
 import type { CertificateChange } from "#model/certificates.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
@@ -29,9 +30,11 @@ export class WorkerProcess {
   #sending: Promise<void> = Promise.resolve();
   #isGone = false;
 
-  constructor(number: number, onMessage: (message: FromWorker) => void) {
+  constructor(number: number, trustedProxies: readonly Network[], onMessage: (message: FromWorker) => void) {
     this.number = number;
-    this.#child = fork(program, [String(number)], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    this.#child = fork(program, [String(number), ...trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`)], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     this.pid = this.#child.pid;
     this.#child.on("message", (message) => this.#take(message as FromWorker, onMessage));
     this.ended = this.#end();

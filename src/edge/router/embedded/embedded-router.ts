@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Network } from "#host/network.ts";
 import type { CertificateChange } from "#model/certificates.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
@@ -33,7 +34,7 @@ export interface EmbeddedRouterOptions {
   /** How addresses are opened; by default each on a socket of this router alone. */
   readonly listen?: Listen;
   /** Addresses and networks of proxies in front, whose word about clients counts. */
-  readonly trustedProxies?: readonly string[];
+  readonly trustedProxies?: readonly Network[];
 }
 
 /** Time for a change of the table between two turns of the loop: requests wait no longer than this, whatever its size. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isNetwork, TrustedProxies } from "./trusted-proxies.ts";
+import { parseNetwork } from "#host/network.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 
-const trusted = new TrustedProxies(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
+const trusted = new TrustedProxies(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"].map(parseNetwork));
 
 test("the client is the last of the chain that is no trusted proxy, whatever it claims in front of it", () => {
   for (const [forwardedFor, address, chain] of [
@@ -20,7 +21,7 @@ test("the client is the last of the chain that is no trusted proxy, whatever it 
     assert.deepEqual(trusted.client("10.0.0.1", forwardedFor), { address, chain }, forwardedFor);
 });
 
-test("only what is listed is trusted, and only addresses and blocks can be", () => {
+test("only what is listed is trusted", () => {
   for (const [address, is] of [
     ["10.255.0.1", true],
     ["11.0.0.1", false],
@@ -31,15 +32,4 @@ test("only what is listed is trusted, and only addresses and blocks can be", () 
     ["unknown", false],
   ] as const)
     assert.equal(trusted.has(address), is, address);
-  for (const [text, is] of [
-    ["10.0.0.0/8", true],
-    ["10.0.0.0/33", false],
-    ["10.0.0.0/", false],
-    ["10.0.0.0/8/8", false],
-    ["::/0", true],
-    ["::/129", false],
-    ["example.com", false],
-    ["fe80::1%eth0", false],
-  ] as const)
-    assert.equal(isNetwork(text), is, text);
 });

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import type { Network } from "#host/network.ts";
 
 /** Longest chain of proxies that is believed: beyond, somebody is playing. */
 const longestChain = 20;
@@ -7,14 +8,8 @@ const longestChain = 20;
 export class TrustedProxies {
   readonly #list = new BlockList();
 
-  /** @param networks addresses and CIDR blocks, checked before */
-  constructor(networks: readonly string[]) {
-    for (const network of networks) {
-      const [address = "", bits] = network.split("/");
-      const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-      if (bits === undefined) this.#list.addAddress(address, family);
-      else this.#list.addSubnet(address, Number(bits), family);
-    }
+  constructor(networks: readonly Network[]) {
+    for (const { address, prefix } of networks) this.#list.addSubnet(address, prefix, isIP(address) === 6 ? "ipv6" : "ipv4");
   }
 
   has(address: string): boolean {
@@ -46,12 +41,4 @@ export class TrustedProxies {
 function bareAddress(text: string): string | null {
   const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? (/^[\d.]+:\d+$/.test(text) ? text.slice(0, text.indexOf(":")) : text);
   return isIP(bare) === 0 || bare.includes("%") ? null : bare.replace(/^::ffff:(?=[\d.]+$)/i, "");
-}
-
-/** Whether it is an address, or a block such as 10.0.0.0/8. */
-export function isNetwork(text: string): boolean {
-  const [address = "", bits, ...more] = text.split("/");
-  const version = isIP(address);
-  if (version === 0 || more.length > 0 || address.includes("%")) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 6 ? 128 : 32));
 }

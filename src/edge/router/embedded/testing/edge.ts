@@ -3,6 +3,7 @@ import net from "node:net";
 import type { TestContext } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
+import { parseNetwork } from "#host/network.ts";
 import type { InstanceId, RouteId } from "#model/names.ts";
 import type { Endpoint, Listener, Route, RoutePolicy, Target } from "#model/routing-table.ts";
 import { EmbeddedRouter } from "../embedded-router.ts";
@@ -16,7 +17,8 @@ export async function startEdge(
   limits: Partial<Limits> = {},
   more: { readonly trustedProxies?: readonly string[]; readonly print?: (line: string) => void } = {},
 ): Promise<EmbeddedRouter> {
-  const { print = () => {}, ...options } = more;
+  const { print = () => {}, trustedProxies = [] } = more;
+  const options = { trustedProxies: trustedProxies.map(parseNetwork) };
   const log = createLog({ print, nowMs: () => 0 });
   const edge = new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits: { ...defaultLimits, ...limits }, ...options });
   await edge.open("127.0.0.1", 0);
