@@ -40,6 +40,11 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   },
   restart: { group: change, summary: "replace an app's instances one after another", load: () => import("./commands/restart.ts") },
   stop: { group: change, summary: "stop an app and keep it", load: () => import("./commands/stop.ts") },
+  maintenance: {
+    group: change,
+    summary: "put a page in front of an app, or take it away",
+    load: () => import("./commands/maintenance.ts"),
+  },
   start: { group: change, summary: "start a stopped app", load: () => import("./commands/start.ts") },
   destroy: { group: change, summary: "remove an app for good", load: () => import("./commands/destroy.ts") },
   space: { group: change, summary: "list and destroy spaces", load: () => import("./commands/space.ts") },

@@ -245,6 +245,16 @@ export const environmentRequest = z.strictObject({
 });
 export const rollbackRequest = z.strictObject({ to: z.int().positive().optional() });
 export const restartRequest = z.strictObject({ process: processName.optional() });
+export const maintenanceRequest = z.strictObject({
+  on: z.boolean().meta({ description: "Whether a page stands in for the app." }),
+  message: z.string().min(1).max(500).default("Down for maintenance").meta({ description: "What the page says: a sentence." }),
+  retryAfterMs: z
+    .int()
+    .min(1_000)
+    .max(7 * 86_400_000)
+    .default(120_000)
+    .meta({ description: "When clients are told to come back." }),
+});
 export const changed = z
   .object({
     space: z.string(),

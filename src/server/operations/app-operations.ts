@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Changed, environmentRequest } from "#model/api.ts";
-import { type App, isBeingDestroyed, type Release, type ReleaseSpec } from "#model/app.ts";
+import { type App, isBeingDestroyed, type Maintenance, type Release, type ReleaseSpec } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import type { AppName, ProcessName, SpaceName } from "#model/names.ts";
 import { objects, put, type Stored, unchanged } from "../objects/objects.ts";
@@ -187,6 +187,17 @@ export function setStopped(context: OperationContext, call: AppCall, stopped: bo
     event: stopped
       ? { kind: "app.stopped", message: `app "${app.name}" is stopped` }
       : { kind: "app.started", message: `app "${app.name}" is started` },
+  }));
+}
+
+/** The page that stands in for the app on its HTTP routes; null: the app itself again. It stays through deploys. */
+export function setMaintenance(context: OperationContext, call: AppCall, page: Maintenance | null): Promise<Changed> {
+  return changeApp(context, call, ({ maintenance = null, ...app }) => ({
+    app: isEqualJson(maintenance, page) ? null : { ...app, ...(page === null ? {} : { maintenance: page }) },
+    event:
+      page === null
+        ? { kind: "app.maintenance_ended", message: `app "${app.name}" answers by itself again` }
+        : { kind: "app.maintenance", message: `app "${app.name}" is in maintenance: ${page.message}` },
   }));
 }
 

@@ -8,6 +8,7 @@ import type { RequestHead } from "./http/request-head.ts";
 import { ResponseHead } from "./http/response-head.ts";
 import type { Limits } from "./limits.ts";
 import type { LiveRoute } from "./live-route.ts";
+import { type Coding, Compressor, type CompressorUser, leastCompressed, planCompression } from "./policy/compression.ts";
 import { judge } from "./policy/ejection.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
 
@@ -20,7 +21,7 @@ const none: readonly Endpoint[] = [];
 type BodyKind = "none" | "length" | "chunked" | "untilClose";
 
 /** One request and its answer: finds an instance, sends the request there, and brings the answer back. */
-export class Exchange implements UpstreamUser, HeldRequest {
+export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   heldUntilMs = 0;
 
   readonly #client: ClientConnection;
@@ -57,6 +58,8 @@ export class Exchange implements UpstreamUser, HeldRequest {
   #hasAnswered = false;
   #keepsClient = false;
   #chunksForClient = false;
+  #coding: Coding | null = null;
+  #compressor: Compressor | null = null;
   /** Of a chunked request body, without its framing. */
   #bodyBytes = 0;
   #bytesIn = 0;
@@ -352,11 +355,17 @@ export class Exchange implements UpstreamUser, HeldRequest {
     const isOpenEnded = this.#bodyKind === "chunked" || this.#bodyKind === "untilClose";
     this.#chunksForClient = isOpenEnded && minor === 1;
     this.#keepsClient = this.#client.mayKeep && this.#request.keepAlive && this.#isRequestDone && !(isOpenEnded && minor === 0);
+    const lines = isOpenEnded || this.#answerLeft >= leastCompressed ? this.#planCompression(isOpenEnded) : answer.kept;
     const head =
-      `HTTP/1.1 ${answer.statusText}\r\n${answer.kept}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}${this.#cookie()}` +
-      (this.#chunksForClient ? "transfer-encoding: chunked\r\n" : "") +
+      `HTTP/1.1 ${answer.statusText}\r\n${lines}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}${this.#cookie()}` +
+      (this.#chunksForClient || this.#coding !== null ? "transfer-encoding: chunked\r\n" : "") +
       (this.#keepsClient ? (minor === 0 ? "connection: keep-alive\r\n\r\n" : "\r\n") : "connection: close\r\n\r\n");
-    if (this.#bodyKind === "length" && input.length - bodyStart <= this.#answerLeft && input.length === text.length) {
+    if (
+      this.#coding === null &&
+      this.#bodyKind === "length" &&
+      input.length - bodyStart <= this.#answerLeft &&
+      input.length === text.length
+    ) {
       // The common case: what is here of the body leaves in the same write as the head.
       this.#answerLeft -= input.length - bodyStart;
       this.#write(bodyStart === text.length ? head : head + text.slice(bodyStart));
@@ -366,9 +375,43 @@ export class Exchange implements UpstreamUser, HeldRequest {
     }
     this.#client.cork();
     this.#write(head);
+    if (this.#coding !== null) this.#compressor = new Compressor(this.#coding, isOpenEnded, this);
     if (this.#bodyKind === "none" || bodyStart < input.length) this.#takeAnswerBody(input, bodyStart);
     else this.#client.allow(limits.answerIdleMs);
     this.#client.uncork();
+  }
+
+  /** The answer's header lines, and in `coding` whether its body is to be compressed: only for who may get it in chunks. */
+  #planCompression(isOpenEnded: boolean): string {
+    const { kept, status } = this.#answer;
+    if (!this.#route.compresses || this.#request.minor === 0 || this.#bodyKind === "none") return kept;
+    const contentLength = isOpenEnded ? -1 : this.#answerLeft;
+    const plan = planCompression(this.#request.kept, { status, contentLength, kept });
+    if (plan === null) return kept;
+    this.#coding = plan.coding;
+    // The chunks are made of what comes out of the compressor.
+    if (plan.coding !== null) this.#chunksForClient = false;
+    return plan.lines;
+  }
+
+  onCompressed(piece: Buffer): boolean {
+    const framed = frameChunk([piece], false, this.limits.oneWriteBytes) ?? "";
+    this.#bytesOut += framed.length;
+    this.#client.allow(this.limits.answerIdleMs);
+    return this.#client.write(framed);
+  }
+
+  onCompressDrain(): void {
+    this.#upstream?.socket.resume();
+  }
+
+  onCompressedEnd(): void {
+    this.#client.write(lastChunk);
+    this.#close();
+  }
+
+  onCompressFailed(): void {
+    this.#breakOff();
   }
 
   /** The line that lets the client find its instance again; empty on most routes. */
@@ -411,6 +454,10 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   #write(piece: Buffer | string): void {
+    if (this.#compressor !== null) {
+      if (!this.#compressor.write(piece)) this.#upstream?.socket.pause();
+      return;
+    }
     this.#bytesOut += piece.length;
     if (this.#client.write(piece)) return;
     this.#upstream?.socket.pause();
@@ -418,7 +465,9 @@ export class Exchange implements UpstreamUser, HeldRequest {
 
   /** The client takes more. */
   onClientDrain(): void {
-    this.#upstream?.socket.resume();
+    // What is in the compressor comes first; it asks for more by itself.
+    if (this.#compressor !== null) this.#compressor.resume();
+    else this.#upstream?.socket.resume();
   }
 
   #finishAnswer(upstreamIsClean: boolean): void {
@@ -434,6 +483,16 @@ export class Exchange implements UpstreamUser, HeldRequest {
         upstream.release(idleMs);
       } else upstream.destroy();
     }
+    if (this.#compressor === null) {
+      this.#close();
+      return;
+    }
+    // The app is done; what is left of its answer is in the compressor.
+    this.#leaveEndpoint();
+    this.#compressor.end();
+  }
+
+  #close(): void {
     this.#end(this.#answer.status);
     this.#client.exchangeDone(this.#keepsClient && this.#isRequestDone);
   }
@@ -510,6 +569,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   #end(status: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#compressor?.destroy();
     if (status >= 500 || status === 0 || this.#route.logShare > 0) this.#log(status);
     if (this.#isHeld) this.#route.held.delete(this);
     if (this.#target !== null) {

@@ -78,6 +78,11 @@ export class LiveRoute {
     return this.#sticky;
   }
 
+  /** Whether answers that can be are compressed. */
+  get compresses(): boolean {
+    return this.#route.policy?.compress !== false;
+  }
+
   /** Whether requests without a trace get one. */
   get startsTraces(): boolean {
     return this.#route.policy?.trace === true;

@@ -6,6 +6,7 @@ import {
   changed,
   environmentRequest,
   instance,
+  maintenanceRequest,
   type ReleaseView,
   reason,
   release,
@@ -26,6 +27,7 @@ import {
   restart,
   rollback,
   scale,
+  setMaintenance,
   setStopped,
 } from "../../operations/app-operations.ts";
 import { apply } from "../../operations/apply.ts";
@@ -262,6 +264,18 @@ function verbRoutes(services: Services): readonly Route[] {
       body: json(restartRequest),
       answer,
       handle: async (call, _query, { process }) => ({ json: await restart(services, appCall(call), process) }),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/maintenance`,
+      id: "setMaintenance",
+      summary: "Puts a page, 503, in front of the app on its HTTP routes, or takes it away. The app runs on.",
+      access: "write",
+      body: json(maintenanceRequest),
+      answer,
+      handle: async (call, _query, { on, message, retryAfterMs }) => ({
+        json: await setMaintenance(services, appCall(call), on ? { message, retryAfterMs } : null),
+      }),
     }),
     route({
       method: "POST",

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { request, root, TestDrover } from "../harness/drover.ts";
+
+const run = `exec node ${join(root, "test/fixtures/web.mjs")}`;
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+test("what a manifest says of its routes is what clients meet", async () => {
+  await using drover = await TestDrover.start();
+  const port = await freePort();
+  await drover.apply(`app: shop
+run: ${run}
+ready: { http: / }
+routes:
+  - {}
+  - { host: "*.shop.test", sticky: 1h, limits: { rate_per_client: { requests: 2, per: 1h } } }
+  - { host: shop.test, methods: [POST], redirect: "https://new.test{uri}" }
+  - { host: shop.test, headers: { x-beta: "1" }, limits: { head: 256B } }
+  - { port: ${port} }
+`);
+  const ask = (host: string, more: { readonly method?: string; readonly path?: string; readonly headers?: Record<string, string> } = {}) =>
+    request({ port: drover.edgePort, method: more.method ?? "GET", path: more.path ?? "/", headers: { host, ...more.headers } });
+
+  assert.equal((await ask("shop.default.localhost")).status, 200);
+  const [first, second, third] = [await ask("a.shop.test"), await ask("b.shop.test"), await ask("c.shop.test")];
+  assert.deepEqual([first.status, second.status, third.status].slice(0, 2), [200, 200]);
+  assert.match(String(first.headers["set-cookie"]), /^drover-[\w-]+=[\w.-]+; Max-Age=3600; Path=\/; HttpOnly; SameSite=Lax$/);
+  const moved = await ask("shop.test", { method: "POST", path: "/x?y=1" });
+  assert.deepEqual([moved.status, moved.headers.location], [308, "https://new.test/x?y=1"]);
+  assert.equal((await ask("shop.test")).status, 404);
+  assert.equal((await ask("shop.test", { headers: { "x-beta": "1" } })).status, 200);
+  assert.equal((await ask("shop.test", { headers: { "x-beta": "1", "x-long": "x".repeat(300) } })).status, 431);
+  assert.equal((await request({ port, method: "GET", path: "/", headers: { host: "any" } })).status, 200, "a port of its own");
+
+  await drover.run("maintenance", "on", "shop", "--message", "Back at noon");
+  await drover.until("the page is there", async () => (await ask("shop.default.localhost")).body.includes("Back at noon"));
+  assert.equal((await ask("shop.default.localhost")).status, 503);
+  await drover.run("maintenance", "off", "shop");
+  await drover.until("the app answers again", async () => (await ask("shop.default.localhost")).status === 200);
+});
