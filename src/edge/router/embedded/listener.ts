@@ -117,7 +117,7 @@ export class Listener implements ClientOwner, TlsUser {
     const isHttp2 = socket.alpnProtocol === "h2";
     const client = isHttp2
       ? new Http2Connection(socket, this, this.#context, security)
-      : new ClientConnection(socket, this, this.#context, security);
+      : new ClientConnection(socket, this, this.#context, security, this.#sources.get(peerOf(socket))?.address);
     this.#clients.add(client);
     if (this.#isClosing) client.closeGently("answer");
   }
@@ -202,7 +202,7 @@ export class Listener implements ClientOwner, TlsUser {
     } else if (this.#kind.protocol === "http") {
       const client = new ClientConnection(socket, this, this.#context, null, source?.address);
       this.#clients.add(client);
-      if (this.#isClosing) client.closeGently();
+      if (this.#isClosing) client.closeGently("answer");
     } else if (this.#kind.protocol === "tcp") this.#acceptTcp(socket, this.#kind.route, source);
   }
 
