@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseNetwork, parseResolver } from "#host/network.ts";
+import { editDistance } from "#model/edit-distance.ts";
 import { DroverError } from "#model/errors.ts";
 
 export interface Address {
@@ -42,8 +43,9 @@ const repeated: readonly string[] = ["--host", "--trusted-proxy", "--dns-allow",
 const known: readonly string[] = ["--home", "--api", "--http", "--https", "--router", "--dns", "--apply", ...repeated];
 /** The edge's TLS port when none is given: from 80 to 443, and from 8080 to 8443. */
 const tlsPortBeside = 363;
-const usage =
-  "Use drover up [--home DIR] [--api HOST:PORT] [--http HOST:PORT] [--https HOST:PORT] [--router NAME] [--dns HOST:PORT|off] [--dns-allow NETWORK]... [--dns-upstream HOST[:PORT]]... [--host NAME]... [--apply PATH].";
+const usage = 'Run "drover up --help" to see the options.';
+/** Letters that a slip of the finger changes. */
+const mostSlips = 2;
 
 /** @throws {DroverError} USAGE */
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
@@ -52,7 +54,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
   const valued = args.filter((arg) => arg !== "--down");
   for (let at = 0; at < valued.length; at += 2) {
     const [name = "", value] = valued.slice(at, at + 2);
-    if (!known.includes(name)) throw new DroverError("USAGE", `"${name}" is not understood`, { hint: usage });
+    if (!known.includes(name)) throw new DroverError("USAGE", `there is no option "${name}"`, { hint: hintFor(name) });
     if (value === undefined) throw new DroverError("USAGE", `"${name}" needs a value`, { hint: usage });
     const list = lists.get(name);
     if (list === undefined) given.set(name, value);
@@ -79,6 +81,11 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
 function trustedProxies(networks: readonly string[]): readonly string[] {
   networks.forEach(parseNetwork);
   return networks;
+}
+
+function hintFor(name: string): string {
+  const close = known.find((option) => editDistance(option, name) <= mostSlips);
+  return close === undefined ? usage : `Did you mean "${close}"?`;
 }
 
 function dnsOptions(address: string | null, networks: readonly string[], resolvers: readonly string[]): DnsOptions | null {

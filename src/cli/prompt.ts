@@ -10,14 +10,14 @@ export async function confirm(session: Session, what: string, name: string | nul
   if (session.common.yes) return;
   const { input, error } = session.terminal;
   if (input.isTTY !== true || error.isTTY !== true) {
-    throw new DroverError("CONFIRMATION_NEEDED", `${what}: this destroys something, and there is no terminal to ask at`, {
+    throw new DroverError("CONFIRMATION_NEEDED", `${what}, and there is no terminal to ask at`, {
       hint: "Give --yes to do it without being asked.",
     });
   }
   const question = name === null ? `${what}. Go on? [y/N] ` : `${what}. Type "${name}" to go on: `;
   const answer = (await ask(session, question)).trim();
   if (name === null ? /^y(es)?$/i.test(answer) : answer === name) return;
-  throw new DroverError("CONFIRMATION_NEEDED", `${what}: not confirmed, nothing was changed`, {
+  throw new DroverError("CONFIRMATION_NEEDED", `${what}; it was not confirmed, and nothing was changed`, {
     hint: name === null ? "Answer y, or give --yes." : `Type "${name}", or give --yes.`,
   });
 }

@@ -6,11 +6,10 @@ import { type AppName, type Digest, digestPattern, namePattern, type ProcessName
 const label = <Name extends string>(what: string) =>
   z
     .string()
-    .regex(namePattern, `a ${what} name: 1 to 40 of a-z, 0-9 and "-", starting and ending with a letter or digit`) as unknown as z.ZodType<
-    Name,
-    Name
-  > &
-    z.ZodString;
+    .regex(
+      namePattern,
+      `${/^[aeiou]/.test(what) ? "an" : "a"} ${what} name: 1 to 40 of a-z, 0-9 and "-", starting and ending with a letter or digit`,
+    ) as unknown as z.ZodType<Name, Name> & z.ZodString;
 
 export const spaceName = label<SpaceName>("space");
 export const appName = label<AppName>("app");

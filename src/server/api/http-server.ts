@@ -175,7 +175,7 @@ function authorize(route: Route, principal: Principal | null, params: Readonly<R
   const space: SpaceName | null = named.success ? named.data : null;
   if (allow(principal, route.access, space)) return;
   throw new DroverError("UNAUTHENTICATED", "the request carries no valid token", {
-    hint: "Send `Authorization: Bearer TOKEN`; the token is in the file `token` of the server's home folder.",
+    hint: "The token is in the file `token` of the server's home folder. Commands take it from DROVER_TOKEN; requests send `Authorization: Bearer TOKEN`.",
   });
 }
 

@@ -41,7 +41,7 @@ export class Narrator {
       this.#events.append({ space, app: name, subject: String(release), kind, message, details });
     switch (step.kind) {
       case "begin":
-        tell("release.started", `release ${step.rollout.release} starts on its way (${step.reason})`, step.rollout.release, {
+        tell("release.started", `release ${step.rollout.release} is on its way (${step.reason})`, step.rollout.release, {
           strategy: app.value.deploy.strategy,
         });
         for (const number of step.supersede)

@@ -85,7 +85,8 @@ export function readDocuments(files: readonly ManifestText[]): {
         break;
       }
       const faults = [...document.errors, ...document.warnings];
-      for (const { pos, message } of faults.slice(0, 20)) report(pos[0], oneLine(message), "YAML 1.2 as a manifest needs it");
+      for (const { pos, message } of faults.slice(0, 20))
+        report(pos[0], `what is no YAML (${oneLine(message)})`, "a manifest in YAML or JSON");
       if (faults.length > 0 || document.contents === null) continue;
       const converted = convert(document, report);
       if (converted === null || converted.value === null) continue;

@@ -9,6 +9,9 @@ interface Locator {
   place(path: readonly PropertyKey[], atKey?: boolean): Place;
 }
 
+/** Keys that a person can be told in one line. */
+const mostNamed = 12;
+
 /** What a schema has against `value`, each with its place: an unknown key at the key, everything else at the value. */
 export function schemaProblems(schema: z.ZodType, value: unknown, locator: Locator): readonly FoundProblem[] {
   const checked = schema.safeParse(value);
@@ -31,7 +34,7 @@ function problemsOf(issue: Issue, schema: z.ZodType, value: unknown, locator: Lo
     const known = knownKeys(schema, issue.path);
     return issue.keys.map((key) => {
       const close = nearest(key, known);
-      const wanted = close === null && known.length > 0 && known.length <= 12 ? `one of ${known.join(", ")}` : "a known key";
+      const wanted = close === null && known.length > 0 && known.length <= mostNamed ? `one of ${known.join(", ")}` : "a known key";
       return at([...issue.path, key], true, { kind: "invalid", found: show(key), wanted, nearest: close });
     });
   }
@@ -50,7 +53,8 @@ function problemsOf(issue: Issue, schema: z.ZodType, value: unknown, locator: Lo
     ];
   }
   const found = valueAt(value, issue.path);
-  const wanted = wantedOf(issue);
+  const keys = issue.code === "invalid_type" && issue.expected === "object" && !isOwnMessage(issue) ? knownKeys(schema, issue.path) : [];
+  const wanted = keys.length === 0 || keys.length > mostNamed ? wantedOf(issue) : `a map with keys of ${keys.join(", ")}`;
   const close = issue.code === "invalid_value" && typeof found === "string" ? nearest(found, issue.values.map(String)) : null;
   return [at(issue.path, false, { kind: "invalid", found: show(found), wanted, nearest: close })];
 }

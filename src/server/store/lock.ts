@@ -22,8 +22,8 @@ export function lockFolder(folder: string): FolderLock {
     database.close();
     if (sqliteCode(error) !== SQLITE_BUSY) throw error;
     const pid = readPid(holderFile);
+    // Without the cause: "database is locked" says the same in words of another layer.
     throw new DroverError("STORE_IN_USE", `"${folder}" is in use by another server${pid === null ? "" : ` (pid ${pid})`}`, {
-      cause: error,
       hint: "Stop that server first, or give this one a home of its own with --home.",
       details: { folder, pid },
     });

@@ -327,7 +327,7 @@ function appCall(call: Call): AppCall {
 
 function noSuchApp(space: SpaceName, app: AppName): DroverError {
   return new DroverError("APP_NOT_FOUND", `there is no app "${app}" in space "${space}"`, {
-    hint: "List the apps with `drover ps`, or name another space with `--space`.",
+    hint: "List the apps with `drover apps`, or name another space with `--space`.",
   });
 }
 
