@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseNetwork, parseResolver } from "#host/network.ts";
-import { editDistance } from "#model/edit-distance.ts";
+import { readOptions } from "#host/program-options.ts";
+import { upOptions } from "#host/up-options.ts";
 import { DroverError } from "#model/errors.ts";
 
 export interface Address {
@@ -39,53 +40,33 @@ export interface DnsOptions {
 const defaultApi = "127.0.0.1:7373";
 const defaultHttp = "127.0.0.1:8080";
 const defaultDns = "127.0.0.1:7353";
-const repeated: readonly string[] = ["--host", "--trusted-proxy", "--dns-allow", "--dns-upstream"];
-const known: readonly string[] = ["--home", "--api", "--http", "--https", "--router", "--dns", "--apply", ...repeated];
 /** The edge's TLS port when none is given: from 80 to 443, and from 8080 to 8443. */
 const tlsPortBeside = 363;
-const usage = 'Run "drover up --help" to see the options.';
-/** Letters that a slip of the finger changes. */
-const mostSlips = 2;
 
 /** @throws {DroverError} USAGE */
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
-  const given = new Map<string, string>();
-  const lists = new Map<string, string[]>(repeated.map((name) => [name, []]));
-  const valued = args.filter((arg) => arg !== "--down");
-  for (let at = 0; at < valued.length; at += 2) {
-    const [name = "", value] = valued.slice(at, at + 2);
-    if (!known.includes(name)) throw new DroverError("USAGE", `there is no option "${name}"`, { hint: hintFor(name) });
-    if (value === undefined) throw new DroverError("USAGE", `"${name}" needs a value`, { hint: usage });
-    const list = lists.get(name);
-    if (list === undefined) given.set(name, value);
-    else list.push(value);
-  }
-  const apply = given.get("--apply");
-  const http = parseAddress(given.get("--http") ?? defaultHttp);
+  const given = readOptions("up", upOptions, args);
+  const apply = given.one("--apply");
+  const http = parseAddress(given.one("--http") ?? defaultHttp);
   const beside = http.port + tlsPortBeside;
-  const https = given.get("--https");
+  const https = given.one("--https");
   return {
-    home: resolve(given.get("--home") ?? defaultHome),
-    api: parseAddress(given.get("--api") ?? defaultApi),
+    home: resolve(given.one("--home") ?? defaultHome),
+    api: parseAddress(given.one("--api") ?? defaultApi),
     http,
     https: https === undefined ? { host: http.host, port: beside > 65_535 ? http.port - tlsPortBeside : beside } : parseAddress(https),
-    router: parseRouter(given.get("--router") ?? "embedded"),
-    dns: dnsOptions(given.get("--dns") ?? null, lists.get("--dns-allow") ?? [], lists.get("--dns-upstream") ?? []),
-    trustedProxies: trustedProxies(lists.get("--trusted-proxy") ?? []),
-    hosts: lists.get("--host") ?? [],
+    router: parseRouter(given.one("--router") ?? "embedded"),
+    dns: dnsOptions(given.one("--dns") ?? null, given.all("--dns-allow"), given.all("--dns-upstream")),
+    trustedProxies: trustedProxies(given.all("--trusted-proxy")),
+    hosts: given.all("--host"),
     apply: apply === undefined ? null : resolve(apply),
-    down: valued.length < args.length,
+    down: given.has("--down"),
   };
 }
 
 function trustedProxies(networks: readonly string[]): readonly string[] {
   networks.forEach(parseNetwork);
   return networks;
-}
-
-function hintFor(name: string): string {
-  const close = known.find((option) => editDistance(option, name) <= mostSlips);
-  return close === undefined ? usage : `Did you mean "${close}"?`;
 }
 
 function dnsOptions(address: string | null, networks: readonly string[], resolvers: readonly string[]): DnsOptions | null {

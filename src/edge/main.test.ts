@@ -119,7 +119,7 @@ test("a port that stays taken is named", async (t) => {
   const other = await rawOrigin(t);
   const edge = await startProgram(t, await homeOf(t), other.port);
   assert.notEqual(await edge.ended, 0);
-  assert.match(edge.output(), /"code":"PORT_IN_USE"/);
+  assert.match(edge.output(), /\[PORT_IN_USE\]\nhint: /);
   assert.match(edge.output(), new RegExp(`127\\.0\\.0\\.1:${other.port}`));
 });
 

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
+import { wantsHelp } from "#host/program-options.ts";
 import { dial } from "#link/dial.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
 import { Certificates } from "./certificates/certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
-import { type DnsOptions, type EdgeOptions, edgeUsage, parseEdgeOptions, wantsHelp } from "./options.ts";
+import { type DnsOptions, type EdgeOptions, edgeUsage, parseEdgeOptions } from "./options.ts";
 import type { HaproxyRouter } from "./router/haproxy/haproxy-router.ts";
 import { Table } from "./table/table.ts";
 import { loadTable, TableWriter } from "./table/table-file.ts";
@@ -188,7 +189,10 @@ try {
   await main();
 } catch (error) {
   if (!stop.signal.aborted || error !== stop.signal.reason) {
-    log.error("the edge ended", { ...errorFields(error), ...(error instanceof DroverError ? { hint: error.hint } : {}) });
+    // What somebody can do something about is told to them, as by the other programs; anything else is for the log.
+    if (error instanceof DroverError)
+      process.stderr.write(`error: ${errorFields(error)["error"]}   [${error.code}]\n${error.hint === "" ? "" : `hint:  ${error.hint}\n`}`);
+    else log.error("the edge ended", errorFields(error));
     process.exitCode = error instanceof DroverError ? errorCodes[error.code].exit : 1;
   }
 }

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { type Network, parseNetwork, parseResolver } from "#host/network.ts";
+import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
 import { DroverError } from "#model/errors.ts";
 
 /** Drover's own, or a HAProxy that it drives. */
@@ -33,26 +34,23 @@ export interface DnsOptions {
   readonly resolvers: readonly Address[] | null;
 }
 
-export const edgeUsage = `Usage: drover edge [options]
+const options = {
+  "--home": { value: "DIR", help: "folder of this Drover (default: $DROVER_HOME)" },
+  "--http": { value: "HOST:PORT", help: "where requests for apps are taken (default: 127.0.0.1:8080)" },
+  "--https": { value: "HOST:PORT", help: "where they are taken over TLS (default: 363 above --http, so 127.0.0.1:8443)" },
+  "--dns": { value: "HOST:PORT", help: "where DNS answers for <app>.<space>.drover (default: nowhere)" },
+  "--dns-allow": { value: "NETWORK", help: "who may ask it beside this machine, such as 10.0.0.0/8", isRepeated: true },
+  "--dns-upstream": { value: "HOST[:PORT]", help: "whom it asks for other names (default: the machine's resolvers)", isRepeated: true },
+  "--trusted-proxy": {
+    value: "NETWORK",
+    help: "a proxy in front, such as 10.0.0.7 or 10.0.0.0/8, whose word about clients counts",
+    isRepeated: true,
+  },
+  "--workers": { value: "N", help: "processes that carry traffic (default: one for each core)" },
+  "--router": { value: "NAME", help: "what carries traffic: embedded, or haproxy where that is installed (default: embedded)" },
+} as const satisfies ProgramOptions;
 
-The edge alone; "drover up" starts it together with the server and an agent.
-
-  --home DIR         folder of this Drover (default: $DROVER_HOME)
-  --http HOST:PORT   where requests for apps are taken (default: 127.0.0.1:8080)
-  --https HOST:PORT  where they are taken over TLS (default: 363 above --http, so 127.0.0.1:8443)
-  --dns HOST:PORT    where DNS answers for <app>.<space>.drover (default: nowhere)
-  --dns-allow NETWORK          who may ask it beside this machine, such as 10.0.0.0/8; may be repeated
-  --dns-upstream HOST[:PORT]   whom it asks for other names (default: the machine's resolvers); may be repeated
-  --trusted-proxy NETWORK      a proxy in front, such as 10.0.0.7 or 10.0.0.0/8, whose word about clients counts; may be repeated
-  --workers N        processes that carry traffic (default: one for each core)
-  --router NAME      what carries traffic: embedded, or haproxy where that is installed (default: embedded)
-  -h, --help         show this
-`;
-
-/** Whether the way to call it is asked for in place of the program. */
-export function wantsHelp(args: readonly string[]): boolean {
-  return args.includes("--help") || args.includes("-h");
-}
+export const edgeUsage = usageOf("edge", 'The edge alone; "drover up" starts it together with the server and an agent.', options);
 
 /** The public address when none is given. */
 const defaultAddress = "127.0.0.1:8080";
@@ -63,41 +61,29 @@ const mostWorkers = 256;
 /** From 80 to 443, and from 8080 to 8443. */
 const tlsPortBeside = 363;
 
-const single: readonly string[] = ["--home", "--http", "--https", "--dns", "--workers", "--router"];
-const repeated: readonly string[] = ["--dns-allow", "--dns-upstream", "--trusted-proxy"];
-
-/** What `edgeUsage` lists. @throws {DroverError} USAGE. */
+/** The command line of `drover edge`. @throws {DroverError} USAGE. */
 export function parseEdgeOptions(args: readonly string[], defaultHome: string): EdgeOptions {
-  const all = new Map<string, string[]>();
-  for (let at = 0; at < args.length; at += 2) {
-    const [name = "", value] = args.slice(at, at + 2);
-    if (value === undefined || (!single.includes(name) && !repeated.includes(name)))
-      throw new DroverError("USAGE", `"${name}" is not understood`, {
-        hint: 'Run "drover edge --help" to see what is.',
-      });
-    all.set(name, single.includes(name) ? [value] : [...(all.get(name) ?? []), value]);
-  }
-  const given = { get: (name: string) => all.get(name)?.[0] };
-  const dns = given.get("--dns");
-  const workers = given.get("--workers");
-  const plain = parseAddress(given.get("--http") ?? defaultAddress);
-  const https = given.get("--https");
+  const given = readOptions("edge", options, args);
+  const dns = given.one("--dns");
+  const workers = given.one("--workers");
+  const plain = parseAddress(given.one("--http") ?? defaultAddress);
+  const https = given.one("--https");
   // Port 0 is any free one, and so is the one beside it.
   const beside = plain.port === 0 || plain.port + tlsPortBeside > 65_535 ? 0 : plain.port + tlsPortBeside;
   return {
-    home: given.get("--home") ?? defaultHome,
+    home: given.one("--home") ?? defaultHome,
     ...plain,
     https: https === undefined ? { host: plain.host, port: beside } : parseAddress(https),
-    router: parseRouter(given.get("--router") ?? "embedded"),
+    router: parseRouter(given.one("--router") ?? "embedded"),
     workers: workers === undefined ? null : parseWorkers(workers),
-    trustedProxies: (all.get("--trusted-proxy") ?? []).map(parseNetwork),
+    trustedProxies: given.all("--trusted-proxy").map(parseNetwork),
     dns:
       dns === undefined
         ? null
         : {
             address: ipAddress(parseAddress(dns)),
-            networks: (all.get("--dns-allow") ?? []).map(parseNetwork),
-            resolvers: all.get("--dns-upstream")?.map(parseResolver) ?? null,
+            networks: given.all("--dns-allow").map(parseNetwork),
+            resolvers: given.has("--dns-upstream") ? given.all("--dns-upstream").map(parseResolver) : null,
           },
   };
 }

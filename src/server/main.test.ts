@@ -107,5 +107,5 @@ test("an address that is taken is told with what to do", async () => {
 test("options that do not exist are refused, with the way to see those that do", async () => {
   const child = launch("--nonsense");
   const told = await text(child.stderr as NodeJS.ReadableStream);
-  assert.match(told, /'--nonsense'.* \[USAGE\]\nhint: +Run "drover server --help"/);
+  assert.match(told, /"--nonsense".* \[USAGE\]\nhint: +Run "drover server --help"/);
 });

@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
 import { DroverError } from "#model/errors.ts";
 
 export interface Address {
@@ -25,63 +25,38 @@ export interface ServerOptions {
   readonly isVerbose: boolean;
 }
 
-export const serverUsage = `Usage: drover server [options]
+const options = {
+  "--home": { value: "DIR", help: "folder of this Drover (default: $DROVER_HOME)" },
+  "--api": { value: "HOST:PORT", help: "where the API listens (default: 127.0.0.1:7373)" },
+  "--edge": { value: "HOST:PORT", help: "where the edge listens, for the addresses of apps (default: 127.0.0.1:8080)" },
+  "--edge-tls": { value: "HOST:PORT", help: "where the edge listens over TLS (default: 127.0.0.1:8443)" },
+  "--dns": { value: "HOST:PORT", help: "where the edge answers DNS (default: it does not)" },
+  "--host": { value: "NAME", help: "another name under which people reach the API", isRepeated: true },
+  "--restore": {
+    value: "FILE",
+    help: "show what would change if this backup took the store's place, ask, and put it there; in place of serving",
+  },
+  "--yes": { value: null, help: "restore without being asked" },
+  "--verbose": { value: null, help: "log more" },
+} as const satisfies ProgramOptions;
 
-The server alone; "drover up" starts it together with the edge and an agent.
-
-  --home DIR            folder of this Drover (default: $DROVER_HOME)
-  --api HOST:PORT       where the API listens (default: 127.0.0.1:7373)
-  --edge HOST:PORT      where the edge listens, for the addresses of apps (default: 127.0.0.1:8080)
-  --edge-tls HOST:PORT  where the edge listens over TLS (default: 127.0.0.1:8443)
-  --dns HOST:PORT       where the edge answers DNS (default: it does not)
-  --host NAME           another name under which people reach the API; may be given several times
-  --restore FILE        show what would change if this backup took the store's place, ask, and put it there; in place of serving
-  --yes                 restore without being asked
-  --verbose             log more
-  -h, --help            show this
-`;
-
-/** Whether the way to call it is asked for in place of the program. */
-export function wantsHelp(args: readonly string[]): boolean {
-  return args.includes("--help") || args.includes("-h");
-}
+export const serverUsage = usageOf("server", 'The server alone; "drover up" starts it together with the edge and an agent.', options);
 
 /** The command line of `drover server`. @throws {DroverError} USAGE */
 export function readServerOptions(args: readonly string[]): ServerOptions {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      strict: true,
-      options: {
-        home: { type: "string" },
-        api: { type: "string", default: "127.0.0.1:7373" },
-        edge: { type: "string", default: "127.0.0.1:8080" },
-        "edge-tls": { type: "string", default: "127.0.0.1:8443" },
-        dns: { type: "string" },
-        host: { type: "string", multiple: true, default: [] },
-        restore: { type: "string" },
-        yes: { type: "boolean", default: false },
-        verbose: { type: "boolean", default: false },
-      },
-    });
-    return {
-      home: values.home ?? null,
-      api: readAddress("--api", values.api),
-      edge: readAddress("--edge", values.edge),
-      edgeTls: readAddress("--edge-tls", values["edge-tls"]),
-      dns: values.dns === undefined ? null : readAddress("--dns", values.dns),
-      hosts: values.host,
-      restore: values.restore ?? null,
-      isConfirmed: values.yes,
-      isVerbose: values.verbose,
-    };
-  } catch (error) {
-    if (error instanceof DroverError) throw error;
-    throw new DroverError("USAGE", `"drover server" was called with options it does not have`, {
-      cause: error,
-      hint: 'Run "drover server --help" to see them.',
-    });
-  }
+  const given = readOptions("server", options, args);
+  const dns = given.one("--dns");
+  return {
+    home: given.one("--home") ?? null,
+    api: readAddress("--api", given.one("--api") ?? "127.0.0.1:7373"),
+    edge: readAddress("--edge", given.one("--edge") ?? "127.0.0.1:8080"),
+    edgeTls: readAddress("--edge-tls", given.one("--edge-tls") ?? "127.0.0.1:8443"),
+    dns: dns === undefined ? null : readAddress("--dns", dns),
+    hosts: given.all("--host"),
+    restore: given.one("--restore") ?? null,
+    isConfirmed: given.has("--yes"),
+    isVerbose: given.has("--verbose"),
+  };
 }
 
 /** `127.0.0.1:7373`, `[::1]:7373`; port 0 takes a free one. */

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readOptions, usageOf } from "./program-options.ts";
+
+const options = {
+  "--api": { value: "HOST:PORT", help: "where it listens" },
+  "--host": { value: "NAME", help: "another name", isRepeated: true },
+  "--yes": { value: null, help: "do it" },
+  "--down": { value: null, help: "ours alone", isHidden: true },
+} as const;
+
+test("options are read with their values, apart or after an equals sign", () => {
+  const given = readOptions("server", options, ["--api", "a:1", "--host=x", "--host", "y", "--api=b:2", "--yes"]);
+  assert.deepEqual([given.one("--api"), given.all("--host"), given.has("--yes"), given.has("--down")], ["b:2", ["x", "y"], true, false]);
+});
+
+test("what is called wrongly is told with what was meant, or where to look", () => {
+  const see = 'Run "drover server --help" to see the options.';
+  for (const [args, message, hint] of [
+    [["--hst", "x"], 'there is no option "--hst"', 'Did you mean "--host"?'],
+    [["--nonsense"], 'there is no option "--nonsense"', see],
+    [["more"], '"more" is no option', see],
+    [["--api"], '"--api" needs HOST:PORT after it', see],
+    [["--yes=no"], '"--yes" takes no value', see],
+    [["--yet"], 'there is no option "--yet"', 'Did you mean "--yes"?'],
+    [["--apart"], 'there is no option "--apart"', see],
+    [["--dawn"], 'there is no option "--dawn"', see],
+  ] as const)
+    assert.throws(() => readOptions("server", options, args), { code: "USAGE", message, hint });
+});
+
+test("the help lists every option that is for people", () => {
+  assert.equal(
+    usageOf("server", "The server alone.", options),
+    `Usage: drover server [options]
+
+The server alone.
+
+  --api HOST:PORT  where it listens
+  --host NAME      another name; may be repeated
+  --yes            do it
+  -h, --help       show this
+`,
+  );
+});

@@ -1,0 +1,21 @@
+import type { ProgramOptions } from "./program-options.ts";
+
+/** The options of `drover up`: the agent reads them, the command line shows them. */
+export const upOptions = {
+  "--home": { value: "DIR", help: "folder of this Drover (default: $DROVER_HOME)", isHidden: true },
+  "--api": { value: "HOST:PORT", help: "where the API listens (default: 127.0.0.1:7373)" },
+  "--http": { value: "HOST:PORT", help: "where apps are reached (default: 127.0.0.1:8080)" },
+  "--https": { value: "HOST:PORT", help: "where apps are reached over TLS (default: 363 above --http, so 127.0.0.1:8443)" },
+  "--router": { value: "NAME", help: "what carries traffic: embedded, or haproxy where that is installed (default: embedded)" },
+  "--trusted-proxy": { value: "NETWORK", help: "a proxy in front, such as 10.0.0.7, whose word about clients counts", isRepeated: true },
+  "--dns": { value: "HOST:PORT", help: 'where DNS answers for <app>.<space>.drover, or "off" (default: 127.0.0.1:7353 if it is free)' },
+  "--dns-allow": { value: "NETWORK", help: "who may ask it beside this machine, such as 10.0.0.0/8", isRepeated: true },
+  "--dns-upstream": {
+    value: "HOST[:PORT]",
+    help: "whom it asks for other names (default: the resolvers of this machine)",
+    isRepeated: true,
+  },
+  "--host": { value: "NAME", help: "a name besides the loopback ones under which people reach the API", isRepeated: true },
+  "--apply": { value: "PATH", help: "apply these manifests once it runs" },
+  "--down": { value: null, help: "stop what an agent that was killed has left", isHidden: true },
+} as const satisfies ProgramOptions;
