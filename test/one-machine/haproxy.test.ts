@@ -39,7 +39,10 @@ test("with HAProxy as the router deploys under load fail no request, and nothing
     await using load = startLoad({ port: drover.edgePort, host, perSecond: 100 });
     for (let version = 1; version <= 3; version++) {
       await drover.apply(manifest(version));
-      assert.equal(JSON.parse((await drover.get(host)).body).version, String(version), "the deployed version answers");
+      // Ready means that the instances are; the last of the old ones leave the table a moment later.
+      await drover.until("the deployed version answers", async () => {
+        return JSON.parse((await drover.get(host)).body).version === String(version);
+      });
     }
     const { sent, answered, failures } = await load.stop();
     assert.deepEqual(failures, []);

@@ -182,6 +182,18 @@ test("a request that can be repeated survives an app that closes its idle connec
   assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, 3);
 });
 
+test("a request that can be repeated survives the death of the instance that had it, once", async (t) => {
+  const dying = () => rawOrigin(t, (_, socket) => socket.destroy());
+  const well = await rawOrigin(t, (_, socket) => socket.write(ok));
+  const edge = await startEdge(t);
+  await edge.apply({ set: [routeTo((await dying()).port, well.port)], remove: [] });
+  for (let i = 0; i < 8; i++) assert.equal(statusOf(await exchangeBytes(edge.port, closing)), 200);
+  const [first, second, third] = [await dying(), await dying(), await dying()];
+  await edge.apply({ set: [routeTo(first.port, second.port, third.port)], remove: [] });
+  assert.equal(statusOf(await exchangeBytes(edge.port, closing)), 502);
+  assert.equal(first.received.length + second.received.length + third.received.length, 2, "it does not go round");
+});
+
 test("a request that must not be repeated is not", async (t) => {
   const origin = await rawOrigin(t, (soFar, socket) => (soFar.includes("POST") ? socket.destroy() : socket.write(ok)));
   const edge = await startEdge(t);

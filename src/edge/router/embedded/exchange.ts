@@ -39,6 +39,7 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   #upstream: UpstreamConnection | null = null;
   #tried: readonly Endpoint[] = none;
   #attempts = 0;
+  #hasTriedAnother = false;
   #isSent = false;
   #isOver = false;
   #isHeld = false;
@@ -273,15 +274,27 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
       this.#breakOff();
       return;
     }
-    const retries = upstream.wasUsed && this.#canRepeat() && this.#answerHeadPart === null && this.#interimAnswers === 0;
+    const hasNothing = this.#answerHeadPart === null && this.#interimAnswers === 0;
+    const mayRepeat = this.#canRepeat() && hasNothing && this.#attempts < this.limits.attempts;
     upstream.destroy();
-    if (!retries || this.#attempts >= this.limits.attempts) {
+    if (!mayRepeat || !(upstream.wasUsed || this.#mayTryAnother())) {
       this.#fail(502, noAnswer);
       return;
     }
     this.#isSent = false;
     this.#leaveEndpoint();
     this.#attempt();
+  }
+
+  /**
+   * An instance that died took the request along, and another may answer it. Once only: a request that kills whoever gets it must not go round.
+   */
+  #mayTryAnother(): boolean {
+    const endpoint = this.#endpoint;
+    if (endpoint === null || this.#hasTriedAnother) return false;
+    this.#hasTriedAnother = true;
+    this.#tried = [...this.#tried, endpoint];
+    return this.#route.choose(this.#tried, this.#request.kept) !== null;
   }
 
   onUpstreamDrain(): void {
