@@ -82,6 +82,13 @@ export const errorCodes = {
     retryable: false,
     meaning: "An archive has an entry that would leave its folder or is of a kind that is not allowed.",
   },
+  ADDRESS_REFUSED: {
+    status: 422,
+    exit: 6,
+    retryable: false,
+    meaning: "A call that was asked for would have gone to an address inside, such as loopback or a metadata service.",
+  },
+  CHECK_IMPOSSIBLE: { status: 422, exit: 2, retryable: false, meaning: "A check cannot be made from here, so it says nothing either way." },
   ARCHIVE_INVALID: { status: 422, exit: 2, retryable: false, meaning: "An archive cannot be read, or is over its limits." },
   DIGEST_MISMATCH: { status: 422, exit: 2, retryable: false, meaning: "The content is not what its digest says." },
   RELEASE_FAILED: { status: 409, exit: 4, retryable: false, meaning: "The release did not become ready and was rolled back." },

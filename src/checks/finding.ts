@@ -1,0 +1,52 @@
+import type { ResolveOutgoing } from "#host/outgoing.ts";
+import type { CheckTest } from "#model/check.ts";
+import type { Clock } from "#model/clock.ts";
+
+/** What one attempt found. */
+export interface Finding {
+  readonly isOk: boolean;
+  /** In words, with what was found and what was wanted; one line of at most `longestMessage` characters. */
+  readonly message: string;
+}
+
+/** Long enough for the one line that says why, short enough for a list of them. */
+const longestMessage = 300;
+
+export function passed(message: string): Finding {
+  return { isOk: true, message: oneLine(message) };
+}
+
+export function failed(message: string): Finding {
+  return { isOk: false, message: oneLine(message) };
+}
+
+/** Text of others in one line of bounded length. Whoever shows it still has to escape it. */
+export function oneLine(text: string): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length <= longestMessage ? line : `${line.slice(0, longestMessage - 1)}…`;
+}
+
+/** The kinds of check that one program can make by itself; the others are judged by the server from what it knows. */
+export type ProbedTest = Extract<CheckTest, { kind: "http" | "tcp" | "icmp" | "dns" | "command" }>;
+
+export interface CommandEnd {
+  /** Null when it was ended. */
+  readonly exitCode: number | null;
+  /** The beginning of its output, bounded. */
+  readonly output: string;
+}
+
+/** Runs a user's command line to its end within `signal`, and ends all that it started. */
+export type RunCheckCommand = (run: string, env: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<CommandEnd>;
+
+/** What a check is made with, besides itself. */
+export interface CheckSurroundings {
+  /** Name of the target, which `{target}` in the test's texts stands for. */
+  readonly target: string;
+  /** Address of the target where the test names no host of its own; null for a target without one. */
+  readonly address: string | null;
+  readonly resolve: ResolveOutgoing;
+  readonly clock: Clock;
+  /** Null in a program that runs no commands of users. */
+  readonly runCommand: RunCheckCommand | null;
+}
