@@ -81,6 +81,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
         router: options.router,
         dns: options.dns,
         hosts: options.hosts,
+        allowOutgoing: options.allowOutgoing,
         version,
         env: programEnvironment(environment),
       }),

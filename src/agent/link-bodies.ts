@@ -1,6 +1,7 @@
 import { DroverError } from "#model/errors.ts";
 import { beforeProcess, isDigest, namePattern, type WorkloadId } from "#model/names.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
+import { stepsApp } from "#model/steps.ts";
 import type { LogQuery, Probe, Resources, StopRules, Workload } from "#model/workload.ts";
 
 /*
@@ -73,7 +74,7 @@ function isWorkloadId(value: unknown): value is WorkloadId {
   return (
     rest.length === 0 &&
     isLabel(space) &&
-    isLabel(app) &&
+    (app === stepsApp || isLabel(app)) &&
     (process === beforeProcess || isLabel(process)) &&
     /^\d{1,15}$/.test(release ?? "")
   );

@@ -23,6 +23,8 @@ export interface AgentOptions {
   readonly dns: DnsOptions | null;
   /** Names besides the loopback ones under which people reach the API. */
   readonly hosts: readonly string[];
+  /** Networks inside, such as `127.0.0.0/8`, that checks and messages of users may be sent to all the same. */
+  readonly allowOutgoing: readonly string[];
   /** Manifests to apply once the server answers; null: none. */
   readonly apply: string | null;
   /** Stop what an agent that was killed has left, in place of starting anything; for `drover down`. */
@@ -59,6 +61,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     dns: dnsOptions(given.one("--dns") ?? null, given.all("--dns-allow"), given.all("--dns-upstream")),
     trustedProxies: trustedProxies(given.all("--trusted-proxy")),
     hosts: given.all("--host"),
+    allowOutgoing: given.all("--allow-outgoing"),
     apply: apply === undefined ? null : resolve(apply),
     down: given.has("--down"),
   };

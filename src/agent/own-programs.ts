@@ -22,10 +22,11 @@ export function ownPrograms(options: {
   readonly router: "embedded" | "haproxy";
   readonly dns: DnsOptions | null;
   readonly hosts: readonly string[];
+  readonly allowOutgoing: readonly string[];
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }): readonly Workload[] {
-  const { root, home, api, http, https, trustedProxies, router, dns, hosts, version, env } = options;
+  const { root, home, api, http, https, trustedProxies, router, dns, hosts, allowOutgoing, version, env } = options;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   // Where compiled code is kept belongs to the version, and does not change what a program does.
@@ -94,6 +95,7 @@ export function ownPrograms(options: {
         formatAddress(https),
         ...dnsAt,
         ...hosts.flatMap((host) => ["--host", host]),
+        ...allowOutgoing.flatMap((network) => ["--allow-outgoing", network]),
       ],
       api,
     ),

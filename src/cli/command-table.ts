@@ -10,6 +10,7 @@ export interface TableEntry {
 const deploy = "Deploy:";
 const look = "Look:";
 const change = "Change:";
+const mend = "Watch and mend:";
 const inside = "Go inside:";
 const machine = "This machine:";
 const other = "Other:";
@@ -49,6 +50,11 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   destroy: { group: change, summary: "remove an app for good", load: () => import("./commands/destroy.ts") },
   space: { group: change, summary: "list and destroy spaces", load: () => import("./commands/space.ts") },
   kv: { group: change, summary: "read, write and watch a space's key-value store", load: () => import("./commands/kv.ts") },
+
+  check: { group: mend, summary: "list checks, their history, and make them now", load: () => import("./commands/check.ts") },
+  ladder: { group: mend, summary: "show, simulate, pause and resume a space's ladder", load: () => import("./commands/ladder.ts") },
+  escalation: { group: mend, summary: "follow, approve, acknowledge and stop escalations", load: () => import("./commands/escalation.ts") },
+  explain: { group: mend, summary: "say what would happen if a check failed now", load: () => import("./commands/explain.ts") },
 
   exec: { group: inside, summary: "run a command in a running instance", load: () => import("./commands/exec.ts") },
   run: { group: inside, summary: "run a command in fresh surroundings of an app", load: () => import("./commands/run.ts") },

@@ -16,6 +16,11 @@ export const upOptions = {
     isRepeated: true,
   },
   "--host": { value: "NAME", help: "a name besides the loopback ones under which people reach the API", isRepeated: true },
+  "--allow-outgoing": {
+    value: "NETWORK",
+    help: "a network inside, such as 127.0.0.0/8, that checks and webhooks may call all the same",
+    isRepeated: true,
+  },
   "--apply": { value: "PATH", help: "apply these manifests once it runs" },
   "--down": { value: null, help: "stop what an agent that was killed has left", isHidden: true },
 } as const satisfies ProgramOptions;

@@ -35,6 +35,8 @@ export const errorCodes = {
   RELEASE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The app has no such release, or it is no longer kept." },
   INSTANCE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no running instance of that name." },
   SECRET_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no secret of that name." },
+  CHECK_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no check of that name at that target." },
+  ESCALATION_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no such escalation, or it is no longer kept." },
   KEY_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no such key." },
   SOURCE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The source archive was not uploaded, or was collected since." },
   ARTIFACT_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The artifact is not stored here." },

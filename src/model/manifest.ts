@@ -21,15 +21,6 @@ const notYet = (what: string) =>
     .optional()
     .meta({ description: `Not yet supported: ${what}.`, notYetSupported: true });
 
-/** A key whose form is known and checked, and that this version cannot honour all the same. */
-const notYetHonoured = <Schema extends z.ZodType>(schema: Schema, what: string) =>
-  schema
-    .optional()
-    .superRefine((value, context) => {
-      if (value !== undefined) context.addIssue({ code: "custom", message: `${what}: not yet supported`, params: { notYet: true } });
-    })
-    .meta({ description: `Not yet supported: ${what}.`, notYetSupported: true });
-
 const text = (what: string, longest = 4096) =>
   z
     .string()
@@ -491,8 +482,10 @@ export const appManifest = z
       .optional()
       .meta({ description: "For each space, keys that replace or add to the ones above (JSON merge patch, RFC 7396)." }),
     jobs: notYet("jobs"),
-    checks: notYetHonoured(checksManifest, "checks"),
-    escalate: notYetHonoured(escalateManifest, "escalations"),
+    checks: checksManifest.optional().meta({ description: "Promises of this app that are tested from outside." }),
+    escalate: escalateManifest.optional().meta({
+      description: "What is tried when they fail, in this order: restart, redeploy, rollback, tell. Default all four.",
+    }),
     place: notYet("placement over clusters"),
   })
   .superRefine((app, context) => {

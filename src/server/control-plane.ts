@@ -1,5 +1,6 @@
 import type { Server } from "node:net";
 import type { Duplex, Readable } from "node:stream";
+import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
@@ -8,6 +9,7 @@ import type { Log } from "#model/log.ts";
 import type { AppId, AppName, Digest, InstanceId, ProcessName, SpaceName } from "#model/names.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
+import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog } from "./events/event-log.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { Store } from "./store/store.ts";
@@ -23,6 +25,16 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   /** The edge's public address, such as `http://127.0.0.1:8080`: gives scheme and port of the apps' URLs. */
   readonly edgeUrl: string;
+  /** What escalations need; left out: there are none. */
+  readonly escalations?: {
+    /** Where the records of checks lie. */
+    readonly recordsFile: string;
+    /** Judges addresses that users named. */
+    readonly outgoing: ResolveOutgoing;
+    /** Where people reach the API. */
+    readonly apiUrl: () => string;
+    readonly edge: { readonly host: string; readonly httpPort: number; readonly httpsPort: number };
+  };
   /** Told of edges, and asked what is wrong. Left out: the edges get no certificates. */
   readonly certificates?: Pick<CertificateController, "edgeLinked" | "problems">;
   /** Deletes uploaded sources that nobody asked for since `beforeMs`; how many went. Left out: there are none. */
@@ -92,6 +104,8 @@ export interface ControlPlane {
   readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
   /** Restarts one instance in place. @throws {DroverError} INSTANCE_NOT_FOUND, CLUSTER_UNREACHABLE */
   restartInstance(id: InstanceId, signal: AbortSignal): Promise<void>;
+  /** What watches and mends; loaded by the first who asks, or when the first space has a ladder. */
+  escalator(): Promise<Escalator>;
   /** Resolves once the signal that it was made with has aborted and everything it started has ended. */
   readonly stopped: Promise<void>;
 }

@@ -8,6 +8,7 @@ import type { Reason } from "#model/workload.ts";
 import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 import { collectArtifacts } from "./controllers/artifact-collector.ts";
 import { type Core, startCore } from "./controllers/core.ts";
+import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import { AppView } from "./view/app-view.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
@@ -37,9 +38,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     { store, fleet: core.fleet, clock, log, collectSources: options.collectSources ?? (async () => 0) },
     signal,
   );
-  return { ...answersOf(core, options), stopped: Promise.all([core.stopped, collected]).then(() => {}) } satisfies ControlPlane;
+  const escalations = lazyEscalator(options, core, signal);
+  return {
+    ...answersOf(core, options),
+    escalator: () => escalations.get(),
+    stopped: Promise.all([core.stopped, collected, escalations.stopped()]).then(() => {}),
+  } satisfies ControlPlane;
 
-  function answersOf({ fleet, routes, subscribers }: Core, { edgeUrl }: ControlPlaneOptions): Omit<ControlPlane, "stopped"> {
+  function answersOf({ fleet, routes, subscribers }: Core, { edgeUrl }: ControlPlaneOptions): Omit<ControlPlane, "stopped" | "escalator"> {
     const view = new AppView({ store, core, clock, edgeUrl });
     const requireApp = (space: SpaceName, app: AppName) => {
       const status = view.status(space, app);

@@ -6,6 +6,7 @@ import { systemClock } from "#host/clock.ts";
 import { writeFileAtomic } from "#host/files.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
+import { createOutgoing } from "#host/outgoing.ts";
 import { wantsHelp } from "#host/program-options.ts";
 import { forgetWhyServerEnded, noteWhyServerEnded } from "#host/server-note.ts";
 import { pause } from "#model/clock.ts";
@@ -29,7 +30,7 @@ import { createControlPlane } from "./create-control-plane.ts";
 import { openEventLog } from "./events/sqlite-event-log.ts";
 import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
-import { formatAddress, isLoopback, readServerOptions, type ServerOptions, serverUsage } from "./options.ts";
+import { addressToCall, formatAddress, isLoopback, readServerOptions, type ServerOptions, serverUsage } from "./options.ts";
 import { openSealer } from "./secrets/open-sealer.ts";
 import { createSecrets } from "./secrets/sealed-secrets.ts";
 import { openSqliteStore } from "./store/sqlite-store.ts";
@@ -115,7 +116,16 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     { store, sealer, events, authority: openOwnAuthority, orderer, clock, random, log },
     stopping,
   );
-  const controlPlane = createControlPlane({ store, events, secrets, certificates, listener, clock, random, log, edgeUrl }, stopping);
+  const escalations = {
+    recordsFile: join(home.server, "checks.db"),
+    outgoing: createOutgoing(options.allowOutgoing),
+    apiUrl: () => apiUrl(),
+    edge: { host: addressToCall(options.edge.host), httpPort: options.edge.port, httpsPort: options.edgeTls.port },
+  };
+  const controlPlane = createControlPlane(
+    { store, events, secrets, certificates, escalations, listener, clock, random, log, edgeUrl },
+    stopping,
+  );
 
   const isPlain = isLoopback(options.api.host);
   const scheme = isPlain ? "http" : "https";

@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly dns: Address | null;
   /** Names besides the loopback ones under which people reach the API. */
   readonly hosts: readonly string[];
+  /** Networks inside, such as `127.0.0.0/8`, that checks and messages of users may be sent to all the same. */
+  readonly allowOutgoing: readonly string[];
   /** A backup to put in the store's place, in place of serving. */
   readonly restore: string | null;
   /** With `restore`: without another question. */
@@ -32,6 +34,11 @@ const options = {
   "--edge-tls": { value: "HOST:PORT", help: "where the edge listens over TLS (default: 127.0.0.1:8443)" },
   "--dns": { value: "HOST:PORT", help: "where the edge answers DNS (default: it does not)" },
   "--host": { value: "NAME", help: "another name under which people reach the API", isRepeated: true },
+  "--allow-outgoing": {
+    value: "NETWORK",
+    help: "a network inside, such as 127.0.0.0/8, that checks and webhooks may call all the same",
+    isRepeated: true,
+  },
   "--restore": {
     value: "FILE",
     help: "show what would change if this backup took the store's place, ask, and put it there; in place of serving",
@@ -53,6 +60,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     edgeTls: readAddress("--edge-tls", given.one("--edge-tls") ?? "127.0.0.1:8443"),
     dns: dns === undefined ? null : readAddress("--dns", dns),
     hosts: given.all("--host"),
+    allowOutgoing: given.all("--allow-outgoing"),
     restore: given.one("--restore") ?? null,
     isConfirmed: given.has("--yes"),
     isVerbose: given.has("--verbose"),
@@ -78,4 +86,10 @@ export function formatAddress({ host, port }: Address): string {
 /** Whether only this machine reaches the address: then plain HTTP is enough. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/** Where something that listens on `host` is called from this machine. */
+export function addressToCall(host: string): string {
+  if (host === "0.0.0.0" || host === "localhost") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
 }

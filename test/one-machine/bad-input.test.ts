@@ -23,7 +23,7 @@ const rows: readonly Row[] = [
   { what: "a name that is no DNS label", manifest: "app: My_Shop\nrun: x\n", code: "MANIFEST_INVALID", says: /a-z/ },
   { what: "a port out of range", manifest: "app: shop\nrun: x\nport: 70000\n", code: "MANIFEST_INVALID", says: /65535/ },
   { what: "nothing to run", manifest: "app: shop\n", code: "MANIFEST_INVALID", says: /run/ },
-  { what: "a key that later versions honour", manifest: "app: shop\nrun: x\nchecks: {}\n", code: "NOT_YET_SUPPORTED", says: /checks/ },
+  { what: "a key that later versions honour", manifest: "app: shop\nrun: x\njobs: {}\n", code: "NOT_YET_SUPPORTED", says: /jobs/ },
   { what: "a kind that later versions honour", manifest: "cluster: eu\n", code: "NOT_YET_SUPPORTED", says: /cluster/ },
   { what: "a ladder without levels", manifest: "ladder: production\n", code: "MANIFEST_INVALID", says: /levels/ },
   { what: "a duration without its unit", manifest: "app: shop\nrun: x\nstop: { grace: 30 }\n", code: "MANIFEST_INVALID", says: /30s/ },

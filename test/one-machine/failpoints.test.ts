@@ -11,6 +11,11 @@ const sampled = 5;
 
 /** Not reached by starting, deploying and destroying, and where they are killed instead. */
 const elsewhere: Readonly<Record<string, string>> = {
+  "escalation.save.after": "only where something is checked; escalations.test.ts",
+  "escalation.save.before": "only where something is checked; escalations.test.ts",
+  "escalation.started": "only where something is checked; escalations.test.ts",
+  "step.end.after": "only where something is checked; escalations.test.ts",
+  "step.end.before": "only where something is checked; escalations.test.ts",
   "store.backup.before-rename": "backups are made by the hour; src/server/store/crash.test.ts",
   "store.checkpoint.after": "the log is moved when it is large or the store is closed; src/server/store/crash.test.ts",
   "store.checkpoint.before": "the log is moved when it is large or the store is closed; src/server/store/crash.test.ts",

@@ -26,7 +26,7 @@ export function describePlan(plan: Plan): string[] {
 
 function describeChange(change: PlannedChange): string[] {
   const { mark, word, style } = marks[change.action];
-  const name = change.kind === "space" ? `space ${change.name}` : `${change.space}/${change.name}`;
+  const name = change.kind !== "app" ? `${change.kind} ${change.name}` : `${change.space}/${change.name}`;
   const lines = [`${styled(style, mark)} ${name}  ${styled(style, word)}`];
   if (change.action === "release" || change.action === "update") {
     for (const { path, from, to } of change.changes) lines.push(`    ${pathWords(path)}: ${value(path, from)} → ${value(path, to)}`);

@@ -11,6 +11,7 @@ import {
   type SpaceName,
   type WorkloadName,
 } from "#model/names.ts";
+import { isStepsApp } from "#model/steps.ts";
 import { planNeeds } from "#plan/routes/needs.ts";
 import { planRoutes, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import type { EventLog } from "../events/event-log.ts";
@@ -81,9 +82,11 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   const fleet = new Fleet({
     resourcesOf: (name) => releaseOf(name)?.spec.processes[name.process]?.resources ?? { cpu: null, memoryBytes: null },
     onApp: (app) => {
+      subscribers.changed(app);
+      // Commands of ladders are no app's: whoever ordered them looks after them.
+      if (isStepsApp(app)) return;
       queue.wake(app);
       routes.wake(app);
-      subscribers.changed(app);
     },
     onInstance: (before, after) => {
       narrator.instance(before, after);
@@ -190,7 +193,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
 
   const wakeAll = () => {
     for (const { value } of objects.apps(store)) queue.wake(appIdOf(value));
-    for (const app of fleet.apps()) queue.wake(app);
+    for (const app of fleet.apps()) if (!isStepsApp(app)) queue.wake(app);
   };
   const onKey = (key: string) => {
     const app = appOfKey(key);

@@ -1,85 +1,96 @@
+import type { CheckManifest } from "#model/check-schemas.ts";
 import { checksManifest } from "#model/check-schemas.ts";
-import { escalateManifest, type LadderManifest, ladderManifest } from "#model/ladder-schemas.ts";
-import { appName } from "#model/name-schemas.ts";
+import { type EscalateManifest, escalateManifest, type LadderManifest, ladderManifest } from "#model/ladder-schemas.ts";
+import type { AppName } from "#model/names.ts";
 import type { AppDeclares } from "#plan/ladder-manifest/compile.ts";
 import { findLadderProblems } from "#plan/ladder-manifest/problems.ts";
 import type { ManifestDocument, Place } from "./documents.ts";
 import type { FoundProblem } from "./problems.ts";
+import type { Declared } from "./read-manifests.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { fillVariables } from "./variables.ts";
 
-/** An app's document as it is after overlay and variables, whether or not all of it can be honoured. */
-export interface WrittenApp {
-  readonly value: unknown;
+/** The ladder as declared for one space. */
+export interface DeclaredLadder {
   readonly file: string;
   place(path: readonly PropertyKey[], atKey?: boolean): Place;
+  /** As written, variables filled in; what the store keeps. */
+  readonly written: Readonly<Record<string, unknown>>;
+  readonly manifest: LadderManifest;
 }
 
-/**
- * Finds what is wrong with the ladders of a set of documents, and between them and the apps' checks. A ladder in which nothing is wrong is still
- * refused, as not yet supported, because no server carries it out yet.
- */
-export function ladderDocumentProblems(
+/** The one ladder of a set of documents; null if there is none, or something is wrong with it. */
+export function readLadder(
   documents: readonly ManifestDocument[],
-  apps: readonly WrittenApp[],
   variables: Readonly<Record<string, string>>,
-): readonly FoundProblem[] {
-  const problems: FoundProblem[] = [];
-  const ladders: { readonly document: ManifestDocument; readonly manifest: LadderManifest }[] = [];
+  problems: FoundProblem[],
+): DeclaredLadder | null {
+  const ladders: { readonly document: ManifestDocument; readonly declared: DeclaredLadder }[] = [];
   for (const document of documents) {
     const filled = fillVariables(document, variables);
     const found = [...filled.problems, ...schemaProblems(ladderManifest, filled.value, document)];
     problems.push(...found);
-    if (found.length === 0) ladders.push({ document, manifest: ladderManifest.parse(filled.value) });
+    if (found.length > 0) continue;
+    const { file, place } = document;
+    const written = JSON.parse(JSON.stringify(filled.value)) as Record<string, unknown>;
+    ladders.push({ document, declared: { file, place, written, manifest: ladderManifest.parse(filled.value) } });
   }
   const [first, ...others] = ladders;
-  for (const { document, manifest } of others) {
-    const shared = Object.keys(manifest.checks).find((name) => first !== undefined && Object.hasOwn(first.manifest.checks, name));
+  for (const { document, declared } of others) {
+    const shared = Object.keys(declared.manifest.checks).find(
+      (name) => first !== undefined && Object.hasOwn(first.declared.manifest.checks, name),
+    );
     const { line, column } = first?.document.place(["ladder"]) ?? { line: 1, column: 1 };
-    const wanted = `one ladder for a space; "${first?.manifest.ladder}" is declared at ${first?.document.file}:${line}:${column} already`;
-    problems.push(invalid(document, ["ladder"], `ladder "${manifest.ladder}"`, wanted));
+    const name = first?.declared.manifest.ladder ?? "";
+    const wanted = `one ladder for a space; "${name}" is declared at ${first?.document.file}:${line}:${column} already`;
+    problems.push(invalid(document, ["ladder"], `ladder "${declared.manifest.ladder}"`, wanted));
     if (shared !== undefined)
-      problems.push(
-        invalid(
-          document,
-          ["checks", shared],
-          `check "${shared}", which "${first?.manifest.ladder}" claims too`,
-          "one ladder for each check",
-        ),
-      );
+      problems.push(invalid(document, ["checks", shared], `check "${shared}", which "${name}" claims too`, "one ladder for each check"));
   }
-  if (problems.length > 0) return problems;
-  const declared = apps.flatMap((written) => {
-    const declares = declaresOf(written.value);
-    return declares === null ? [] : [{ written, declares }];
+  return first?.declared ?? null;
+}
+
+/**
+ * What is wrong between a space's ladder and the checks of its apps, of those that are declared and those that are there already.
+ * @param stored the ladder that is there, when none is declared
+ */
+export function ladderProblems(
+  { apps, ladder }: Pick<Declared, "apps" | "ladder">,
+  stored: LadderManifest | null,
+  others: readonly AppDeclares[],
+): readonly FoundProblem[] {
+  const declared = apps.map(({ manifest: { app }, written }) => declaresOf(app, written)).filter(declaresAnything);
+  const found = findLadderProblems(ladder?.manifest ?? stored, [...declared, ...others.filter(declaresAnything)]);
+  return found.map(({ app, path, found: what, wanted }) => {
+    const at = app === null ? ladder : apps.find(({ manifest }) => manifest.app === app);
+    if (at !== null && at !== undefined) return invalid(at, path, what, wanted);
+    // It stands in something that was applied before, and what is applied now makes it wrong.
+    const nearby = ladder ?? apps[0];
+    const owner = app === null ? "the space's ladder" : `app "${app}"`;
+    const place = nearby === undefined ? { file: "-", line: 1, column: 1 } : { file: nearby.file, ...nearby.place([]) };
+    return { kind: "invalid", ...place, path: path.join("."), found: `${owner} has ${what}`, wanted, nearest: null };
   });
-  for (const { app, path, found, wanted } of findLadderProblems(
-    first?.manifest ?? null,
-    declared.map(({ declares }) => declares),
-  )) {
-    const at = app === null ? first?.document : declared.find(({ declares }) => declares.app === app)?.written;
-    if (at !== undefined) problems.push(invalid(at, path, found, wanted));
-  }
-  if (problems.length > 0 || first === undefined) return problems;
-  const { document } = first;
-  const wanted = 'nothing there: documents of kind "ladder" are not yet supported';
-  return [
-    { kind: "not-yet", file: document.file, ...document.place(["ladder"], true), path: "ladder", found: "a ladder", wanted, nearest: null },
-  ];
 }
 
-/** What an app declares for the Escalator; null when it declares nothing, or nothing that fits the schema, which is told elsewhere. */
-function declaresOf(value: unknown): AppDeclares | null {
-  const { app, checks, escalate } = value as { readonly app?: unknown; readonly checks?: unknown; readonly escalate?: unknown };
-  if (checks === undefined && escalate === undefined) return null;
-  const name = appName.safeParse(app);
-  const parsed = checksManifest.optional().safeParse(checks);
-  const short = escalateManifest.optional().safeParse(escalate);
-  return name.success && parsed.success && short.success
-    ? { app: name.data, checks: parsed.data ?? {}, escalate: short.data ?? null }
-    : null;
+/** What an app's manifest says for the Escalator. */
+export function declaresOf(app: AppName, manifest: Readonly<Record<string, unknown>>): AppDeclares {
+  const { checks, escalate } = manifest;
+  return {
+    app,
+    checks: checks === undefined ? {} : (checksManifest.parse(checks) as Readonly<Record<string, CheckManifest>>),
+    escalate: escalate === undefined ? null : (escalateManifest.parse(escalate) as EscalateManifest),
+  };
 }
 
-function invalid(at: Pick<WrittenApp, "file" | "place">, path: readonly (string | number)[], found: string, wanted: string): FoundProblem {
+function declaresAnything({ checks, escalate }: AppDeclares): boolean {
+  return escalate !== null || Object.keys(checks).length > 0;
+}
+
+function invalid(
+  at: { readonly file: string; place(path: readonly PropertyKey[], atKey?: boolean): Place },
+  path: readonly (string | number)[],
+  found: string,
+  wanted: string,
+): FoundProblem {
   return { kind: "invalid", file: at.file, ...at.place(path), path: path.join("."), found, wanted, nearest: null };
 }

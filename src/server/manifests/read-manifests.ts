@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { type AppManifest, appManifest, type DocumentKind, documentKinds, type SpaceManifest, spaceManifest } from "#model/manifest.ts";
 import type { SpaceName } from "#model/names.ts";
 import { type ManifestDocument, type ManifestText, type Place, readDocuments } from "./documents.ts";
-import { ladderDocumentProblems, type WrittenApp } from "./ladder-documents.ts";
+import { type DeclaredLadder, readLadder } from "./ladder-documents.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { type FoundProblem, nearest, show, throwProblems } from "./problems.ts";
 import { schemaProblems } from "./schema-problems.ts";
@@ -27,6 +27,8 @@ export interface Declared {
   readonly space: SpaceName;
   readonly spaceManifest: DeclaredSpace | null;
   readonly apps: readonly DeclaredApp[];
+  /** Null when no document declares one. */
+  readonly ladder: DeclaredLadder | null;
   readonly warnings: readonly string[];
 }
 
@@ -57,12 +59,9 @@ export function readManifests(input: {
   );
   const [declaredSpace] = declaredSpaces;
   const space = (declaredSpace?.manifest.space ?? input.space ?? defaultSpace) as SpaceName;
-  const written: WrittenApp[] = [];
-  const apps = kinds
-    .filter(({ kind }) => kind === "app")
-    .flatMap(({ document }) => readApp(document, space, input.variables, problems, written));
-  const ladders = kinds.filter(({ kind }) => kind === "ladder").map(({ document }) => document);
-  problems.push(...ladderDocumentProblems(ladders, written, input.variables));
+  const apps = kinds.filter(({ kind }) => kind === "app").flatMap(({ document }) => readApp(document, space, input.variables, problems));
+  const ladderDocuments = kinds.filter(({ kind }) => kind === "ladder").map(({ document }) => document);
+  const ladder = readLadder(ladderDocuments, input.variables, problems);
   reportTwice(
     apps.map((app) => ({ ...app, name: app.manifest.app })),
     "app",
@@ -86,7 +85,7 @@ export function readManifests(input: {
     declaredSpace !== undefined && input.space !== undefined && input.space !== space
       ? [`the manifests say space "${space}", so "${input.space}" was not used`]
       : [];
-  return { space, spaceManifest: declaredSpace ?? null, apps, warnings };
+  return { space, spaceManifest: declaredSpace ?? null, apps, ladder, warnings };
 }
 
 /** In the order in which a person reads the files. */
@@ -116,7 +115,7 @@ function kindOf(document: ManifestDocument, problems: FoundProblem[]): DocumentK
     const close = keys.map((key) => nearest(key, kinds)).find((near) => near !== null) ?? null;
     problem(
       keys.length === 0 ? "no keys" : `the keys ${keys.slice(0, 5).map(show).join(", ")}`,
-      "a key that names the document: app or space",
+      "a key that names the document: app, space or ladder",
       close,
     );
     return null;
@@ -150,7 +149,6 @@ function readApp(
   space: SpaceName,
   variables: Readonly<Record<string, string>>,
   problems: FoundProblem[],
-  written: WrittenApp[],
 ): readonly DeclaredApp[] {
   const { overlays, ...base } = document.value as { readonly overlays?: unknown } & Record<string, unknown>;
   // The overlays' own form first: below, only the one of this space is looked into.
@@ -168,7 +166,6 @@ function readApp(
     plain: overlay === undefined ? document.plain : new Set([...document.plain, ...plainBelow(document.plain, space)]),
   } satisfies ManifestDocument;
   const filled = fillVariables(locator, variables);
-  written.push({ value: filled.value, file: locator.file, place: locator.place });
   const found = [...shape, ...filled.problems, ...schemaProblems(appManifest, filled.value, locator)];
   problems.push(...found);
   if (found.length > 0) return [];

@@ -42,7 +42,7 @@ export interface Stored<T> {
 /** Parsed objects by entry: an entry never changes, so parsing it once is enough. */
 const parsed = new WeakMap<Entry, Stored<unknown>>();
 
-function parse<T>(entry: Entry): Stored<T> {
+export function parse<T>(entry: Entry): Stored<T> {
   let stored = parsed.get(entry);
   if (stored === undefined) {
     stored = {
@@ -55,7 +55,7 @@ function parse<T>(entry: Entry): Stored<T> {
   return stored as Stored<T>;
 }
 
-function read<T>(store: StoreReader, key: string): Stored<T> | null {
+export function read<T>(store: StoreReader, key: string): Stored<T> | null {
   const entry = store.get(key);
   return entry === null ? null : parse<T>(entry);
 }

@@ -3,7 +3,7 @@ import type { Changed, environmentRequest } from "#model/api.ts";
 import { type App, isBeingDestroyed, type Maintenance, type Release, type ReleaseSpec } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import type { AppName, ProcessName, SpaceName } from "#model/names.ts";
-import { objects, put, type Stored, unchanged } from "../objects/objects.ts";
+import { objects, put, remove, type Stored, unchanged } from "../objects/objects.ts";
 import type { OperationContext } from "./context.ts";
 import type { Receipt } from "./receipt.ts";
 import { isEqualJson } from "./release-spec.ts";
@@ -24,6 +24,8 @@ interface AppChange {
   readonly app: App | null;
   /** A new release's spec, with what made it. */
   readonly release?: { readonly spec: ReleaseSpec; readonly cause: string };
+  /** Releases that go in the same commit. */
+  readonly forget?: (release: Release) => boolean;
   readonly event: { readonly kind: string; readonly message: string; readonly subject?: string };
 }
 
@@ -43,16 +45,20 @@ async function changeApp(context: OperationContext, call: AppCall, change: (app:
   const changed = await transact(store, call.receipt, () => {
     const stored = requireApp(context, call.space, call.app);
     call.require(stored.modRevision);
-    const { app, release, event: told } = change(stored.value);
+    const { app, release, forget, event: told } = change(stored.value);
     const answer = { space: call.space as string, app: call.app as string, release: stored.value.target, changed: app !== null };
     event = null;
     if (app === null) return { answer, conditions: [], changes: [] };
     const made = release === undefined ? null : newRelease(store, app, release.spec, release.cause, clock.nowMs());
     event = made === null ? told : { ...told, subject: String(made.app.lastRelease) };
+    const written = new Set(made?.changes.map(({ key }) => key));
+    const forgotten = (forget === undefined ? [] : objects.releases(store, call.space, call.app)).filter(
+      ({ key, value }) => forget?.(value) === true && !written.has(key),
+    );
     return {
       answer: { ...answer, release: made?.app.target ?? app.target },
       conditions: [unchanged(stored.key, stored), ...(made?.conditions ?? [])],
-      changes: [put(stored.key, made?.app ?? app), ...(made?.changes ?? [])],
+      changes: [put(stored.key, made?.app ?? app), ...(made?.changes ?? []), ...forgotten.map(({ key }) => remove(key))],
       leadsToDeletions: app.destroying,
     };
   });
@@ -180,6 +186,26 @@ export function restart(context: OperationContext, call: AppCall, process?: Proc
     return { app: next, event: { kind: "app.restarted", message: `${what} is restarted` } };
   });
 }
+
+/**
+ * A fresh start: new instances of what is wanted now, in place of all there are, by a release with the same spec. Earlier ones that were made so are
+ * forgotten, so that many of them do not push out the releases that people made.
+ * @throws {DroverError} RELEASE_NOT_FOUND if nothing is wanted yet
+ */
+export function redeploy(context: OperationContext, call: AppCall): Promise<Changed> {
+  return changeApp(context, call, (app) => {
+    const spec = targetSpec(context.store, app);
+    if (spec === null) throw new DroverError("RELEASE_NOT_FOUND", `app "${app.name}" has no release yet`, { hint: "Apply it first." });
+    return {
+      app,
+      release: { spec, cause: redeployCause },
+      forget: (release) => release.cause === redeployCause && release.number !== app.active && release.number !== app.target,
+      event: { kind: "app.redeployed", message: `app "${app.name}" starts afresh with what release ${app.target} was` },
+    };
+  });
+}
+
+const redeployCause = "redeploy";
 
 export function setStopped(context: OperationContext, call: AppCall, stopped: boolean): Promise<Changed> {
   return changeApp(context, call, (app) => ({

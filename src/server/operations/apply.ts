@@ -6,6 +6,7 @@ import { type Declared, type DeclaredApp, readManifests } from "../manifests/rea
 import { keys, objects, put, type Stored, unchanged } from "../objects/objects.ts";
 import type { Change, Condition } from "../store/store.ts";
 import { routeOwners } from "./app-routes.ts";
+import { draftLadder } from "./apply-ladder.ts";
 import type { OperationContext } from "./context.ts";
 import { type DesiredApp, desireApps, livingApp, type Surroundings } from "./desired-apps.ts";
 import { differences } from "./differences.ts";
@@ -23,7 +24,7 @@ export interface ApplyOptions {
 }
 
 /** A pass over the whole set: what would change, and the writes that do it. */
-interface Draft {
+export interface ApplyDraft {
   readonly plan: Omit<Plan, "revision">;
   readonly releases: Applied["releases"];
   readonly conditions: Condition[];
@@ -44,13 +45,13 @@ export function planApply(context: OperationContext, request: ApplyRequest): Pla
  */
 export async function apply(context: OperationContext, request: ApplyRequest, options: ApplyOptions = {}): Promise<Applied> {
   const declared = readManifests(request);
-  let draft: Draft | null = null;
+  let draft: ApplyDraft | null = null;
   const { revision, ...answer } = await transact(context.store, options.receipt ?? null, () => {
     draft = draftApply(context, request, declared, "apply", options);
     const plan: Plan = { ...draft.plan, revision: context.store.revision };
     return { answer: { plan, releases: draft.releases }, conditions: draft.conditions, changes: draft.changes };
   });
-  for (const event of (draft as Draft | null)?.events ?? []) context.events.append({ ...event, space: declared.space });
+  for (const event of (draft as ApplyDraft | null)?.events ?? []) context.events.append({ ...event, space: declared.space });
   return { ...answer, revision };
 }
 
@@ -60,10 +61,10 @@ function draftApply(
   declared: Declared,
   mode: "plan" | "apply",
   { requireApp, requireSpace }: ApplyOptions = {},
-): Draft {
+): ApplyDraft {
   const { store, clock } = context;
   const nowMs = clock.nowMs();
-  const draft: Draft = { plan: { space: declared.space, changes: [] }, releases: [], conditions: [], changes: [], events: [] };
+  const draft: ApplyDraft = { plan: { space: declared.space, changes: [] }, releases: [], conditions: [], changes: [], events: [] };
   requireSpace?.(objects.space(store, declared.space)?.modRevision ?? 0);
   const space = draftSpace(context, declared, draft, nowMs);
   const every = objects.apps(store).filter(({ value }) => !isBeingDestroyed(value) || value.space !== declared.space);
@@ -87,11 +88,12 @@ function draftApply(
   const desired = desireApps(declared.apps, existing, surroundings);
   for (const one of desired.apps) draftApp(context, request, one, draft, nowMs);
   for (const stored of gone) draftDestroy(stored, draft);
+  draftLadder(context, declared, goneNames, request.prune, draft);
   draftDependents(context, space, existing, names, goneNames, desired.addressOf, draft, nowMs);
   return draft;
 }
 
-function draftSpace(context: OperationContext, declared: Declared, draft: Draft, nowMs: number): Space {
+function draftSpace(context: OperationContext, declared: Declared, draft: ApplyDraft, nowMs: number): Space {
   const stored = objects.space(context.store, declared.space);
   const manifest = declared.spaceManifest?.manifest;
   const space: Space = {
@@ -131,7 +133,7 @@ function shownSpace({ domain, env }: Space) {
   return { domain, env };
 }
 
-function draftApp(context: OperationContext, request: ApplyRequest, desired: DesiredApp, draft: Draft, nowMs: number): void {
+function draftApp(context: OperationContext, request: ApplyRequest, desired: DesiredApp, draft: ApplyDraft, nowMs: number): void {
   const { declared, stored, app, spec, warnings } = desired;
   const before = livingApp(stored);
   const current = before === null ? null : targetSpec(context.store, before);
@@ -185,7 +187,7 @@ function buildOf({ manifest }: DeclaredApp): PlannedChange["build"] {
   return { run: build?.run ?? null, timeoutMs: build?.timeout ?? 600_000, memoryBytes: build?.memory ?? 2 * 2 ** 30, hasRun };
 }
 
-function draftDestroy(stored: Stored<App>, draft: Draft): void {
+function draftDestroy(stored: Stored<App>, draft: ApplyDraft): void {
   const app = stored.value;
   (draft.plan.changes as PlannedChange[]).push({
     kind: "app",
@@ -211,7 +213,7 @@ function draftDependents(
   declared: ReadonlySet<AppName>,
   gone: ReadonlySet<AppName>,
   addressOf: (app: AppName) => { readonly port: number; readonly protocol: "http" | "tcp" } | null,
-  draft: Draft,
+  draft: ApplyDraft,
   nowMs: number,
 ): void {
   const before = objects.space(context.store, space.name as SpaceName)?.value;

@@ -5,6 +5,7 @@ import { DroverError } from "#model/errors.ts";
 import { spaceManifest } from "#model/manifest.ts";
 import type { SpaceName } from "#model/names.ts";
 import { defaultSpace } from "../manifests/read-manifests.ts";
+import { ladderKeys } from "../objects/ladder-objects.ts";
 import { keys, objects, remove, type Stored, unchanged } from "../objects/objects.ts";
 import { apply } from "./apply.ts";
 import type { OperationContext } from "./context.ts";
@@ -70,7 +71,9 @@ export async function deleteSpace(
         },
       );
     }
-    const contents = [keys.secrets(space), keys.kv(space, "")].flatMap((prefix) => store.list(prefix, { limit: maxContents + 1 }));
+    const contents = [keys.secrets(space), keys.kv(space, ""), ...ladderPrefixes(space)].flatMap((prefix) =>
+      store.list(prefix, { limit: maxContents + 1 }),
+    );
     if (contents.length > maxContents) {
       throw new DroverError("CONFLICT", `space "${space}" still has more than ${maxContents} key-value pairs`, {
         hint: "Delete its keys first.",
@@ -79,11 +82,20 @@ export async function deleteSpace(
     return {
       answer: { space: space as string },
       conditions: [unchanged(stored.key, stored)],
-      changes: [remove(stored.key), ...contents.map(({ key }) => remove(key))],
+      changes: [remove(stored.key), ...ladderSingles(store, space), ...contents.map(({ key }) => remove(key))],
     };
   });
   events.append({ kind: "space.deleted", space, message: `space "${space}" was deleted` });
   return deleted;
+}
+
+/** What the Escalator keeps of a space in many keys. */
+function ladderPrefixes(space: SpaceName): readonly string[] {
+  return [ladderKeys.escalations, ladderKeys.pauses, ladderKeys.notices, ladderKeys.steps, ladderKeys.deliveries].map((of) => of(space));
+}
+
+function ladderSingles(store: OperationContext["store"], space: SpaceName) {
+  return [ladderKeys.ladder(space), ladderKeys.switches(space)].filter((key) => store.get(key) !== null).map(remove);
 }
 
 /** A new installation has the space that commands mean when they name none. */

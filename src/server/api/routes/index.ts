@@ -3,6 +3,7 @@ import type { Services } from "../services.ts";
 import { appRoutes } from "./apps.ts";
 import { buildRoutes } from "./builds.ts";
 import { certificateRoutes } from "./certificates.ts";
+import { escalationRoutes } from "./escalations.ts";
 import { eventRoutes } from "./events.ts";
 import { execRoutes } from "./exec.ts";
 import { installationRoutes } from "./installation.ts";
@@ -26,5 +27,6 @@ export function allRoutes(services: Services): readonly Route[] {
     ...certificateRoutes(services),
     ...eventRoutes(services),
     ...kvRoutes(services),
+    ...escalationRoutes(services),
   ];
 }

@@ -15,6 +15,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     return stored === null ? null : viewApp(stored);
   };
   return {
+    escalator: () => Promise.reject(new DroverError("NOT_YET_SUPPORTED", "this server runs no escalations")),
     appStatus: statusOf,
     summaries: (space) => objects.apps(store, space).map((stored) => summarize(viewApp(stored))),
     why: (space, app) => {

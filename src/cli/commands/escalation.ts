@@ -1,0 +1,141 @@
+import type { EscalationView } from "#model/api-escalations.ts";
+import { apiPath } from "../api/client.ts";
+import { defaultSpace, wholeNumber } from "../arguments.ts";
+import type { Noun, Session, Verb } from "../command.ts";
+import { escapeText, type Style, styled } from "../output/style.ts";
+import { table } from "../output/table.ts";
+import { age, dateTime, took } from "../output/time.ts";
+
+const stateStyles: Readonly<Record<EscalationView["state"], Style>> = {
+  settling: "yellow",
+  running: "cyan",
+  waiting: "yellow",
+  "needs-human": "red",
+  ended: "dim",
+};
+
+function pathOf(session: Session, ...rest: string[]): string {
+  return apiPath(["spaces", session.common.space ?? defaultSpace, "escalations", ...rest]);
+}
+
+const ls = {
+  summary: "list escalations, the newest first",
+  configure: (command) => command.option("-n, --lines <number>", "the latest this many (default 20)"),
+  async run(session, { options }) {
+    const { api, out, clock, signal, common } = session;
+    const limit = options.lines === undefined ? 20 : wholeNumber(options.lines, "--lines", 1, 500);
+    const path = apiPath(["spaces", common.space ?? defaultSpace, "escalations"], { limit });
+    const { escalations } = await api.call<{ escalations: EscalationView[] }>("GET", path, signal);
+    if (out.json) {
+      out.value({ escalations });
+      return 0;
+    }
+    if (escalations.length === 0) {
+      out.note("nothing escalated yet");
+      return 0;
+    }
+    const rows = escalations.map((run) => [
+      run.id,
+      age(run.openedAtMs, clock.nowMs()),
+      run.level ?? "-",
+      styled(
+        stateStyles[run.state],
+        run.outcome === null ? run.state : `${run.outcome.kind}${run.state === "needs-human" ? ", needs a person" : ""}`,
+      ),
+      run.outcome?.reason ?? run.waitingFor ?? "",
+    ]);
+    for (const line of table(["ESCALATION", "AGE", "LEVEL", "STATE", ""], rows, out.columns)) out.line(line);
+    return 0;
+  },
+} satisfies Verb<{ lines?: string }> & { summary: string };
+
+const show = {
+  summary: "show what failed, every step with its output, and how it ended",
+  configure: (command) => command.argument("<escalation>", "its id, or the beginning of it").option("--report", "as a report in Markdown"),
+  async run(session, { args, options }) {
+    const { api, out, signal } = session;
+    if (options.report === true) {
+      const { markdown } = await api.call<{ markdown: string }>("GET", pathOf(session, args[0] ?? "", "report"), signal);
+      if (out.json) out.value({ markdown });
+      else for (const line of markdown.split("\n")) out.line(escapeText(line));
+      return 0;
+    }
+    const run = await api.call<EscalationView>("GET", pathOf(session, args[0] ?? ""), signal);
+    if (out.json) out.value(run);
+    else for (const line of describe(run)) out.line(line);
+    return 0;
+  },
+} satisfies Verb<{ report?: boolean }> & { summary: string };
+
+function describe(run: EscalationView): readonly string[] {
+  const end = run.outcome;
+  return [
+    `${styled("bold", escapeText(run.id))} is ${styled(stateStyles[run.state], run.state)}${run.isDryRun ? " (dry run)" : ""}`,
+    `  opened ${dateTime(run.openedAtMs)}${run.begunAtMs === null ? "" : `, decided on level ${escapeText(run.level ?? "")} at ${dateTime(run.begunAtMs)}`}`,
+    ...run.failed.map(({ check, message }) => `  failed: ${escapeText(check)}: ${escapeText(message)}`),
+    ...run.approvals.map(
+      ({ level, expiresAtMs, decision }) =>
+        `  approval of ${escapeText(level)}: ${decision === null ? `asked, until ${dateTime(expiresAtMs)}` : `${decision.isApproved ? "given" : "refused"} by ${escapeText(decision.by)}`}`,
+    ),
+    ...run.steps.flatMap((step) => {
+      const word = step.action === null ? "left alone" : step.action.kind === "built-in" ? step.action.name : step.action.run;
+      const ended = step.ended === null ? "under way" : `${step.ended.result} after ${took(step.ended.atMs - step.startedAtMs)}`;
+      return [
+        `  ${escapeText(step.level)} on ${escapeText(step.target)}, attempt ${step.attempt}: ${escapeText(word)}, ${step.action === null ? "" : `${ended}, `}${escapeText(step.verdict === null ? "not judged yet" : `${step.verdict.kind}: ${step.verdict.reason}`)}`,
+        ...(step.ended === null || step.ended.output === ""
+          ? []
+          : step.ended.output.split("\n").map((line) => `    | ${escapeText(line)}`)),
+      ];
+    }),
+    ...(run.waitingFor === null ? [] : [`  waits: ${escapeText(run.waitingFor)}`]),
+    ...(end === null ? [] : [`  ended ${dateTime(end.atMs)}: ${end.kind}: ${escapeText(end.reason)}`]),
+    ...(end?.acknowledged == null ? [] : [`  acknowledged by ${escapeText(end.acknowledged.by)} at ${dateTime(end.acknowledged.atMs)}`]),
+  ];
+}
+
+const watch = {
+  summary: "follow escalations as they change",
+  async run(session) {
+    const { api, out, signal, common } = session;
+    const path = apiPath(["spaces", common.space ?? defaultSpace, "escalations-watch"]);
+    for await (const run of api.stream<EscalationView>("GET", path, signal)) {
+      if (out.json) out.streamed(run);
+      else {
+        const last = run.steps.at(-1);
+        const step =
+          last === undefined ? "" : `, ${last.level} on ${last.target}: ${last.verdict?.kind ?? last.ended?.result ?? "under way"}`;
+        out.line(
+          `${escapeText(run.id)} ${run.outcome === null ? run.state : `${run.outcome.kind}: ${escapeText(run.outcome.reason)}`}${escapeText(step)}`,
+        );
+      }
+    }
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
+function changing(verb: string, summary: string, done: string, more: object = {}) {
+  return {
+    summary,
+    configure: (command) =>
+      command.argument("<escalation>", "its id, or the beginning of it").option("--by <name>", "who, as the record shows it"),
+    async run(session, { args, options }) {
+      const body = { by: options.by, ...more };
+      const answer = await session.api.call<{ id: string }>("POST", pathOf(session, args[0] ?? "", verb), session.signal, { body });
+      if (session.out.json) session.out.value(answer);
+      else session.out.line(`${answer.id} is ${done}`);
+      return 0;
+    },
+  } satisfies Verb<{ by?: string }> & { summary: string };
+}
+
+export default {
+  verbs: {
+    ls,
+    show,
+    watch,
+    approve: changing("approve", "approve the level that an escalation waits at", "approved", { isApproved: true }),
+    refuse: changing("approve", "refuse it", "refused", { isApproved: false }),
+    acknowledge: changing("acknowledge", "take note, so that its target may be acted on again", "acknowledged"),
+    stop: changing("stop", "end what an escalation does now; nothing follows", "being stopped"),
+  },
+} satisfies Noun;

@@ -1,0 +1,94 @@
+import type { ProbedTest } from "#checks/finding.ts";
+import type { ScheduledCheck } from "#checks/schedule.ts";
+import type { Check, CheckTest, ExpandedCheck, Vantage } from "#model/check.ts";
+import { nameOf, type Target } from "#model/target.ts";
+
+/** Kinds that the server judges from what it knows, without a call. */
+export type JudgedTest = Extract<CheckTest, { kind: "ready" | "heartbeat" }>;
+
+export interface JudgedCheck extends ExpandedCheck {
+  readonly check: Check & { readonly test: JudgedTest };
+}
+
+/** Who makes which of a space's checks. */
+export interface Assignment {
+  readonly server: readonly ScheduledCheck[];
+  readonly agents: readonly ScheduledCheck[];
+  readonly judged: readonly JudgedCheck[];
+  /** Checks that nobody can make yet, and why. */
+  readonly impossible: readonly { readonly check: ExpandedCheck; readonly why: string }[];
+}
+
+/** What checks meet: addresses of targets, and Drover's own edge. */
+export interface CheckPlaces {
+  /** Of a target that has one, such as a machine. */
+  readonly addressOf: (target: Target) => string | null;
+  readonly edgePorts: { readonly http: number; readonly https: number };
+  /** Whether requests for this host are the edge's to answer. */
+  readonly isEdgeHost: (host: string) => boolean;
+}
+
+export function assignChecks(checks: Iterable<ExpandedCheck>, places: CheckPlaces): Assignment {
+  const server: ScheduledCheck[] = [];
+  const agents: ScheduledCheck[] = [];
+  const judged: JudgedCheck[] = [];
+  const impossible: Assignment["impossible"][number][] = [];
+  for (const expanded of checks) {
+    const { id, check, target } = expanded;
+    const { test } = check;
+    switch (test.kind) {
+      case "ready":
+      case "heartbeat":
+        judged.push({ ...expanded, check: { ...check, test } });
+        break;
+      case "metric":
+      case "log":
+        impossible.push({ check: expanded, why: `conditions on ${test.kind}s are not judged yet` });
+        break;
+      case "command":
+      case "http":
+      case "tcp":
+      case "icmp":
+      case "dns": {
+        const placed = test.kind === "http" ? placeUrl({ ...test, url: test.url.replaceAll("{target}", nameOf(target)) }, places) : test;
+        if (placed === null) {
+          impossible.push({ check: expanded, why: "its host is routed by Drover's edge, which does not listen on its port" });
+          break;
+        }
+        const scheduled: ScheduledCheck = {
+          id,
+          test: placed,
+          target: nameOf(target),
+          address: places.addressOf(target),
+          everyMs: check.everyMs,
+          timeoutMs: check.timeoutMs,
+        };
+        const from = vantagesOf(check);
+        if (from.includes("server")) server.push(scheduled);
+        if (from.includes("agent")) agents.push(scheduled);
+        break;
+      }
+      default:
+        test satisfies never;
+    }
+  }
+  return { server, agents, judged, impossible };
+}
+
+/** Users' commands never run in the server. */
+function vantagesOf({ test, from }: Check): readonly Vantage[] {
+  return test.kind === "command" ? ["agent"] : from;
+}
+
+/**
+ * A host that the edge routes is called at the edge, at its port when the URL names none. At any other port of this machine something else would
+ * answer, such as Drover's own API: null.
+ */
+function placeUrl(test: ProbedTest & { readonly kind: "http" }, { edgePorts, isEdgeHost }: CheckPlaces): ProbedTest | null {
+  const url = URL.parse(test.url);
+  if (url === null || !isEdgeHost(url.hostname)) return test;
+  const port = url.protocol === "https:" ? edgePorts.https : edgePorts.http;
+  if (url.port === "") url.port = String(port);
+  else if (Number(url.port) !== port) return null;
+  return { ...test, url: url.href };
+}

@@ -1,0 +1,32 @@
+import type { OutgoingAddress, ResolveOutgoing } from "#host/outgoing.ts";
+import { objects } from "../objects/objects.ts";
+import type { Store } from "../store/store.ts";
+
+/** Hosts that the apps' routes give to Drover's own edge. */
+export class EdgeHosts {
+  readonly #store: Store;
+  #hosts: ReadonlySet<string> | null = null;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Apps changed, so their hosts may have. */
+  changed(): void {
+    this.#hosts = null;
+  }
+
+  has(host: string): boolean {
+    this.#hosts ??= new Set(
+      objects.apps(this.#store).flatMap(({ value }) => value.routes.flatMap((route) => ("host" in route ? [route.host] : []))),
+    );
+    if (this.#hosts.has(host)) return true;
+    const dot = host.indexOf(".");
+    return dot !== -1 && this.#hosts.has(`*${host.slice(dot)}`);
+  }
+
+  /** Leads the edge's hosts to the edge, although it may be on loopback, and judges all others. */
+  resolver(edge: OutgoingAddress, others: ResolveOutgoing): ResolveOutgoing {
+    return async (host) => (this.has(host) ? edge : others(host));
+  }
+}

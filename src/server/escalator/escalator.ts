@@ -1,0 +1,207 @@
+import type { Finding } from "#checks/finding.ts";
+import type { ResolveOutgoing } from "#host/outgoing.ts";
+import type { CheckResult } from "#model/check.ts";
+import type { Clock } from "#model/clock.ts";
+import type { Log } from "#model/log.ts";
+import type { CheckId, SpaceName, WorkloadId } from "#model/names.ts";
+import type { Core } from "../controllers/core.ts";
+import { followStore } from "../controllers/follow-store.ts";
+import { WorkQueue } from "../controllers/work-queue.ts";
+import type { EventLog } from "../events/event-log.ts";
+import { objects } from "../objects/objects.ts";
+import type { OperationContext } from "../operations/context.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+import type { Store } from "../store/store.ts";
+import { type Acknowledgements, createAcknowledgements } from "./acknowledgements.ts";
+import { createRunAction, forgetStep } from "./actions/run-action.ts";
+import { sweepTasks } from "./actions/sweep-tasks.ts";
+import { endTask, runTask } from "./actions/task.ts";
+import { assignChecks } from "./assign-checks.ts";
+import { type CheckRecords, openCheckRecords } from "./check-records.ts";
+import { EscalationController } from "./controller.ts";
+import { deliveriesFor } from "./deliveries.ts";
+import { EdgeHosts } from "./edge-hosts.ts";
+import { JudgedChecks } from "./judged-checks.ts";
+import { takeLead } from "./leadership.ts";
+import { watchOwnNetwork } from "./own-network.ts";
+import { ServerProbe, serverProbe } from "./server-probe.ts";
+import { spaceLadder } from "./space-ladder.ts";
+import { SpaceScene } from "./space-scene.ts";
+import { StepExecutor } from "./step-executor.ts";
+import { Teller } from "./teller.ts";
+import { topologyOf } from "./topology.ts";
+import { webhookKey } from "./webhook.ts";
+
+/** Spaces that are worked on at once. */
+const concurrency = 8;
+/** What decides: whoever writes below one of these makes its space be looked at. */
+const prefixes = ["/ladders/", "/apps/", "/switches/", "/escalations/", "/pauses/"];
+
+export interface EscalatorOptions {
+  readonly store: Store;
+  readonly events: EventLog;
+  readonly secrets: Secrets;
+  readonly core: Core;
+  /** Where the records of checks lie. */
+  readonly recordsFile: string;
+  /** Judges addresses that users named. */
+  readonly outgoing: ResolveOutgoing;
+  readonly apiUrl: () => string;
+  readonly edge: { readonly host: string; readonly httpPort: number; readonly httpsPort: number };
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** Everything that watches and mends: what the API asks, and what runs by itself. */
+export interface Escalator {
+  readonly controller: EscalationController;
+  readonly records: CheckRecords;
+  /** The clock that escalations decide by: epoch milliseconds that do not jump while the server runs. */
+  readonly nowMs: () => number;
+  /** Makes a check of the server's own now. Null when it makes none of that name. */
+  once(space: SpaceName, check: CheckId, signal: AbortSignal): Promise<Finding | null>;
+  /** Null when nothing of the space is checked. */
+  sceneOf(space: SpaceName): SpaceScene | null;
+  /** Something called in. False when there is no such heartbeat. */
+  beat(space: SpaceName, check: CheckId): boolean;
+  readonly acknowledgements: Acknowledgements;
+  readonly stopped: Promise<void>;
+}
+
+/** The space's secret whose value signs webhooks. */
+const webhookSecret = "DROVER_WEBHOOK_SECRET";
+/** A command that tells people has little to do. */
+const tellTimeoutMs = 60_000;
+
+/** Starts it; it runs until the signal aborts. */
+export async function startEscalator(options: EscalatorOptions, signal: AbortSignal): Promise<Escalator> {
+  const { store, events, secrets, core, outgoing, edge, clock, random, log } = options;
+  const { fleet, subscribers } = core;
+  // Whole milliseconds: they become part of ids that people read.
+  const steadyNowMs = () => Math.round(core.steadyNowMs());
+  const lead = await takeLead(store);
+  const records = openCheckRecords({ file: options.recordsFile, log });
+  const steadyClock: Clock = {
+    nowMs: steadyNowMs,
+    monotonicMs: () => clock.monotonicMs(),
+    sleep: (ms, until) => clock.sleep(ms, until),
+  };
+  const scenes = new Map<SpaceName, SpaceScene>();
+  const hosts = new EdgeHosts(store);
+
+  // Operations by people look at ports; those of the Escalator give none.
+  const context: OperationContext = { store, secrets, events, clock, reservedPorts: new Set() };
+  const actions = { context, lead, fleet, subscribers, store, clock, awaited: new Set<WorkloadId>() };
+  const executor = new StepExecutor(
+    { store, lead, run: createRunAction(actions), forget: (space, step) => forgetStep(actions, space, step), clock, steadyNowMs, log },
+    signal,
+  );
+  const onResult = (space: SpaceName, result: CheckResult) => {
+    if (scenes.get(space)?.add(result) === true) queue.wake(space);
+  };
+  const probe = new ServerProbe(
+    {
+      resolve: hosts.resolver({ address: edge.host, family: edge.host.includes(":") ? 6 : 4 }, outgoing),
+      clock: steadyClock,
+      random,
+      onResult,
+      onImpossible: (space, check, error) => {
+        scenes.get(space)?.setImpossible(check, error);
+        if (error !== null)
+          events.append({ space, subject: check, kind: "check.impossible", message: `${check} cannot be made: ${error.message}` });
+      },
+    },
+    signal,
+  );
+  const judged = new JudgedChecks({ fleet, clock: steadyClock, onResult, readyMachines: () => 0 }, signal);
+
+  const sceneOf = (space: SpaceName): SpaceScene | null => {
+    const ladder = spaceLadder(store, space);
+    if (ladder === null) {
+      if (scenes.delete(space)) {
+        probe.set(space, []);
+        judged.set(space, []);
+      }
+      return null;
+    }
+    let scene = scenes.get(space);
+    if (scene === undefined) scenes.set(space, (scene = new SpaceScene(space, records, steadyNowMs())));
+    if (!scene.update(ladder, topologyOf(store, fleet, space))) return scene;
+    const assignment = assignChecks(scene.index.checks.values(), {
+      addressOf: () => null,
+      edgePorts: { http: edge.httpPort, https: edge.httpsPort },
+      isEdgeHost: (host) => hosts.has(host),
+    });
+    scene.expect(assignment, [], serverProbe, steadyNowMs());
+    probe.set(space, assignment.server);
+    judged.set(space, assignment.judged);
+    return scene;
+  };
+
+  const controller = new EscalationController({
+    store,
+    lead,
+    events,
+    executor,
+    sceneOf,
+    isNetworkUp: watchOwnNetwork(),
+    telling: (space, notice) => deliveriesFor(store, space, spaceLadder(store, space)?.tell ?? [], notice),
+    clock,
+    steadyNowMs,
+    random,
+    log,
+  });
+  const queue = new WorkQueue<SpaceName>({ concurrency, work: (space, until) => controller.pass(space, until), clock }, signal);
+  const wakeAll = () => {
+    hosts.changed();
+    for (const { value } of objects.spaces(store)) queue.wake(value.name);
+  };
+  const onKey = (key: string) => {
+    const [, kind, space] = key.split("/");
+    if (kind === "apps") hosts.changed();
+    if (space) queue.wake(space as SpaceName);
+  };
+  const following = prefixes.map((prefix) => followStore(prefix, onKey, wakeAll, { store, clock, log }, signal));
+  const acknowledgements = createAcknowledgements(store, options.apiUrl, steadyNowMs);
+  const teller = new Teller(
+    {
+      store,
+      lead,
+      events,
+      resolve: outgoing,
+      acknowledgements,
+      keyOf: (space) => {
+        const known = secrets.list(space).find(({ name }) => name === webhookSecret);
+        return known === undefined ? null : webhookKey(secrets.reveal(space, webhookSecret, known.version));
+      },
+      runCommand: async (space, id, run, env, until) => {
+        const key = `tell/${id}`;
+        const end = await runTask(actions, space, { key, command: { shell: run }, env, timeoutMs: tellTimeoutMs }, until);
+        await endTask(actions, space, key);
+        return end.result === "ok" ? null : `its command ${end.result}: ${end.output.slice(-500)}`;
+      },
+      clock,
+      steadyNowMs,
+      log,
+    },
+    signal,
+  );
+  const sweeping = sweepTasks(actions, log, signal);
+  wakeAll();
+
+  return {
+    controller,
+    records,
+    nowMs: steadyNowMs,
+    once: (space, check, until) => probe.once(space, check, until),
+    sceneOf,
+    acknowledgements,
+    beat: (space, check) => judged.beat(space, check),
+    stopped: (async () => {
+      await Promise.all([queue.stopped(), ...following, sweeping]);
+      await Promise.all([executor.stopped(), probe.stopped(), judged.stopped(), teller.stopped()]);
+      records.close();
+    })(),
+  };
+}

@@ -1,0 +1,102 @@
+import type { CheckResult } from "#model/check.ts";
+import { type Clock, pause } from "#model/clock.ts";
+import { type AppName, appId, type CheckId, type SpaceName } from "#model/names.ts";
+import { nameOf, scopeOf } from "#model/target.ts";
+import { isReady } from "#plan/rollout/counts.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { JudgedCheck } from "./assign-checks.ts";
+import { serverProbe } from "./server-probe.ts";
+
+/** How exact the schedule is; finer would wake the loop more often than intervals of seconds need. */
+const tickMs = 250;
+
+export interface JudgedChecksOptions {
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly onResult: (space: SpaceName, result: CheckResult) => void;
+  /** Machines of a pool that are known to be there. */
+  readonly readyMachines: (space: SpaceName, pool: string) => number;
+}
+
+/** Checks that need no call: the server knows what is ready, and who called in. */
+export class JudgedChecks {
+  readonly #options: JudgedChecksOptions;
+  readonly #signal: AbortSignal;
+  readonly #spaces = new Map<SpaceName, readonly JudgedCheck[]>();
+  readonly #due = new Map<string, number>();
+  readonly #beats = new Map<string, number>();
+  #running: Promise<void> | null = null;
+
+  constructor(options: JudgedChecksOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  set(space: SpaceName, checks: readonly JudgedCheck[]): void {
+    if (checks.length === 0) this.#spaces.delete(space);
+    else this.#spaces.set(space, checks);
+    const keys = new Set([...this.#spaces].flatMap(([name, own]) => own.map(({ id }) => `${name} ${id}`)));
+    for (const key of this.#due.keys()) if (!keys.has(key)) this.#due.delete(key);
+    for (const key of this.#beats.keys()) if (!keys.has(key)) this.#beats.delete(key);
+    // The time before the first call counts from when it was asked for.
+    for (const key of keys) if (!this.#beats.has(key)) this.#beats.set(key, this.#options.clock.monotonicMs());
+    if (this.#spaces.size > 0) this.#running ??= this.#run();
+  }
+
+  /** Something called in. False when there is no such heartbeat. */
+  beat(space: SpaceName, check: CheckId): boolean {
+    const found = this.#spaces.get(space)?.find(({ id, check: { test } }) => id === check && test.kind === "heartbeat");
+    if (found === undefined) return false;
+    this.#beats.set(`${space} ${check}`, this.#options.clock.monotonicMs());
+    this.#judge(space, found);
+    return true;
+  }
+
+  async stopped(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    while (!this.#signal.aborted && this.#spaces.size > 0) {
+      const nowMs = clock.monotonicMs();
+      for (const [space, checks] of this.#spaces) {
+        for (const check of checks) {
+          const key = `${space} ${check.id}`;
+          if ((this.#due.get(key) ?? 0) > nowMs) continue;
+          this.#due.set(key, nowMs + check.check.everyMs);
+          this.#judge(space, check);
+        }
+      }
+      await pause(clock, tickMs, this.#signal);
+    }
+    this.#running = null;
+  }
+
+  #judge(space: SpaceName, judged: JudgedCheck): void {
+    const { clock, onResult } = this.#options;
+    const found = judged.check.test.kind === "heartbeat" ? this.#heartbeat(space, judged) : this.#ready(space, judged);
+    onResult(space, { check: judged.id, probe: serverProbe, atMs: clock.nowMs(), ...found });
+  }
+
+  #heartbeat(space: SpaceName, { id, check: { test } }: JudgedCheck) {
+    const sinceMs = this.#options.clock.monotonicMs() - (this.#beats.get(`${space} ${id}`) ?? 0);
+    const withinMs = test.kind === "heartbeat" ? test.withinMs : 0;
+    const seconds = Math.round(sinceMs / 1_000);
+    return { isOk: sinceMs <= withinMs, message: `last call ${seconds} s ago, wanted every ${withinMs / 1_000} s` };
+  }
+
+  #ready(space: SpaceName, { target, check: { test } }: JudgedCheck) {
+    const least = test.kind === "ready" ? test.least : 0;
+    const { fleet, readyMachines } = this.#options;
+    const workloads = scopeOf(target) === "app" ? fleet.workloads(appId(space, nameOf(target) as AppName)) : [];
+    const ready =
+      scopeOf(target) === "app"
+        ? workloads
+            .filter(({ kind }) => kind === "service")
+            .flatMap(({ instances }) => [...instances.values()])
+            .filter(isReady).length
+        : readyMachines(space, nameOf(target));
+    return { isOk: ready >= least, message: `${ready} ready, wanted at least ${least}` };
+  }
+}

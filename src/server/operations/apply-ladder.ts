@@ -1,0 +1,75 @@
+import type { PlannedChange } from "#model/api.ts";
+import { ladderManifest } from "#model/ladder-schemas.ts";
+import type { AppName } from "#model/names.ts";
+import { type DeclaredLadder, declaresOf, ladderProblems } from "../manifests/ladder-documents.ts";
+import { type FoundProblem, throwProblems } from "../manifests/problems.ts";
+import type { Declared } from "../manifests/read-manifests.ts";
+import { ladderKeys, ladderObjects, type StoredLadder } from "../objects/ladder-objects.ts";
+import { objects, put, remove, unchanged } from "../objects/objects.ts";
+import type { ApplyDraft } from "./apply.ts";
+import type { OperationContext } from "./context.ts";
+import { differences } from "./differences.ts";
+
+/**
+ * The declared ladder, or the one that there is, beside the checks of all apps of the space: together they have to work.
+ * @throws {DroverError} MANIFEST_INVALID with every place
+ */
+export function draftLadder(
+  { store }: OperationContext,
+  declared: Declared,
+  gone: ReadonlySet<AppName>,
+  isPruning: boolean,
+  draft: ApplyDraft,
+): void {
+  const { space, ladder } = declared;
+  const stored = ladderObjects.ladder(store, space);
+  const key = ladderKeys.ladder(space);
+  const isDropped = ladder === null && isPruning && stored !== null;
+  const names = new Set(declared.apps.map(({ manifest }) => manifest.app));
+  const others = objects.apps(store, space).filter(({ value }) => !names.has(value.name) && !gone.has(value.name) && !value.destroying);
+  const manifest = ladder?.manifest ?? (stored === null || isDropped ? null : ladderManifest.parse(stored.value.manifest));
+  throwProblems([
+    ...ladderProblems(
+      declared,
+      manifest,
+      others.map(({ value }) => declaresOf(value.name, value.manifest)),
+    ),
+    ...(ladder === null ? [] : notYetTold(ladder)),
+  ]);
+  if (ladder === null && !isDropped) return;
+  const next: StoredLadder | null = ladder === null ? null : { space, manifest: ladder.written };
+  const changes = differences(stored?.value.manifest ?? {}, next?.manifest ?? {});
+  const action = next === null ? "destroy" : stored === null ? "create" : changes.length > 0 ? "update" : "none";
+  const name = ladder?.manifest.ladder ?? String(stored?.value.manifest["ladder"] ?? "");
+  (draft.plan.changes as PlannedChange[]).push({
+    kind: "ladder",
+    space,
+    name,
+    action,
+    changes: [...changes],
+    source: null,
+    build: null,
+    file: ladder?.file ?? "",
+    warnings: [],
+  });
+  draft.conditions.push(unchanged(key, stored));
+  if (action === "none") return;
+  draft.changes.push(next === null ? remove(key) : put(key, next));
+  draft.events.push({
+    kind: `ladder.${action === "destroy" ? "removed" : "changed"}`,
+    app: null,
+    message: `ladder "${name}" is ${action === "destroy" ? "removed" : "in force"}`,
+  });
+}
+
+/** Ways of telling that no server can do yet. */
+function notYetTold(ladder: DeclaredLadder): readonly FoundProblem[] {
+  return ladder.manifest.tell.flatMap((tell, i): readonly FoundProblem[] => {
+    if (!("email" in tell)) return [];
+    const path = ["tell", i, "email"];
+    const wanted = "a webhook or a command: e-mail is not yet supported";
+    return [
+      { kind: "not-yet", file: ladder.file, ...ladder.place(path, true), path: path.join("."), found: "email", wanted, nearest: null },
+    ];
+  });
+}

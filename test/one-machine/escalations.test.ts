@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { chmod, readFile, rm, writeFile } from "node:fs/promises";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { request, root, TestDrover } from "../harness/drover.ts";
+import { seed, seeded } from "../harness/random.ts";
+
+const fixture = join(root, "test/fixtures/breakable.mjs");
+const host = "shop.default.localhost";
+const isFull = process.env["DROVER_FULL"] === "1";
+/** How often the server is killed in the middle of runs. Few by default, because its agent waits ever longer before it starts it again. */
+const kills = isFull ? 200 : 3;
+/** Places where the server is killed at an exact moment; by default one of them, another each time. */
+const places = ["escalation.save.before", "escalation.save.after", "escalation.started", "step.end.before", "step.end.after"];
+
+interface Run {
+  readonly id: string;
+  readonly state: string;
+  readonly target: string;
+  readonly steps: readonly { readonly id: string; readonly ended: { readonly result: string; readonly output: string } | null }[];
+  readonly outcome: { readonly kind: string } | null;
+}
+
+async function runs(drover: TestDrover): Promise<readonly Run[]> {
+  return JSON.parse(await drover.run("escalation", "ls", "--json")).escalations;
+}
+
+const check = (path: string, level: string) => `{ http: "http://${host}${path}", level: ${level}, every: 1s, timeout: 1s, failures: 1 }`;
+
+function shop(flag: string): string {
+  return `app: shop\nrun: exec node ${fixture}\nenv: { FLAG: ${JSON.stringify(flag)} }\n---\n`;
+}
+
+async function start(args: readonly string[] = []): Promise<{ readonly drover: TestDrover; readonly flag: string; readonly done: string }> {
+  const drover = await TestDrover.start({ args });
+  const [flag, done] = [await drover.file("flag", ""), await drover.file("done", "")];
+  await rm(flag);
+  await chmod(join(drover.home, "work"), 0o777);
+  await chmod(done, 0o666);
+  return { drover, flag, done };
+}
+
+test("an app that answers wrongly is restarted by its ladder, and the record says why and how", async () => {
+  const { drover, flag } = await start();
+  await using _ = drover;
+  const ladder = `ladder: demo\nsettle: 500ms\nlevels: [{ name: app, do: app.restart, quiet: 500ms }]\nchecks:\n  smoke: ${check("/", "app")}\n`;
+  await drover.apply(shop(flag) + ladder.replace("level: app", "level: app, app: shop"));
+  await drover.until("the check passes", async () => (await drover.run("check", "ls")).includes(" ok "));
+  assert.match(await drover.apply(shop(flag) + ladder.replace("level: app", "level: app, app: shop")), /unchanged/);
+  await drover.get(host, "/break");
+  await drover.until("the run is done", async () => (await runs(drover))[0]?.outcome?.kind === "done");
+  assert.equal((await drover.get(host)).status, 200);
+  const history = JSON.parse(await drover.run("check", "history", "smoke@app/shop", "--json")).changes as { to: string }[];
+  assert.deepEqual(
+    history.map(({ to }) => to),
+    ["ok", "failing", "ok"],
+  );
+  const [run] = await runs(drover);
+  const report = await drover.run("escalation", "show", run?.id ?? "", "--report");
+  assert.match(report, /smoke@app\/shop` since .*answered 500/);
+  assert.match(report, /1\. \*\*app\*\* on `app\/shop`: app\.restart.*ok/);
+  assert.match(await drover.run("explain", "shop"), /app\.restart \(level "app"\) on app\/shop/);
+  assert.match(await drover.run("ladder", "simulate", "--fail", "smoke"), /begun app\/shop/);
+});
+
+test("people approve, pause, stop and take note; who has no right does not", async () => {
+  const { drover, flag, done } = await start();
+  await using _ = drover;
+  const ladder = (more: string) =>
+    `ladder: demo\nsettle: 100ms\nlevels:\n  - { name: infra, run: "echo $DROVER_ATTEMPT >> ${done}; sleep 30", quiet: 0s, attempts: 1, ${more} }\nchecks:\n  flag: ${check("/flag", "infra")}\n`;
+  await drover.apply(shop(flag) + ladder("approve: true"));
+  await drover.run("ladder", "pause", "--for", "1h", "--by", "ann");
+  await writeFile(flag, "");
+  await drover.until("it waits because of the pause", async () => /paused by ann/.test(await drover.run("ladder", "show")));
+  await drover.run("ladder", "resume");
+  await drover.until("it waits for approval", async () => (await runs(drover))[0]?.state === "waiting");
+  const id = (await runs(drover))[0]?.id ?? "";
+  const path = `/v1/spaces/default/escalations/${encodeURIComponent(id)}/approve`;
+  const headers = { "content-type": "application/json", authorization: `Bearer drv_admin_x_${"0".repeat(72)}` };
+  assert.equal((await request({ port: drover.apiPort, method: "POST", path, headers, body: "{}" })).status, 401);
+  assert.equal(await readFile(done, "utf8"), "", "nothing ran before it was approved");
+  await drover.run("escalation", "approve", id, "--by", "ann");
+  await drover.until("the command runs", async () => (await readFile(done, "utf8")) === "1\n");
+  await drover.run("escalation", "stop", id);
+  await drover.until("it is stopped", async () => (await runs(drover)).find((run) => run.id === id)?.outcome?.kind === "stopped");
+  assert.equal((await runs(drover)).find((run) => run.id === id)?.steps[0]?.ended?.result, "killed");
+  const again = await drover.cli(["escalation", "acknowledge", id]);
+  assert.equal(again.code, 8, "nobody was asked");
+});
+
+test("people are told by signed webhooks, a target that fails is tried again, and redirects are not followed", async () => {
+  const { drover, flag } = await start(["--allow-outgoing", "127.0.0.1"]);
+  await using _ = drover;
+  const received: { readonly path: string; readonly headers: http.IncomingHttpHeaders; readonly body: string }[] = [];
+  const receiver = http
+    .createServer(async (incoming, response) => {
+      let body = "";
+      for await (const chunk of incoming) body += chunk;
+      received.push({ path: incoming.url ?? "", headers: incoming.headers, body });
+      if (incoming.url === "/moved") response.writeHead(307, { location: "/inside" });
+      else response.statusCode = 204;
+      response.end();
+    })
+    .listen(0, "127.0.0.1");
+  await once(receiver, "listening");
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+  await drover.cli(["secret", "set", "DROVER_WEBHOOK_SECRET"], { input: "whsec_c2VjcmV0" });
+  await drover.apply(
+    `${shop(flag)}ladder: demo\nsettle: 100ms\nlevels: [{ name: app, do: app.restart, quiet: 0s, attempts: 1 }]\nchecks:\n  flag: ${check("/flag", "app").replace("level", "app: shop, level")}\ntell:\n  - { webhook: "${url}/hook", template: '{ "say": "{{text}}", "link": "{{acknowledge}}" }' }\n  - { webhook: "${url}/moved" }\n  - { webhook: "http://169.254.169.254/latest" }\n`,
+  );
+  await writeFile(flag, "");
+  await drover.until("the receiver is told", async () => received.some(({ path }) => path === "/hook"));
+  const hook = received.find(({ path }) => path === "/hook");
+  const { "webhook-id": id, "webhook-timestamp": at, "webhook-signature": signature } = hook?.headers ?? {};
+  assert.equal(signature, `v1,${createHmac("sha256", "secret").update(`${id}.${at}.${hook?.body}`).digest("base64")}`);
+  const { say, link } = JSON.parse(hook?.body ?? "{}") as { say: string; link: string };
+  assert.match(say, /app\/shop needs a person/);
+  await drover.until("the failures are told", async () => {
+    const events = await drover.run("events", "-n", "200");
+    return /answered 307, and redirects are not followed/.test(events) && /169\.254\.169\.254 was not told: .*inside/.test(events);
+  });
+  assert.ok(!received.some(({ path }) => path === "/inside"));
+  await rm(flag);
+  const { pathname } = new URL(link);
+  assert.equal(
+    (await request({ port: drover.apiPort, method: "POST", path: pathname, headers: {} })).status,
+    200,
+    "the link alone is the permission",
+  );
+  assert.equal((await request({ port: drover.apiPort, method: "POST", path: "/v1/acknowledge/none", headers: {} })).status, 401);
+  receiver.close();
+  receiver.closeAllConnections();
+});
+
+/** A level whose command writes down that it ran. @param mends the file that it removes, which makes its check pass */
+function recorded(name: string, done: string, mends: string | null): string {
+  const line = `echo $DROVER_ESCALATION/$DROVER_LEVEL/$DROVER_ATTEMPT >> ${done}; sleep 0.2${mends === null ? "" : `; rm -f ${mends}`}`;
+  return `  - { name: ${name}, run: "${line}", quiet: 100ms, attempts: 5, retry: 100ms }\n`;
+}
+
+for (const place of isFull ? places : [places[seed % places.length] as string])
+  test(`the server killed at ${place}: the run goes on, and its step runs once`, async () => {
+    await using drover = await TestDrover.prepare();
+    drover.launch([], { DROVER_FAILPOINTS: `${place}=kill` });
+    await drover.ready();
+    const [flag, done] = [await drover.file("flag", ""), await drover.file("done", "")];
+    await chmod(join(drover.home, "work"), 0o777);
+    await chmod(done, 0o666);
+    await drover.cli(["apply", "-", "--detach"], {
+      input: `${shop(flag)}ladder: demo\nsettle: 300ms\nlevels:\n${recorded("a", done, flag)}checks:\n  flag: ${check("/flag", "a")}\n`,
+    });
+    await drover.until("the place is reached", async () => /"drover\/server\/main.*SIGKILL/.test(drover.output));
+    // What an agent without the failpoint starts is without it.
+    await drover.kill("agent");
+    await drover.up();
+    await drover.kill("server").catch(() => drover.output);
+    await drover.ready();
+    await drover.until(
+      "the run ends",
+      async () => (await readFile(done, "utf8")) !== "" && (await runs(drover)).every(({ outcome }) => outcome !== null),
+    );
+    assert.equal((await readFile(done, "utf8")).trimEnd().split("\n").length, 1);
+    assert.deepEqual(
+      (await runs(drover)).map(({ outcome }) => outcome?.kind).filter((kind) => kind !== "recovered"),
+      ["done"],
+    );
+  });
+
+test(`the server killed ${kills} times in the middle of runs: they end as they would have, and no step runs twice (seed ${seed})`, async () => {
+  const random = seeded(seed);
+  const { drover, flag, done } = await start();
+  await using _ = drover;
+  const levels = ["a", "b", "c"].map((name) => recorded(name, done, name === "c" ? flag : null)).join("");
+  await drover.apply(
+    `${shop(flag)}ladder: demo\nsettle: 300ms\nsoon: 1s\nlevels:\n${levels}checks:\n  flag: ${check("/flag", "a")}\nguard: { actions_per_hour: 10000 }\n`,
+  );
+  for (let killed = 0; killed < kills; ) {
+    await writeFile(flag, "");
+    const before = (await readFile(done, "utf8")).length;
+    await delay(random() * 1_500);
+    do {
+      await drover.kill("server");
+      killed++;
+      await drover.until("the server answers again", async () => (await drover.cli(["status"])).code !== 1);
+      await delay(random() * 700);
+    } while (killed < kills && random() < 0.6);
+    await drover.until("the run ends", async () => {
+      const all = await runs(drover);
+      return all.every(({ outcome }) => outcome !== null) && (await readFile(done, "utf8")).length > before;
+    });
+  }
+  const lines = (await readFile(done, "utf8")).trimEnd().split("\n");
+  assert.deepEqual(
+    lines.filter((line, i) => lines.indexOf(line) !== i),
+    [],
+    "each attempt of each step ran once",
+  );
+  const byRun = Map.groupBy(lines, (line) => line.slice(0, line.lastIndexOf("/", line.lastIndexOf("/") - 1)));
+  for (const [run, own] of byRun)
+    assert.deepEqual(
+      own.map((line) => line.split("/").at(-2)),
+      ["a", "b", "c"],
+      `${run} went through its levels in order`,
+    );
+  assert.deepEqual(
+    (await runs(drover))
+      .filter(({ outcome }) => outcome?.kind !== "done" && outcome?.kind !== "recovered")
+      .map(({ id, outcome }) => `${id} ${outcome?.kind}`),
+    [],
+  );
+});
