@@ -1,8 +1,9 @@
 import { createSecureContext } from "node:tls";
 import { type App, type AppRoute, isBeingDestroyed } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
-import type { AppManifest, RouteManifest } from "#model/manifest.ts";
+import type { AppManifest } from "#model/manifest.ts";
 import type { AppName, ProcessName } from "#model/names.ts";
+import type { RouteManifest } from "#model/route-schemas.ts";
 import type { RequestConditions, RouteLimits, RoutePolicy, RouteTls, RouteUpstream } from "#model/routing-table.ts";
 import { listenerKey, publicListener } from "#plan/routes/plan-routes.ts";
 import type { DraftProcess } from "./release-spec.ts";

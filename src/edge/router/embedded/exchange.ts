@@ -1,15 +1,19 @@
+import { AnswerBody, bodyKind } from "./answer-body.ts";
 import type { Choice, LiveTarget } from "./choice.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HeldRequest } from "./held-requests.ts";
-import { ChunkedReader, frameChunk, lastChunk } from "./http/chunked.ts";
+import { lastChunk } from "./http/chunked.ts";
 import type { RequestHead } from "./http/request-head.ts";
 import { ResponseHead } from "./http/response-head.ts";
 import type { Limits } from "./limits.ts";
 import type { LiveRoute } from "./live-route.ts";
-import { type Coding, Compressor, type CompressorUser, leastCompressed, planCompression } from "./policy/compression.ts";
+import { accessEntry } from "./policy/access-log.ts";
+import { CompressedBody, type CompressedUser } from "./policy/compressed-body.ts";
+import { type Coding, leastCompressed, planCompression } from "./policy/compression.ts";
 import { judge } from "./policy/ejection.ts";
+import { RequestBody } from "./request-body.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
 
 /** Safe to send again when nothing of an answer has come (RFC 9110, section 9.2.2). */
@@ -18,10 +22,8 @@ const lateAnswer = "the app did not answer in time";
 const noAnswer = "the app closed the connection without an answer";
 const none: readonly Endpoint[] = [];
 
-type BodyKind = "none" | "length" | "chunked" | "untilClose";
-
 /** One request and its answer: finds an instance, sends the request there, and brings the answer back. */
-export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
+export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
   heldUntilMs = 0;
 
   readonly #client: ClientConnection;
@@ -44,25 +46,20 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   #isOver = false;
   #isHeld = false;
 
-  #requestLeft: number;
-  readonly #requestChunks: ChunkedReader | null;
+  /** Null: it has none. */
+  readonly #body: RequestBody | null;
   #isRequestDone: boolean;
-  /** Body bytes, framed, that came before there was an instance to send them to. */
-  #early: (Buffer | string)[] = [];
 
   readonly #answer = new ResponseHead();
   #answerHeadPart: Buffer | null = null;
   #interimAnswers = 0;
-  #bodyKind: BodyKind = "none";
-  #answerLeft = 0;
-  #answerChunks: ChunkedReader | null = null;
+  /** Null: none, or all of it left with the head. */
+  #answerBody: AnswerBody | null = null;
   #hasAnswered = false;
   #keepsClient = false;
   #chunksForClient = false;
   #coding: Coding | null = null;
-  #compressor: Compressor | null = null;
-  /** Of a chunked request body, without its framing. */
-  #bodyBytes = 0;
+  #compressed: CompressedBody | null = null;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -73,9 +70,8 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
     this.#context = context;
     this.#startedAtMs = nowMs;
     this.limits = route.limits;
-    this.#requestLeft = Math.max(0, request.contentLength);
-    this.#requestChunks = request.isChunked ? new ChunkedReader() : null;
-    this.#isRequestDone = !request.hasBody;
+    this.#body = request.hasBody ? new RequestBody(request, this.limits) : null;
+    this.#isRequestDone = this.#body === null;
   }
 
   /** Whether body bytes of the request are still to come. */
@@ -95,27 +91,15 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
 
   /** Takes what belongs to the body from `from` onwards and returns where that ends. */
   takeBody(bytes: Buffer, from: number): number {
-    if (this.#requestChunks === null) {
-      const end = Math.min(bytes.length, from + this.#requestLeft);
-      this.#requestLeft -= end - from;
-      this.#isRequestDone = this.#requestLeft === 0;
-      this.#sendBody(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
+    const body = this.#body;
+    if (body === null) return from;
+    const end = body.read(bytes, from);
+    if (body.refusal !== null) {
+      this.#refuse(body.refusal.status, body.refusal.reason);
       return end;
     }
-    const pieces: Buffer[] = [];
-    const end = this.#requestChunks.read(bytes, from, pieces);
-    if (this.#requestChunks.hasFailed) {
-      this.#refuse(400, "the chunked body is not valid");
-      return end;
-    }
-    for (const piece of pieces) this.#bodyBytes += piece.length;
-    if (this.#bodyBytes > this.limits.bodyBytes) {
-      this.#refuse(413, "the request's body is too large for this route");
-      return end;
-    }
-    this.#isRequestDone = this.#requestChunks.isDone;
-    const framed = frameChunk(pieces, this.#isRequestDone, this.limits.oneWriteBytes);
-    if (framed !== null) this.#sendBody(framed);
+    this.#isRequestDone = body.isDone;
+    if (body.piece !== null) this.#sendBody(body.piece);
     return end;
   }
 
@@ -123,7 +107,7 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
     const upstream = this.#upstream;
     this.#bytesIn += piece.length;
     if (!this.#isSent || upstream === null) {
-      this.#early.push(piece);
+      this.#body?.early.push(piece);
       if (!this.#isRequestDone) this.#client.pause();
       return;
     }
@@ -217,17 +201,8 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
       (expectsContinue && !this.#isRequestDone ? "expect: 100-continue\r\n" : "") +
       (upgrade === "" ? "\r\n" : `connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`);
     this.#isSent = true;
-    const [early] = this.#early;
-    if (early === undefined) upstream.socket.write(head, "latin1");
-    else if (this.#early.length === 1 && early.length <= this.limits.oneWriteBytes)
-      upstream.socket.write(head + (typeof early === "string" ? early : early.toString("latin1")), "latin1");
-    else {
-      upstream.socket.cork();
-      upstream.socket.write(head, "latin1");
-      for (const piece of this.#early) upstream.socket.write(piece, "latin1");
-      upstream.socket.uncork();
-    }
-    this.#early = [];
+    if (this.#body === null) upstream.socket.write(head, "latin1");
+    else this.#body.follow(head, upstream.socket);
     if (this.#isRequestDone) this.#client.allow(this.limits.answerMs);
     else this.#client.unpause();
   }
@@ -260,7 +235,7 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   }
 
   onUpstreamEnd(): void {
-    if (this.#hasAnswered && this.#bodyKind === "untilClose") {
+    if (this.#hasAnswered && this.#answerBody?.kind === "untilClose") {
       this.#finishAnswer(false);
       return;
     }
@@ -353,52 +328,39 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   #startAnswer(input: Buffer, text: string, bodyStart: number): void {
     const answer = this.#answer;
     const limits = this.limits;
-    const { minor, method } = this.#request;
+    const { minor } = this.#request;
     this.#hasAnswered = true;
     const endpoint = this.#endpoint;
     if (endpoint !== null && (answer.status >= 500 || endpoint.failures > 0)) this.#judge(answer.status >= 500);
-    const hasNoBody = method === "HEAD" || answer.status === 204 || answer.status === 304;
-    if (answer.isChunked) {
-      this.#bodyKind = "chunked";
-      this.#answerChunks = new ChunkedReader();
-    } else if (answer.contentLength >= 0) {
-      this.#bodyKind = hasNoBody || answer.contentLength === 0 ? "none" : "length";
-      this.#answerLeft = answer.contentLength;
-    } else this.#bodyKind = "untilClose";
-    const isOpenEnded = this.#bodyKind === "chunked" || this.#bodyKind === "untilClose";
+    const kind = bodyKind(answer);
+    const isOpenEnded = kind === "chunked" || kind === "untilClose";
     this.#chunksForClient = isOpenEnded && minor === 1;
     this.#keepsClient = this.#client.mayKeep && this.#request.keepAlive && this.#isRequestDone && !(isOpenEnded && minor === 0);
-    const lines = isOpenEnded || this.#answerLeft >= leastCompressed ? this.#planCompression(isOpenEnded) : answer.kept;
+    const lines = isOpenEnded || answer.contentLength >= leastCompressed ? this.#planCompression() : answer.kept;
     const head =
       `HTTP/1.1 ${answer.statusText}\r\n${lines}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}${this.#cookie()}` +
       (this.#chunksForClient || this.#coding !== null ? "transfer-encoding: chunked\r\n" : "") +
       (this.#keepsClient ? (minor === 0 ? "connection: keep-alive\r\n\r\n" : "\r\n") : "connection: close\r\n\r\n");
-    if (
-      this.#coding === null &&
-      this.#bodyKind === "length" &&
-      input.length - bodyStart <= this.#answerLeft &&
-      input.length === text.length
-    ) {
-      // The common case: what is here of the body leaves in the same write as the head.
-      this.#answerLeft -= input.length - bodyStart;
-      this.#write(bodyStart === text.length ? head : head + text.slice(bodyStart));
-      if (this.#answerLeft === 0) this.#finishAnswer(true);
-      else this.#client.allow(limits.answerIdleMs);
+    const here = input.length - bodyStart;
+    if (this.#coding === null && here === answer.contentLength && input.length === text.length) {
+      // The common case: the whole answer is here, and leaves in one write.
+      this.#write(here === 0 ? head : head + text.slice(bodyStart));
+      this.#finishAnswer(true);
       return;
     }
+    this.#answerBody = new AnswerBody(kind, answer.contentLength, this.#chunksForClient, limits.oneWriteBytes);
     this.#client.cork();
     this.#write(head);
-    if (this.#coding !== null) this.#compressor = new Compressor(this.#coding, isOpenEnded, this);
-    if (this.#bodyKind === "none" || bodyStart < input.length) this.#takeAnswerBody(input, bodyStart);
+    if (this.#coding !== null) this.#compressed = new CompressedBody(this.#coding, isOpenEnded, limits.oneWriteBytes, this);
+    if (kind === "none" || bodyStart < input.length) this.#takeAnswerBody(input, bodyStart);
     else this.#client.allow(limits.answerIdleMs);
     this.#client.uncork();
   }
 
   /** The answer's header lines, and in `coding` whether its body is to be compressed: only for who may get it in chunks. */
-  #planCompression(isOpenEnded: boolean): string {
-    const { kept, status } = this.#answer;
-    if (!this.#route.compresses || this.#request.minor === 0 || this.#bodyKind === "none") return kept;
-    const contentLength = isOpenEnded ? -1 : this.#answerLeft;
+  #planCompression(): string {
+    const { kept, status, contentLength } = this.#answer;
+    if (!this.#route.compresses || this.#request.minor === 0) return kept;
     const plan = planCompression(this.#request.kept, { status, contentLength, kept });
     if (plan === null) return kept;
     this.#coding = plan.coding;
@@ -407,11 +369,10 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
     return plan.lines;
   }
 
-  onCompressed(piece: Buffer): boolean {
-    const framed = frameChunk([piece], false, this.limits.oneWriteBytes) ?? "";
-    this.#bytesOut += framed.length;
+  writeCompressed(chunk: Buffer | string): boolean {
+    this.#bytesOut += chunk.length;
     this.#client.allow(this.limits.answerIdleMs);
-    return this.#client.write(framed);
+    return this.#client.write(chunk);
   }
 
   onCompressDrain(): void {
@@ -419,7 +380,6 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   }
 
   onCompressedEnd(): void {
-    this.#client.write(lastChunk);
     this.#close();
   }
 
@@ -438,37 +398,25 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   }
 
   #takeAnswerBody(bytes: Buffer, from: number): void {
-    let end = bytes.length;
-    let isDone = false;
-    if (this.#answerChunks !== null) {
-      const pieces: Buffer[] = [];
-      end = this.#answerChunks.read(bytes, from, pieces);
-      if (this.#answerChunks.hasFailed) {
-        this.#breakOff();
-        return;
-      }
-      isDone = this.#answerChunks.isDone;
-      if (this.#chunksForClient) {
-        const framed = frameChunk(pieces, isDone, this.limits.oneWriteBytes);
-        if (framed !== null) this.#write(framed);
-      } else for (const piece of pieces) this.#write(piece);
-    } else if (this.#bodyKind === "untilClose") {
-      const piece = bytes.subarray(from);
-      if (piece.length > 0) this.#write(this.#chunksForClient ? (frameChunk([piece], false, this.limits.oneWriteBytes) ?? "") : piece);
-    } else {
-      end = Math.min(bytes.length, from + this.#answerLeft);
-      this.#answerLeft -= end - from;
-      if (end > from) this.#write(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
-      isDone = this.#answerLeft === 0;
+    const body = this.#answerBody;
+    // Its own bytes are all here: whose the further ones are, nobody can say.
+    if (body === null) {
+      this.#breakOff();
+      return;
     }
-    // More bytes than the answer has: nobody can say whose they are.
-    if (isDone) this.#finishAnswer(end === bytes.length);
+    const end = body.read(bytes, from);
+    if (body.hasFailed) {
+      this.#breakOff();
+      return;
+    }
+    for (const piece of body.pieces) this.#write(piece);
+    if (body.isDone) this.#finishAnswer(end === bytes.length);
     else this.#client.allow(this.limits.answerIdleMs);
   }
 
   #write(piece: Buffer | string): void {
-    if (this.#compressor !== null) {
-      if (!this.#compressor.write(piece)) this.#upstream?.socket.pause();
+    if (this.#compressed !== null) {
+      if (!this.#compressed.write(piece)) this.#upstream?.socket.pause();
       return;
     }
     this.#bytesOut += piece.length;
@@ -479,30 +427,31 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   /** The client takes more. */
   onClientDrain(): void {
     // What is in the compressor comes first; it asks for more by itself.
-    if (this.#compressor !== null) this.#compressor.resume();
+    if (this.#compressed !== null) this.#compressed.resume();
     else this.#upstream?.socket.resume();
   }
 
   #finishAnswer(upstreamIsClean: boolean): void {
-    if (this.#bodyKind === "untilClose" && this.#chunksForClient) this.#client.write(lastChunk);
+    const endsByClosing = this.#answerBody?.kind === "untilClose";
+    if (endsByClosing && this.#chunksForClient) this.#client.write(lastChunk);
     const upstream = this.#upstream;
     const limits = this.limits;
     if (upstream !== null) {
       const { keepAlive, keepForMs } = this.#answer;
       // A second of the app's own limit is left for what is under way.
       const idleMs = keepForMs === -1 ? limits.upstreamIdleMs : Math.min(limits.upstreamIdleMs, keepForMs - 1_000);
-      if (upstreamIsClean && keepAlive && this.#isRequestDone && this.#bodyKind !== "untilClose" && idleMs > 0) {
+      if (upstreamIsClean && keepAlive && this.#isRequestDone && !endsByClosing && idleMs > 0) {
         upstream.socket.resume();
         upstream.release(idleMs);
       } else upstream.destroy();
     }
-    if (this.#compressor === null) {
+    if (this.#compressed === null) {
       this.#close();
       return;
     }
     // The app is done; what is left of its answer is in the compressor.
     this.#leaveEndpoint();
-    this.#compressor.end();
+    this.#compressed.end();
   }
 
   #close(): void {
@@ -582,7 +531,7 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   #end(status: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#compressor?.destroy();
+    this.#compressed?.destroy();
     if (status >= 500 || status === 0 || this.#route.logShare > 0) this.#log(status);
     if (this.#isHeld) this.#route.held.delete(this);
     if (this.#target !== null) {
@@ -598,22 +547,21 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressorUser {
   #log(status: number): void {
     const { access, random, clock } = this.#context;
     if (status !== 0 && status < 500 && random() >= this.#route.logShare) return;
-    const { method, host, path } = this.#request;
     const target = this.#target;
     const endpoint = this.#endpoint;
-    access.record(() => ({
-      request_id: this.#id === "" ? null : this.#id,
-      client: this.#client.address,
-      method,
-      host: host.header,
-      path,
-      status,
-      duration_ms: Math.round(clock.monotonicMs() - this.#startedAtMs),
-      bytes_in: this.#bytesIn,
-      bytes_out: this.#bytesOut,
-      route: this.#route.route.id,
-      release: target?.release ?? null,
-      instance: endpoint?.instance.id ?? null,
-    }));
+    access.record(() =>
+      accessEntry({
+        id: this.#id,
+        client: this.#client.address,
+        request: this.#request,
+        status,
+        tookMs: clock.monotonicMs() - this.#startedAtMs,
+        bytesIn: this.#bytesIn,
+        bytesOut: this.#bytesOut,
+        route: this.#route.route.id,
+        release: target?.release ?? null,
+        instance: endpoint?.instance.id ?? null,
+      }),
+    );
   }
 }

@@ -1,5 +1,7 @@
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
+import type { RouteId } from "#model/names.ts";
+import type { CanonicalHost } from "../http/host.ts";
 
 /** Lines a second: a flood of failures must not become a flood on the disk. */
 const mostEachSecond = 100;
@@ -7,6 +9,50 @@ const mostEachSecond = 100;
 /** One request, as the log tells it. Queries are left out: they hold tokens and what people search for. */
 export interface AccessEntry {
   readonly [field: string]: string | number | boolean | null;
+}
+
+/** What is known of a request when it is over. */
+export interface FinishedRequest {
+  /** Empty: it was never sent to an instance. */
+  readonly id: string;
+  readonly client: string;
+  readonly request: { readonly method: string; readonly host: CanonicalHost; readonly path: string };
+  /** 0: cut off. */
+  readonly status: number;
+  readonly tookMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly route: RouteId;
+  readonly release: number | null;
+  readonly instance: string | null;
+}
+
+export function accessEntry({
+  id,
+  client,
+  request,
+  status,
+  tookMs,
+  bytesIn,
+  bytesOut,
+  route,
+  release,
+  instance,
+}: FinishedRequest): AccessEntry {
+  return {
+    request_id: id === "" ? null : id,
+    client,
+    method: request.method,
+    host: request.host.header,
+    path: request.path,
+    status,
+    duration_ms: Math.round(tookMs),
+    bytes_in: bytesIn,
+    bytes_out: bytesOut,
+    route,
+    release,
+    instance,
+  };
 }
 
 /** Requests as structured lines, so many a second at most. What is left out is counted and told. */
