@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "#host/clock.ts";
 import { createOutgoing } from "#host/outgoing.ts";
+import type { ProbedTest } from "#model/check-orders.ts";
 import type { CheckId } from "#model/names.ts";
-import type { ProbedTest } from "../src/checks/finding.ts";
 import { CheckSchedule } from "../src/checks/schedule.ts";
 import { report } from "./lib.ts";
 

@@ -102,6 +102,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   if (swept > 0) log.info("commands of an earlier agent ended", { processes: swept });
   const routes: LinkRoutes = {
     ...allRoutes(parts, engine, artifacts),
+    ...lazyCheckRoutes(parts, engine, machine, signal),
     ...destroyedAppRoutes({
       volumesFolder: engine.volumesFolder,
       holds: (app) => engine.holds(app),
@@ -174,6 +175,43 @@ function allRoutes({ home, environment, isRoot, clock, log }: AgentParts, engine
 
 /** Above the users of apps. */
 const firstBuildUid = 60_000;
+/** Above the users of builds. */
+const checksUid = 61_000;
+
+/** Checks too are loaded when the first order for them comes. */
+function lazyCheckRoutes(parts: AgentParts, engine: LocalEngine, machine: MachineId, signal: AbortSignal): LinkRoutes {
+  const { home, options, environment, isRoot, clock, random } = parts;
+  const routes = lazy(async () => {
+    const [
+      { AgentChecks },
+      { checkRoutes },
+      { createRunCheckCommand },
+      { buildEnvironment },
+      { confineByCgroup },
+      { killMarked: killLeft },
+    ] = await Promise.all([
+      import("./checks/agent-checks.ts"),
+      import("./checks/routes.ts"),
+      import("./checks/run-command.ts"),
+      import("./build/environment.ts"),
+      import("./build/confine-by-cgroup.ts"),
+      import("./build/confinement.ts"),
+    ]);
+    const folder = join(home.agent, "checks");
+    await killLeft(`${folder}/`);
+    const runCommand = createRunCheckCommand({
+      folder,
+      environment: { PATH: buildEnvironment(environment, isRoot)["PATH"] ?? "" },
+      uid: isRoot ? checksUid : null,
+      confine: confineByCgroup(engine.cgroups),
+    });
+    return checkRoutes(new AgentChecks({ machine, allowOutgoing: options.allowOutgoing, runCommand, clock, random }, signal));
+  });
+  return {
+    "PUT /checks": async (call) => (await routes())["PUT /checks"]?.(call),
+    "GET /check-results": async (call) => (await routes())["GET /check-results"]?.(call),
+  };
+}
 
 function notifying(routes: LinkRoutes, notify: () => void): LinkRoutes {
   return Object.fromEntries(

@@ -1,5 +1,4 @@
 import type { ResolveOutgoing } from "#host/outgoing.ts";
-import type { CheckTest } from "#model/check.ts";
 import type { Clock } from "#model/clock.ts";
 
 /** What one attempt found. */
@@ -25,9 +24,6 @@ export function oneLine(text: string): string {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length <= longestMessage ? line : `${line.slice(0, longestMessage - 1)}…`;
 }
-
-/** The kinds of check that one program can make by itself; the others are judged by the server from what it knows. */
-export type ProbedTest = Extract<CheckTest, { kind: "http" | "tcp" | "icmp" | "dns" | "command" }>;
 
 export interface CommandEnd {
   /** Null when it was ended. */

@@ -7,7 +7,8 @@ import { type TestContext, test } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import { createOutgoing } from "#host/outgoing.ts";
 import type { CheckTest, HttpExpectation } from "#model/check.ts";
-import type { CheckSurroundings, CommandEnd, Finding, ProbedTest } from "./finding.ts";
+import type { ProbedTest } from "#model/check-orders.ts";
+import type { CheckSurroundings, CommandEnd, Finding } from "./finding.ts";
 import { makeCheck } from "./make-check.ts";
 
 const loopback = createOutgoing(["127.0.0.0/8", "::1"]);

@@ -1,5 +1,6 @@
+import type { ProbedTest } from "#model/check-orders.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
-import { type CheckSurroundings, type Finding, failed, type ProbedTest } from "./finding.ts";
+import { type CheckSurroundings, type Finding, failed } from "./finding.ts";
 import { judgeCommand } from "./runners/command-output.ts";
 import { checkDns } from "./runners/dns.ts";
 import { checkHttp } from "./runners/http.ts";

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "#host/testing/virtual-clock.ts";
 import type { CheckResult } from "#model/check.ts";
+import type { ScheduledCheck } from "#model/check-orders.ts";
 import type { DroverError } from "#model/errors.ts";
 import type { CheckId } from "#model/names.ts";
 import type { CommandEnd, RunCheckCommand } from "./finding.ts";
-import { CheckSchedule, type ScheduledCheck } from "./schedule.ts";
+import { CheckSchedule } from "./schedule.ts";
 
 function commandCheck(name: string, more: Partial<ScheduledCheck> = {}): ScheduledCheck {
   return {

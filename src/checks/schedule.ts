@@ -1,19 +1,10 @@
 import type { CheckResult } from "#model/check.ts";
+import type { ScheduledCheck } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { CheckId } from "#model/names.ts";
-import { type CheckSurroundings, type Finding, failed, type ProbedTest } from "./finding.ts";
+import { type CheckSurroundings, type Finding, failed } from "./finding.ts";
 import { makeCheck } from "./make-check.ts";
-
-/** A check as one probe makes it. */
-export interface ScheduledCheck {
-  readonly id: CheckId;
-  readonly test: ProbedTest;
-  readonly target: string;
-  readonly address: string | null;
-  readonly everyMs: number;
-  readonly timeoutMs: number;
-}
 
 export interface ScheduleOptions {
   /** Who makes the checks, as it stands in the results. */

@@ -45,6 +45,8 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   POST   /logs                                LogQuery → stream of LogLine
  *   POST   /exec                                streams of ExecInput in and ExecOutput out; the first in is `start`
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there
+ *   PUT    /checks                              CheckOrder → 204: what it checks from now on
+ *   GET    /check-results                       stream of CheckReport
  *   GET    /machine                             Machine
  *   HEAD   /artifacts/{digest}                  204 or 404
  *   GET    /artifacts/{digest}                  the artifact as a tar stream

@@ -294,6 +294,8 @@ export class World {
       knownBuild: async () => null,
       hasArtifact: async () => true,
       readArtifact: unsupported,
+      putChecks: async () => {},
+      checkReports: async function* () {},
       artifacts: async () => [],
       removeArtifact: async () => {},
       close: () => link.abort(new Error("closed")),

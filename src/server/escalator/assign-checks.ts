@@ -1,6 +1,5 @@
-import type { ProbedTest } from "#checks/finding.ts";
-import type { ScheduledCheck } from "#checks/schedule.ts";
 import type { Check, CheckTest, ExpandedCheck, Vantage } from "#model/check.ts";
+import type { ProbedTest, ScheduledCheck } from "#model/check-orders.ts";
 import { nameOf, type Target } from "#model/target.ts";
 
 /** Kinds that the server judges from what it knows, without a call. */

@@ -16,13 +16,22 @@ export class EdgeHosts {
     this.#hosts = null;
   }
 
+  all(): readonly string[] {
+    return [...this.#known()];
+  }
+
   has(host: string): boolean {
+    const hosts = this.#known();
+    if (hosts.has(host)) return true;
+    const dot = host.indexOf(".");
+    return dot !== -1 && hosts.has(`*${host.slice(dot)}`);
+  }
+
+  #known(): ReadonlySet<string> {
     this.#hosts ??= new Set(
       objects.apps(this.#store).flatMap(({ value }) => value.routes.flatMap((route) => ("host" in route ? [route.host] : []))),
     );
-    if (this.#hosts.has(host)) return true;
-    const dot = host.indexOf(".");
-    return dot !== -1 && this.#hosts.has(`*${host.slice(dot)}`);
+    return this.#hosts;
   }
 
   /** Leads the edge's hosts to the edge, although it may be on loopback, and judges all others. */

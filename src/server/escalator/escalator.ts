@@ -2,6 +2,7 @@ import type { Finding } from "#checks/finding.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { CheckResult } from "#model/check.ts";
 import type { Clock } from "#model/clock.ts";
+import type { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { CheckId, SpaceName, WorkloadId } from "#model/names.ts";
 import type { Core } from "../controllers/core.ts";
@@ -16,6 +17,7 @@ import { type Acknowledgements, createAcknowledgements } from "./acknowledgement
 import { createRunAction, forgetStep } from "./actions/run-action.ts";
 import { sweepTasks } from "./actions/sweep-tasks.ts";
 import { endTask, runTask } from "./actions/task.ts";
+import { AgentProbes } from "./agent-probes.ts";
 import { assignChecks } from "./assign-checks.ts";
 import { type CheckRecords, openCheckRecords } from "./check-records.ts";
 import { EscalationController } from "./controller.ts";
@@ -106,11 +108,27 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       clock: steadyClock,
       random,
       onResult,
-      onImpossible: (space, check, error) => {
-        scenes.get(space)?.setImpossible(check, error);
-        if (error !== null)
-          events.append({ space, subject: check, kind: "check.impossible", message: `${check} cannot be made: ${error.message}` });
-      },
+      onImpossible: (space, check, error) => onImpossible(space, check, error),
+    },
+    signal,
+  );
+  const onImpossible = (space: SpaceName, check: CheckId, error: DroverError | null) => {
+    scenes.get(space)?.setImpossible(check, error);
+    if (error !== null)
+      events.append({ space, subject: check, kind: "check.impossible", message: `${check} cannot be made: ${error.message}` });
+  };
+  const edgeAddress = { address: edge.host, family: edge.host.includes(":") ? 6 : 4 } as const;
+  const agents = new AgentProbes(
+    {
+      fleet,
+      edge: edgeAddress,
+      edgeHosts: () => hosts.all(),
+      clock,
+      steadyNowMs,
+      log,
+      onResult,
+      onImpossible,
+      onMachines: () => wakeAll(),
     },
     signal,
   );
@@ -122,6 +140,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       if (scenes.delete(space)) {
         probe.set(space, []);
         judged.set(space, []);
+        agents.set(space, []);
       }
       return null;
     }
@@ -133,7 +152,8 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       edgePorts: { http: edge.httpPort, https: edge.httpsPort },
       isEdgeHost: (host) => hosts.has(host),
     });
-    scene.expect(assignment, [], serverProbe, steadyNowMs());
+    scene.expect(assignment, agents.machines, serverProbe, steadyNowMs());
+    agents.set(space, assignment.agents);
     probe.set(space, assignment.server);
     judged.set(space, assignment.judged);
     return scene;
@@ -200,7 +220,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     beat: (space, check) => judged.beat(space, check),
     stopped: (async () => {
       await Promise.all([queue.stopped(), ...following, sweeping]);
-      await Promise.all([executor.stopped(), probe.stopped(), judged.stopped(), teller.stopped()]);
+      await Promise.all([executor.stopped(), probe.stopped(), judged.stopped(), teller.stopped(), agents.stopped()]);
       records.close();
     })(),
   };

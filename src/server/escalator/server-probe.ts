@@ -1,7 +1,8 @@
 import type { Finding } from "#checks/finding.ts";
-import { CheckSchedule, type ScheduledCheck } from "#checks/schedule.ts";
+import { CheckSchedule } from "#checks/schedule.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { CheckResult } from "#model/check.ts";
+import type { ScheduledCheck } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";
 import type { CheckId, SpaceName } from "#model/names.ts";
@@ -78,7 +79,7 @@ export class ServerProbe {
 }
 
 /** One schedule serves all spaces, so its ids begin with the space's name, which has no blank in it. */
-function split<T>(id: CheckId, make: (check: CheckId) => T): [SpaceName, T] {
+export function split<T>(id: CheckId, make: (check: CheckId) => T): [SpaceName, T] {
   const blank = id.indexOf(" ");
   return [id.slice(0, blank) as SpaceName, make(id.slice(blank + 1) as CheckId)];
 }

@@ -2,6 +2,7 @@ import type { Duplex, Readable } from "node:stream";
 import type { Link } from "#link/caller.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
+import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
 import { DroverError } from "#model/errors.ts";
 import type { AppId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
@@ -34,6 +35,9 @@ export interface AgentPeer {
   knownBuild(options: BuildOptions, archive: Digest, signal: AbortSignal): Promise<BuildResult | null>;
   hasArtifact(digest: Digest, signal: AbortSignal): Promise<boolean>;
   readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
+  /** The checks that it makes from now on. */
+  putChecks(order: CheckOrder, signal: AbortSignal): Promise<void>;
+  checkReports(signal: AbortSignal): AsyncIterable<CheckReport>;
   artifacts(signal: AbortSignal): Promise<readonly StoredArtifact[]>;
   removeArtifact(digest: Digest, signal: AbortSignal): Promise<void>;
   close(): void;
@@ -112,6 +116,8 @@ export function agentOverLink(link: Link): AgentPeer {
     },
     readArtifact: (digest, signal) => link.bytes("GET", `/artifacts/${digest}`, signal),
     artifacts: async (signal) => ((await link.call("GET", "/artifacts", signal)) as { artifacts: readonly StoredArtifact[] }).artifacts,
+    putChecks: (order, signal) => call("PUT", "/checks", signal, order),
+    checkReports: (signal) => link.lines("GET", "/check-results", signal) as AsyncIterable<CheckReport>,
     removeArtifact: (digest, signal) => call("DELETE", `/artifacts/${digest}`, signal),
     close: () => link.close(),
   };

@@ -1,0 +1,97 @@
+import type { RunCheckCommand } from "#checks/finding.ts";
+import { CheckSchedule } from "#checks/schedule.ts";
+import { createOutgoing } from "#host/outgoing.ts";
+import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
+import type { Clock } from "#model/clock.ts";
+import type { MachineId } from "#model/names.ts";
+
+/** Reports that wait for the server; the oldest go first, because a check says the same again soon. */
+const mostWaiting = 10_000;
+
+export interface AgentChecksOptions {
+  readonly machine: MachineId;
+  readonly allowOutgoing: readonly string[];
+  readonly runCommand: RunCheckCommand;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** The checks that the server gave this agent to make. Without any, nothing runs. */
+export class AgentChecks {
+  readonly #options: AgentChecksOptions;
+  readonly #signal: AbortSignal;
+  #order: CheckOrder = { checks: [], edge: null, edgeHosts: [] };
+  #hosts: ReadonlySet<string> = new Set();
+  #running: { readonly schedule: CheckSchedule; readonly stop: AbortController } | null = null;
+  #waiting: CheckReport[] = [];
+  #wake: (() => void) | null = null;
+
+  constructor(options: AgentChecksOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  set(order: CheckOrder): void {
+    this.#order = order;
+    this.#hosts = new Set(order.edgeHosts);
+    if (order.checks.length === 0) {
+      this.#running?.stop.abort();
+      this.#running = null;
+      return;
+    }
+    this.#running ??= this.#start();
+    this.#running.schedule.set(order.checks);
+  }
+
+  /** What checks found, from now on. */
+  async *reports(signal: AbortSignal): AsyncGenerator<CheckReport> {
+    while (!signal.aborted) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      yield* batch;
+      if (this.#waiting.length > 0) continue;
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          signal.removeEventListener("abort", wake);
+          this.#wake = null;
+          resolve();
+        };
+        this.#wake = wake;
+        signal.addEventListener("abort", wake, { once: true });
+      });
+    }
+  }
+
+  #start() {
+    const { machine, allowOutgoing, runCommand, clock, random } = this.#options;
+    const stop = new AbortController();
+    const outgoing = createOutgoing(allowOutgoing);
+    const schedule = new CheckSchedule(
+      {
+        probe: machine,
+        resolve: async (host) => {
+          const { edge } = this.#order;
+          return edge !== null && this.#hosts.has(host) ? edge : outgoing(host);
+        },
+        runCommand,
+        clock,
+        random,
+        onResult: (result) => this.#report({ kind: "result", result }),
+        onImpossible: (check, error) =>
+          this.#report({
+            kind: "impossible",
+            check,
+            why: error === null ? null : { code: error.code, message: error.message, hint: error.hint },
+          }),
+      },
+      AbortSignal.any([stop.signal, this.#signal]),
+    );
+    return { schedule, stop };
+  }
+
+  #report(report: CheckReport): void {
+    this.#waiting.push(report);
+    if (this.#waiting.length > mostWaiting) this.#waiting.shift();
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,33 @@
+import type { CheckResult, CheckTest } from "./check.ts";
+import type { ErrorCode } from "./errors.ts";
+import type { CheckId } from "./names.ts";
+
+/** The kinds of check that one program can make by itself; the others are judged by the server from what it knows. */
+export type ProbedTest = Extract<CheckTest, { kind: "http" | "tcp" | "icmp" | "dns" | "command" }>;
+
+/** A check as one probe makes it. */
+export interface ScheduledCheck {
+  readonly id: CheckId;
+  readonly test: ProbedTest;
+  readonly target: string;
+  readonly address: string | null;
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+}
+
+/** What an agent is to check from now on, in place of what it was told before. */
+export interface CheckOrder {
+  readonly checks: readonly ScheduledCheck[];
+  /** Where the hosts in `edgeHosts` are called, although that may be on loopback. */
+  readonly edge: { readonly address: string; readonly family: 4 | 6 } | null;
+  readonly edgeHosts: readonly string[];
+}
+
+export type CheckReport =
+  | { readonly kind: "result"; readonly result: CheckResult }
+  /** It says nothing because it cannot be made; null: it can be again. */
+  | {
+      readonly kind: "impossible";
+      readonly check: CheckId;
+      readonly why: { readonly code: ErrorCode; readonly message: string; readonly hint: string } | null;
+    };
