@@ -93,6 +93,18 @@ test("people approve, pause, stop and take note; who has no right does not", asy
   assert.equal(again.code, 8, "nobody was asked");
 });
 
+test("a command that an agent runs is a check as any other", async () => {
+  const { drover, flag } = await start();
+  await using _ = drover;
+  const command = { run: `test ! -e ${flag} && echo "$TARGET id $(id -u) is well"`, every: "1s", timeout: "1s", failures: 1 };
+  await drover.apply(`${shop(flag)}checks: { flag: ${JSON.stringify(command)} }\nescalate: [tell]\n`.replace("---\n", ""));
+  await drover.until("the command passed", async () => /ok .*shop id \d+ is well/.test(await drover.run("check", "ls")));
+  await writeFile(flag, "");
+  await drover.until("it fails", async () => /failing .*exited with 1/.test((await drover.cli(["check", "ls"])).stdout));
+  await drover.kill("server");
+  await drover.until("the server that follows hears of it too", async () => /failing/.test((await drover.cli(["check", "ls"])).stdout));
+});
+
 test("people are told by signed webhooks, a target that fails is tried again, and redirects are not followed", async () => {
   const { drover, flag } = await start(["--allow-outgoing", "127.0.0.1"]);
   await using _ = drover;

@@ -1,4 +1,5 @@
 import type { PlannedChange } from "#model/api.ts";
+import type { CheckManifest } from "#model/check-schemas.ts";
 import { ladderManifest } from "#model/ladder-schemas.ts";
 import type { AppName } from "#model/names.ts";
 import { type DeclaredLadder, declaresOf, ladderProblems } from "../manifests/ladder-documents.ts";
@@ -34,7 +35,7 @@ export function draftLadder(
       manifest,
       others.map(({ value }) => declaresOf(value.name, value.manifest)),
     ),
-    ...(ladder === null ? [] : notYetTold(ladder)),
+    ...notYet(declared),
   ]);
   if (ladder === null && !isDropped) return;
   const next: StoredLadder | null = ladder === null ? null : { space, manifest: ladder.written };
@@ -62,14 +63,47 @@ export function draftLadder(
   });
 }
 
-/** Ways of telling that no server can do yet. */
-function notYetTold(ladder: DeclaredLadder): readonly FoundProblem[] {
-  return ladder.manifest.tell.flatMap((tell, i): readonly FoundProblem[] => {
-    if (!("email" in tell)) return [];
-    const path = ["tell", i, "email"];
-    const wanted = "a webhook or a command: e-mail is not yet supported";
-    return [
-      { kind: "not-yet", file: ladder.file, ...ladder.place(path, true), path: path.join("."), found: "email", wanted, nearest: null },
-    ];
-  });
+/** What fits the schema and no server can do yet: refused when it is declared, rather than found out when it is needed. */
+function notYet({ ladder, apps }: Declared): readonly FoundProblem[] {
+  return [
+    ...(ladder === null ? [] : [...levelsNotYet(ladder), ...tellsNotYet(ladder), ...checksNotYet(ladder, ladder.manifest.checks)]),
+    ...apps.flatMap((app) => checksNotYet(app, declaresOf(app.manifest.app, app.written).checks)),
+  ];
+}
+
+type Place = Pick<DeclaredLadder, "file" | "place">;
+
+function levelsNotYet(ladder: DeclaredLadder): readonly FoundProblem[] {
+  return ladder.manifest.levels.flatMap((level, i) =>
+    [level.do, ...level.then].flatMap((action) =>
+      typeof action === "string" && /^(machine|pool)\./.test(action)
+        ? [
+            later(
+              ladder,
+              ["levels", i, action === level.do ? "do" : "then"],
+              action,
+              "a command: machines have no provider that can be asked for this yet",
+            ),
+          ]
+        : [],
+    ),
+  );
+}
+
+function tellsNotYet(ladder: DeclaredLadder): readonly FoundProblem[] {
+  return ladder.manifest.tell.flatMap((tell, i) =>
+    "email" in tell ? [later(ladder, ["tell", i, "email"], "email", "a webhook or a command: e-mail is not yet supported")] : [],
+  );
+}
+
+function checksNotYet(at: Place, checks: Readonly<Record<string, CheckManifest>>): readonly FoundProblem[] {
+  return Object.entries(checks).flatMap(([name, { metric, log, from }]): readonly FoundProblem[] => [
+    ...(metric === undefined ? [] : [later(at, ["checks", name, "metric"], "metric", "another kind: metrics are not yet kept")]),
+    ...(log === undefined ? [] : [later(at, ["checks", name, "log"], "log", "another kind: conditions on logs are not yet judged")]),
+    ...(from.includes("edge") ? [later(at, ["checks", name, "from"], "edge", "server or agent: edges do not make checks yet")] : []),
+  ]);
+}
+
+function later({ file, place }: Place, path: readonly (string | number)[], found: string, wanted: string): FoundProblem {
+  return { kind: "not-yet", file, ...place(path), path: path.join("."), found, wanted, nearest: null };
 }
