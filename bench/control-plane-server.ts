@@ -33,8 +33,8 @@ const socket = join(folder, "link.sock");
 // A killed server leaves its socket behind.
 rmSync(socket, { force: true });
 listener.listen(socket);
-const edgeUrl = "http://127.0.0.1:8080";
-const plane = createControlPlane({ store, events, secrets, listener, clock, random: Math.random, log, edgeUrl }, stop.signal);
+const urls = { edgeUrl: "http://127.0.0.1:8080", edgeTlsUrl: "https://127.0.0.1:8443" };
+const plane = createControlPlane({ store, events, secrets, listener, clock, random: Math.random, log, ...urls }, stop.signal);
 
 const space = "bench" as SpaceName;
 const web = "web" as ProcessName;

@@ -127,7 +127,7 @@ export const upstream = z.union(
       protocol: z.literal("https"),
       verify: z.boolean().default(true).meta({ description: "false takes any certificate, which is shown wherever the route is." }),
       ca: pem("CERTIFICATE").optional().meta({ description: "Trusted in place of the machine's authorities, PEM." }),
-      name: hostName.optional().meta({ description: "The name that its certificate has to be for." }),
+      name: hostName.optional().meta({ description: "The name that its certificate has to be for. Default the route's host." }),
     }),
   ],
   { error: "http1, h2c, or { protocol: https, verify, ca, name }" },
@@ -218,6 +218,9 @@ export const routeManifest = z
     if (route.tls?.mode === "passthrough")
       for (const key of ["path", "headers", "methods", "sticky", "redirect", "compress", "log", "upstream"] as const)
         if (route[key] !== undefined) refuse(key, "no passthrough beside it: the edge sees nothing but the host");
+    const isWild = route.host?.startsWith("*") === true;
+    if (isWild && route.upstream?.protocol === "https" && route.upstream.verify && route.upstream.name === undefined)
+      refuse("upstream", "`name` in it, because no certificate is for every host");
     if (route.tls?.mode === "passthrough" && route.host === "*") refuse("host", "a name, because passthrough chooses by it");
     for (const key of ["protocol", "proxy_protocol"] as const) if (!isPort && route[key] !== undefined) refuse(key, "a port beside it");
     if (route.protocol === "udp" && route.proxy_protocol?.from === true)

@@ -25,6 +25,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   /** The edge's public address, such as `http://127.0.0.1:8080`: gives scheme and port of the apps' URLs. */
   readonly edgeUrl: string;
+  /** The same of its TLS port. */
+  readonly edgeTlsUrl: string;
   /** What escalations need; left out: there are none. */
   readonly escalations?: {
     /** Where the records of checks lie. */

@@ -45,8 +45,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     stopped: Promise.all([core.stopped, collected, escalations.stopped()]).then(() => {}),
   } satisfies ControlPlane;
 
-  function answersOf({ fleet, routes, subscribers }: Core, { edgeUrl }: ControlPlaneOptions): Omit<ControlPlane, "stopped" | "escalator"> {
-    const view = new AppView({ store, core, clock, edgeUrl });
+  function answersOf(
+    { fleet, routes, subscribers }: Core,
+    { edgeUrl, edgeTlsUrl }: ControlPlaneOptions,
+  ): Omit<ControlPlane, "stopped" | "escalator"> {
+    const view = new AppView({ store, core, clock, edgeUrl, edgeTlsUrl });
     const requireApp = (space: SpaceName, app: AppName) => {
       const status = view.status(space, app);
       if (status !== null) return status;

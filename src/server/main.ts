@@ -123,7 +123,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     edge: { host: addressToCall(options.edge.host), httpPort: options.edge.port, httpsPort: options.edgeTls.port },
   };
   const controlPlane = createControlPlane(
-    { store, events, secrets, certificates, escalations, listener, clock, random, log, edgeUrl },
+    { store, events, secrets, certificates, escalations, listener, clock, random, log, edgeUrl, edgeTlsUrl },
     stopping,
   );
 

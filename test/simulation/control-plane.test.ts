@@ -11,7 +11,8 @@ import { systemClock } from "../../src/host/clock.ts";
 import { createLog } from "../../src/host/log.ts";
 import { type LinkRoutes, serveLink } from "../../src/link/serve.ts";
 import type { AppStatus } from "../../src/model/api.ts";
-import type { AppName } from "../../src/model/names.ts";
+import type { HttpAppRoute } from "../../src/model/app.ts";
+import type { AppName, ProcessName } from "../../src/model/names.ts";
 import type { Workload } from "../../src/model/workload.ts";
 import type { ControlPlane } from "../../src/server/control-plane.ts";
 import { createControlPlane } from "../../src/server/create-control-plane.ts";
@@ -36,7 +37,15 @@ async function linked(
   const store = openMemoryStore({ random: Math.random });
   const shared = { clock: systemClock, random: Math.random, log };
   const plane = createControlPlane(
-    { ...shared, store, events: nullEvents, secrets: refusingSecrets, listener, edgeUrl: "http://127.0.0.1:8080" },
+    {
+      ...shared,
+      store,
+      events: nullEvents,
+      secrets: refusingSecrets,
+      listener,
+      edgeUrl: "http://127.0.0.1:8080",
+      edgeTlsUrl: "https://127.0.0.1:8443",
+    },
     stop.signal,
   );
   const engine = new SimulatedEngine({ machine: simulatedMachine(), clock: systemClock, random: Math.random, behaviour });
@@ -79,6 +88,29 @@ test("an app and its release in the store become ready instances at a linked age
     [["shop", 3, 3]],
   );
   assert.equal(plane.execPlace(space, shop, { fresh: false }).instance, status.instances[0]?.id);
+});
+
+test("an app tells what is served over HTTPS alone, and where the edge verifies nothing", async (t) => {
+  const { plane, store } = await linked(t);
+  const served: readonly (readonly [string, Partial<HttpAppRoute>])[] = [
+    ["/", {}],
+    ["/own", { passthrough: true }],
+    ["/on", { policy: { tls: { mode: "redirect" } } }],
+    ["/any", { policy: { upstream: { protocol: "https", verify: false } } }],
+  ];
+  const routes = served.map(([path, more]) => ({ host: "shop.test", path, to: "web" as ProcessName, ...more }));
+  await store.commit({ changes: appAndRelease(shop, { instances: 1, port: "auto", routes }) });
+  const status = await statusWhere(plane, t.signal, ({ health }) => health === "ready");
+  assert.deepEqual(status.urls, [
+    "http://shop.test:8080",
+    "https://shop.test:8443/own",
+    "https://shop.test:8443/on",
+    "http://shop.test:8080/any",
+  ]);
+  assert.deepEqual(
+    status.reasons.map(({ code }) => code),
+    ["UPSTREAM_UNVERIFIED"],
+  );
 });
 
 test("a first release that crashes is failed and says why, and stays visible", async (t) => {

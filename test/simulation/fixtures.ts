@@ -38,12 +38,13 @@ export interface Fixture {
   readonly env?: Release["spec"]["env"];
   readonly needs?: Release["spec"]["needs"];
   readonly servicePorts?: App["servicePorts"];
+  readonly routes?: App["routes"];
 }
 
 /** What the API writes for a first push. */
 export function appAndRelease(
   name: AppName,
-  { instances, port, space: inSpace = space, env = {}, needs = {}, servicePorts = {} }: Fixture,
+  { instances, port, space: inSpace = space, env = {}, needs = {}, servicePorts = {}, routes }: Fixture,
 ): Change[] {
   const release: Release = {
     number: 1,
@@ -72,7 +73,7 @@ export function appAndRelease(
     manifest: {},
     manual: { env: {}, instances: {} },
     instances: { [web]: instances },
-    routes: [{ host: `${name}.${inSpace}.localhost`, path: "/", to: web }],
+    routes: routes ?? [{ host: `${name}.${inSpace}.localhost`, path: "/", to: web }],
     deploy: { strategy: "rolling", surge: { share: 0.25 }, steps: [0.1, 0.5], hold: 5_000, deadline: 20_000 },
     lastRelease: 1,
     target: 1,

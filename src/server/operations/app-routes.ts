@@ -22,7 +22,7 @@ export function appRoutes(
 }
 
 function appRoute(route: RouteManifest, defaultHost: string): AppRoute {
-  const policy = routePolicy(route);
+  const policy = routePolicy(route, defaultHost);
   const shared = { to: route.to, ...(policy === null ? {} : { policy }) };
   if (route.port !== undefined) return { port: route.port, protocol: route.protocol ?? "tcp", ...shared };
   const when = conditions(route);
@@ -41,12 +41,12 @@ function conditions({ headers, methods }: RouteManifest): RequestConditions | nu
 }
 
 /** What the route asks for beyond finding an instance; null if nothing. */
-function routePolicy(route: RouteManifest): RoutePolicy | null {
+function routePolicy(route: RouteManifest, defaultHost: string): RoutePolicy | null {
   const limits = routeLimits(route.limits);
   const tls = routeTls(route);
   const policy: RoutePolicy = {
     ...(tls === null ? {} : { tls }),
-    ...(route.upstream === undefined ? {} : { upstream: upstreamOf(route.upstream) }),
+    ...(route.upstream === undefined ? {} : { upstream: upstreamOf(route.upstream, route.host ?? defaultHost) }),
     ...(route.sticky === undefined ? {} : { sticky: { forMs: route.sticky } }),
     ...(limits === null ? {} : { limits }),
     ...(route.redirect === undefined ? {} : { answer: { kind: "redirect", ...route.redirect } }),
@@ -70,9 +70,10 @@ function routeTls({ tls }: RouteManifest): RouteTls | null {
   return Object.keys(all).length === 0 ? null : all;
 }
 
-function upstreamOf(upstream: NonNullable<RouteManifest["upstream"]>): RouteUpstream {
+/** What is verified is verified for a name: the route's own host, unless another is given. */
+function upstreamOf(upstream: NonNullable<RouteManifest["upstream"]>, host: string): RouteUpstream {
   if (upstream.protocol !== "https") return { protocol: upstream.protocol };
-  const { protocol, verify, ca, name } = upstream;
+  const { protocol, verify, ca, name = verify ? host : undefined } = upstream;
   if (ca !== undefined) checkAuthority("the authority of a route's instances", ca);
   return { protocol, verify, ...given({ caPem: ca, serverName: name }) };
 }

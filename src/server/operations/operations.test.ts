@@ -220,6 +220,24 @@ test("one route has one owner, in the set and across spaces, and the refusal nam
   assert.equal(await codeOf(declare("app: e\nrun: x\nroutes: [{ to: wbe }]\n")), "MANIFEST_INVALID");
 });
 
+test("instances that speak TLS have to be who the route's host says, unless a name is given or nothing is verified", async () => {
+  const namesOf = async (routes: string) => {
+    await declare(`app: a\nrun: x\nroutes: [${routes}]\n`);
+    return appOf("a").routes.map(({ policy }) => (policy?.upstream?.protocol === "https" ? policy.upstream.serverName : null));
+  };
+  const at = `host: ${space}.example, path:`;
+  const https = "protocol: https";
+  assert.deepEqual(
+    await namesOf(
+      `{ ${at} /a, upstream: { ${https} } }, { ${at} /b, upstream: { ${https}, name: in.example } }, { ${at} /c, upstream: { ${https}, verify: false } }`,
+    ),
+    [`${space}.example`, "in.example", undefined],
+  );
+  assert.equal(await codeOf(namesOf(`{ host: "*.${space}.example", upstream: { ${https} } }`)), "MANIFEST_INVALID");
+  assert.deepEqual(await namesOf(`{ host: "*.${space}.example", upstream: { ${https}, name: in.example } }`), ["in.example"]);
+  assert.equal(await codeOf(namesOf(`{ ${at} /, upstream: { ${https}, ca: nonsense } }`)), "MANIFEST_INVALID");
+});
+
 test("a fixed port that somebody has is refused", async () => {
   await declare("app: a\nrun: x\nport: 9001\n");
   for (const port of [9_001, 7_373, 0, 65_536, appOf("a").servicePorts["web" as ProcessName]]) {

@@ -1,5 +1,5 @@
 import type { AppStatus, AppSummary, InstanceView, ProcessStatus } from "#model/api.ts";
-import type { App, Release } from "#model/app.ts";
+import type { App, HttpAppRoute, Release } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { type AppName, appId, type ProcessName, type SpaceName } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
@@ -17,18 +17,21 @@ export interface AppViewOptions {
   readonly store: Store;
   readonly core: Pick<Core, "fleet" | "apps" | "routes">;
   readonly clock: Pick<Clock, "nowMs">;
-  /** Gives scheme and port of the apps' URLs. */
+  /** Give scheme and port of the apps' URLs. */
   readonly edgeUrl: string;
+  readonly edgeTlsUrl: string;
 }
 
 /** What people see of an app, put together from the store and the fleet at the moment of asking: nothing of it is kept, so nothing is stale. */
 export class AppView {
   readonly #options: AppViewOptions;
   readonly #edge: URL;
+  readonly #edgeTls: URL;
 
   constructor(options: AppViewOptions) {
     this.#options = options;
     this.#edge = new URL(options.edgeUrl);
+    this.#edgeTls = new URL(options.edgeTlsUrl);
   }
 
   status(space: SpaceName, name: AppName): AppStatus | null {
@@ -151,12 +154,17 @@ export class AppView {
       const { host, path } = route;
       // A wildcard is no address that anyone could open.
       if (host.startsWith("*")) return [];
-      const url = new URL(this.#edge);
+      const url = new URL(isOverTls(route) ? this.#edgeTls : this.#edge);
       url.hostname = host;
       url.pathname = path;
       return [path === "/" ? url.origin : url.href];
     });
   }
+}
+
+/** Whether plain HTTP leads nowhere, or only on to HTTPS. What the route leaves to the host's certificate answers on both. */
+function isOverTls({ passthrough, policy }: HttpAppRoute): boolean {
+  return passthrough === true || policy?.tls?.mode === "redirect" || policy?.tls?.client !== undefined;
 }
 
 export function instanceView(workload: KnownWorkload, instance: ObservedInstance): InstanceView {

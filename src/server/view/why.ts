@@ -25,7 +25,7 @@ export interface WhyInput {
   readonly lostRoutes: readonly LostClaim[];
 }
 
-/** Why an app is not as it should be, in words, the most telling first. Empty when it is. */
+/** Why an app is not as it should be, in words, the most telling first. Empty when it is, and nothing about it is unsafe. */
 export function explain(input: WhyInput): readonly Reason[] {
   const { app, target, failed, workloads, isLinked, progress, unreadyNeeds, lostRoutes } = input;
   const reasons: Reason[] = [];
@@ -63,6 +63,10 @@ export function explain(input: WhyInput): readonly Reason[] {
   const waitingFor =
     inTrouble.length === 0 ? progress.waitingFor : progress.waitingFor.filter((words) => !/: \d+ of \d+ ready$/.test(words));
   for (const words of waitingFor) add("WAITING", `waits for ${words}`);
+  // Wanted as it is, and still nothing that should ever be forgotten.
+  for (const route of app.routes)
+    if ("host" in route && route.policy?.upstream?.protocol === "https" && !route.policy.upstream.verify)
+      add("UPSTREAM_UNVERIFIED", `the edge takes any certificate of its instances at ${route.host}${route.path}`);
   return reasons;
 }
 

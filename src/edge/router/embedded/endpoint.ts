@@ -1,4 +1,5 @@
 import type { Drains, Instance } from "./drains.ts";
+import type { UpstreamTls } from "./tls/upstream-tls.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
 /** One address of an instance: its idle connections, and whether it takes new ones. */
@@ -46,12 +47,19 @@ export class Endpoint {
     this.#drains.closed(this.instance);
   }
 
-  /** An idle connection that was used after `sinceMs`, or null. */
-  takeIdle(sinceMs: number): UpstreamConnection | null {
+  /** An idle connection that was used after `sinceMs`, or null. @param tls what it has to have been verified by */
+  takeIdle(sinceMs: number, tls: UpstreamTls | null): UpstreamConnection | null {
     const top = this.#idle.at(-1);
     if (top === undefined || top.idleSinceMs < sinceMs) return null;
+    if (top.tls !== tls) return this.#takeIdleBelow(sinceMs, tls);
     this.#idle.pop();
     return top;
+  }
+
+  /** Routes with other rules lead here too, or the route had others before. */
+  #takeIdleBelow(sinceMs: number, tls: UpstreamTls | null): UpstreamConnection | null {
+    const at = this.#idle.findLastIndex((connection) => connection.tls === tls && connection.idleSinceMs >= sinceMs);
+    return at === -1 ? null : (this.#idle.splice(at, 1)[0] ?? null);
   }
 
   /** Whether the connection was taken back. */

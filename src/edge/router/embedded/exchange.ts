@@ -14,6 +14,7 @@ import { CompressedBody, type CompressedUser } from "./policy/compressed-body.ts
 import { type Coding, leastCompressed, planCompression } from "./policy/compression.ts";
 import { judge } from "./policy/ejection.ts";
 import { RequestBody } from "./request-body.ts";
+import { UpstreamNotTrusted } from "./tls/upstream-tls.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
 
 /** Safe to send again when nothing of an answer has come (RFC 9110, section 9.2.2). */
@@ -45,6 +46,8 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
   #isSent = false;
   #isOver = false;
   #isHeld = false;
+  /** Whether an instance was there that is not who it should be. */
+  #isDistrusted = false;
 
   /** Null: it has none. */
   readonly #body: RequestBody | null;
@@ -141,9 +144,9 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
     endpoint.begin();
     // A connection that the app is closing loses what is sent on it. What can be sent again may risk that, the rest only right after use.
     const since = this.#canRepeat() ? Number.NEGATIVE_INFINITY : clock.monotonicMs() - limits.upstreamFreshMs;
-    const idle = endpoint.takeIdle(since);
+    const idle = endpoint.takeIdle(since, this.#route.upstreamTls);
     if (idle === null) {
-      this.#upstream = new UpstreamConnection(endpoint, this, this.#context);
+      this.#upstream = new UpstreamConnection(endpoint, this, this.#context, this.#route.upstreamTls);
       return;
     }
     this.#upstream = idle;
@@ -165,6 +168,11 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
   #hold(): void {
     const { clock } = this.#context;
     const limits = this.limits;
+    if (this.#isDistrusted) {
+      // Waiting makes no instance another one.
+      this.#fail(502, "the app's certificate is not accepted");
+      return;
+    }
     const nowMs = clock.monotonicMs();
     if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + limits.holdMs;
     if (nowMs >= this.heldUntilMs || !this.#route.held.add(this)) {
@@ -217,9 +225,13 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
     return `${line}traceparent: 00-${ids.trace()}-${ids.span()}-00\r\n`;
   }
 
-  onUpstreamRefused(): void {
+  onUpstreamRefused(error: Error): void {
     const endpoint = this.#endpoint;
     if (endpoint === null) return;
+    if (error instanceof UpstreamNotTrusted) {
+      this.#isDistrusted = true;
+      this.#route.distrust(endpoint, error);
+    }
     const { clock } = this.#context;
     const limits = this.limits;
     endpoint.ejectedUntilMs = clock.monotonicMs() + limits.ejectMs;

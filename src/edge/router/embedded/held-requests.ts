@@ -94,7 +94,7 @@ export class HeldRequests {
         onUpstreamDrain: ignore,
         onUpstreamClose: ignore,
       };
-      const connection = new UpstreamConnection(endpoint, user, this.#context);
+      const connection = new UpstreamConnection(endpoint, user, this.#context, this.#route.upstreamTls);
     });
   }
 }

@@ -8,6 +8,9 @@ import { type Limits, limitsOf } from "./limits.ts";
 import { RouteGate } from "./policy/gate.ts";
 import { Stickiness } from "./policy/stickiness.ts";
 import type { RouteGuard } from "./tls/guard.ts";
+import { type UpstreamTls, upstreamTls } from "./tls/upstream-tls.ts";
+
+const distrustEveryMs = 60_000;
 
 /** A route as connections use it: the same object as long as the route exists, so that open connections see every change. */
 export class LiveRoute {
@@ -20,6 +23,8 @@ export class LiveRoute {
   #limits: Limits;
   #logShare: number;
   #speaksHttp2: boolean;
+  #upstreamTls: UpstreamTls | null;
+  #distrustToldMs = Number.NEGATIVE_INFINITY;
   #gate: RouteGate | null;
   #sticky: Stickiness | null;
 
@@ -29,6 +34,7 @@ export class LiveRoute {
     this.#limits = limitsOf(context.limits, route.policy?.limits);
     this.#logShare = route.policy?.logShare ?? 0;
     this.#speaksHttp2 = route.policy?.upstream?.protocol === "h2c";
+    this.#upstreamTls = this.#makeUpstreamTls(route);
     this.#gate = RouteGate.of(route.policy);
     this.#sticky = stickinessOf(route);
     this.held = new HeldRequests(this, context, signal);
@@ -40,7 +46,11 @@ export class LiveRoute {
 
   /** What the policy means is worked out here, so that no request has to. Counters of rates stay while the policy does. */
   set route(route: Route) {
-    const isSame = JSON.stringify(this.#route.policy) === JSON.stringify(route.policy);
+    const before = this.#route.policy;
+    const isSame = JSON.stringify(before) === JSON.stringify(route.policy);
+    const isSameUpstream = isSame || JSON.stringify(before?.upstream) === JSON.stringify(route.policy?.upstream);
+    // Its connections and sessions stay while what they were verified by does.
+    if (!isSameUpstream) this.#upstreamTls = this.#makeUpstreamTls(route);
     this.#route = route;
     if (isSame) return;
     this.#limits = limitsOf(this.#context.limits, route.policy?.limits);
@@ -68,6 +78,11 @@ export class LiveRoute {
   /** Whether its instances speak HTTP/2 alone. */
   get speaksHttp2(): boolean {
     return this.#speaksHttp2;
+  }
+
+  /** How its instances are spoken to over TLS; null: without. */
+  get upstreamTls(): UpstreamTls | null {
+    return this.#upstreamTls;
   }
 
   get gate(): RouteGate | null {
@@ -110,6 +125,21 @@ export class LiveRoute {
       if (again !== null) return again;
     }
     return choose({ targets, tried, random, nowMs });
+  }
+
+  /** An instance was not let to have a request: told once a minute, however many requests ask. */
+  distrust(endpoint: Endpoint, error: Error): void {
+    const { clock, log } = this.#context;
+    const nowMs = clock.monotonicMs();
+    if (nowMs < this.#distrustToldMs + distrustEveryMs) return;
+    this.#distrustToldMs = nowMs;
+    log.warn("instance is not trusted", { route: this.#route.id, instance: endpoint.instance.id, error: error.message });
+  }
+
+  #makeUpstreamTls({ id, policy }: Route): UpstreamTls | null {
+    return upstreamTls(policy?.upstream, (error) =>
+      this.#context.log.error("the authority of a route's instances cannot be read", { route: id, error: String(error) }),
+    );
   }
 
   /** Where a request is counted that reached no instance: the release that most likely would have had it. */

@@ -1,7 +1,9 @@
 import net from "node:net";
+import { TLSSocket } from "node:tls";
 import type { EdgeContext } from "./context.ts";
 import type { Timed } from "./deadlines.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { refusalOf, type UpstreamTls } from "./tls/upstream-tls.ts";
 
 /** Whoever uses an upstream connection now. */
 export interface UpstreamUser {
@@ -20,6 +22,8 @@ export interface UpstreamUser {
 export class UpstreamConnection implements Timed {
   readonly socket: net.Socket;
   readonly endpoint: Endpoint;
+  /** What it was verified by; null without TLS. */
+  readonly tls: UpstreamTls | null;
   deadlineMs: number;
   /** When it last became idle, on the monotonic clock. */
   idleSinceMs = 0;
@@ -31,16 +35,21 @@ export class UpstreamConnection implements Timed {
   #error: Error | null = null;
   readonly #context: EdgeContext;
 
-  constructor(endpoint: Endpoint, user: UpstreamUser, context: EdgeContext) {
+  constructor(endpoint: Endpoint, user: UpstreamUser, context: EdgeContext, tls: UpstreamTls | null = null) {
     this.endpoint = endpoint;
+    this.tls = tls;
     this.#user = user;
     this.#context = context;
     this.deadlineMs = context.clock.monotonicMs() + context.limits.connectMs;
-    const socket = net.connect({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, allowHalfOpen: true });
+    const socket =
+      tls === null
+        ? net.connect({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, allowHalfOpen: true })
+        : tls.connect(endpoint);
     this.socket = socket;
     context.deadlines.add(this);
-    socket.on("connect", () => {
+    socket.on(tls === null ? "connect" : "secureConnect", () => {
       this.#isConnected = true;
+      if (tls !== null) socket.setNoDelay(true).setKeepAlive(true);
       this.deadlineMs = Number.POSITIVE_INFINITY;
       this.#user?.onUpstreamReady();
     });
@@ -55,7 +64,7 @@ export class UpstreamConnection implements Timed {
     });
     socket.on("drain", () => this.#user?.onUpstreamDrain());
     socket.on("error", (error) => {
-      this.#error = error;
+      this.#error = socket instanceof TLSSocket ? refusalOf(socket, error) : error;
     });
     socket.on("close", () => this.#onClose());
   }
@@ -86,7 +95,8 @@ export class UpstreamConnection implements Timed {
   detach(): net.Socket {
     this.#user = null;
     this.#context.deadlines.delete(this);
-    for (const event of ["connect", "data", "end", "drain", "error", "close"]) this.socket.removeAllListeners(event);
+    for (const event of ["connect", "secureConnect", "session", "data", "end", "drain", "error", "close"])
+      this.socket.removeAllListeners(event);
     return this.socket;
   }
 
