@@ -125,7 +125,14 @@ export class TestDrover implements AsyncDisposable {
     return found[0];
   }
 
+  /** Waits until it runs: one that was killed a moment ago may be on its way back. */
   async kill(program: "agent" | "server" | "edge"): Promise<void> {
+    await this.until(`the ${program} runs`, () =>
+      this.pidOf(program).then(
+        () => true,
+        () => false,
+      ),
+    );
     const pid = await this.pidOf(program);
     process.kill(pid, "SIGKILL");
     if (program === "agent") {
