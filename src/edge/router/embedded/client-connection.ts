@@ -7,6 +7,7 @@ import type { Timed } from "./deadlines.ts";
 import { Exchange } from "./exchange.ts";
 import type { Refusal } from "./http/refusal.ts";
 import { RequestHead } from "./http/request-head.ts";
+import type { Http2Client } from "./http2/http2-exchange.ts";
 import type { LiveRoute } from "./live-route.ts";
 import { type Page, renderPage } from "./pages.ts";
 import { guardPage, isMisdirected, misdirected } from "./tls/guard.ts";
@@ -21,7 +22,7 @@ export interface ClientSocket extends Duplex {
   readonly remoteAddress?: string | undefined;
   readonly bytesRead: number;
   /** Hands the request that has been read from it to an app that speaks HTTP/2; left out where it did not come by HTTP/2. */
-  passOn?(route: LiveRoute, request: RequestHead, identity: string): void;
+  passOn?(route: LiveRoute, request: RequestHead, client: Http2Client): void;
 }
 
 /** What a connection needs from the listener that it came in on. */
@@ -364,7 +365,7 @@ export class ClientConnection implements Timed {
   #passHttp2(route: LiveRoute): void {
     this.deadlineMs = Number.POSITIVE_INFINITY;
     if (this.#socket.passOn === undefined) this.answerItself(http2Only, false);
-    else this.#socket.passOn(route, this.#request, this.identity);
+    else this.#socket.passOn(route, this.#request, this);
   }
 
   #becomeHttp2(bytes: Buffer): void {

@@ -1,18 +1,17 @@
 import { AnswerBody, bodyKind } from "./answer-body.ts";
-import type { Choice, LiveTarget } from "./choice.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { HeldRequest } from "./held-requests.ts";
 import { lastChunk } from "./http/chunked.ts";
 import type { RequestHead } from "./http/request-head.ts";
 import { ResponseHead } from "./http/response-head.ts";
+import { InstanceSearch, type SearchUser } from "./instance-search.ts";
 import type { Limits } from "./limits.ts";
 import type { LiveRoute } from "./live-route.ts";
 import { accessEntry } from "./policy/access-log.ts";
 import { CompressedBody, type CompressedUser } from "./policy/compressed-body.ts";
 import { type Coding, leastCompressed, planCompression } from "./policy/compression.ts";
-import { judge } from "./policy/ejection.ts";
+import { namingLines, requestIdOf } from "./policy/request-ids.ts";
 import { RequestBody } from "./request-body.ts";
 import { UpstreamNotTrusted } from "./tls/upstream-tls.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
@@ -21,12 +20,9 @@ import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts"
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 const lateAnswer = "the app did not answer in time";
 const noAnswer = "the app closed the connection without an answer";
-const none: readonly Endpoint[] = [];
 
 /** One request and its answer: finds an instance, sends the request there, and brings the answer back. */
-export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
-  heldUntilMs = 0;
-
+export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
   readonly #client: ClientConnection;
   readonly #route: LiveRoute;
   readonly #request: RequestHead;
@@ -37,15 +33,10 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
   /** Empty until it is sent to an instance for the first time. */
   #id = "";
 
-  #target: LiveTarget | null = null;
-  #endpoint: Endpoint | null = null;
+  readonly #search: InstanceSearch;
   #upstream: UpstreamConnection | null = null;
-  #tried: readonly Endpoint[] = none;
-  #attempts = 0;
-  #hasTriedAnother = false;
   #isSent = false;
   #isOver = false;
-  #isHeld = false;
   /** Whether an instance was there that is not who it should be. */
   #isDistrusted = false;
 
@@ -73,6 +64,7 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
     this.#context = context;
     this.#startedAtMs = nowMs;
     this.limits = route.limits;
+    this.#search = new InstanceSearch(route, request.kept, context, this);
     this.#body = request.hasBody ? new RequestBody(request, this.limits) : null;
     this.#isRequestDone = this.#body === null;
   }
@@ -87,7 +79,7 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
   }
 
   start(): void {
-    this.#attempt();
+    this.#search.next();
   }
 
   // The request.
@@ -128,22 +120,9 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
 
   // Finding an instance.
 
-  #attempt(): void {
-    this.#isHeld = false;
-    const choice = this.#attempts >= this.limits.attempts ? null : this.#route.choose(this.#tried, this.#request.kept);
-    if (choice === null) this.#hold();
-    else this.#connect(choice);
-  }
-
-  #connect({ target, endpoint }: Choice): void {
-    const { clock } = this.#context;
-    const limits = this.limits;
-    this.#attempts++;
-    this.#target = target;
-    this.#endpoint = endpoint;
-    endpoint.begin();
+  onInstance(endpoint: Endpoint): void {
     // A connection that the app is closing loses what is sent on it. What can be sent again may risk that, the rest only right after use.
-    const since = this.#canRepeat() ? Number.NEGATIVE_INFINITY : clock.monotonicMs() - limits.upstreamFreshMs;
+    const since = this.#canRepeat() ? Number.NEGATIVE_INFINITY : this.#context.clock.monotonicMs() - this.limits.upstreamFreshMs;
     const idle = endpoint.takeIdle(since, this.#route.upstreamTls);
     if (idle === null) {
       this.#upstream = new UpstreamConnection(endpoint, this, this.#context, this.#route.upstreamTls);
@@ -158,40 +137,12 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
     return !this.#request.hasBody && idempotent.has(this.#request.method);
   }
 
-  #leaveEndpoint(): void {
-    const endpoint = this.#endpoint;
-    this.#endpoint = null;
-    this.#upstream = null;
-    endpoint?.end();
-  }
-
-  #hold(): void {
-    const { clock } = this.#context;
-    const limits = this.limits;
+  onNoInstance(): void {
     if (this.#isDistrusted) {
-      // Waiting makes no instance another one.
       this.#fail(502, "the app's certificate is not accepted");
       return;
     }
-    const nowMs = clock.monotonicMs();
-    if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + limits.holdMs;
-    if (nowMs >= this.heldUntilMs || !this.#route.held.add(this)) {
-      this.giveUp();
-      return;
-    }
-    this.#isHeld = true;
-  }
-
-  resume(): void {
-    this.#tried = none;
-    this.#attempts = 0;
-    this.#attempt();
-  }
-
-  giveUp(): void {
     const { process, app, space } = this.#route.route;
-    this.#isHeld = false;
-    this.#target ??= this.#route.heaviest();
     this.#fail(503, `no instance of process "${process}" of app "${app}" in space "${space}" takes connections now`, {
       "retry-after": "2",
     });
@@ -203,8 +154,10 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
     const upstream = this.#upstream;
     if (upstream === null) return;
     const { method, target, host, contentLength, isChunked, kept, expectsContinue, upgrade } = this.#request;
+    if (this.#id === "") this.#id = requestIdOf(this.#request, this.#client);
+    const naming = namingLines(this.#id, this.#request, this.#route, this.#context.ids);
     const head =
-      `${method} ${target} HTTP/1.1\r\nhost: ${host.header}\r\n${kept}${this.#client.identity}${this.#naming()}x-forwarded-host: ${host.header}\r\n` +
+      `${method} ${target} HTTP/1.1\r\nhost: ${host.header}\r\n${kept}${this.#client.identity}${naming}x-forwarded-host: ${host.header}\r\n` +
       (contentLength >= 0 ? `content-length: ${contentLength}\r\n` : isChunked ? "transfer-encoding: chunked\r\n" : "") +
       (expectsContinue && !this.#isRequestDone ? "expect: 100-continue\r\n" : "") +
       (upgrade === "" ? "\r\n" : `connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`);
@@ -215,30 +168,19 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
     else this.#client.unpause();
   }
 
-  /** The lines that name the request, for the app's own log. */
-  #naming(): string {
-    const { requestId, hasTrace } = this.#request;
-    if (this.#id === "") this.#id = requestId === "" ? this.#client.newRequestId() : requestId;
-    const line = `x-request-id: ${this.#id}\r\n`;
-    if (hasTrace || !this.#route.startsTraces) return line;
-    const { ids } = this.#context;
-    return `${line}traceparent: 00-${ids.trace()}-${ids.span()}-00\r\n`;
-  }
-
   onUpstreamRefused(error: Error): void {
-    const endpoint = this.#endpoint;
+    const { endpoint } = this.#search;
     if (endpoint === null) return;
     if (error instanceof UpstreamNotTrusted) {
       this.#isDistrusted = true;
+      // Waiting makes no instance another one.
+      this.#search.neverWaits = true;
       this.#route.distrust(endpoint, error);
     }
-    const { clock } = this.#context;
-    const limits = this.limits;
-    endpoint.ejectedUntilMs = clock.monotonicMs() + limits.ejectMs;
-    this.#tried = [...this.#tried, endpoint];
-    this.#leaveEndpoint();
+    this.#upstream = null;
+    this.#search.refused();
     // Nothing was sent, so any other instance may have the request.
-    this.#attempt();
+    this.#search.next();
   }
 
   onUpstreamBytes(bytes: Buffer): void {
@@ -262,26 +204,16 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
       return;
     }
     const hasNothing = this.#answerHeadPart === null && this.#interimAnswers === 0;
-    const mayRepeat = this.#canRepeat() && hasNothing && this.#attempts < this.limits.attempts;
+    const mayRepeat = this.#canRepeat() && hasNothing && this.#search.mayGoOn;
     upstream.destroy();
-    if (!mayRepeat || !(upstream.wasUsed || this.#mayTryAnother())) {
+    if (!mayRepeat || !(upstream.wasUsed || this.#search.mayTryAnother())) {
       this.#fail(502, noAnswer);
       return;
     }
     this.#isSent = false;
-    this.#leaveEndpoint();
-    this.#attempt();
-  }
-
-  /**
-   * An instance that died took the request along, and another may answer it. Once only: a request that kills whoever gets it must not go round.
-   */
-  #mayTryAnother(): boolean {
-    const endpoint = this.#endpoint;
-    if (endpoint === null || this.#hasTriedAnother) return false;
-    this.#hasTriedAnother = true;
-    this.#tried = [...this.#tried, endpoint];
-    return this.#route.choose(this.#tried, this.#request.kept) !== null;
+    this.#upstream = null;
+    this.#search.leave();
+    this.#search.next();
   }
 
   onUpstreamDrain(): void {
@@ -342,15 +274,14 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
     const limits = this.limits;
     const { minor } = this.#request;
     this.#hasAnswered = true;
-    const endpoint = this.#endpoint;
-    if (endpoint !== null && (answer.status >= 500 || endpoint.failures > 0)) this.#judge(answer.status >= 500);
+    this.#search.judge(answer.status >= 500);
     const kind = bodyKind(answer);
     const isOpenEnded = kind === "chunked" || kind === "untilClose";
     this.#chunksForClient = isOpenEnded && minor === 1;
     this.#keepsClient = this.#client.mayKeep && this.#request.keepAlive && this.#isRequestDone && !(isOpenEnded && minor === 0);
     const lines = isOpenEnded || answer.contentLength >= leastCompressed ? this.#planCompression() : answer.kept;
     const head =
-      `HTTP/1.1 ${answer.statusText}\r\n${lines}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}${this.#cookie()}` +
+      `HTTP/1.1 ${answer.statusText}\r\n${lines}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}${this.#search.cookie(this.#client.isSecure)}` +
       (this.#chunksForClient || this.#coding !== null ? "transfer-encoding: chunked\r\n" : "") +
       (this.#keepsClient ? (minor === 0 ? "connection: keep-alive\r\n\r\n" : "\r\n") : "connection: close\r\n\r\n");
     const here = input.length - bodyStart;
@@ -397,16 +328,6 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
 
   onCompressFailed(): void {
     this.#breakOff();
-  }
-
-  /** The line that lets the client find its instance again; empty on most routes. */
-  #cookie(): string {
-    const { sticky } = this.#route;
-    return sticky === null ? "" : sticky.line(this.#request.kept, this.#target, this.#endpoint, this.#client.isSecure);
-  }
-
-  #judge(isFailure: boolean): void {
-    if (this.#endpoint !== null) judge(this.#endpoint, isFailure, this.#route.targets, this.#context.clock.monotonicMs());
   }
 
   #takeAnswerBody(bytes: Buffer, from: number): void {
@@ -462,7 +383,8 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
       return;
     }
     // The app is done; what is left of its answer is in the compressor.
-    this.#leaveEndpoint();
+    this.#upstream = null;
+    this.#search.leave();
     this.#compressed.end();
   }
 
@@ -473,21 +395,20 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
 
   #switchProtocols(rest: Buffer): void {
     const upstream = this.#upstream;
-    const endpoint = this.#endpoint;
     const { limits } = this;
     const { upgrade, kept } = this.#answer;
     const asked = this.#request.upgrade.toLowerCase();
-    if (upstream === null || endpoint === null || asked === "" || upgrade.toLowerCase() !== asked) {
+    if (upstream === null || asked === "" || upgrade.toLowerCase() !== asked) {
       this.#fail(502, "the app switched to a protocol that was not asked for");
       return;
     }
-    const cookie = this.#cookie();
+    const cookie = this.#search.cookie(this.#client.isSecure);
     // From here on the tunnel owns the endpoint's open count.
-    this.#endpoint = null;
+    const endpoint = this.#search.handOver();
     this.#upstream = null;
     const head = `HTTP/1.1 101 Switching Protocols\r\n${kept}${cookie}connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`;
     this.#end(101);
-    this.#client.tunnel(upstream.detach(), head, rest, limits.tunnelIdleMs, () => endpoint.end());
+    this.#client.tunnel(upstream.detach(), head, rest, limits.tunnelIdleMs, () => endpoint?.end());
   }
 
   // Ends that are none.
@@ -523,7 +444,7 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
 
   #fail(status: number, reason: string, headers: Readonly<Record<string, string>> = {}): void {
     if (this.#isOver) return;
-    this.#judge(true);
+    this.#search.judge(true);
     const named = this.#id === "" ? headers : { ...headers, "x-request-id": this.#id };
     this.#upstream?.destroy();
     this.#end(status);
@@ -545,34 +466,29 @@ export class Exchange implements UpstreamUser, HeldRequest, CompressedUser {
     this.#isOver = true;
     this.#compressed?.destroy();
     if (status >= 500 || status === 0 || this.#route.logShare > 0) this.#log(status);
-    if (this.#isHeld) this.#route.held.delete(this);
-    if (this.#target !== null) {
-      const { counters } = this.#target;
-      counters.count(status, this.#context.clock.monotonicMs() - this.#startedAtMs);
-      counters.bytesIn += this.#bytesIn;
-      counters.bytesOut += this.#bytesOut;
-    }
-    this.#leaveEndpoint();
+    this.#upstream = null;
+    this.#search.end(status, this.#context.clock.monotonicMs() - this.#startedAtMs, this.#bytesIn, this.#bytesOut);
   }
 
   /** Failures always, the others by the route's share. */
   #log(status: number): void {
     const { access, random, clock } = this.#context;
     if (status !== 0 && status < 500 && random() >= this.#route.logShare) return;
-    const target = this.#target;
-    const endpoint = this.#endpoint;
+    const [id, request, bytesIn, bytesOut] = [this.#id, this.#request, this.#bytesIn, this.#bytesOut];
+    const { target, endpoint } = this.#search;
+    const tookMs = clock.monotonicMs() - this.#startedAtMs;
     access.record(() =>
       accessEntry({
-        id: this.#id,
+        id,
         client: this.#client.address,
-        request: this.#request,
+        request,
         status,
-        tookMs: clock.monotonicMs() - this.#startedAtMs,
-        bytesIn: this.#bytesIn,
-        bytesOut: this.#bytesOut,
+        tookMs,
+        bytesIn,
+        bytesOut,
         route: this.#route.route.id,
-        release: target?.release ?? null,
-        instance: endpoint?.instance.id ?? null,
+        target,
+        endpoint,
       }),
     );
   }

@@ -6,13 +6,15 @@ import type {
   OutgoingHttpHeaders,
   ServerHttp2Stream,
 } from "node:http2";
-import type { Choice, LiveTarget } from "../choice.ts";
 import type { EdgeContext } from "../context.ts";
 import type { Timed } from "../deadlines.ts";
 import type { Endpoint } from "../endpoint.ts";
-import type { HeldRequest } from "../held-requests.ts";
 import type { RequestHead } from "../http/request-head.ts";
+import { InstanceSearch, type SearchUser } from "../instance-search.ts";
+import type { Limits } from "../limits.ts";
 import type { LiveRoute } from "../live-route.ts";
+import { accessEntry } from "../policy/access-log.ts";
+import { namingLines, requestIdOf } from "../policy/request-ids.ts";
 
 const cancel = 8;
 const internalError = 2;
@@ -21,22 +23,31 @@ const endStreamFlag = 1;
 /** Of the edge's own, or of one connection alone. */
 const neverPassed = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host", "http2-settings"]);
 
+/** Who asks, as the connection knows it. */
+export interface Http2Client {
+  /** Header lines of the edge's own, each with its CRLF. */
+  readonly identity: string;
+  readonly address: string;
+  readonly isSecure: boolean;
+  newRequestId(): string;
+}
+
 /** One request and its answer from HTTP/2 to HTTP/2, both ways at once, with trailers: what gRPC needs. */
-export class Http2Exchange implements HeldRequest, Timed {
-  heldUntilMs = 0;
+export class Http2Exchange implements SearchUser, Timed {
   deadlineMs: number;
   readonly #stream: ServerHttp2Stream;
   readonly #request: RequestHead;
-  readonly #identity: string;
+  readonly #client: Http2Client;
+  readonly #id: string;
   readonly #hasBody: boolean;
   readonly #route: LiveRoute;
   readonly #context: EdgeContext;
   readonly #startedAtMs: number;
-  #target: LiveTarget | null = null;
-  #endpoint: Endpoint | null = null;
+  readonly #limits: Limits;
+  readonly #search: InstanceSearch;
+  /** When it has to be over, whatever happens meanwhile. */
+  readonly #endsMs: number;
   #upstream: ClientHttp2Stream | null = null;
-  #tried: readonly Endpoint[] = [];
-  #isHeld = false;
   #isOver = false;
   #isReset = false;
   #status = 0;
@@ -46,93 +57,64 @@ export class Http2Exchange implements HeldRequest, Timed {
   /** Of the request. */
   #trailers: OutgoingHttpHeaders = {};
 
-  /** @param identity header lines of the edge's own, each with its CRLF */
   constructor(options: {
     readonly stream: ServerHttp2Stream;
     readonly request: RequestHead;
-    readonly identity: string;
+    readonly client: Http2Client;
     readonly hasBody: boolean;
     readonly route: LiveRoute;
     readonly context: EdgeContext;
   }) {
     this.#stream = options.stream;
     this.#request = options.request;
-    this.#identity = options.identity;
+    this.#client = options.client;
+    this.#id = requestIdOf(options.request, options.client);
     this.#hasBody = options.hasBody;
     this.#route = options.route;
     this.#context = options.context;
     this.#startedAtMs = options.context.clock.monotonicMs();
-    this.deadlineMs = this.#startedAtMs + options.context.limits.answerMs;
+    this.#limits = options.route.limits;
+    this.#endsMs = this.#startedAtMs + this.#limits.requestMs;
+    this.deadlineMs = Math.min(this.#endsMs, this.#startedAtMs + this.#limits.answerMs);
+    this.#search = new InstanceSearch(options.route, options.request.kept, options.context, this);
     options.context.deadlines.add(this);
     options.stream.on("error", () => {}); // What broke it does not matter to anyone: "close" follows.
     options.stream.on("close", () => this.#closed());
     // They may come before there is an instance to send them to.
     options.stream.on("trailers", (received) => (this.#trailers = passed(received)));
-    void this.#attempt();
+    this.#search.next();
   }
 
-  async #attempt(): Promise<void> {
-    this.#isHeld = false;
-    const { limits, clock } = this.#context;
-    const choice = this.#tried.length >= limits.attempts ? null : this.#route.choose(this.#tried);
-    if (choice === null) {
-      this.#hold();
-      return;
-    }
-    this.#take(choice);
+  onInstance(endpoint: Endpoint): void {
+    void this.#open(endpoint);
+  }
+
+  async #open(endpoint: Endpoint): Promise<void> {
+    const { http2 } = this.#context;
     try {
-      const session = await this.#context.http2.open(choice.endpoint);
+      const session = await http2.open(endpoint);
       if (!this.#isOver) this.#send(session);
     } catch {
       // That it takes no connections is what the next attempt, and in the end the answer, are about.
-      choice.endpoint.ejectedUntilMs = clock.monotonicMs() + limits.ejectMs;
       if (this.#isOver) return;
-      this.#tried = [...this.#tried, choice.endpoint];
-      this.#leave();
-      void this.#attempt();
+      this.#search.refused();
+      http2.release(endpoint);
+      this.#search.next();
     }
   }
 
-  #take({ target, endpoint }: Choice): void {
-    this.#target = target;
-    this.#endpoint = endpoint;
-    endpoint.begin();
-  }
-
-  #leave(): void {
-    const endpoint = this.#endpoint;
-    this.#endpoint = null;
-    if (endpoint === null) return;
-    endpoint.end();
-    this.#context.http2.release(endpoint);
-  }
-
-  #hold(): void {
-    const nowMs = this.#context.clock.monotonicMs();
-    if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + this.#context.limits.holdMs;
-    if (nowMs >= this.heldUntilMs || !this.#route.held.add(this)) this.giveUp();
-    else this.#isHeld = true;
-  }
-
-  resume(): void {
-    this.#tried = [];
-    void this.#attempt();
-  }
-
-  giveUp(): void {
-    this.#isHeld = false;
-    this.#target ??= this.#route.heaviest();
+  onNoInstance(): void {
     this.#answer(503);
   }
 
   /** Time is up: no answer came, or nothing passed for too long. */
   onDeadline(nowMs: number): void {
     const seen = this.#bytesIn + this.#bytesOut;
-    if (this.#status !== 0 && seen !== this.#seen) {
+    if (this.#status === 0) this.#answer(504);
+    else if (nowMs < this.#endsMs && seen !== this.#seen) {
       this.#seen = seen;
-      this.deadlineMs = nowMs + this.#context.limits.tunnelIdleMs;
-    } else if (this.#status === 0) this.#answer(504);
-    else this.#reset(cancel);
+      this.deadlineMs = Math.min(this.#endsMs, nowMs + this.#limits.tunnelIdleMs);
+    } else this.#reset(cancel);
   }
 
   #send(session: ClientHttp2Session): void {
@@ -154,7 +136,10 @@ export class Http2Exchange implements HeldRequest, Timed {
     upstream.on("wantTrailers", () => {
       if (!this.#isOver) upstream.sendTrailers(this.#trailers);
     });
-    stream.on("data", (bytes: Buffer) => (this.#bytesIn += bytes.length));
+    stream.on("data", (bytes: Buffer) => {
+      this.#bytesIn += bytes.length;
+      if (this.#bytesIn > this.#limits.bodyBytes) this.#tooLarge();
+    });
     pipe(stream, upstream);
   }
 
@@ -162,7 +147,8 @@ export class Http2Exchange implements HeldRequest, Timed {
   #headers(): OutgoingHttpHeaders {
     const { method, target, host, kept } = this.#request;
     const headers: Record<string, string | string[]> = { ":method": method, ":path": target, ":scheme": "http", ":authority": host.header };
-    for (const line of `${kept}${this.#identity}x-forwarded-host: ${host.header}\r\nte: trailers\r\n`.split("\r\n")) {
+    const naming = namingLines(this.#id, this.#request, this.#route, this.#context.ids);
+    for (const line of `${kept}${this.#client.identity}${naming}x-forwarded-host: ${host.header}\r\nte: trailers\r\n`.split("\r\n")) {
       const colon = line.indexOf(":");
       if (colon === -1) continue;
       const name = line.slice(0, colon).toLowerCase();
@@ -184,9 +170,13 @@ export class Http2Exchange implements HeldRequest, Timed {
     const stream = this.#stream;
     if (stream.destroyed || stream.headersSent) return;
     this.#status = headers[":status"] ?? 502;
-    this.deadlineMs = this.#context.clock.monotonicMs() + this.#context.limits.tunnelIdleMs;
+    this.#search.judge(this.#status >= 500);
+    this.deadlineMs = Math.min(this.#endsMs, this.#context.clock.monotonicMs() + this.#limits.tunnelIdleMs);
     const isWhole = (flags & endStreamFlag) !== 0;
-    stream.respond({ ":status": this.#status, ...passed(headers) }, { endStream: isWhole, waitForTrailers: !isWhole });
+    stream.respond(
+      { ":status": this.#status, ...passed(headers), ...this.#own(headers) },
+      { endStream: isWhole, waitForTrailers: !isWhole },
+    );
     if (isWhole) return;
     let trailers: OutgoingHttpHeaders = {};
     upstream.on("trailers", (received) => (trailers = passed(received)));
@@ -201,14 +191,33 @@ export class Http2Exchange implements HeldRequest, Timed {
     if (this.#isOver) return;
     if (this.#status === 0) {
       // Refused before it was looked at: safe to ask another one, if the request has no body that is gone by now.
-      if (upstream.rstCode === refusedStream && !this.#hasBody && this.#endpoint !== null) {
-        this.#tried = [...this.#tried, this.#endpoint];
+      const { endpoint } = this.#search;
+      if (upstream.rstCode === refusedStream && !this.#hasBody && endpoint !== null) {
         this.#upstream = null;
-        this.#leave();
-        void this.#attempt();
+        this.#search.passOver();
+        this.#context.http2.release(endpoint);
+        this.#search.next();
       } else this.#answer(502);
     } else if (upstream.rstCode !== 0) this.#reset(upstream.rstCode);
     else if (!upstream.readableEnded) this.#reset(internalError);
+  }
+
+  /** What the route adds to the answer: the client's way back to its instance, and that it is to stay with TLS. */
+  #own(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+    const { isSecure } = this.#client;
+    const cookie = this.#search.cookie(isSecure);
+    const lines = isSecure ? (this.#route.guard?.answerLines ?? "") : "";
+    return {
+      ...(cookie === "" ? {} : { "set-cookie": [...(headers["set-cookie"] ?? []), lineValue(cookie)] }),
+      ...(lines === "" ? {} : { "strict-transport-security": lineValue(lines) }),
+    };
+  }
+
+  /** More than the route takes: an answer says so if there is none yet. */
+  #tooLarge(): void {
+    if (this.#status === 0) this.#answer(413);
+    else this.#reset(cancel);
+    this.#upstream?.close(cancel);
   }
 
   /** Closing asks for trailers first, and with these the answer would look whole. */
@@ -221,6 +230,7 @@ export class Http2Exchange implements HeldRequest, Timed {
   #answer(status: number): void {
     if (this.#isOver || this.#stream.destroyed || this.#stream.headersSent) return;
     this.#status = status;
+    if (status >= 500) this.#search.judge(true);
     this.#stream.respond({ ":status": status, "content-length": 0, "cache-control": "no-store" }, { endStream: true });
     if (this.#hasBody) this.#stream.close(0);
   }
@@ -229,17 +239,32 @@ export class Http2Exchange implements HeldRequest, Timed {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#context.deadlines.delete(this);
-    if (this.#isHeld) this.#route.held.delete(this);
     if (this.#upstream !== null && !this.#upstream.closed) this.#upstream.close(cancel);
-    if (this.#target !== null) {
-      const { counters } = this.#target;
-      // 499: the client left before there was an answer, which says nothing about the app.
-      counters.count(this.#status === 0 ? 499 : this.#status, this.#context.clock.monotonicMs() - this.#startedAtMs);
-      counters.bytesIn += this.#bytesIn;
-      counters.bytesOut += this.#bytesOut;
-    }
-    this.#leave();
+    // 499: the client left before there was an answer, which says nothing about the app.
+    const status = this.#status === 0 ? 499 : this.#status;
+    const tookMs = this.#context.clock.monotonicMs() - this.#startedAtMs;
+    const { endpoint } = this.#search;
+    if (status >= 500 || this.#route.logShare > 0) this.#log(status, tookMs);
+    this.#search.end(status, tookMs, this.#bytesIn, this.#bytesOut);
+    if (endpoint !== null) this.#context.http2.release(endpoint);
   }
+
+  /** Failures always, the others by the route's share. */
+  #log(status: number, tookMs: number): void {
+    const { access, random } = this.#context;
+    if (status < 500 && random() >= this.#route.logShare) return;
+    const [id, request, bytesIn, bytesOut] = [this.#id, this.#request, this.#bytesIn, this.#bytesOut];
+    const { target, endpoint } = this.#search;
+    const route = this.#route.route.id;
+    access.record(() =>
+      accessEntry({ id, client: this.#client.address, request, status, tookMs, bytesIn, bytesOut, route, target, endpoint }),
+    );
+  }
+}
+
+/** The value of one header line. */
+function lineValue(line: string): string {
+  return line.slice(line.indexOf(":") + 1).trim();
 }
 
 /** Back-pressure passes through. What was reset has an end too, but none that the other side may take for a whole message. */

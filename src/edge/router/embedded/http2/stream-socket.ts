@@ -4,7 +4,7 @@ import type { EdgeContext } from "../context.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import type { LiveRoute } from "../live-route.ts";
 import { type AnswerHead, AnswerReader, type AnswerSink } from "./answer-reader.ts";
-import { Http2Exchange } from "./http2-exchange.ts";
+import { type Http2Client, Http2Exchange } from "./http2-exchange.ts";
 import type { RequestText } from "./request-text.ts";
 
 /** Codes of RFC 9113, section 7. */
@@ -55,9 +55,9 @@ export class StreamSocket extends Duplex implements AnswerSink {
     this.once("data", () => process.nextTick(() => this.#startBody()));
   }
 
-  passOn(route: LiveRoute, request: RequestHead, identity: string): void {
+  passOn(route: LiveRoute, request: RequestHead, client: Http2Client): void {
     this.#isPassedOn = true;
-    new Http2Exchange({ stream: this.#stream, request, identity, hasBody: this.#hasBody, route, context: this.#context });
+    new Http2Exchange({ stream: this.#stream, request, client, hasBody: this.#hasBody, route, context: this.#context });
   }
 
   #startBody(): void {

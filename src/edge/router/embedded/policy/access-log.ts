@@ -1,6 +1,8 @@
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { RouteId } from "#model/names.ts";
+import type { LiveTarget } from "../choice.ts";
+import type { Endpoint } from "../endpoint.ts";
 import type { CanonicalHost } from "../http/host.ts";
 
 /** Lines a second: a flood of failures must not become a flood on the disk. */
@@ -23,8 +25,8 @@ export interface FinishedRequest {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly route: RouteId;
-  readonly release: number | null;
-  readonly instance: string | null;
+  readonly target: LiveTarget | null;
+  readonly endpoint: Endpoint | null;
 }
 
 export function accessEntry({
@@ -36,8 +38,8 @@ export function accessEntry({
   bytesIn,
   bytesOut,
   route,
-  release,
-  instance,
+  target,
+  endpoint,
 }: FinishedRequest): AccessEntry {
   return {
     request_id: id === "" ? null : id,
@@ -50,8 +52,8 @@ export function accessEntry({
     bytes_in: bytesIn,
     bytes_out: bytesOut,
     route,
-    release,
-    instance,
+    release: target?.release ?? null,
+    instance: endpoint?.instance.id ?? null,
   };
 }
 
