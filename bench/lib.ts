@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, fork, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readFile } from "node:fs/promises";
 import net from "node:net";
@@ -89,6 +89,11 @@ export async function allAnswer(
     missing = missing.filter((_, i) => !found[i]);
     if (missing.length > 0) await delay(retryMs);
   }
+}
+
+/** A program of bench/parts, so that what it does costs nothing in the one that is measured. It ends when this one does, or disconnects. */
+export function startPart(name: string, args: readonly string[]): ChildProcess {
+  return fork(join(root, "bench", "parts", name), args, { stdio: ["ignore", "inherit", "inherit", "ipc"], execArgv: [] });
 }
 
 export async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -1,8 +1,11 @@
-// A change of an endpoint until traffic follows, with 10,000 routes and 50,000 endpoints, and the longest that a request waits while all of the table
-// is replaced. Usage: node bench/routes.ts [changes]
+// A change of an endpoint until traffic follows, with 10,000 routes and 50,000 endpoints; and how long workers pause and requests wait while all of
+// the table is replaced. Clients and apps are programs of their own. Usage: node bench/routes.ts [changes]
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import http from "node:http";
-import type net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
 import type { InstanceId, RouteId } from "#model/names.ts";
@@ -10,20 +13,20 @@ import type { Route } from "#model/routing-table.ts";
 import { Table } from "../src/edge/table/table.ts";
 import { WorkerPool } from "../src/edge/workers/worker-pool.ts";
 import { request } from "../test/harness/drover.ts";
-import { quantile, report } from "./lib.ts";
+import { quantile, report, startPart, timed } from "./lib.ts";
 
 const changes = Number(process.argv[2] ?? 100);
 const routes = 10_000;
 const endpoints = 5;
 const keepAlive = new http.Agent({ keepAlive: true });
 
-async function app(name: string): Promise<number> {
-  const server = http.createServer((_, answer) => answer.end(name)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return (server.address() as net.AddressInfo).port;
-}
+// Before the first worker starts: each measures itself.
+const folder = await mkdtemp(join(tmpdir(), "drover-bench-pauses-"));
+process.env["DROVER_PAUSES"] = folder;
+process.execArgv.push("--import", join(import.meta.dirname, "parts", "pauses.ts"));
 
-const ports = await Promise.all(["a", "b"].map(app));
+const apps = ["a", "b"].map((name) => startPart("named-app.ts", [name]));
+const ports = (await Promise.all(apps.map((app) => once(app, "message")))).map(([port]) => port as number);
 /** @param generation instances of every generation are others, all at the app of this number */
 const route = (number: number, generation: number): Route => ({
   id: `bench/app${number}/web` as RouteId,
@@ -46,7 +49,9 @@ const route = (number: number, generation: number): Route => ({
 const whole = (generation: number) => Array.from({ length: routes }, (_, i) => route(i, generation));
 
 const table = new Table({ epoch: 1, revision: 1, routes: whole(0) });
-const pool = new WorkerPool({ routes: () => table.routes(), clock: systemClock, log: createLog({ print: () => {}, nowMs: () => 0 }) });
+const workers: number[] = [];
+const log = createLog({ print: (line) => workers.push(...(/"worker_pid":(\d+)/.exec(line)?.slice(1).map(Number) ?? [])), nowMs: () => 0 });
+const pool = new WorkerPool({ routes: () => table.routes(), clock: systemClock, log });
 await pool.open("127.0.0.1", 0);
 const ask = (number: number) =>
   request({ port: pool.port, method: "GET", path: "/", headers: { host: `app${number}.test` }, agent: keepAlive });
@@ -63,17 +68,59 @@ for (let i = 0; i < changes; i++) {
 report("change of an endpoint until traffic follows, 10,000 routes: p50", quantile(took, 0.5), "ms");
 report("  p99", quantile(took, 0.99), "ms", { goal: "≤ 50 ms", ok: quantile(took, 0.99) <= 50 });
 
-const waits: number[] = [];
-const replacing = pool.apply(table.replace({ epoch: 2, revision: 1, routes: whole(2) })).then(() => performance.now());
-const startedAt = performance.now();
-let endedAt = 0;
-void replacing.then((at) => (endedAt = at));
-while (endedAt === 0) {
-  const askedAt = performance.now();
-  await ask(0);
-  waits.push(performance.now() - askedAt);
+interface Pauses {
+  readonly longestMs: number;
+  readonly ownMs: number;
+  readonly collectedMs: number;
+  readonly cpuMs: number;
 }
-report("all 50,000 endpoints replaced in", endedAt - startedAt, "ms");
-report("  longest that a request waited meanwhile (with client and app here)", Math.max(...waits), "ms");
+
+/** What each worker measured since it was asked last. */
+async function pauses(): Promise<readonly Pauses[]> {
+  return Promise.all(
+    workers.map(async (pid) => {
+      const file = join(folder, String(pid));
+      await rm(file, { force: true });
+      process.kill(pid, "SIGPROF");
+      for (;;) {
+        const text = await readFile(file, "utf8").catch(() => null);
+        if (text !== null) return JSON.parse(text) as Pauses;
+        await delay(1);
+      }
+    }),
+  );
+}
+const longest = (all: readonly Pauses[], of: keyof Pauses) => Math.max(...all.map((one) => one[of]));
+
+const asker = startPart("asker.ts", [String(pool.port), "app0.test"]);
+await once(asker, "message");
+asker.send("start");
+await pauses();
+// As long as the change will take, so that both have met as much of what else this machine does.
+await delay(3_000);
+const quiet = await pauses();
+asker.send("stop");
+await once(asker, "message");
+
+asker.send("start");
+const replacedInMs = await timed(() => pool.apply(table.replace({ epoch: 2, revision: 1, routes: whole(2) })));
+const busy = await pauses();
+asker.send("stop");
+const [{ waits, failed }] = (await once(asker, "message")) as [{ readonly waits: readonly number[]; readonly failed: number }];
+report("all 50,000 endpoints replaced in", replacedInMs, "ms");
+report("  longest pause of a worker", longest(busy, "longestMs"), "ms", {
+  peer: ["with no change", longest(quiet, "longestMs")],
+});
+report("  of it at work, not waiting for a core", longest(busy, "ownMs"), "ms", {
+  peer: ["with no change", longest(quiet, "ownMs")],
+  goal: "≤ 10 ms",
+  ok: longest(busy, "ownMs") <= 10,
+});
+report("  longest collection of garbage", longest(busy, "collectedMs"), "ms");
+report("  CPU time of each worker", longest(busy, "cpuMs"), "ms");
+report("  longest that a request waited", Math.max(...waits), "ms");
+report("  requests that failed", failed, `of ${waits.length}`, { goal: "0", ok: failed === 0 });
+for (const part of [...apps, asker]) part.disconnect();
 await pool.close(0);
+await rm(folder, { recursive: true });
 process.exit();

@@ -15,22 +15,36 @@ const counted = (requests: number, release = 1): TargetTraffic => ({
   classes: [0, requests, 0, 0, 0],
 });
 
+/** A counter that goes on counting, as the router's do. */
+function counter(): { count: (requests: number) => void; readonly live: TargetTraffic } {
+  const live = { ...counted(0), errors: 0, bytesOut: 0, latency: [0, 0, 0] };
+  return { count: (requests) => Object.assign(live, counted(requests)), live };
+}
+const take = (since: TrafficSince, ...all: TargetTraffic[]) => [...since.take(all)].filter((one) => one !== null);
+
 test("differences of several workers add up to what they counted together", () => {
   const totals = new TrafficTotals();
   const [first, second] = [new TrafficSince(), new TrafficSince()];
-  totals.add(first.take([counted(3)]));
-  totals.add(second.take([counted(2)]));
-  totals.add(first.take([counted(5)]));
-  assert.deepEqual(first.take([counted(5)]), [], "nothing changed");
+  const [a, b] = [counter(), counter()];
+  assert.deepEqual(take(first, a.live), [], "nothing was counted");
+  a.count(3);
+  b.count(2);
+  totals.add(take(first, a.live));
+  totals.add(take(second, b.live));
+  a.count(5);
+  totals.add(take(first, a.live));
+  assert.deepEqual(take(first, a.live), [], "nothing changed");
   assert.deepEqual(totals.read(), [{ ...counted(7), errors: 2, latency: [7, 0, 4] }]);
 });
 
 test("a counter that was forgotten and starts from nothing adds only what is new", () => {
   const totals = new TrafficTotals();
   const since = new TrafficSince();
-  totals.add(since.take([counted(4)]));
-  totals.add(since.take([]));
-  totals.add(since.take([counted(1)]));
+  const [before, after] = [counter(), counter()];
+  before.count(4);
+  totals.add(take(since, before.live));
+  after.count(1);
+  totals.add(take(since, after.live));
   assert.equal(totals.read()[0]?.requests, 5);
 });
 

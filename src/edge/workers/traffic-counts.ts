@@ -8,22 +8,23 @@ const isCount = (name: string) => name !== "route" && name !== "release";
 
 /** What was counted since the last look, of those whose requests or bytes have changed. */
 export class TrafficSince {
-  readonly #told = new Map<string, TargetTraffic>();
+  /** By counter: one that the router forgot, and that comes back, is another one and counts from nothing. */
+  readonly #told = new WeakMap<TargetTraffic, TargetTraffic>();
 
-  take(all: readonly TargetTraffic[]): readonly TargetTraffic[] {
-    const changed: TargetTraffic[] = [];
-    const gone = new Set(this.#told.keys());
-    for (const now of all) {
-      const key = keyOf(now);
-      const before = this.#told.get(key);
-      gone.delete(key);
-      if (before === undefined ? now.requests === 0 : now.requests === before.requests && now.bytesOut === before.bytesOut) continue;
-      this.#told.set(key, now);
-      changed.push(before === undefined ? now : combine(now, before, -1));
+  /** @param all the counters themselves, which go on counting: most have not changed, and cost one look. */
+  *take(all: Iterable<TargetTraffic>): Generator<TargetTraffic | null, void, void> {
+    for (const counter of all) {
+      const before = this.#told.get(counter);
+      const isSame =
+        before === undefined ? counter.requests === 0 : counter.requests === before.requests && counter.bytesOut === before.bytesOut;
+      if (isSame) {
+        yield null;
+        continue;
+      }
+      const now = snapshot(counter);
+      this.#told.set(counter, now);
+      yield before === undefined ? now : combine(now, before, -1);
     }
-    // The router forgets releases that left the table long ago; should one come back, it counts from nothing.
-    for (const key of gone) this.#told.delete(key);
-    return changed;
   }
 }
 
@@ -55,6 +56,12 @@ export class TrafficTotals {
     const left = [...this.#totals.values()].filter((counted) => !isInTable(counted));
     for (const counted of left.slice(0, Math.max(0, left.length - remembered))) this.#totals.delete(keyOf(counted));
   }
+}
+
+function snapshot(counter: TargetTraffic): TargetTraffic {
+  return Object.fromEntries(
+    Object.entries(counter).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]),
+  ) as unknown as TargetTraffic;
 }
 
 /** Field by field, so that what counters there are is the router's affair alone. */

@@ -16,6 +16,8 @@ const tellEveryMs = 1_000;
 const drainsAtOnce = 200;
 /** Counters in one message: made in well under a millisecond. */
 const countersAtOnce = 50;
+/** Counters that are looked at between two turns of the loop: well under a millisecond too. */
+const looksAtOnce = 2_000;
 
 export interface WorkerOptions {
   readonly makeRouter: (listen: Listen) => EmbeddedRouter;
@@ -158,11 +160,19 @@ export class Worker {
   }
 
   async #tellTraffic(): Promise<void> {
-    let since: readonly TargetTraffic[] = this.#since.take(this.#router.traffic());
-    for (; since.length > 0; since = since.slice(countersAtOnce)) {
-      this.#options.send({ kind: "traffic", since: since.slice(0, countersAtOnce) });
+    let changed: TargetTraffic[] = [];
+    let looked = 0;
+    const tell = () => {
+      if (changed.length > 0) this.#options.send({ kind: "traffic", since: changed });
+      changed = [];
+    };
+    for (const since of this.#since.take(this.#router.counters())) {
+      if (since !== null) changed.push(since);
+      if (changed.length < countersAtOnce && ++looked % looksAtOnce !== 0) continue;
+      tell();
       await nextTurn();
     }
+    tell();
   }
 
   #tellProblems(): void {

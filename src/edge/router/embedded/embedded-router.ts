@@ -158,6 +158,11 @@ export class EmbeddedRouter implements Router {
     return this.#traffic.read();
   }
 
+  /** The counters themselves, for who looks at them often. */
+  counters(): Iterable<TargetTraffic> {
+    return this.#traffic.live();
+  }
+
   async close(withinMs: number, idle: IdleConnections = "close"): Promise<void> {
     this.#services.close();
     const listeners = [this.#public, this.#secure, ...this.#services.listeners];

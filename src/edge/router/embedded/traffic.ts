@@ -58,6 +58,11 @@ export class Traffic {
     }
   }
 
+  /** The counters themselves, which go on counting. */
+  live(): Iterable<TargetTraffic> {
+    return this.#counters.values();
+  }
+
   read(): readonly TargetTraffic[] {
     return [...this.#counters.values()].map(({ route, release, requests, errors, bytesIn, bytesOut, latency, classes }) => ({
       route,
