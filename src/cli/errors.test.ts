@@ -42,6 +42,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   restart: [["restart", "shop"]],
   stop: [["stop", "shop"]],
+  edge: [["edge", "restart"]],
   maintenance: [["maintenance", "on", "shop"]],
   start: [["start", "shop"]],
   destroy: [["destroy", "shop", "--yes"]],

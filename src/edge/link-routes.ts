@@ -1,4 +1,5 @@
 import type { LinkRoutes } from "#link/serve.ts";
+import { DroverError } from "#model/errors.ts";
 import type { Certificates } from "./certificates/certificates.ts";
 import { readCertificateChange } from "./certificates/read-certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
@@ -12,12 +13,15 @@ export function edgeRoutes({
   certificates,
   router,
   dns,
+  restart,
   onChange,
 }: {
   readonly table: Table;
   readonly certificates: Certificates;
   readonly router: Router;
   readonly dns: DnsServer | null;
+  /** Asks for another edge on the same sockets; null where nobody holds them. */
+  readonly restart: (() => void) | null;
   readonly onChange: () => void;
 }): LinkRoutes {
   const apply = async (change: TableChange) => {
@@ -39,6 +43,14 @@ export function edgeRoutes({
       const change = readCertificateChange(await call.body());
       await certificates.change(change);
       await router.certify(change);
+      return null;
+    },
+    "POST /restart": async () => {
+      if (restart === null)
+        throw new DroverError("NOT_YET_SUPPORTED", "this edge cannot hand over: its sockets are its own", {
+          hint: 'The edge of "drover up" with the embedded router can. Others are restarted by whoever started them.',
+        });
+      restart();
       return null;
     },
     "GET /draining": async (call) => {

@@ -57,7 +57,12 @@ async function main(): Promise<void> {
     revision: table.version.revision,
   });
 
-  if (process.env["DROVER_HOLDER"] === String(process.ppid)) process.kill(process.ppid, "SIGUSR1");
+  const isHeld = process.env["DROVER_HOLDER"] === String(process.ppid);
+  if (isHeld) process.kill(process.ppid, "SIGUSR1");
+  const restart = () => {
+    log.info("another edge is asked for");
+    process.kill(process.ppid, "SIGHUP");
+  };
 
   // Only now: people's requests come first. In this process, so that no flood of questions takes anything from those who carry traffic.
   const dns = options.dns === null ? null : await openDns(options.dns, table);
@@ -83,7 +88,14 @@ async function main(): Promise<void> {
             ...(isLeaving ? { isLeaving } : {}),
           }),
           admit: (server) => identity.admit(server),
-          routes: edgeRoutes({ table, certificates, router, dns: isLeaving ? null : dns, onChange: () => !isLeaving && writer.changed() }),
+          routes: edgeRoutes({
+            table,
+            certificates,
+            router,
+            dns: isLeaving ? null : dns,
+            restart: isHeld && !isLeaving ? restart : null,
+            onChange: () => !isLeaving && writer.changed(),
+          }),
           clock: systemClock,
           random: Math.random,
           log,

@@ -50,7 +50,11 @@ const options = {
   "--router": { value: "NAME", help: "what carries traffic: embedded, or haproxy where that is installed (default: embedded)" },
 } as const satisfies ProgramOptions;
 
-export const edgeUsage = usageOf("edge", 'The edge alone; "drover up" starts it together with the server and an agent.', options);
+export const edgeUsage = usageOf(
+  "edge",
+  'The edge alone; "drover up" starts it together with the server and an agent. "drover edge restart" replaces the one that runs.',
+  options,
+);
 
 /** The public address when none is given. */
 const defaultAddress = "127.0.0.1:8080";

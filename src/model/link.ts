@@ -63,6 +63,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   PATCH  /table                               RoutingPatch → 204 once in force; CONFLICT if its revision is not `from`
  *   GET    /certificates                        CertificateDigests of what it has
  *   PATCH  /certificates                        CertificateChange → 204 once it is on disk and new connections get it
+ *   POST   /restart                             → 204; another edge then starts on its sockets, and this one leaves when that serves
  *   GET    /draining                            stream of Draining, for instances that left the table; the last one of each has open: 0
  *   GET    /traffic                             { targets: TargetTraffic[] }
  */

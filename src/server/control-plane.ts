@@ -6,7 +6,7 @@ import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
 import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
-import type { AppId, AppName, Digest, InstanceId, ProcessName, SpaceName } from "#model/names.ts";
+import type { AppId, AppName, Digest, InstanceId, MachineId, ProcessName, SpaceName } from "#model/names.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
 import type { Escalator } from "./escalator/escalator.ts";
@@ -108,6 +108,8 @@ export interface ControlPlane {
   restartInstance(id: InstanceId, signal: AbortSignal): Promise<void>;
   /** What watches and mends; loaded by the first who asks, or when the first space has a ladder. */
   escalator(): Promise<Escalator>;
+  /** Has the machine's edge hand over to another one. @throws {DroverError} CLUSTER_UNREACHABLE, NOT_YET_SUPPORTED, TIMED_OUT */
+  restartEdge(machine: MachineId, signal: AbortSignal): Promise<void>;
   /** Resolves once the signal that it was made with has aborted and everything it started has ended. */
   readonly stopped: Promise<void>;
 }

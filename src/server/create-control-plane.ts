@@ -101,6 +101,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       knownBuild: async (build, archive, until) => (await linkedAgent(until)).knownBuild(build, archive, until),
       hasArtifact: async (digest, until) => (await linkedAgent(until)).hasArtifact(digest, until),
       readArtifact: async (digest, until) => (await linkedAgent(until)).readArtifact(digest, until),
+      restartEdge: (machine, until) => routes.restart(machine, until),
       restartInstance: async (id, until) => {
         if (fleet.instance(id) === null)
           throw new DroverError("INSTANCE_NOT_FOUND", `there is no instance "${id}"`, { hint: '"drover ps" lists those that run.' });
@@ -136,9 +137,11 @@ async function problemsOfEdges({ routes }: Core, clock: Clock, signal: AbortSign
         return (await peer.problems(until)).map(({ route, port, code, message }) => ({
           code,
           message:
-            code === "PORT_IN_USE"
-              ? `the edge on ${peer.machine} cannot listen on port ${port} for ${route}: ${message}`
-              : `the edge on ${peer.machine} does not carry ${route} as it is wanted: ${message}`,
+            code === "WORKERS_CRASHING"
+              ? `${message} on ${peer.machine}`
+              : code === "PORT_IN_USE"
+                ? `the edge on ${peer.machine} cannot listen on port ${port} for ${route}: ${message}`
+                : `the edge on ${peer.machine} does not carry ${route} as it is wanted: ${message}`,
         }));
       } catch (error) {
         signal.throwIfAborted();

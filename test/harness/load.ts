@@ -7,6 +7,8 @@ export interface LoadReport {
   readonly answered: number;
   /** Requests without an answer, or with one other than wanted, in words. */
   readonly failures: readonly string[];
+  /** When those that failed were begun, by `performance.now()`. */
+  readonly failedFromMs: readonly number[];
 }
 
 export interface LoadOptions {
@@ -17,17 +19,22 @@ export interface LoadOptions {
   /** Each `n`-th request asks `slowPath` instead; 0: none. */
   readonly slowEvery?: number;
   readonly slowPath?: string;
+  /** Whether connections are used again; by default they are. */
+  readonly keepAlive?: boolean;
 }
 
 export interface Load extends AsyncDisposable {
   /** No new requests; resolves when those that are open have ended. */
   readonly stop: () => Promise<LoadReport>;
+  /** Requests begun so far. */
+  readonly sent: () => number;
 }
 
 /** A steady, open-loop load on keep-alive connections: slow answers do not slow it down. Ends all of it with `stop`. */
-export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, slowPath = "/slow" }: LoadOptions): Load {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 512 });
+export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, slowPath = "/slow", keepAlive = true }: LoadOptions): Load {
+  const agent = new http.Agent({ keepAlive, maxSockets: 512 });
   const failures: string[] = [];
+  const failedFromMs: number[] = [];
   const open = new Set<Promise<void>>();
   let sent = 0;
   let answered = 0;
@@ -39,8 +46,11 @@ export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, sl
     try {
       const answer = await request({ port, method: "GET", path: slow ? slowPath : path, headers: { host }, agent, timeoutMs: 40_000 });
       answered++;
-      if (answer.status !== 200) failures.push(`request ${number}: ${answer.status} ${answer.body.slice(0, 200)}`);
+      if (answer.status === 200) return;
+      failedFromMs.push(startedAt);
+      failures.push(`request ${number}: ${answer.status} ${answer.body.slice(0, 200)}`);
     } catch (error) {
+      failedFromMs.push(startedAt);
       failures.push(
         `request ${number}${slow ? " (slow)" : ""} after ${Math.round(performance.now() - startedAt)} ms: ${error instanceof Error ? error.message : String(error)}`,
       );
@@ -64,10 +74,11 @@ export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, sl
     await pump;
     await Promise.all(open);
     agent.destroy();
-    return { sent, answered, failures };
+    return { sent, answered, failures, failedFromMs };
   };
   return {
     stop,
+    sent: () => sent,
     // A test that fails must not leave its load running.
     [Symbol.asyncDispose]: async () => {
       await stop();

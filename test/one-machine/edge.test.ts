@@ -66,6 +66,43 @@ test("an edge that is killed loses nothing: its workers finish what they have, a
   assert.deepEqual((await load.stop()).failures, []);
 });
 
+test("a deploy and a scale while an edge hands over to the next one fail no request", async () => {
+  await using drover = await withApp();
+  // Of an app of its own: an instance with a WebSocket is not stopped before that is over.
+  await drover.apply(`app: chat\nrun: exec node ${fixture}\n`);
+  const [before] = await edges(drover);
+  const socket = new EchoSocket(drover.edgePort, "chat.default.localhost");
+  await socket.opened;
+  await socket.echo("before");
+  await using load = startLoad({ port: drover.edgePort, host, perSecond: 100, slowEvery: 20 });
+  assert.match(await drover.run("edge", "restart"), /^restarted the edge on /);
+  assert.ok((await edges(drover)).includes(before ?? 0), "the old edge is leaving: it has a WebSocket open");
+  await drover.run("scale", "web", "3");
+  await drover.run("restart", "web");
+  await drover.run("scale", "web", "1");
+  assert.deepEqual((await load.stop()).failures, []);
+  socket.close();
+  await drover.until("the old edge has ended", async () => !(await edges(drover)).includes(before ?? 0));
+});
+
+test("a worker that is killed under load fails no request that was begun after it", async () => {
+  await using drover = await withApp();
+  const [killed = 0] = await nodeProcessesOf(drover.home, "src/edge/workers/main.ts");
+  // On connections of their own: what a client sends on one that has just died is in flight too.
+  await using load = startLoad({ port: drover.edgePort, host, perSecond: 100, slowEvery: 5, keepAlive: false });
+  await drover.until("slow ones are in flight", async () => load.sent() > 100);
+  const killedAtMs = performance.now();
+  process.kill(killed, "SIGKILL");
+  const before = load.sent();
+  await drover.until("the load went on", async () => load.sent() > before + 100);
+  const { failures, failedFromMs } = await load.stop();
+  assert.deepEqual(
+    failures.filter((_, i) => (failedFromMs[i] ?? 0) > killedAtMs),
+    [],
+  );
+  assert.ok(failures.length < before, `${failures.length} of the ${before} requests before it were in flight`);
+});
+
 test("a worker that is killed loses its own requests alone", async () => {
   await using drover = await withApp();
   const workers = () => nodeProcessesOf(drover.home, "src/edge/workers/main.ts");

@@ -314,6 +314,9 @@ export class World {
       patchTable: (patch) => this.#mortal(`patch ${patch.revision}`, async () => edge.patchTable(patch)),
       certificates: async () => ({ certificates: {}, challenges: "", ticketKeys: "" }),
       patchCertificates: async () => {},
+      restart: () => {
+        throw new Error("not simulated");
+      },
       draining: (signal) => edge.draining(signal),
       traffic: async () => edge.traffic,
       close: () => link.abort(new Error("closed")),

@@ -1,5 +1,6 @@
 import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { AppId, MachineId, RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
@@ -23,6 +24,10 @@ export interface Fragment {
  * not answer must not keep apps from running, which have to bear that what they need is away anyway.
  */
 const addressesWithinMs = 1_000;
+
+/** An edge starts within a second; a machine that is busy with much else takes longer. */
+const restartWithinMs = 60_000;
+const restartLookMs = 20;
 
 export interface RoutesControllerOptions {
   readonly epoch: number;
@@ -172,6 +177,28 @@ export class RoutesController {
     if (this.#isOpen) start();
     else this.#waiting.push(start);
     this.#options.onEdges();
+  }
+
+  /**
+   * Has the machine's edge hand over to another one. Resolves once that has the table.
+   * @throws {DroverError} CLUSTER_UNREACHABLE if no edge of the machine is linked, TIMED_OUT, and what the edge refuses with
+   */
+  async restart(machine: MachineId, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const before = this.#edges.get(machine);
+    if (before === undefined || !before.sync.isLinked)
+      throw new DroverError("CLUSTER_UNREACHABLE", `no edge on "${machine}" is linked`, { hint: '"drover status" lists the edges.' });
+    await before.peer.restart(signal);
+    const endMs = clock.monotonicMs() + restartWithinMs;
+    for (;;) {
+      const now = this.#edges.get(machine);
+      if (now !== before && now?.sync.revision !== null && now?.sync.isLinked) return;
+      if (clock.monotonicMs() >= endMs)
+        throw new DroverError("TIMED_OUT", `no other edge on "${machine}" has linked within ${restartWithinMs / 1_000} s`, {
+          hint: 'The edge that was there goes on. "drover events" and the edge\'s log tell what became of the other one.',
+        });
+      await clock.sleep(restartLookMs, signal);
+    }
   }
 
   async stopped(): Promise<void> {

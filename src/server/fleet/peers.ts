@@ -65,6 +65,8 @@ export interface EdgePeer {
   patchTable(patch: RoutingPatch, signal: AbortSignal): Promise<void>;
   certificates(signal: AbortSignal): Promise<CertificateDigests>;
   patchCertificates(change: CertificateChange, signal: AbortSignal): Promise<void>;
+  /** Asks for another edge on its sockets. @throws {DroverError} NOT_YET_SUPPORTED where nobody holds them */
+  restart(signal: AbortSignal): Promise<void>;
   draining(signal: AbortSignal): AsyncIterable<Draining>;
   traffic(signal: AbortSignal): Promise<readonly TargetTraffic[]>;
   close(): void;
@@ -139,6 +141,9 @@ export function edgeOverLink(link: Link): EdgePeer {
     certificates: async (signal) => (await link.call("GET", "/certificates", signal)) as CertificateDigests,
     patchCertificates: async (change, signal) => {
       await link.call("PATCH", "/certificates", signal, { body: change });
+    },
+    restart: async (signal) => {
+      await link.call("POST", "/restart", signal);
     },
     draining: (signal) => link.lines("GET", "/draining", signal) as AsyncIterable<Draining>,
     traffic: async (signal) => ((await link.call("GET", "/traffic", signal)) as { targets: readonly TargetTraffic[] }).targets,

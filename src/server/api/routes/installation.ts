@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { machine, type StatusView, status, version } from "#model/api.ts";
+import type { MachineId } from "#model/names.ts";
 import { objects } from "../../objects/objects.ts";
 import { viewSpace } from "../../operations/space-operations.ts";
 import { type Route, route } from "../route.ts";
@@ -46,6 +47,19 @@ export function installationRoutes(services: Services): readonly Route[] {
       access: "read",
       answer: { kind: "json", schema: z.object({ machines: z.array(machine) }) },
       handle: async () => ({ json: { machines: controlPlane.machines() } }),
+    }),
+    route({
+      method: "POST",
+      path: "/v1/edges/:machine/restart",
+      id: "restartEdge",
+      summary: "Has an edge hand over to a new one on the same sockets; answers once that has the table. No request fails by it.",
+      access: "write",
+      answer: { kind: "json", schema: z.object({ machine: z.string() }) },
+      handle: async ({ params, signal }) => {
+        const machineId = params["machine"] as MachineId;
+        await controlPlane.restartEdge(machineId, signal);
+        return { json: { machine: machineId } };
+      },
     }),
   ];
 }

@@ -62,6 +62,9 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     restartInstance: async () => {
       throw unreachable();
     },
+    restartEdge: async () => {
+      throw unreachable();
+    },
     stopped: Promise.resolve(),
   };
 }
