@@ -4,7 +4,7 @@ import { readTextIfThere } from "#host/files.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { parseNetwork } from "#host/network.ts";
 import { EmbeddedRouter } from "../router/embedded/embedded-router.ts";
-import { defaultLimits } from "../router/embedded/limits.ts";
+import { defaultLimits, partOf } from "../router/embedded/limits.ts";
 import type { ToWorker } from "./messages.ts";
 import { Worker } from "./worker.ts";
 
@@ -32,10 +32,11 @@ async function clientsThatFit(): Promise<number> {
 // Signals are for the edge, which tells its workers in words; a terminal and an init system send them to all at once.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const) process.on(signal, () => {});
 
-const limits = { ...defaultLimits, clients: Math.min(defaultLimits.clients, await clientsThatFit()) };
-const trustedProxies = process.argv.slice(3).map(parseNetwork);
+const limits = partOf(defaultLimits, Number(process.argv[3]));
+const fitting = { ...limits, clients: Math.min(limits.clients, await clientsThatFit()) };
+const trustedProxies = process.argv.slice(4).map(parseNetwork);
 const worker = new Worker({
-  makeRouter: (listen) => new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits, listen, trustedProxies }),
+  makeRouter: (listen) => new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits: fitting, listen, trustedProxies }),
   send: (message) => {
     if (process.connected) process.send?.(message);
   },

@@ -86,6 +86,19 @@ test("connections that come while every worker is dead are served by the next on
   await served(2);
 });
 
+test("workers that die again and again are a problem of the edge", async (t) => {
+  const { pool, killAll, served } = await startPool(t, [], 1);
+  for (let deaths = 1; deaths <= 3; deaths++) {
+    assert.deepEqual(pool.problems(), []);
+    killAll();
+    await served(1);
+  }
+  assert.deepEqual(
+    pool.problems().map(({ code, message }) => [code, message]),
+    [["WORKERS_CRASHING", "1 of 1 workers of the edge die again and again, 3 times in a row by now"]],
+  );
+});
+
 test("workers share a service port; it closes with its route, and one that is taken is told", async (t) => {
   const [origin, taken] = await Promise.all([rawOrigin(t), rawOrigin(t)]);
   const { port } = await rawOrigin(t).then(async (one) => {

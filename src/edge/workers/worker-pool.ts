@@ -61,7 +61,7 @@ export class WorkerPool implements Router {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    this.#slots = Array.from({ length: options.workers ?? availableParallelism() }, () => ({ worker: null, deaths: 0 }));
+    this.#slots = Array.from({ length: options.workers ?? availableParallelism() }, () => ({ worker: null, deaths: 0, startedMs: 0 }));
   }
 
   /** Takes over a socket for the address that whoever started the edge holds. @throws {Error} with the system's code. */
@@ -117,7 +117,19 @@ export class WorkerPool implements Router {
   problems(): readonly ListenerProblem[] {
     const byRoute = new Map<RouteId, ListenerProblem>();
     for (const problems of this.#problems.values()) for (const problem of problems) byRoute.set(problem.route, problem);
-    return [...(this.#tlsProblem === null ? [] : [this.#tlsProblem]), ...byRoute.values()];
+    return [...(this.#tlsProblem === null ? [] : [this.#tlsProblem]), ...this.#crashes(), ...byRoute.values()];
+  }
+
+  /** Told until one of them has lived for long enough again. */
+  #crashes(): readonly ListenerProblem[] {
+    const { clock } = this.#options;
+    const loops = this.#slots.filter(
+      ({ worker, deaths, startedMs }) => deaths >= loopAfter && (worker === null || clock.monotonicMs() - startedMs < healthyAfterMs),
+    );
+    if (loops.length === 0) return [];
+    const times = Math.max(...loops.map(({ deaths }) => deaths));
+    const message = `${loops.length} of ${this.#slots.length} workers of the edge die again and again, ${times} times in a row by now`;
+    return [{ route: "WORKERS" as RouteId, port: null, code: "WORKERS_CRASHING", message }];
   }
 
   draining(signal: AbortSignal): AsyncIterable<Draining> {
@@ -179,6 +191,7 @@ export class WorkerPool implements Router {
     const signal = this.#stop.signal;
     while (!signal.aborted) {
       const startedMs = clock.monotonicMs();
+      slot.startedMs = startedMs;
       const worker = this.#start(slot, http);
       const how = await worker.ended;
       this.#lose(slot, worker);
@@ -198,7 +211,9 @@ export class WorkerPool implements Router {
   }
 
   #start(slot: Slot, http: Address): WorkerProcess {
-    const worker = new WorkerProcess(++this.#numbers, this.#options.trustedProxies ?? [], (message) => this.#take(worker, message));
+    const worker = new WorkerProcess(++this.#numbers, this.#slots.length, this.#options.trustedProxies ?? [], (message) =>
+      this.#take(worker, message),
+    );
     slot.worker = worker;
     void worker.apply({ set: [...this.#options.routes()], remove: [] }).then(() => worker.serve(http));
     const certificates = this.#options.certificates?.();
@@ -268,4 +283,6 @@ export class WorkerPool implements Router {
 interface Slot {
   worker: WorkerProcess | null;
   deaths: number;
+  /** Of its worker, on the monotonic clock. */
+  startedMs: number;
 }

@@ -14,6 +14,13 @@ const program = join(import.meta.dirname, "main.ts");
 /** Routes in one message: a worker reads it in well under a millisecond. */
 const routesAtOnce = 50;
 
+/**
+ * Collecting the youngest garbage stops the worker: a small space for it, collected by the worker's own thread, keeps each stop under some
+ * milliseconds while a large change of the table makes much that stays. With 16 MiB, V8's own, it was up to 18 ms of work, and up to 100 ms of
+ * waiting for helping threads on cores that other workers use. `bench/routes.ts` measures it.
+ */
+const shortPauses = ["--max-semi-space-size=2", "--no-parallel-scavenge"];
+
 /** One worker as the edge sees it. Changes reach it in their order, whole or not at all. */
 export class WorkerProcess {
   readonly number: number;
@@ -30,10 +37,12 @@ export class WorkerProcess {
   #sending: Promise<void> = Promise.resolve();
   #isGone = false;
 
-  constructor(number: number, trustedProxies: readonly Network[], onMessage: (message: FromWorker) => void) {
+  /** @param workers how many share the traffic */
+  constructor(number: number, workers: number, trustedProxies: readonly Network[], onMessage: (message: FromWorker) => void) {
     this.number = number;
-    this.#child = fork(program, [String(number), ...trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`)], {
+    this.#child = fork(program, [String(number), String(workers), ...trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`)], {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
+      execArgv: [...process.execArgv, ...shortPauses],
     });
     this.pid = this.#child.pid;
     this.#child.on("message", (message) => this.#take(message as FromWorker, onMessage));

@@ -66,6 +66,8 @@ export interface Limits {
   readonly holdProbeMs: number;
   /** Connections of clients over all ports; each may need a second descriptor towards an instance. */
   readonly clients: number;
+  /** Routers that share every address: each lets through its part of what a route's rates allow. */
+  readonly routers: number;
 }
 
 export const defaultLimits: Limits = {
@@ -101,7 +103,13 @@ export const defaultLimits: Limits = {
   heldPerRoute: 1_000,
   holdProbeMs: 10,
   clients: 20_000,
+  routers: 1,
 };
+
+/** What one of several routers, each with about as many clients as the others, has of the edge's limits. */
+export function partOf(limits: Limits, routers: number): Limits {
+  return { ...limits, routers, clients: Math.max(1, Math.ceil(limits.clients / routers)) };
+}
 
 /** The edge's limits with a route's own in their place. */
 export function limitsOf(limits: Limits, { bodyBytes, requestMs, idleMs, answerMs }: RouteLimits = {}): Limits {

@@ -35,7 +35,7 @@ export class LiveRoute {
     this.#logShare = route.policy?.logShare ?? 0;
     this.#speaksHttp2 = route.policy?.upstream?.protocol === "h2c";
     this.#upstreamTls = this.#makeUpstreamTls(route);
-    this.#gate = RouteGate.of(route.policy);
+    this.#gate = RouteGate.of(route.policy, context.limits.routers);
     this.#sticky = stickinessOf(route);
     this.held = new HeldRequests(this, context, signal);
   }
@@ -56,7 +56,7 @@ export class LiveRoute {
     this.#limits = limitsOf(this.#context.limits, route.policy?.limits);
     this.#logShare = route.policy?.logShare ?? 0;
     this.#speaksHttp2 = route.policy?.upstream?.protocol === "h2c";
-    this.#gate = RouteGate.of(route.policy);
+    this.#gate = RouteGate.of(route.policy, this.#context.limits.routers);
     this.#sticky = stickinessOf(route);
     this.#sticky?.use(this.#targets);
   }

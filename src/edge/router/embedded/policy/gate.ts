@@ -1,4 +1,4 @@
-import type { RoutePolicy } from "#model/routing-table.ts";
+import type { RateLimit, RoutePolicy } from "#model/routing-table.ts";
 import type { CanonicalHost } from "../http/host.ts";
 import type { Page } from "../pages.ts";
 import { Bucket, ClientBuckets } from "./rates.ts";
@@ -23,18 +23,21 @@ export class RouteGate {
   readonly #rate: Bucket | null;
   readonly #clients: ClientBuckets | null;
 
-  private constructor({ answer, limits = {} }: RoutePolicy) {
+  private constructor({ answer, limits = {} }: RoutePolicy, routers: number) {
     this.#answer = answer;
     this.#headBytes = limits.headBytes ?? Number.POSITIVE_INFINITY;
     this.#bodyBytes = limits.bodyBytes ?? Number.POSITIVE_INFINITY;
-    this.#rate = limits.rate === undefined ? null : new Bucket(limits.rate);
-    this.#clients = limits.ratePerClient === undefined ? null : new ClientBuckets(limits.ratePerClient);
+    this.#rate = limits.rate === undefined ? null : new Bucket(rateOf(limits.rate, routers));
+    this.#clients = limits.ratePerClient === undefined ? null : new ClientBuckets(rateOf(limits.ratePerClient, routers));
   }
 
-  static of(policy: RoutePolicy | undefined): RouteGate | null {
+  /** @param routers how many share the route's rates, each with about as many of its requests as the others */
+  static of(policy: RoutePolicy | undefined, routers = 1): RouteGate | null {
     if (policy === undefined) return null;
     const { headBytes, bodyBytes, rate, ratePerClient } = policy.limits ?? {};
-    return [policy.answer, headBytes, bodyBytes, rate, ratePerClient].every((one) => one === undefined) ? null : new RouteGate(policy);
+    return [policy.answer, headBytes, bodyBytes, rate, ratePerClient].every((one) => one === undefined)
+      ? null
+      : new RouteGate(policy, routers);
   }
 
   /** The answer in place of the app's; null if the request may go on. */
@@ -58,6 +61,10 @@ export class RouteGate {
     }
     return request.contentLength > this.#bodyBytes ? { status: 413, message: "the request's body is too large for this route" } : null;
   }
+}
+
+function rateOf({ requests, perMs, burst }: RateLimit, routers: number): RateLimit {
+  return { requests, perMs: perMs * routers, burst: burst / routers };
 }
 
 /** What a request says of itself was checked to hold nothing that could end the line. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { RouteLimits } from "#model/routing-table.ts";
+import { RouteGate } from "./gate.ts";
 import { Bucket, ClientBuckets, clientKey } from "./rates.ts";
 
 test("a bucket gives its burst at once, then one for each part of its time, and says how long the next one takes", () => {
@@ -16,6 +18,22 @@ test("a bucket gives its burst at once, then one for each part of its time, and 
     [10_000, 10_000, 10_000, 10_000].map((nowMs) => bucket.take(nowMs)),
     [0, 0, 0, 100],
   );
+});
+
+test("of several routers that share a route each lets its part through, and together they let through the rate", () => {
+  const request = { host: { name: "a.test", port: null }, path: "/", target: "/", contentLength: 0, headBytes: 0, client: "192.0.2.1" };
+  const passed = (routers: number, limits: RouteLimits) => {
+    const gates = Array.from({ length: routers }, () => RouteGate.of({ limits }, routers));
+    let count = 0;
+    // In turns, for ten seconds after the burst.
+    for (let i = 0; i < 4_000; i++) if (gates[i % routers]?.check(request as never, i * 2.5) === null) count++;
+    return count;
+  };
+  const rate = { requests: 20, perMs: 1_000, burst: 8 };
+  for (const limits of [{ rate }, { ratePerClient: rate }]) {
+    assert.equal(passed(1, limits), 207);
+    assert.ok(Math.abs(passed(4, limits) - 207) <= 4, String(passed(4, limits)));
+  }
 });
 
 test("in no time does a bucket give more than its burst and what filled it meanwhile", () => {
