@@ -96,6 +96,13 @@ export class EscalationController {
     return null;
   }
 
+  /** What the planner sees of a space at this moment; null when nothing of it is checked. */
+  inputOf(space: SpaceName): LadderInput | null {
+    const scene = this.#options.sceneOf(space);
+    const nowMs = this.#options.steadyNowMs();
+    return scene === null ? null : this.#input(space, scene, this.#runs(space, nowMs), nowMs);
+  }
+
   #runs(space: SpaceName, nowMs: number): readonly Stored<Escalation>[] {
     return ladderObjects.escalations(this.#options.store, space).filter(({ value: { outcome } }) => {
       if (outcome === null || (outcome.kind === "people" && outcome.acknowledged === null)) return true;

@@ -15,12 +15,17 @@ import {
   simulateRequest,
   simulation,
 } from "#model/api-escalations.ts";
+import type { Check } from "#model/check.ts";
 import { DroverError } from "#model/errors.ts";
 import type { CheckId, EscalationId, SpaceName } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
+import { silentChecks } from "#plan/checks/expected-hours.ts";
+import { explainCheck } from "#plan/ladder/explain.ts";
+import type { LadderInput } from "#plan/ladder/input.ts";
+import { simulateLadder } from "#plan/ladder/simulate.ts";
 import type { Escalator } from "../../escalator/escalator.ts";
+import { findChecks } from "../../escalator/find-checks.ts";
 import { reportOf } from "../../escalator/report.ts";
-import { explainCheck, findChecks, simulate } from "../../escalator/simulate.ts";
 import type { SpaceScene } from "../../escalator/space-scene.ts";
 import { viewChecks, viewEscalation, viewLadder } from "../../escalator/view.ts";
 import { ladderObjects } from "../../objects/ladder-objects.ts";
@@ -73,6 +78,21 @@ function sceneOf({ space, escalator }: Place): SpaceScene {
   throw new DroverError("CHECK_NOT_FOUND", `nothing of space "${space}" is checked`, {
     hint: "Declare `checks` in an app, or a `ladder` for the space, and apply it.",
   });
+}
+
+function inputOf({ space, escalator }: Place): LadderInput {
+  const input = escalator.controller.inputOf(space);
+  if (input === null) throw new Error("a space with a scene has an input");
+  return input;
+}
+
+/** What is silent at times that never go back: it is worked out anew only when it changes. */
+function silentFrom(checks: readonly Check[]): (nowMs: number) => LadderInput["silent"] {
+  let silent: LadderInput["silent"] = { checks: new Set(), untilMs: 0 };
+  return (nowMs) => {
+    if (silent.untilMs !== null && nowMs >= silent.untilMs) silent = silentChecks(checks, nowMs);
+    return silent;
+  };
 }
 
 function checkRoutes(services: Services): readonly Route[] {
@@ -171,9 +191,12 @@ function ladderRoutes(services: Services): readonly Route[] {
       handle: async (call, { app, check }) => {
         const place = await placeOf(services, call);
         const scene = sceneOf(place);
+        const input = inputOf(place);
         const wanted = check === undefined ? [...scene.index.checks.values()] : findChecks(scene.index, check);
         const own = wanted.filter(({ target }) => app === undefined || target === `app/${app}`).slice(0, 50);
-        return { json: { explanations: own.map((each) => explainCheck(scene, each, place.escalator.nowMs())) } };
+        return {
+          json: { explanations: own.map((each) => explainCheck(input, each, { silentAt: silentFrom(scene.index.ladder.checks) })) },
+        };
       },
     }),
     route({
@@ -186,7 +209,15 @@ function ladderRoutes(services: Services): readonly Route[] {
       answer: { kind: "json", schema: simulation },
       handle: async (call, _query, body) => {
         const place = await placeOf(services, call);
-        return { json: simulate(sceneOf(place), { ...body, nowMs: place.escalator.nowMs() }) };
+        const { index } = sceneOf(place);
+        const fail = body.fail.flatMap((name) => findChecks(index, name)).map(({ id }) => id);
+        const silentAt = silentFrom(index.ladder.checks);
+        const { fromMs, lines, outcomes } = simulateLadder(inputOf(place), { ...body, fail, silentAt });
+        const views = {
+          lines: lines.map(({ atMs, kind, target, text }) => ({ atMs, kind, target, text })),
+          outcomes: outcomes.map(({ target, outcome }) => ({ target, outcome })),
+        };
+        return { json: { fromMs, ...views } };
       },
     }),
     route({
