@@ -269,7 +269,8 @@ export class ClientConnection implements Timed {
       if (this.#exchange?.wantsBody) this.#exchange.bodyEnded();
       else this.allow(this.#context.limits.halfClosedMs);
     } else if (this.#state === "head") this.#refuse(cutHead);
-    else this.#socket.end();
+    // A second end makes an error, which costs more than the whole answer.
+    else if (!this.#socket.writableEnded) this.#socket.end();
     if (this.#state === "idle" || this.#state === "lingering") this.#becomeLingering();
   }
 

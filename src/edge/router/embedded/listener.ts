@@ -117,7 +117,7 @@ export class Listener implements ClientOwner, TlsUser {
     const isHttp2 = socket.alpnProtocol === "h2";
     const client = isHttp2
       ? new Http2Connection(socket, this, this.#context, security)
-      : new ClientConnection(socket, this, this.#context, security, this.#sources.get(peerOf(socket))?.address);
+      : new ClientConnection(socket, this, this.#context, security, this.#sourceOf(socket)?.address);
     this.#clients.add(client);
     if (this.#isClosing) client.closeGently("answer");
   }
@@ -137,8 +137,13 @@ export class Listener implements ClientOwner, TlsUser {
         if (held !== null) this.#tunnels.delete(held);
         this.#leftTls(socket);
       },
-      this.#sources.get(peerOf(socket)),
+      this.#sourceOf(socket),
     );
+  }
+
+  /** Asked for its address only where that can tell something: it takes a system call. */
+  #sourceOf(socket: net.Socket): Source | null {
+    return this.#sources.size === 0 ? null : (this.#sources.get(peerOf(socket)) ?? null);
   }
 
   /** On the TLS port the socket below counts, from its first byte to its last; whatever is above it does not. */
@@ -191,13 +196,13 @@ export class Listener implements ClientOwner, TlsUser {
 
   #admit(socket: net.Socket, source: Source | null): void {
     if (this.#tls !== null) {
-      const peer = peerOf(socket);
-      if (source !== null) this.#sources.set(peer, source);
       this.#sockets.add(socket);
-      socket.on("close", () => {
-        this.#sources.delete(peer);
-        this.#leftTls(socket);
-      });
+      socket.on("close", () => this.#leftTls(socket));
+      if (source !== null) {
+        const peer = peerOf(socket);
+        this.#sources.set(peer, source);
+        socket.on("close", () => this.#sources.delete(peer));
+      }
       this.#tls.accept(socket, this);
     } else if (this.#kind.protocol === "http") {
       const client = new ClientConnection(socket, this, this.#context, null, source?.address);
