@@ -40,7 +40,8 @@ export class AgentProbes {
   constructor(options: AgentProbesOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
-    this.#running = this.#run();
+    // In a later turn: whoever makes it is not ready to be called back yet.
+    this.#running = Promise.resolve().then(() => this.#run());
   }
 
   set(space: SpaceName, checks: readonly ScheduledCheck[]): void {
