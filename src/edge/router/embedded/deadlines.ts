@@ -2,7 +2,7 @@ import type { Clock } from "#model/clock.ts";
 
 /** Something that has to move on by `deadlineMs` on the monotonic clock; `Infinity` while nothing is due. */
 export interface Timed {
-  deadlineMs: number;
+  readonly deadlineMs: number;
   onDeadline(nowMs: number): void;
 }
 

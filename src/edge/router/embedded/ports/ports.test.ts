@@ -25,7 +25,7 @@ const portRoute = (port: number, protocol: "tcp" | "udp", ports: readonly number
   });
 
 /** A UDP app that answers each datagram with its name and what came. */
-async function echo(t: TestContext, name: string): Promise<{ readonly port: number; readonly received: Buffer[] }> {
+async function echo(t: TestContext, name: string): Promise<{ readonly port: number; readonly received: Buffer[]; stop(): void }> {
   const socket = dgram.createSocket("udp4");
   const received: Buffer[] = [];
   socket.on("message", (bytes, from) => {
@@ -34,8 +34,13 @@ async function echo(t: TestContext, name: string): Promise<{ readonly port: numb
   });
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
-  t.after(() => socket.close());
-  return { port: socket.address().port, received };
+  let isOpen = true;
+  const stop = () => {
+    if (isOpen) socket.close();
+    isOpen = false;
+  };
+  t.after(stop);
+  return { port: socket.address().port, received, stop };
 }
 
 async function udpClient(t: TestContext, port: number) {
@@ -111,7 +116,7 @@ test("a trusted proxy may say who the client is in front of HTTP; from anybody e
   assert.equal(statusOf(await exchangeBytes(wary.port, `PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n${get}`)), 400);
 });
 
-test("a UDP client stays with its instance, and goes to another one when that leaves", async (t) => {
+test("a UDP client stays with its instance while that drains, and goes to another one when it stops", async (t) => {
   const port = await freePort();
   const [a, b] = [await echo(t, "a"), await echo(t, "b")];
   const edge = await startEdge(t);
@@ -119,8 +124,13 @@ test("a UDP client stays with its instance, and goes to another one when that le
   const { ask } = await udpClient(t, port);
   const first = (await ask("1"))[0];
   for (let i = 0; i < 10; i++) assert.equal((await ask(String(i)))[0], first);
-  await edge.apply({ set: [portRoute(port, "udp", [first === "a" ? b.port : a.port])], remove: [] });
-  assert.equal((await ask("x"))[0], first === "a" ? "b" : "a");
+  const [leaves, stays, other] = first === "a" ? [a, b, "b"] : [b, a, "a"];
+  await edge.apply({ set: [portRoute(port, "udp", [stays.port])], remove: [] });
+  assert.equal((await ask("x"))[0], first, "what it had begun there goes on");
+  const late = await udpClient(t, port);
+  assert.equal((await late.ask("y"))[0], other, "who comes now goes elsewhere");
+  leaves.stop();
+  assert.equal((await ask("z"))[0], other);
   const [traffic] = edge.traffic();
   assert.ok(traffic !== undefined && traffic.requests === 1 && traffic.bytesOut > 0);
 });

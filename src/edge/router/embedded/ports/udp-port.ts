@@ -10,6 +10,8 @@ import { proxyHeader, type Source } from "./proxy-protocol.ts";
 
 /** Datagrams of one client that wait until the socket to its instance is open: an instant, so that a handful is plenty. */
 const mostEarly = 16;
+/** A client that is quiet for this long has ended what it had with an instance that leaves: the drain need not wait for the route's idle time. */
+const drainIdleMs = 1_000;
 
 /** A public port for datagrams: each client address is a session with one instance, until it is quiet for the route's idle time. */
 export class UdpPort {
@@ -81,6 +83,7 @@ export class UdpPort {
       route: this.#route,
       context: this.#context,
       onClose: () => this.#sessions.delete(key),
+      onUnsent: (bytes) => this.#take(bytes, from),
     });
     this.#sessions.set(key, session);
     return session;
@@ -96,11 +99,12 @@ interface SessionOptions {
   readonly route: LiveRoute;
   readonly context: EdgeContext;
   readonly onClose: () => void;
+  /** The instance left and has stopped by now: this datagram did not get there. */
+  readonly onUnsent: (bytes: Buffer) => void;
 }
 
 /** What one client and one instance send each other. */
 class UdpSession implements Timed {
-  deadlineMs: number;
   readonly #options: SessionOptions;
   readonly #upstream: dgram.Socket;
   readonly #header: Buffer | null;
@@ -108,6 +112,7 @@ class UdpSession implements Timed {
   #early: Buffer[] | null = [];
   #isClosed = false;
   #hasFailed = false;
+  #lastMs: number;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -115,7 +120,7 @@ class UdpSession implements Timed {
     this.#options = options;
     const { endpoint, from, socket, route, context } = options;
     this.#startedAtMs = context.clock.monotonicMs();
-    this.deadlineMs = this.#startedAtMs + route.limits.udpIdleMs;
+    this.#lastMs = this.#startedAtMs;
     const { address, port } = socket.address();
     this.#header = route.route.policy?.proxyProtocol?.to === true ? proxyHeader("udp", from, { address, port }) : null;
     this.#upstream = dgram.createSocket({ type: net.isIPv6(endpoint.host) ? "udp6" : "udp4" });
@@ -126,22 +131,39 @@ class UdpSession implements Timed {
     this.#upstream.on("connect", () => {
       const early = this.#early ?? [];
       this.#early = null;
-      for (const bytes of early) this.#upstream.send(bytes, (error) => this.#sent(error));
+      for (const bytes of early) this.#transmit(bytes);
     });
     this.#upstream.connect(endpoint.port, endpoint.host);
   }
 
-  /** Its instance left the table or refused: the client's next datagram begins a new session. */
+  /** An instance that has left the table keeps its clients while it drains, but not those that have nothing more to say. */
+  get deadlineMs(): number {
+    const { endpoint, route } = this.#options;
+    const idleMs = route.limits.udpIdleMs;
+    return this.#lastMs + (endpoint.isGone ? Math.min(drainIdleMs, idleMs) : idleMs);
+  }
+
+  /** Its instance refused: the client's next datagram begins a new session. */
   get isLost(): boolean {
-    return this.#options.endpoint.isGone || this.#hasFailed || this.#isClosed;
+    return this.#hasFailed || this.#isClosed;
   }
 
   send(bytes: Buffer): void {
-    const framed = this.#header === null ? bytes : Buffer.concat([this.#header, bytes]);
     this.#bytesIn += bytes.length;
     this.#touch();
-    if (this.#early === null) this.#upstream.send(framed, (error) => this.#sent(error));
-    else if (this.#early.length < mostEarly) this.#early.push(framed);
+    if (this.#early === null) this.#transmit(bytes);
+    else if (this.#early.length < mostEarly) this.#early.push(bytes);
+  }
+
+  #transmit(bytes: Buffer): void {
+    const framed = this.#header === null ? bytes : Buffer.concat([this.#header, bytes]);
+    this.#upstream.send(framed, (error) => {
+      if (error === null) return;
+      this.#fail();
+      const { endpoint, onUnsent } = this.#options;
+      // Only instances that are in the table are chosen, so this cannot go round.
+      if (endpoint.isGone) onUnsent(bytes);
+    });
   }
 
   onDeadline(): void {
@@ -170,11 +192,7 @@ class UdpSession implements Timed {
   }
 
   #touch(): void {
-    this.deadlineMs = this.#options.context.clock.monotonicMs() + this.#options.route.limits.udpIdleMs;
-  }
-
-  #sent(error: Error | null): void {
-    if (error !== null) this.#fail();
+    this.#lastMs = this.#options.context.clock.monotonicMs();
   }
 
   /** Nobody listens there (ICMP told so): others are tried first for a moment. */
