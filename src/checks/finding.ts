@@ -1,5 +1,6 @@
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
 
 /** What one attempt found. */
 export interface Finding {
@@ -23,6 +24,18 @@ export function failed(message: string): Finding {
 export function oneLine(text: string): string {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length <= longestMessage ? line : `${line.slice(0, longestMessage - 1)}…`;
+}
+
+/**
+ * The host that a test names, or the target's own address.
+ * @throws {DroverError} CHECK_IMPOSSIBLE where there is neither: that says nothing about the target, so nothing may be mended for it
+ */
+export function hostOf(host: string | null, address: string | null): string {
+  const name = host ?? address;
+  if (name !== null) return name;
+  throw new DroverError("CHECK_IMPOSSIBLE", "the check names no host, and its target has no address", {
+    hint: "Name one in the check: `host: 10.0.0.7`.",
+  });
 }
 
 export interface CommandEnd {

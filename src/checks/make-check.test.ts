@@ -200,6 +200,11 @@ test("a program that runs no commands says that it cannot make such a check, whi
   await assert.rejects(check({ kind: "command", run: "true", env: {}, output: "exit" }), { code: "CHECK_IMPOSSIBLE" });
 });
 
+test("a target without an address is no failure of the promise either", async () => {
+  for (const what of [{ kind: "icmp", host: null } as const, { kind: "tcp", host: null, ports: [22] } as const])
+    await assert.rejects(check(what, { address: null }), { code: "CHECK_IMPOSSIBLE" });
+});
+
 test("a host that does not exist breaks the promise", async () => {
   const resolve = () => Promise.reject(Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" }));
   assert.deepEqual(await check(httpTest("http://nowhere.invalid/"), { resolve }), {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { CheckTest } from "#model/check.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
-import { type CheckSurroundings, type Finding, failed, passed } from "../finding.ts";
+import { type CheckSurroundings, type Finding, failed, hostOf, passed } from "../finding.ts";
 
 /** One echo request and its answer. Node has no sockets for that, and the system's `ping` has the right to make them. */
 export async function checkIcmp(
@@ -10,8 +10,7 @@ export async function checkIcmp(
   { address, resolve }: CheckSurroundings,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const name = host ?? address;
-  if (name === null) return failed("the target has no address");
+  const name = hostOf(host, address);
   const { address: ip } = await resolve(name);
   const child = spawn("ping", ["-n", "-q", "-c", "1", ip], { stdio: "ignore", signal, killSignal: "SIGKILL" });
   try {

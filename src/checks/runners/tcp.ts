@@ -1,6 +1,6 @@
 import net from "node:net";
 import type { CheckTest } from "#model/check.ts";
-import { type CheckSurroundings, type Finding, failed, passed } from "../finding.ts";
+import { type CheckSurroundings, type Finding, failed, hostOf, passed } from "../finding.ts";
 
 /** Every port accepts a connection. All are asked at once, and what is wrong is said of all. */
 export async function checkTcp(
@@ -8,8 +8,7 @@ export async function checkTcp(
   { address, resolve }: CheckSurroundings,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const name = host ?? address;
-  if (name === null) return failed("the target has no address");
+  const name = hostOf(host, address);
   const { address: ip, family } = await resolve(name);
   const problems = await Promise.all(ports.map((port) => connect(ip, family, port, signal)));
   const refused = problems.flatMap((problem, i) => (problem === null ? [] : [`port ${ports[i]}: ${problem}`]));
