@@ -28,10 +28,13 @@ export class RouteGate {
     this.#headBytes = limits.headBytes ?? Number.POSITIVE_INFINITY;
     this.#bodyBytes = limits.bodyBytes ?? Number.POSITIVE_INFINITY;
     this.#rate = limits.rate === undefined ? null : new Bucket(rateOf(limits.rate, routers));
-    this.#clients = limits.ratePerClient === undefined ? null : new ClientBuckets(rateOf(limits.ratePerClient, routers));
+    this.#clients = limits.ratePerClient === undefined ? null : new ClientBuckets(limits.ratePerClient);
   }
 
-  /** @param routers how many share the route's rates, each with about as many of its requests as the others */
+  /**
+   * @param routers how many share the route's rate, each with about as many of its requests as the others. A client's rate is not shared: with one
+   * connection it meets one router, and must get what it was promised.
+   */
   static of(policy: RoutePolicy | undefined, routers = 1): RouteGate | null {
     if (policy === undefined) return null;
     const { headBytes, bodyBytes, rate, ratePerClient } = policy.limits ?? {};
@@ -64,7 +67,7 @@ export class RouteGate {
 }
 
 function rateOf({ requests, perMs, burst }: RateLimit, routers: number): RateLimit {
-  return { requests, perMs: perMs * routers, burst: burst / routers };
+  return { requests, perMs: perMs * routers, burst: Math.max(1, burst / routers) };
 }
 
 /** What a request says of itself was checked to hold nothing that could end the line. */

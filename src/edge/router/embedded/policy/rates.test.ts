@@ -30,10 +30,10 @@ test("of several routers that share a route each lets its part through, and toge
     return count;
   };
   const rate = { requests: 20, perMs: 1_000, burst: 8 };
-  for (const limits of [{ rate }, { ratePerClient: rate }]) {
-    assert.equal(passed(1, limits), 207);
-    assert.ok(Math.abs(passed(4, limits) - 207) <= 4, String(passed(4, limits)));
-  }
+  assert.equal(passed(1, { rate }), 207);
+  assert.ok(Math.abs(passed(4, { rate }) - 207) <= 4, String(passed(4, { rate })));
+  // Nobody knows which router a client will meet, so that each holds the whole for it.
+  assert.equal(passed(4, { ratePerClient: rate }), 4 * 207);
 });
 
 test("in no time does a bucket give more than its burst and what filled it meanwhile", () => {
