@@ -14,7 +14,9 @@ const skip = program === null ? "h2spec is not here and could not be built with 
 const known = 1;
 
 test("HTTP/2 is spoken as h2spec has it, its strict cases too", { skip }, async (t) => {
-  const app = http.createServer((_request, answer) => answer.end("x".repeat(200))).listen(0, "127.0.0.1");
+  // It reads a request to its end first: what h2spec breaks late in a request must not meet an answer already given.
+  const app = http.createServer((request, answer) => request.resume().on("end", () => answer.end("x".repeat(200))));
+  app.listen(0, "127.0.0.1");
   await once(app, "listening");
   t.after(() => {
     app.closeAllConnections();
