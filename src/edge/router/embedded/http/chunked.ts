@@ -1,4 +1,5 @@
 import { fieldValue, token } from "./characters.ts";
+import { isRefusedTrailer } from "./trailers.ts";
 
 /** Longest chunk extension that is read (and dropped). */
 const longestExtension = 256;
@@ -29,13 +30,15 @@ type Step = (typeof step)[keyof typeof step];
 
 /**
  * Takes chunked framing off a body, strictly: RFC 9112, section 7.1, without its tolerance for bare LF, blanks
- * and quoted extensions. Extensions and trailers are dropped.
+ * and quoted extensions. Extensions and trailers are dropped; a trailer that would change what the message is fails the whole.
  */
 export class ChunkedReader {
   #step: Step = step.size;
   #digits = 0;
   #size = 0;
   #extra = 0;
+  /** The name of the trailer that is being read. */
+  #name = "";
 
   get isDone(): boolean {
     return this.#step === step.done;
@@ -95,10 +98,11 @@ export class ChunkedReader {
         return byte === 10 ? step.size : step.failed;
       case step.lineStart:
         if (byte === 13) return step.lastLf;
-        return token[byte] === 1 ? this.#trailer(step.trailerName) : step.failed;
+        this.#name = "";
+        return this.#trailerName(byte);
       case step.trailerName:
-        if (byte === 58) return this.#trailer(step.trailer);
-        return token[byte] === 1 ? this.#trailer(step.trailerName) : step.failed;
+        if (byte === 58) return isRefusedTrailer(this.#name) ? step.failed : this.#trailer(step.trailer);
+        return this.#trailerName(byte);
       case step.trailer:
         if (byte === 13) return step.trailerLf;
         return fieldValue[byte] === 1 ? this.#trailer(step.trailer) : step.failed;
@@ -117,6 +121,12 @@ export class ChunkedReader {
 
   #extensionEnd(byte: number): Step {
     return byte === 13 ? step.sizeEnd : byte === 59 ? this.#extension(step.extensionStart) : step.failed;
+  }
+
+  #trailerName(byte: number): Step {
+    if (token[byte] !== 1) return step.failed;
+    this.#name += String.fromCharCode(byte);
+    return this.#trailer(step.trailerName);
   }
 
   #trailer(next: Step): Step {

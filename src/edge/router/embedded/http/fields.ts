@@ -68,7 +68,8 @@ const byLength: readonly (readonly KnownField[])[] = Array.from({ length: 32 }, 
 );
 const none: readonly KnownField[] = [];
 
-function identify(text: string, start: number, end: number): Field {
+/** Which field has the name that `text` holds from `start` to `end`. */
+export function identify(text: string, start: number, end: number): Field {
   const length = end - start;
   for (const { name, id } of byLength[length] ?? none) if (hasFolded(text, start, name)) return id;
   const first = text.charCodeAt(start);
@@ -116,8 +117,10 @@ export abstract class FieldReader {
       const id = identify(text, nameStart, nameEnd);
       if (id !== field.other) {
         let valueEnd = at;
-        while (valueStart < valueEnd && isBlank(text.charCodeAt(valueStart))) valueStart++;
-        while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
+        // Some readers take a tab for a part of the value, and would then see another length or coding than others.
+        const tab = id === field.contentLength || id === field.transferEncoding ? 32 : 9;
+        while (valueStart < valueEnd && isBlank(text.charCodeAt(valueStart), tab)) valueStart++;
+        while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1), tab)) valueEnd--;
         const underscore = text.indexOf("_", nameStart);
         let verdict: Verdict;
         if (underscore !== -1 && underscore < nameEnd)
@@ -144,8 +147,8 @@ export abstract class FieldReader {
   }
 }
 
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9;
+function isBlank(code: number, tab: number): boolean {
+  return code === 32 || code === tab;
 }
 
 /** The value of a Content-Length: plain digits that a double holds exactly; -1 if it is anything else. */
