@@ -82,6 +82,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
         dns: options.dns,
         hosts: options.hosts,
         allowOutgoing: options.allowOutgoing,
+        publicUrl: options.publicUrl,
         version,
         env: programEnvironment(environment),
       }),

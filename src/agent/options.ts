@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseNetwork, parseResolver } from "#host/network.ts";
 import { readOptions } from "#host/program-options.ts";
+import { parsePublicUrl } from "#host/public-url.ts";
 import { upOptions } from "#host/up-options.ts";
 import { DroverError } from "#model/errors.ts";
 
@@ -25,6 +26,8 @@ export interface AgentOptions {
   readonly hosts: readonly string[];
   /** Networks inside, such as `127.0.0.0/8`, that checks and messages of users may be sent to all the same. */
   readonly allowOutgoing: readonly string[];
+  /** How people reach the API, for links in messages; null: as it listens. */
+  readonly publicUrl: string | null;
   /** Manifests to apply once the server answers; null: none. */
   readonly apply: string | null;
   /** Stop what an agent that was killed has left, in place of starting anything; for `drover down`. */
@@ -49,6 +52,7 @@ const tlsPortBeside = 363;
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
   const given = readOptions("up", upOptions, args);
   const apply = given.one("--apply");
+  const publicUrl = given.one("--public-url");
   const http = parseAddress(given.one("--http") ?? defaultHttp);
   const beside = http.port + tlsPortBeside;
   const https = given.one("--https");
@@ -62,6 +66,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     trustedProxies: trustedProxies(given.all("--trusted-proxy")),
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),
+    publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
     apply: apply === undefined ? null : resolve(apply),
     down: given.has("--down"),
   };

@@ -23,10 +23,11 @@ export function ownPrograms(options: {
   readonly dns: DnsOptions | null;
   readonly hosts: readonly string[];
   readonly allowOutgoing: readonly string[];
+  readonly publicUrl: string | null;
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }): readonly Workload[] {
-  const { root, home, api, http, https, trustedProxies, router, dns, hosts, allowOutgoing, version, env } = options;
+  const { root, home, api, http, https, trustedProxies, router, dns, hosts, allowOutgoing, publicUrl, version, env } = options;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   // Where compiled code is kept belongs to the version, and does not change what a program does.
@@ -96,6 +97,7 @@ export function ownPrograms(options: {
         ...dnsAt,
         ...hosts.flatMap((host) => ["--host", host]),
         ...allowOutgoing.flatMap((network) => ["--allow-outgoing", network]),
+        ...(publicUrl === null ? [] : ["--public-url", publicUrl]),
       ],
       api,
     ),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readOptions, usageOf } from "./program-options.ts";
+import { parsePublicUrl } from "./public-url.ts";
 
 const options = {
   "--api": { value: "HOST:PORT", help: "where it listens" },
@@ -8,6 +9,13 @@ const options = {
   "--yes": { value: null, help: "do it" },
   "--down": { value: null, help: "ours alone", isHidden: true },
 } as const;
+
+test("the address in messages is one that people can follow, without a path", () => {
+  assert.equal(parsePublicUrl("https://drover.example.com/"), "https://drover.example.com");
+  assert.equal(parsePublicUrl("http://10.0.0.7:7373"), "http://10.0.0.7:7373");
+  for (const text of ["drover.example.com", "ftp://a", "https://u@a", "https://a/drover", "https://a/?b"])
+    assert.throws(() => parsePublicUrl(text), { code: "USAGE", message: `"${text}" is no address of the API` });
+});
 
 test("options are read with their values, apart or after an equals sign", () => {
   const given = readOptions("server", options, ["--api", "a:1", "--host=x", "--host", "y", "--api=b:2", "--yes"]);

@@ -21,6 +21,7 @@ export const upOptions = {
     help: "a network inside, such as 127.0.0.0/8, that checks and webhooks may call all the same",
     isRepeated: true,
   },
+  "--public-url": { value: "URL", help: "how people reach the API, for links in messages (default: the address that it listens on)" },
   "--apply": { value: "PATH", help: "apply these manifests once it runs" },
   "--down": { value: null, help: "stop what an agent that was killed has left", isHidden: true },
 } as const satisfies ProgramOptions;

@@ -156,7 +156,10 @@ export const checkManifest = z
       .refine((ms) => ms >= 1_000, "at least 1s")
       .default(30_000)
       .meta({ description: "Default 30s." }),
-    timeout: duration.default(10_000).meta({ description: "Default 10s." }),
+    timeout: duration
+      .refine((ms) => ms > 0, "more than 0s")
+      .optional()
+      .meta({ description: "Default 10s, or the interval where that is shorter." }),
     failures: z.int().min(1).max(100).default(3).meta({ description: "Failures in a row that make it failing. Default 3." }),
     from: z
       .array(z.enum(["server", "agent", "edge"]))
@@ -179,7 +182,8 @@ export const checkManifest = z
     needs("host", ["tcp", "icmp"]);
     if (check.each !== undefined && check.app !== undefined)
       context.addIssue({ code: "custom", path: ["each"], message: "either each or app, not both" });
-    if (check.timeout > check.every) context.addIssue({ code: "custom", path: ["timeout"], message: "at most as long as the interval" });
+    if (check.timeout !== undefined && check.timeout > check.every)
+      context.addIssue({ code: "custom", path: ["timeout"], message: "at most as long as the interval" });
   });
 
 export type CheckManifest = z.output<typeof checkManifest>;

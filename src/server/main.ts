@@ -119,7 +119,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const escalations = {
     recordsFile: join(home.server, "checks.db"),
     outgoing: createOutgoing(options.allowOutgoing),
-    apiUrl: () => apiUrl(),
+    apiUrl: () => peopleUrl(),
     edge: { host: addressToCall(options.edge.host), httpPort: options.edge.port, httpsPort: options.edgeTls.port },
   };
   const controlPlane = createControlPlane(
@@ -131,6 +131,10 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const scheme = isPlain ? "http" : "https";
   const port = { api: options.api.port };
   const apiUrl = () => `${scheme}://${formatAddress({ host: options.api.host, port: port.api })}`;
+  // An address that means "all of them" leads nobody anywhere; the first name that people use, or this machine's, does.
+  const isAnyHost = options.api.host === "0.0.0.0" || options.api.host === "::";
+  const peopleHost = isAnyHost ? (options.hosts[0] ?? hostname()) : options.api.host;
+  const peopleUrl = () => options.publicUrl ?? `${scheme}://${formatAddress({ host: peopleHost, port: port.api })}`;
   const services: Services = {
     store,
     secrets,
@@ -158,7 +162,11 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     }),
     addresses: () => ({ api: apiUrl(), edge: edgeUrl, edgeTls: edgeTlsUrl, dns: options.dns === null ? null : formatAddress(options.dns) }),
   };
-  const hosts = [...options.hosts, ...(isPlain ? [] : [options.api.host, hostname()])];
+  const hosts = [
+    ...options.hosts,
+    ...(options.publicUrl === null ? [] : [new URL(options.publicUrl).hostname]),
+    ...(isPlain ? [] : [options.api.host, hostname()]),
+  ];
   const idempotency = createIdempotencyKeys(store, clock);
   const apiOptions: ApiOptions = {
     routes: allRoutes(services),

@@ -1,4 +1,5 @@
 import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
+import { parsePublicUrl } from "#host/public-url.ts";
 import { DroverError } from "#model/errors.ts";
 
 export interface Address {
@@ -20,6 +21,8 @@ export interface ServerOptions {
   readonly hosts: readonly string[];
   /** Networks inside, such as `127.0.0.0/8`, that checks and messages of users may be sent to all the same. */
   readonly allowOutgoing: readonly string[];
+  /** How people reach the API, such as `https://drover.example.com`; null: as it listens. */
+  readonly publicUrl: string | null;
   /** A backup to put in the store's place, in place of serving. */
   readonly restore: string | null;
   /** With `restore`: without another question. */
@@ -39,6 +42,7 @@ const options = {
     help: "a network inside, such as 127.0.0.0/8, that checks and webhooks may call all the same",
     isRepeated: true,
   },
+  "--public-url": { value: "URL", help: "how people reach the API, for links in messages (default: the address that it listens on)" },
   "--restore": {
     value: "FILE",
     help: "show what would change if this backup took the store's place, ask, and put it there; in place of serving",
@@ -53,6 +57,7 @@ export const serverUsage = usageOf("server", 'The server alone; "drover up" star
 export function readServerOptions(args: readonly string[]): ServerOptions {
   const given = readOptions("server", options, args);
   const dns = given.one("--dns");
+  const publicUrl = given.one("--public-url");
   return {
     home: given.one("--home") ?? null,
     api: readAddress("--api", given.one("--api") ?? "127.0.0.1:7373"),
@@ -61,6 +66,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     dns: dns === undefined ? null : readAddress("--dns", dns),
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),
+    publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
     restore: given.one("--restore") ?? null,
     isConfirmed: given.has("--yes"),
     isVerbose: given.has("--verbose"),

@@ -30,7 +30,7 @@ async function runs(drover: TestDrover): Promise<readonly Run[]> {
   return JSON.parse(await drover.run("escalation", "ls", "--json")).escalations;
 }
 
-const check = (path: string, level: string) => `{ http: "http://${host}${path}", level: ${level}, every: 1s, timeout: 1s, failures: 1 }`;
+const check = (path: string, level: string) => `{ http: "http://${host}${path}", level: ${level}, every: 1s, failures: 1 }`;
 
 function shop(flag: string): string {
   return `app: shop\nrun: exec node ${fixture}\nenv: { FLAG: ${JSON.stringify(flag)} }\n---\n`;
@@ -106,7 +106,7 @@ test("a command that an agent runs is a check as any other", async () => {
 });
 
 test("people are told by signed webhooks, a target that fails is tried again, and redirects are not followed", async () => {
-  const { drover, flag } = await start(["--allow-outgoing", "127.0.0.1"]);
+  const { drover, flag } = await start(["--allow-outgoing", "127.0.0.1", "--public-url", "https://drover.example.com"]);
   await using _ = drover;
   const received: { readonly path: string; readonly headers: http.IncomingHttpHeaders; readonly body: string }[] = [];
   const receiver = http
@@ -138,13 +138,26 @@ test("people are told by signed webhooks, a target that fails is tried again, an
   });
   assert.ok(!received.some(({ path }) => path === "/inside"));
   await rm(flag);
+  assert.match(link, /^https:\/\/drover\.example\.com\/v1\/acknowledge\/[0-9a-f]{64}$/);
   const { pathname } = new URL(link);
+  const follow = (method: string, path = pathname, headers: Record<string, string> = {}) =>
+    request({ port: drover.apiPort, method, path, headers });
+  const page = await follow("GET");
+  assert.equal(page.status, 200, "the link alone is the permission");
+  assert.match(page.body, /app\/shop needs a person.*flag@app\/shop.*answered 500.*<form method="post"><button/s);
+  assert.match(String(page.headers["content-security-policy"]), /default-src 'none'.*frame-ancestors 'none'/);
+  assert.equal((await follow("HEAD")).status, 200);
+  assert.equal((await runs(drover)).find(({ state }) => state === "needs-human")?.target, "app/shop", "looking at it changes nothing");
   assert.equal(
-    (await request({ port: drover.apiPort, method: "POST", path: pathname, headers: {} })).status,
-    200,
-    "the link alone is the permission",
+    (await follow("POST", pathname, { origin: "https://elsewhere.example" })).status,
+    403,
+    "another site cannot press the button",
   );
-  assert.equal((await request({ port: drover.apiPort, method: "POST", path: "/v1/acknowledge/none", headers: {} })).status, 401);
+  const own = { origin: `http://127.0.0.1:${drover.apiPort}`, "sec-fetch-site": "same-origin" };
+  assert.equal((await follow("POST", pathname, own)).status, 200);
+  assert.ok((await runs(drover)).every(({ state }) => state !== "needs-human"));
+  for (const method of ["GET", "POST"]) assert.equal((await follow(method)).status, 401, "the link ends with what it was for");
+  assert.equal((await follow("POST", "/v1/acknowledge/none")).status, 401);
   receiver.close();
   receiver.closeAllConnections();
 });

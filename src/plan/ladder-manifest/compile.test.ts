@@ -44,6 +44,19 @@ test("levels keep their order, and say what comes after their attempts", () => {
   assert.deepEqual(levels[0]?.approve, { withinMs: 3_600_000, otherwise: "people" });
 });
 
+test("a check that states no time limit has one of 10 s, or of its interval where that is shorter", () => {
+  const timeoutOf = (more: object) => {
+    const checks = { up: checksManifest.parse({ up: { tcp: 80, ...more } })["up"] };
+    const [check] = compileLadder(null, [{ app: "shop" as AppName, checks: checks as never, escalate: null }]).checks;
+    return check?.timeoutMs;
+  };
+  assert.deepEqual(
+    [timeoutOf({ every: "1s" }), timeoutOf({ every: "30s" }), timeoutOf({ every: "30s", timeout: "20s" })],
+    [1_000, 10_000, 20_000],
+  );
+  assert.equal(checksManifest.safeParse({ up: { tcp: 80, every: "1s", timeout: "2s" } }).success, false);
+});
+
 test("a check becomes what a runner needs", () => {
   const [smoke, plugin] = compileLadder(manifest, []).checks;
   assert.deepEqual(smoke?.test, {

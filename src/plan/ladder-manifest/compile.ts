@@ -5,6 +5,9 @@ import { type EscalateManifest, type LadderManifest, type LevelManifest, scopeOf
 import type { AppName } from "#model/names.ts";
 import { defaultAppLevel, defaultLadder } from "../ladder/default-ladder.ts";
 
+/** Of a check that states none: nobody waits longer for a page, and an attempt has to end before the next one is due. */
+const longestTimeoutMs = 10_000;
+
 /** What an app declares for the Escalator. */
 export interface AppDeclares {
   readonly app: AppName;
@@ -105,7 +108,7 @@ function checkOf(name: string, check: CheckManifest): Check {
     app: check.app ?? null,
     level: check.level ?? null,
     everyMs: check.every,
-    timeoutMs: check.timeout,
+    timeoutMs: check.timeout ?? Math.min(longestTimeoutMs, check.every),
     failures: check.failures,
     from: check.from,
     expected: check.expected === undefined ? null : hoursOf(check.expected),

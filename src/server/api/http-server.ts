@@ -221,6 +221,16 @@ function send(reply: FastifyReply, answer: Exclude<Answer, { events: unknown } |
   reply.header("cache-control", "no-store").header("x-content-type-options", "nosniff").header("x-request-id", reply.request.id);
   if (answer.etag !== undefined) reply.header("etag", entityTag(answer.etag));
   if ("bytes" in answer) return reply.header("content-type", "application/octet-stream").send(answer.bytes);
+  if ("page" in answer) {
+    return (
+      reply
+        .code(answer.status ?? 200)
+        .headers({ "content-type": "text/html; charset=utf-8", "content-security-policy": answer.policy })
+        // Its address may be a secret. Not `no-referrer`: forms would then be sent without a usable Origin, and refused as another site's.
+        .header("referrer-policy", "same-origin")
+        .send(answer.page)
+    );
+  }
   if ("json" in answer) {
     return reply
       .code(answer.status ?? 200)

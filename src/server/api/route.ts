@@ -21,6 +21,8 @@ export type AnswerRule =
   | { readonly kind: "none" }
   | { readonly kind: "json"; readonly schema: z.ZodType; readonly hasEtag?: boolean }
   | { readonly kind: "bytes" }
+  /** HTML for a person's browser. */
+  | { readonly kind: "page" }
   /** Server-sent events. */
   | { readonly kind: "events"; readonly schema: z.ZodType }
   /** One JSON value a line. */
@@ -54,6 +56,8 @@ export type Answer =
   | { readonly status?: number; readonly json: unknown; readonly etag?: number }
   | { readonly status: 204; readonly etag?: number }
   | { readonly bytes: Uint8Array; readonly etag: number }
+  /** @see {@link AnswerRule}; `policy` is its Content-Security-Policy. */
+  | { readonly status?: number; readonly page: string; readonly policy: string; readonly etag?: undefined }
   | { readonly events: AsyncIterable<SentEvent> }
   | { readonly lines: AsyncIterable<unknown> };
 

@@ -8,7 +8,7 @@ import type { Store } from "../store/store.ts";
 /** Whoever was told late can still take note. */
 const validMs = 7 * 24 * 3_600_000;
 
-/** Links that let whoever was told take note of one escalation, and nothing else. The store has their hashes only. */
+/** Links that let whoever was told take note of one escalation, and nothing else, for as long as it waits for somebody. The store has their hashes only. */
 export interface Acknowledgements {
   linkFor(space: SpaceName, escalation: EscalationId): Promise<string>;
   /** What a link's token is for. @throws {DroverError} UNAUTHENTICATED */
@@ -16,18 +16,22 @@ export interface Acknowledgements {
 }
 
 export function createAcknowledgements(store: Store, apiUrl: () => string, nowMs: () => number): Acknowledgements {
+  const isOver = ({ space, escalation, untilMs }: AcknowledgeToken) => {
+    const outcome = ladderObjects.escalation(store, space, escalation)?.value.outcome;
+    return untilMs < nowMs() || outcome?.kind !== "people" || outcome.acknowledged !== null;
+  };
   const keyOf = (token: string) => ladderKeys.acknowledgeToken(createHash("sha256").update(token).digest("hex"));
   return {
     linkFor: async (space, escalation) => {
       const token = randomBytes(32).toString("hex");
-      const outdated = ladderObjects.acknowledgeTokens(store).filter(({ value }) => value.untilMs < nowMs());
+      const outdated = ladderObjects.acknowledgeTokens(store).filter(({ value }) => isOver(value));
       const value: AcknowledgeToken = { space, escalation, untilMs: nowMs() + validMs };
       await store.commit({ changes: [put(keyOf(token), value), ...outdated.slice(0, 100).map(({ key }) => remove(key))] });
       return `${apiUrl()}/v1/acknowledge/${token}`;
     },
     redeem: (token) => {
       const found = ladderObjects.acknowledgeToken(store, keyOf(token));
-      if (found === null || found.value.untilMs < nowMs())
+      if (found === null || isOver(found.value))
         throw new DroverError("UNAUTHENTICATED", "the link is not valid, or not any more", {
           hint: "Use `drover escalation acknowledge`.",
         });

@@ -90,6 +90,6 @@ function code(text: string): string {
   return `\`${printable(text).replaceAll("`", "'")}\``;
 }
 
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "�");
 }

@@ -44,6 +44,7 @@ import { requireSpace } from "../../operations/space-operations.ts";
 import { wholeNumber } from "../query.ts";
 import { type Call, json, type Route, route, type SentEvent } from "../route.ts";
 import type { Services } from "../services.ts";
+import { acknowledgeRoutes } from "./acknowledge.ts";
 
 const base = "/v1/spaces/:space";
 const one = `${base}/escalations/:id`;
@@ -51,7 +52,7 @@ const changedRun = z.object({ id: z.string(), revision: z.int() });
 
 /** Checks, ladders and escalations of a space. */
 export function escalationRoutes(services: Services): readonly Route[] {
-  return [...checkRoutes(services), ...ladderRoutes(services), ...runRoutes(services)];
+  return [...checkRoutes(services), ...ladderRoutes(services), ...runRoutes(services), ...acknowledgeRoutes(services)];
 }
 
 interface Place {
@@ -352,20 +353,6 @@ function runRoutes(services: Services): readonly Route[] {
       handle: async (call, _query, { by }) => {
         const place = await placeOf(services, call);
         return { json: await acknowledgeEscalation(services, place.space, call.params["id"] ?? "", handOf(call, by, place)) };
-      },
-    }),
-    route({
-      method: "POST",
-      path: "/v1/acknowledge/:token",
-      id: "acknowledgeByLink",
-      summary: "As a message to people carries it: takes note of the one escalation that the link is for.",
-      access: "ticket",
-      answer: { kind: "json", schema: changedRun },
-      handle: async ({ params }) => {
-        const escalator = await services.controlPlane.escalator();
-        const { space, escalation } = escalator.acknowledgements.redeem(params["token"] ?? "");
-        const hand = { by: "whoever was told", nowMs: escalator.nowMs() };
-        return { json: await acknowledgeEscalation(services, space, escalation, hand) };
       },
     }),
     route({
