@@ -29,6 +29,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   logs: { group: look, summary: "show or follow the output of instances", load: () => import("./commands/logs.ts") },
   why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },
   events: { group: look, summary: "show or follow what happened and why", load: () => import("./commands/events.ts") },
+  route: { group: look, summary: "list routes, where they lead and what takes them", load: () => import("./commands/route.ts") },
   open: { group: look, summary: "open an app's address", load: () => import("./commands/open.ts") },
 
   scale: { group: change, summary: "set how many instances run", load: () => import("./commands/scale.ts") },

@@ -34,6 +34,7 @@ export const errorCodes = {
   PROCESS_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The app has no process of that name." },
   RELEASE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The app has no such release, or it is no longer kept." },
   INSTANCE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no running instance of that name." },
+  ROUTE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "No app has such a route." },
   SECRET_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no secret of that name." },
   CHECK_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no check of that name at that target." },
   ESCALATION_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no such escalation, or it is no longer kept." },

@@ -2,6 +2,7 @@ import type { Server } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
+import type { RouteView } from "#model/api-routes.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
 import type { ExecRequest } from "#model/exec.ts";
@@ -13,6 +14,7 @@ import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog } from "./events/event-log.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { Store } from "./store/store.ts";
+import type { WhichRoutes } from "./view/routes-view.ts";
 
 export interface ControlPlaneOptions {
   readonly store: Store;
@@ -38,7 +40,7 @@ export interface ControlPlaneOptions {
     readonly edge: { readonly host: string; readonly httpPort: number; readonly httpsPort: number };
   };
   /** Told of edges, and asked what is wrong. Left out: the edges get no certificates. */
-  readonly certificates?: Pick<CertificateController, "edgeLinked" | "problems">;
+  readonly certificates?: Pick<CertificateController, "edgeLinked" | "problems" | "certificateOf">;
   /** Deletes uploaded sources that nobody asked for since `beforeMs`; how many went. Left out: there are none. */
   readonly collectSources?: (beforeMs: number, signal: AbortSignal) => Promise<number>;
 }
@@ -72,6 +74,8 @@ export interface ControlPlane {
   instances(space: SpaceName, app: AppName): readonly InstanceView[];
   machines(): readonly MachineView[];
   edges(): readonly EdgeView[];
+  /** Routes that carry traffic, of one app, of a space or all, by app and place. Asks the edges what they counted, for at most a second. */
+  routes(which: WhichRoutes, signal: AbortSignal): Promise<readonly RouteView[]>;
   /** What is wrong with the installation as a whole, such as no linked agent. Asks the edges, for at most a second. */
   problems(signal: AbortSignal): Promise<readonly Reason[]>;
   /**

@@ -11,7 +11,11 @@ import { type Core, startCore } from "./controllers/core.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import { AppView } from "./view/app-view.ts";
+import { askEdges } from "./view/edge-answers.ts";
+import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
+import { RouteAddresses } from "./view/route-address.ts";
+import { viewRoutes } from "./view/routes-view.ts";
 
 /** How soon after one status the next of the same app may follow: people cannot read faster. */
 const statusGapMs = 25;
@@ -49,7 +53,9 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     { fleet, routes, subscribers }: Core,
     { edgeUrl, edgeTlsUrl }: ControlPlaneOptions,
   ): Omit<ControlPlane, "stopped" | "escalator"> {
-    const view = new AppView({ store, core, clock, edgeUrl, edgeTlsUrl });
+    const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
+    const addresses = new RouteAddresses(edgeUrl, edgeTlsUrl, certificateOf);
+    const view = new AppView({ store, core, clock, addresses });
     const requireApp = (space: SpaceName, app: AppName) => {
       const status = view.status(space, app);
       if (status !== null) return status;
@@ -76,10 +82,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
           isolation: machine.isolation,
         })),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
+      routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
       problems: async (until) => [
         ...problemsOf(core),
         ...(options.certificates?.problems() ?? []),
-        ...(await problemsOfEdges(core, clock, until)),
+        ...edgeProblems(await askEdges(routes.peers, (peer, answering) => peer.problems(answering), clock, until)),
       ],
       watchApp: (space, app, until) => watchApp(view, core, clock, space, app, until),
       async *changes(until) {
@@ -118,40 +125,6 @@ function problemsOf({ fleet, routes }: Core): readonly Reason[] {
   if (!routes.edges.some(({ isLinked }) => isLinked))
     problems.push({ code: "EDGE_UNLINKED", message: "no edge is linked; if it runs, it serves its last table" });
   return problems;
-}
-
-/** An edge answers from memory; one that takes this long does not answer. */
-const edgeAnswersWithinMs = 1_000;
-
-async function problemsOfEdges({ routes }: Core, clock: Clock, signal: AbortSignal): Promise<readonly Reason[]> {
-  const late = new AbortController();
-  const answered = new AbortController();
-  const until = AbortSignal.any([signal, late.signal]);
-  void clock.sleep(edgeAnswersWithinMs, AbortSignal.any([signal, answered.signal])).then(
-    () => late.abort(new Error(`no answer within ${edgeAnswersWithinMs} ms`)),
-    () => {}, // All have answered, or nobody wants to know any more.
-  );
-  const asked = await Promise.all(
-    routes.peers.map(async (peer): Promise<readonly Reason[]> => {
-      try {
-        return (await peer.problems(until)).map(({ route, port, code, message }) => ({
-          code,
-          message:
-            code === "WORKERS_CRASHING"
-              ? `${message} on ${peer.machine}`
-              : code === "PORT_IN_USE"
-                ? `the edge on ${peer.machine} cannot listen on port ${port} for ${route}: ${message}`
-                : `the edge on ${peer.machine} does not carry ${route} as it is wanted: ${message}`,
-        }));
-      } catch (error) {
-        signal.throwIfAborted();
-        const why = error instanceof Error ? error.message : String(error);
-        return [{ code: "EDGE_SILENT", message: `the edge on ${peer.machine} is linked and does not answer: ${why}` }];
-      }
-    }),
-  );
-  answered.abort();
-  return asked.flat();
 }
 
 async function* watchApp(

@@ -43,6 +43,17 @@ routes:
   assert.equal((await ask("shop.test", { headers: { "x-beta": "1", "x-long": "x".repeat(300) } })).status, 431);
   assert.equal((await request({ port, method: "GET", path: "/", headers: { host: "any" } })).status, 200, "a port of its own");
 
+  const { routes } = JSON.parse(await drover.run("route", "ls", "shop", "--json"));
+  const seen = new Map(routes.map((route: { place: string }) => [route.place, route]));
+  assert.deepEqual([...seen.keys()], ["*.shop.test/", "shop.default.localhost/", "shop.test/ POST", "shop.test/ x-beta=1", `tcp ${port}`]);
+  const { traffic, targets, inForce, tls } = JSON.parse(await drover.run("route", "show", "shop.default.localhost", "--json"));
+  assert.deepEqual([traffic.requests, traffic.errors, traffic.classes[1], inForce], [1, 0, 1, true]);
+  assert.equal(targets[0].endpoints.length, 1);
+  assert.deepEqual(tls, { mode: "both", certificate: "own/shop.default.localhost", hstsMs: null, clients: false });
+  assert.match(await drover.run("route", "show", "shop.test/ POST"), /a redirect to https:\/\/new\.test\{uri\}/);
+  const ambiguous = await drover.cli(["route", "show", "shop.test"]);
+  assert.match(ambiguous.stderr, /could be any of 2 routes {3}\[ROUTE_NOT_FOUND\]/);
+
   await drover.run("maintenance", "on", "shop", "--message", "Back at noon");
   await drover.until("the page is there", async () => (await ask("shop.default.localhost")).body.includes("Back at noon"));
   assert.equal((await ask("shop.default.localhost")).status, 503);

@@ -94,7 +94,7 @@ test("an app tells what is served over HTTPS alone, and where the edge verifies 
   const { plane, store } = await linked(t);
   const served: readonly (readonly [string, Partial<HttpAppRoute>])[] = [
     ["/", {}],
-    ["/own", { passthrough: true }],
+    ["/", { host: "own.test", passthrough: true }],
     ["/on", { policy: { tls: { mode: "redirect" } } }],
     ["/any", { policy: { upstream: { protocol: "https", verify: false } } }],
   ];
@@ -103,7 +103,7 @@ test("an app tells what is served over HTTPS alone, and where the edge verifies 
   const status = await statusWhere(plane, t.signal, ({ health }) => health === "ready");
   assert.deepEqual(status.urls, [
     "http://shop.test:8080",
-    "https://shop.test:8443/own",
+    "https://own.test:8443",
     "https://shop.test:8443/on",
     "http://shop.test:8080/any",
   ]);

@@ -48,6 +48,8 @@ export class CertificateController {
   readonly #backoff: Backoff<"pass">;
   readonly #told = new Map<string, number>();
   #serving: ReadonlyMap<string, readonly string[]> = new Map();
+  /** Host → the certificate's id. */
+  #shownTo: ReadonlyMap<string, string> = new Map();
   #alerts: readonly CertificateAlert[] = [];
   #wanted: WantedCertificates = { certificates: [], challenges: [], ticketKeys: "" };
   /** Of what the edges are to have, by id. */
@@ -84,6 +86,12 @@ export class CertificateController {
   /** Hosts that each certificate serves, by its id. */
   get serving(): ReadonlyMap<string, readonly string[]> {
     return this.#serving;
+  }
+
+  /** What the routed host is shown; null if there is nothing yet. */
+  certificateOf(host: string): { readonly id: string; readonly isTrusted: boolean } | null {
+    const id = this.#shownTo.get(host);
+    return id === undefined ? null : { id, isTrusted: isTrusted(id) };
   }
 
   failureOf(host: string): string | null {
@@ -160,6 +168,7 @@ export class CertificateController {
       nowMs,
     });
     this.#serving = plan.serving;
+    this.#shownTo = new Map([...plan.serving].flatMap(([id, served]) => served.map((host) => [host, id])));
     this.#alert(plan.alerts, certificates);
     this.#orders.start(plan.actions.flatMap((action) => (action.kind === "order" ? [action.host] : [])));
     await this.#make(plan.actions);
@@ -239,6 +248,11 @@ export class CertificateController {
 
 function ends(days: number): string {
   return days === 0 ? "is over" : `ends within ${days === 1 ? "a day" : `${days} days`} and was not renewed`;
+}
+
+/** By its id: all but those of Drover's own authority. */
+function isTrusted(id: string): boolean {
+  return !id.startsWith("own/");
 }
 
 /** Hosts that the edge ends TLS for. */

@@ -46,16 +46,26 @@ export class RouteTable {
     return this.#settle(touched, before);
   }
 
+  /** Every route that an app wants, and for those whose place another app has, which one. */
+  *wanted(): Generator<{ readonly route: Route; readonly holder: AppId | null }, void, void> {
+    for (const claims of this.#wanted.values())
+      for (const { route } of claims.values()) yield { route, holder: this.#held.has(route.id) ? null : this.#holderOf(route) };
+  }
+
   /** Routes of the app that others have. */
   lost(app: AppId): readonly LostClaim[] {
     const lost: LostClaim[] = [];
     for (const { route } of this.#wanted.get(app)?.values() ?? []) {
       if (this.#held.has(route.id)) continue;
-      const listener = listenerKey(route.listener);
-      const holder = winner([...(this.#claims.get(listener)?.values() ?? [])]);
-      if (holder !== null) lost.push({ listener, holder: `${holder.route.space}/${holder.route.app}` as AppId });
+      const holder = this.#holderOf(route);
+      if (holder !== null) lost.push({ listener: listenerKey(route.listener), holder });
     }
     return lost;
+  }
+
+  #holderOf({ listener }: Route): AppId | null {
+    const holder = winner([...(this.#claims.get(listenerKey(listener))?.values() ?? [])]);
+    return holder === null ? null : (`${holder.route.space}/${holder.route.app}` as AppId);
   }
 
   #settle(touched: ReadonlySet<string>, before: ReadonlyMap<RouteId, Claim> | undefined): ReadonlySet<RouteId> {

@@ -90,6 +90,10 @@ export class RoutesController {
     return this.#table.routes;
   }
 
+  wanted(): ReturnType<RouteTable["wanted"]> {
+    return this.#table.wanted();
+  }
+
   lost(app: AppId): readonly LostClaim[] {
     return this.#table.lost(app);
   }

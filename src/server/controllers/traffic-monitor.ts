@@ -1,6 +1,7 @@
 import { errorFields } from "#host/log.ts";
 import type { App, Rollout } from "#model/app.ts";
 import { type Clock, pause } from "#model/clock.ts";
+import { latencyQuantile } from "#model/latency.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, appId, type MachineId } from "#model/names.ts";
 import { latencyBoundsMs, type TargetTraffic } from "#model/routing-table.ts";
@@ -105,17 +106,5 @@ function sumUp({ baseline, latest }: Watched): StepTraffic {
     errors += now.errors - (then?.errors ?? 0);
     for (let i = 0; i < latency.length; i++) latency[i] = (latency[i] ?? 0) + (now.latency[i] ?? 0) - (then?.latency[i] ?? 0);
   }
-  return { requests, errors, p99Ms: percentile(latency, 0.99) };
-}
-
-/** Upper bound of the bucket that holds the percentile; infinite for the last bucket, null for an empty histogram. */
-function percentile(latency: readonly number[], share: number): number | null {
-  const total = latency.reduce((sum, count) => sum + count, 0);
-  if (total === 0) return null;
-  let passed = 0;
-  for (const [i, count] of latency.entries()) {
-    passed += count;
-    if (passed >= total * share) return latencyBoundsMs[i] ?? Number.POSITIVE_INFINITY;
-  }
-  return Number.POSITIVE_INFINITY;
+  return { requests, errors, p99Ms: latencyQuantile(latency, 0.99) };
 }

@@ -1,15 +1,16 @@
 import type { AppStatus, AppSummary, InstanceView, ProcessStatus } from "#model/api.ts";
-import type { App, HttpAppRoute, Release } from "#model/app.ts";
+import type { App, Release } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { type AppName, appId, type ProcessName, type SpaceName } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
-import { serviceRouteId } from "#plan/routes/plan-routes.ts";
+import { publicListener, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import { shareOfTarget } from "#plan/routes/traffic-shares.ts";
 import type { Core } from "../controllers/core.ts";
 import type { KnownWorkload } from "../fleet/fleet.ts";
 import { objects, type Stored } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
+import type { RouteAddresses } from "./route-address.ts";
 import { isStarting } from "./starting.ts";
 import { explain } from "./why.ts";
 
@@ -17,21 +18,15 @@ export interface AppViewOptions {
   readonly store: Store;
   readonly core: Pick<Core, "fleet" | "apps" | "routes">;
   readonly clock: Pick<Clock, "nowMs">;
-  /** Give scheme and port of the apps' URLs. */
-  readonly edgeUrl: string;
-  readonly edgeTlsUrl: string;
+  readonly addresses: RouteAddresses;
 }
 
 /** What people see of an app, put together from the store and the fleet at the moment of asking: nothing of it is kept, so nothing is stale. */
 export class AppView {
   readonly #options: AppViewOptions;
-  readonly #edge: URL;
-  readonly #edgeTls: URL;
 
   constructor(options: AppViewOptions) {
     this.#options = options;
-    this.#edge = new URL(options.edgeUrl);
-    this.#edgeTls = new URL(options.edgeTlsUrl);
   }
 
   status(space: SpaceName, name: AppName): AppStatus | null {
@@ -149,22 +144,8 @@ export class AppView {
   }
 
   #urls(app: App): string[] {
-    return app.routes.flatMap((route) => {
-      if ("port" in route) return [`${route.protocol}://${this.#edge.hostname}:${route.port}`];
-      const { host, path } = route;
-      // A wildcard is no address that anyone could open.
-      if (host.startsWith("*")) return [];
-      const url = new URL(isOverTls(route) ? this.#edgeTls : this.#edge);
-      url.hostname = host;
-      url.pathname = path;
-      return [path === "/" ? url.origin : url.href];
-    });
+    return app.routes.flatMap((route) => this.#options.addresses.urlOf(publicListener(route), route.policy) ?? []);
   }
-}
-
-/** Whether plain HTTP leads nowhere, or only on to HTTPS. What the route leaves to the host's certificate answers on both. */
-function isOverTls({ passthrough, policy }: HttpAppRoute): boolean {
-  return passthrough === true || policy?.tls?.mode === "redirect" || policy?.tls?.client !== undefined;
 }
 
 export function instanceView(workload: KnownWorkload, instance: ObservedInstance): InstanceView {

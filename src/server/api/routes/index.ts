@@ -10,6 +10,7 @@ import { installationRoutes } from "./installation.ts";
 import { kvRoutes } from "./kv.ts";
 import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifests.ts";
+import { routeRoutes } from "./routes.ts";
 import { secretRoutes } from "./secrets.ts";
 import { spaceRoutes } from "./spaces.ts";
 
@@ -24,6 +25,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...execRoutes(services),
     ...buildRoutes(services),
     ...secretRoutes(services),
+    ...routeRoutes(services),
     ...certificateRoutes(services),
     ...eventRoutes(services),
     ...kvRoutes(services),

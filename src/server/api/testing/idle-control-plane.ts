@@ -26,6 +26,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     instances: () => [],
     machines: () => [],
     edges: () => [],
+    routes: async () => [],
     problems: async () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
     watchApp: async function* (space, app, signal) {
       yield statusOf(space, app);
