@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, TestDrover } from "../test/harness/drover.ts";
+import { freePorts } from "#host/testing/free-ports.ts";
+import { TestDrover } from "../test/harness/drover.ts";
 import { allAnswer, median, npmPeer, programOnPath, publicFolder, report, runTimed, skip, timed } from "./lib.ts";
 
 const count = 75;

@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { droverBin, freePorts } from "../test/harness/drover.ts";
+import { freePorts } from "#host/testing/free-ports.ts";
+import { droverBin } from "../test/harness/drover.ts";
 import { cpuSecondsOf, median, programOnPath, quantile, report, skip } from "./lib.ts";
 
 const run = promisify(execFile);

@@ -5,14 +5,13 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { freePorts } from "#host/testing/free-ports.ts";
 import { keyPem, makeCertificate, newKey } from "../src/host/x509/make-certificate.ts";
-import { droverBin, freePorts } from "../test/harness/drover.ts";
-import { programOnPath, report, skip } from "./lib.ts";
+import { droverBin } from "../test/harness/drover.ts";
+import { listening, programOnPath, report, skip } from "./lib.ts";
 
 const run = promisify(execFile);
 const taskset = programOnPath("taskset") ?? "";
@@ -26,17 +25,6 @@ const children: ChildProcess[] = [];
 function start(core: number, program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): void {
   const env = { ...process.env, ...environment };
   children.push(spawn(taskset, ["-c", String(core), program, ...args], { stdio: "ignore", env }));
-}
-
-async function listening(port: number): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    const socket = net.connect(port, "127.0.0.1");
-    const isOpen = await new Promise((resolve) => socket.once("connect", () => resolve(true)).once("error", () => resolve(false)));
-    socket.destroy();
-    if (isOpen) return;
-    await delay(20);
-  }
-  throw new Error(`nothing listens on port ${port}`);
 }
 
 /** Answers each request head with the same bytes, as cheaply as Node can. */

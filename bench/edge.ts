@@ -5,13 +5,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { freePort } from "#host/testing/free-ports.ts";
 import { droverBin } from "../test/harness/drover.ts";
-import { cpuSecondsOf, programOnPath, report, skip } from "./lib.ts";
+import { cpuSecondsOf, listening, programOnPath, report, skip } from "./lib.ts";
 
 const run = promisify(execFile);
 const taskset = programOnPath("taskset") ?? "";
@@ -29,28 +28,6 @@ function start(core: number, program: string, args: readonly string[], environme
       env: { ...process.env, ...environment },
     }),
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function listening(port: number): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    const socket = net.connect(port, "127.0.0.1");
-    const isOpen = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)]).catch(
-      () => false,
-    );
-    socket.destroy();
-    if (isOpen) return;
-    await delay(20);
-  }
-  throw new Error(`nothing listens on port ${port}`);
 }
 
 /** The app: answers each request head with the same bytes, as cheaply as Node can. */

@@ -139,3 +139,15 @@ export async function cpuSecondsOf(pid: number): Promise<number> {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
+
+/** Resolves once something listens on the port at 127.0.0.1; ten seconds are more than any peer takes to start. */
+export async function listening(port: number): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    const socket = net.connect(port, "127.0.0.1");
+    const isOpen = await new Promise((resolve) => socket.once("connect", () => resolve(true)).once("error", () => resolve(false)));
+    socket.destroy();
+    if (isOpen) return;
+    await delay(20);
+  }
+  throw new Error(`nothing listens on port ${port}`);
+}

@@ -6,7 +6,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePorts, TestDrover } from "../test/harness/drover.ts";
+import { freePorts } from "#host/testing/free-ports.ts";
+import { TestDrover } from "../test/harness/drover.ts";
 import { answers, median, npmPeer, programOnPath, publicFolder, quantile, report, runTimed, skip, timed } from "./lib.ts";
 
 const kills = Number(process.argv[2] ?? 40);

@@ -5,7 +5,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePorts, processesOf, request, root } from "../test/harness/drover.ts";
+import { freePorts } from "#host/testing/free-ports.ts";
+import { processesOf, request, root } from "../test/harness/drover.ts";
 import { answers, report, timed } from "./lib.ts";
 
 const expected = 5;

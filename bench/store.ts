@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createLog } from "#host/log.ts";
+import { freePort } from "#host/testing/free-ports.ts";
 import { openSqliteStore } from "../src/server/store/sqlite-store.ts";
 import { TestDrover } from "../test/harness/drover.ts";
 import { programOnPath, report, skip } from "./lib.ts";
@@ -163,14 +164,6 @@ async function untilPut(port: number): Promise<void> {
     await delay(50);
   }
   throw new Error("etcd never answered");
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 /** A second to warm up, then the measured time. wrk costs the least; without it a generator of our own, which says so. */

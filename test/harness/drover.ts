@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "#host/testing/free-ports.ts";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const droverBin = join(root, "bin", "drover");
@@ -288,19 +288,6 @@ export async function nodeProcessesOf(home: string, needle: string): Promise<num
     pids.map(async (pid) => ((await readlink(`/proc/${pid}/exe`).catch(() => "")).endsWith("/node") ? pid : null)),
   );
   return own.filter((pid) => pid !== null);
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = net.createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 export function request(options: {

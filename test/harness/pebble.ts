@@ -5,8 +5,9 @@ import https from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePorts } from "#host/testing/free-ports.ts";
 import { keyPem, makeCertificate, newKey } from "../../src/host/x509/make-certificate.ts";
-import { freePorts, request } from "./drover.ts";
+import { request } from "./drover.ts";
 
 const patienceMs = 20_000;
 

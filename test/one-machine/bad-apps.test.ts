@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { freePort } from "#host/testing/free-ports.ts";
 import { hasProgram, processesOf, TestDrover } from "../harness/drover.ts";
 
 /** Apps that misbehave. Each gets a clear word, harms no other app, and leaves nothing behind. */
@@ -39,7 +40,7 @@ test("apps that misbehave are reported in words and leave nothing behind", async
   });
 
   await t.test("an app that listens on the wrong port is told on which", async () => {
-    const [port] = await (await import("../harness/drover.ts")).freePorts(1);
+    const port = await freePort();
     const run = `exec node -e 'require("http").createServer((q,a)=>a.end("x")).listen(${port},"127.0.0.1")'`;
     const { code, stdout, stderr } = await drover.cli(["apply", "-"], { input: `app: elsewhere\nrun: ${JSON.stringify(run)}\n${deploy}` });
     assert.equal(code, 4, stdout + stderr);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freePorts, request, TestDrover } from "../harness/drover.ts";
+import { freePorts } from "#host/testing/free-ports.ts";
+import { request, TestDrover } from "../harness/drover.ts";
 
 /** What people get wrong. Each row: a clear error with its code and a hint, nothing changed, nothing left behind. */
 

@@ -7,6 +7,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freePorts } from "#host/testing/free-ports.ts";
 import { plainStart, SimulatedEngine, simulatedMachine } from "../../src/agent/engines/simulated.ts";
 import { engineRoutes } from "../../src/agent/routes.ts";
 import { systemClock } from "../../src/host/clock.ts";
@@ -15,7 +16,7 @@ import { createLog } from "../../src/host/log.ts";
 import { dial } from "../../src/link/dial.ts";
 import { serveLink } from "../../src/link/serve.ts";
 import type { AppStatus } from "../../src/model/api.ts";
-import { droverBin, freePorts, request } from "../harness/drover.ts";
+import { droverBin, request } from "../harness/drover.ts";
 
 const library = ["x86_64", "aarch64"]
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`)

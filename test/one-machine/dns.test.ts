@@ -6,7 +6,8 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
-import { freePorts, request, root, TestDrover } from "../harness/drover.ts";
+import { freePorts } from "#host/testing/free-ports.ts";
+import { request, root, TestDrover } from "../harness/drover.ts";
 
 const execute = promisify(execFile);
 const run = `exec node ${join(root, "test/fixtures/web.mjs")}`;

@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import net from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freePort } from "#host/testing/free-ports.ts";
 import { request, root, TestDrover } from "../harness/drover.ts";
 
 const run = `exec node ${join(root, "test/fixtures/web.mjs")}`;
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 test("what a manifest says of its routes is what clients meet", async () => {
   await using drover = await TestDrover.start();

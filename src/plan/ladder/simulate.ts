@@ -1,6 +1,7 @@
 import type { CheckState } from "#model/check.ts";
 import type { Escalation, LevelAction } from "#model/ladder.ts";
 import type { CheckId } from "#model/names.ts";
+import { unknownState } from "../checks/fold-result.ts";
 import type { IndexedCheck, LadderIndex } from "./index-ladder.ts";
 import type { LadderInput, StepOrder } from "./input.ts";
 import { touches } from "./places.ts";
@@ -95,18 +96,7 @@ export function nameAction(action: LevelAction): string {
 }
 
 function stateAtStart({ states, nowMs }: LadderInput, id: CheckId, isMadeToFail: boolean): CheckState {
-  const unknown: CheckState = {
-    id,
-    verdict: "unknown",
-    sinceMs: nowMs,
-    atMs: nowMs,
-    isPassing: false,
-    probes: {},
-    changesAtMs: [],
-    isFlapping: false,
-    message: "no result yet",
-  };
-  const state = states.get(id) ?? unknown;
+  const state = states.get(id) ?? unknownState(id, nowMs);
   if (!isMadeToFail || state.verdict === "failing") return state;
   return { ...state, verdict: "failing", isPassing: false, sinceMs: nowMs, message: "fails in this play" };
 }

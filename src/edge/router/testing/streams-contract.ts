@@ -5,6 +5,7 @@ import http from "node:http";
 import net from "node:net";
 import type { Duplex, Writable } from "node:stream";
 import type { TestContext } from "node:test";
+import { freePort } from "#host/testing/free-ports.ts";
 import { endpoint, exchangeBytes, host, RawClient, rawOrigin, route, routeTo, statusOf } from "../embedded/testing/edge.ts";
 import type { Check } from "./contract.ts";
 import type { RouterKind } from "./routers.ts";
@@ -71,15 +72,6 @@ async function sip(from: AsyncIterable<Buffer>, took: (bytes: number) => void): 
     took(bytes.length);
     await new Promise((resolve) => setImmediate(resolve));
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Long answers, WebSockets, and ports of a route's own, at any router. */

@@ -1,21 +1,12 @@
 import assert from "node:assert/strict";
 import dgram from "node:dgram";
 import { once } from "node:events";
-import net from "node:net";
 import { type TestContext, test } from "node:test";
+import { freePort } from "#host/testing/free-ports.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { RoutePolicy } from "#model/routing-table.ts";
 import { endpoint, exchangeBytes, host, RawClient, rawOrigin, route, startEdge, statusOf } from "../testing/edge.ts";
 import { proxyHeader, readProxyHeader } from "./proxy-protocol.ts";
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 const portRoute = (port: number, protocol: "tcp" | "udp", ports: readonly number[], policy?: RoutePolicy) =>
   route([{ release: 1, weight: 1, endpoints: ports.map((one) => endpoint(one)) }], {
