@@ -33,6 +33,13 @@ const ambiguous = "the request target is not valid, or could be read in more tha
 export function requestRules(scheme: "http" | "https"): readonly string[] {
   return [
     `http-request set-log-level silent if !{ rand(${sampledOf}) eq 0 } { fe_req_rate gt ${exactPerSecond} }`,
+    refuse(414, "the request line is too long", "if { url,length gt 8192 }"),
+    // HAProxy passes controls in values on, and some apps take NUL for the end.
+    refuse(400, "a header value holds a control character", "if { req.hdrs -m reg '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]' }"),
+    // 010 is eight to some and ten to others; more than 15 digits some round.
+    refuse(400, "the Content-Length is not valid", "if { req.fhdr(content-length) -m reg '^0.|^.{16}' }"),
+    refuse(400, "the Transfer-Encoding is not exactly one chunked", "if { req.fhdr(transfer-encoding) -m reg -i '^(?!chunked$)' }"),
+    refuse(400, "HTTP/1.0 has no Transfer-Encoding", "if { req.ver 1.0 } { req.fhdr(transfer-encoding) -m found }"),
     // Most requests are plain; only the others are looked at more closely.
     "http-request set-var(txn.odd) bool(true) unless { method GET HEAD POST PUT DELETE PATCH OPTIONS }",
     `http-request set-var(txn.odd) bool(true) unless { req.fhdr(host) -m reg '${canonicalHost}' }`,
@@ -40,12 +47,13 @@ export function requestRules(scheme: "http" | "https"): readonly string[] {
     refuse(405, "the method is not allowed here", `if ${odd} { method CONNECT TRACE }`),
     refuse(400, "the method is not valid", `if ${odd} !{ method -m reg '^(?=.{1,32}$)[A-Z]+(?:-[A-Z]+)*$' }`),
     refuse(400, "the Host is missing or not valid", `if ${odd} !{ req.fhdr(host) -m reg '${anyHost}' }`),
-    `http-request set-header host '%[req.fhdr(host),lower,regsub("[.](:|$)","\\\\1")]' if ${odd}`,
     refuse(
       400,
       ambiguous,
       `if ${odd} { url -m reg '[#\\\\\\x00-\\x20\\x7f-\\xff]' } or ${odd} !{ url -m reg -i '^(?:/|http://[^/?#]+/)' }`,
     ),
+    // Changes the target's host, too, where it has one; what has an empty one was refused before.
+    `http-request set-header host '%[req.fhdr(host),lower,regsub("[.](:|$)","\\\\1")]' if ${odd}`,
     refuse(400, ambiguous, `if ${odd} { path -m reg -i '%(?:2f|5c|[01][0-9a-f]|7f|25(?:2[5ef]|5c|[01][0-9a-f]|7f))|%(?![0-9a-f]{2})' }`),
     // A target in absolute form: HAProxy has compared its host with Host already.
     `http-request set-uri %[pathq] if ${odd} { url -m beg -i http:// }`,
@@ -66,10 +74,18 @@ export function requestRules(scheme: "http" | "https"): readonly string[] {
     refuse(417, "only 100-continue can be expected", "if { req.fhdr(expect) -m found } !{ req.fhdr(expect) -i 100-continue }"),
     // HTTP/2 and TLS would take the connection out of sight.
     "http-request del-header upgrade if { req.fhdr(upgrade) -m reg -i '^(?:h2c?|tls|http)(?:/|,|$)' }",
+    refuse(400, "the request asks for more than one upgrade", "if { req.fhdr(upgrade) -m found } { req.fhdr_cnt(upgrade) gt 1 }"),
+    refuse(
+      426,
+      "only WebSocket version 13 is spoken here",
+      "hdr sec-websocket-version 13 hdr upgrade websocket if { req.fhdr(upgrade) -i websocket } !{ req.fhdr(sec-websocket-version) 13 }",
+    ),
     // The rest of Connection was for this connection alone, and could take the edge's own headers away from the app.
     "http-request set-header connection upgrade if { req.fhdr(connection) -m found } { req.fhdr(upgrade) -m found }",
     "http-request del-header connection if { req.fhdr(connection) -m found } !{ req.fhdr(upgrade) -m found }",
     `http-request del-header '${dropped}' -m reg`,
+    // HAProxy passes trailers on without a look at them. If the app reads their end elsewhere, nobody's request may come behind it.
+    "http-request set-header connection close if { req.fhdr(transfer-encoding) -m found } !{ req.fhdr(upgrade) -m found }",
     `http-request del-header traceparent if { req.fhdr(traceparent) -m found } !{ req.fhdr(traceparent) -m reg '${traceparent}' } or { req.fhdr_cnt(traceparent) gt 1 }`,
     "unique-id-format %{+X}o%pid-%Ts-%rt",
     "http-request set-header x-request-id %[unique-id,lower]",
