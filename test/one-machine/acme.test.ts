@@ -67,6 +67,9 @@ test("certificates are ordered by each kind of challenge, renewed in time, and s
   const last = await shown(drover, hosts["http-01"]);
   await drover.cli(["certificate", "renew", "acme/one.shop.test"]);
   await drover.until("the failure is told", async () => /no certificate could be ordered for one\.shop\.test/.test(await drover.status()));
+  await drover.kill("server");
+  await drover.ready();
+  assert.match(await drover.status(), /no certificate could be ordered for one\.shop\.test/, "a new server still knows, and waits as long");
   const now = await shown(drover, hosts["http-01"]);
   assert.ok(now.serialNumber === last.serialNumber || now.issuer === "CN=Drover", "the last good one, or an own one once that is over");
 });

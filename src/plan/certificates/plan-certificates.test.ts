@@ -94,6 +94,14 @@ test("certificates of hosts without a route go; an ordered one stays until it is
   assert.equal(replanAtMs, nowMs + 80 * dayMs);
 });
 
+test("nobody is told of a short-lived certificate that is renewed in its time", () => {
+  const days = (id: string, from: number, to: number) =>
+    plan(["a.example.com"], [certificate(id, ["a.example.com"], from, to)]).alerts[0]?.days;
+  assert.deepEqual([days("acme/x", -1, 5), days("acme/x", -4, 2), days("acme/x", -5, 1)], [undefined, undefined, 1]);
+  assert.deepEqual([days("acme/x", -77, 13), days("acme/x", -34, 13), days("acme/x", -40, 7)], [14, undefined, 7]);
+  assert.deepEqual([days("file/x", -1, 5), days("file/x", -5, 1), days("file/x", -6, 0)], [undefined, 1, 0]);
+});
+
 test("somebody is told 14, 7 and 1 days before the end", () => {
   for (const [left, days] of [
     [15, null],

@@ -128,10 +128,17 @@ function chooseFor(host: string, byName: ReadonlyMap<string, readonly Certificat
   return candidates[0]?.certificate ?? null;
 }
 
-function alertFor({ id, origin, notAfterMs }: CertificateFacts, nowMs: number, soon: (ms: number) => void): readonly CertificateAlert[] {
+function alertFor(
+  { id, origin, notBeforeMs, notAfterMs }: CertificateFacts,
+  nowMs: number,
+  soon: (ms: number) => void,
+): readonly CertificateAlert[] {
   if (origin === "own") return [];
-  for (const days of alertDays) soon(notAfterMs - days * dayMs);
+  // Nobody is told of one that lives for a week on its first day, or of an ordered one in the first half of the time that there is to renew it.
+  const longestMs = (notAfterMs - notBeforeMs) / (origin === "acme" ? 6 : 3);
+  const limits = alertDays.filter((days) => days * dayMs <= longestMs);
+  for (const days of limits) soon(notAfterMs - days * dayMs);
   if (notAfterMs <= nowMs) return [{ id, days: 0 }];
-  const days = [...alertDays].reverse().find((limit) => notAfterMs - limit * dayMs <= nowMs);
+  const days = limits.reverse().find((limit) => notAfterMs - limit * dayMs <= nowMs);
   return days === undefined ? [] : [{ id, days }];
 }

@@ -4,7 +4,7 @@ import type { AcmeChallenge, CertificateFacts, EdgeCertificate } from "#model/ce
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { Reason } from "#model/workload.ts";
-import { type CertificateAction, type CertificateAlert, planCertificates } from "#plan/certificates/plan-certificates.ts";
+import { type CertificateAction, planCertificates } from "#plan/certificates/plan-certificates.ts";
 import { Backoff } from "../controllers/backoff.ts";
 import { followStore } from "../controllers/follow-store.ts";
 import { WorkQueue } from "../controllers/work-queue.ts";
@@ -13,6 +13,7 @@ import type { EdgePeer } from "../fleet/peers.ts";
 import { objects } from "../objects/objects.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { Change, Store } from "../store/store.ts";
+import { Alerts } from "./alerts.ts";
 import type { Authority } from "./authority.ts";
 import { EdgeCertificates, type WantedCertificates } from "./edge-certificates.ts";
 import type { Orderer } from "./orderer.ts";
@@ -45,12 +46,11 @@ export class CertificateController {
   readonly #running = new Set<Promise<void>>();
   readonly #edges = new Set<EdgeCertificates>();
   readonly #orders: Orders;
+  readonly #alerts: Alerts;
   readonly #backoff: Backoff<"pass">;
-  readonly #told = new Map<string, number>();
   #serving: ReadonlyMap<string, readonly string[]> = new Map();
   /** Host → the certificate's id. */
   #shownTo: ReadonlyMap<string, string> = new Map();
-  #alerts: readonly CertificateAlert[] = [];
   #wanted: WantedCertificates = { certificates: [], challenges: [], ticketKeys: "" };
   /** Of what the edges are to have, by id. */
   #prints: ReadonlyMap<string, string> = new Map();
@@ -67,6 +67,7 @@ export class CertificateController {
       { ...options, onChallenges: (challenges) => this.#show(challenges), onOrdered: () => this.wake(), own: (work) => this.#own(work) },
       signal,
     );
+    this.#alerts = new Alerts({ ...options, failureOf: (host) => this.failureOf(host) });
     const wake = () => this.wake();
     for (const prefix of ["/apps/", "/certificates/", "/tls/"]) this.#own(followStore(prefix, wake, wake, options, signal));
     this.wake();
@@ -80,7 +81,7 @@ export class CertificateController {
   /** Makes or orders a certificate for the host now, whatever there is and whatever failed before. @throws {DroverError} ACME_FAILED */
   async renew(origin: "own" | "acme", host: string): Promise<void> {
     if (origin === "own") await this.#issue([host]);
-    else this.#orders.renew(host);
+    else await this.#orders.renew(host);
   }
 
   /** Hosts that each certificate serves, by its id. */
@@ -99,10 +100,7 @@ export class CertificateController {
   }
 
   problems(): readonly Reason[] {
-    const problems: Reason[] = this.#alerts.map(({ id, days }) => ({
-      code: "CERTIFICATE_EXPIRING",
-      message: `certificate ${id} ${ends(days)}`,
-    }));
+    const problems: Reason[] = [...this.#alerts.problems()];
     for (const { host, message } of this.#orders.failures())
       problems.push({ code: "ACME_FAILED", message: `no certificate could be ordered for ${host}: ${message}` });
     if (this.#failure !== null)
@@ -159,6 +157,7 @@ export class CertificateController {
     const hosts = routedHosts(store);
     const certificates = listCertificates(store);
     const nowMs = clock.nowMs();
+    await this.#orders.route(hosts);
     const plan = planCertificates({
       hosts,
       certificates,
@@ -169,7 +168,7 @@ export class CertificateController {
     });
     this.#serving = plan.serving;
     this.#shownTo = new Map([...plan.serving].flatMap(([id, served]) => served.map((host) => [host, id])));
-    this.#alert(plan.alerts, certificates);
+    await this.#alerts.set(plan.alerts, certificates);
     this.#orders.start(plan.actions.flatMap((action) => (action.kind === "order" ? [action.host] : [])));
     await this.#make(plan.actions);
     const tickets = hosts.size === 0 ? null : await ticketKeys(store, sealer, nowMs);
@@ -226,28 +225,6 @@ export class CertificateController {
     this.#wanted = { ...this.#wanted, challenges };
     await Promise.all([...this.#edges].map((edge) => edge.change()));
   }
-
-  #alert(alerts: readonly CertificateAlert[], certificates: readonly CertificateFacts[]): void {
-    this.#alerts = alerts;
-    for (const { id, days } of alerts) {
-      if (this.#told.get(id) === days) continue;
-      this.#told.set(id, days);
-      const hosts = certificates.find((certificate) => certificate.id === id)?.hosts ?? [];
-      const message = `the certificate ${id} for ${hosts.join(", ")} ${ends(days)}`;
-      this.#options.events.append({
-        subject: id,
-        kind: days === 0 ? "certificate.expired" : "certificate.expiring",
-        message,
-        details: { days },
-      });
-    }
-    const ids = new Set(alerts.map(({ id }) => id));
-    for (const id of this.#told.keys()) if (!ids.has(id)) this.#told.delete(id);
-  }
-}
-
-function ends(days: number): string {
-  return days === 0 ? "is over" : `ends within ${days === 1 ? "a day" : `${days} days`} and was not renewed`;
 }
 
 /** By its id: all but those of Drover's own authority. */

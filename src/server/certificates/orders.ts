@@ -8,7 +8,8 @@ import type { EventLog } from "../events/event-log.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { Store } from "../store/store.ts";
 import { AcmeProblem } from "./acme/problem.ts";
-import { acmeSettings } from "./acme-settings.ts";
+import { type AcmeSettings, acmeSettings } from "./acme-settings.ts";
+import { type FailedOrder, FailedOrders } from "./failed-orders.ts";
 import type { Orderer } from "./orderer.ts";
 import { readChain } from "./read-chain.ts";
 import { keepCertificate } from "./stored-certificates.ts";
@@ -18,12 +19,6 @@ const concurrency = 2;
 /** Minutes after a first failure, doubling to half a day: Let's Encrypt allows five failed validations of a name an hour. */
 const firstRetryMs = 15 * 60_000;
 const longestRetryMs = 12 * 3_600_000;
-
-interface Failure {
-  readonly count: number;
-  readonly message: string;
-  readonly nextAtMs: number;
-}
 
 export interface OrdersOptions {
   readonly store: Store;
@@ -44,12 +39,14 @@ export class Orders {
   readonly #signal: AbortSignal;
   readonly #waiting = new Set<string>();
   readonly #underWay = new Set<string>();
-  readonly #failures = new Map<string, Failure>();
+  readonly #failures: FailedOrders;
   readonly #challenges = new Set<AcmeChallenge>();
+  #routed: ReadonlySet<string> = new Set();
 
   constructor(options: OrdersOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
+    this.#failures = new FailedOrders(options.store, options.log);
   }
 
   settings(): Acme | null {
@@ -60,24 +57,35 @@ export class Orders {
 
   /** When failed hosts may be ordered again. */
   get notBeforeMs(): ReadonlyMap<string, number> {
-    return new Map([...this.#failures].map(([host, { nextAtMs }]) => [host, nextAtMs]));
+    return new Map(this.#failed().map(({ host, nextAtMs }) => [host, nextAtMs]));
   }
 
   failureOf(host: string): string | null {
-    return this.#failures.get(host)?.message ?? null;
+    return this.#failures.get(host, acmeSettings(this.#options.store))?.message ?? null;
   }
 
+  /** Of routed hosts. */
   failures(): readonly { readonly host: string; readonly message: string }[] {
-    return [...this.#failures].map(([host, { message }]) => ({ host, message }));
+    return this.#failed().filter(({ host }) => this.#routed.has(host));
+  }
+
+  /** These are the hosts that may need certificates. */
+  async route(hosts: ReadonlySet<string>): Promise<void> {
+    this.#routed = hosts;
+    await this.#failures.keepOnly(hosts, this.#options.clock.nowMs());
+  }
+
+  #failed(): ReturnType<FailedOrders["all"]> {
+    return this.#failures.all(acmeSettings(this.#options.store));
   }
 
   /** @throws {DroverError} ACME_FAILED if there is no authority to order from. */
-  renew(host: string): void {
+  async renew(host: string): Promise<void> {
     if (acmeSettings(this.#options.store) === null)
       throw new DroverError("ACME_FAILED", `no certificate can be ordered for ${host}: no authority is set`, {
         hint: 'Set one with "drover certificate acme".',
       });
-    this.#failures.delete(host);
+    await this.#failures.forget(host);
     if (!this.#underWay.has(host)) this.#waiting.add(host);
     this.#next();
   }
@@ -111,28 +119,27 @@ export class Orders {
     try {
       const { cert, key } = await orderer.order(host, settings, (challenge) => this.#show(challenge), this.#signal);
       const chain = readChain(cert);
-      await store.commit({ changes: [keepCertificate(sealer, { id: `acme/${host}`, origin: "acme", chain, key, nowMs: clock.nowMs() })] });
-      this.#failures.delete(host);
+      const kept = keepCertificate(sealer, { id: `acme/${host}`, origin: "acme", chain, key, nowMs: clock.nowMs() });
+      await store.commit({ changes: [kept, ...this.#failures.succeeded(host)] });
       const message = `${host} has a new certificate, good until ${chain.leaf.validToDate.toISOString()}`;
       events.append({ subject: `acme/${host}`, kind: "certificate.ordered", message });
     } catch (error) {
       if (this.#signal.aborted) return;
-      const failure = this.#failed(host, error);
+      const failure = this.#failure(host, settings, error);
+      await this.#failures.set(host, settings, failure);
       log.warn("certificate could not be ordered", { host, retry_in_ms: failure.nextAtMs - clock.nowMs(), ...errorFields(error) });
       const message = `no certificate could be ordered for ${host}: ${failure.message}`;
       events.append({ subject: `acme/${host}`, kind: "certificate.order-failed", message });
     }
   }
 
-  #failed(host: string, error: unknown): Failure {
+  #failure(host: string, settings: AcmeSettings, error: unknown): FailedOrder {
     const { clock, random } = this.#options;
-    const count = this.#failures.get(host)?.count ?? 0;
+    const count = this.#failures.get(host, settings)?.count ?? 0;
     const ownMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(count, 10)) * (0.75 + random() / 2);
     // The authority knows best when it will hear of it again.
     const waitMs = Math.max(ownMs, error instanceof AcmeProblem ? (error.retryAfterMs ?? 0) : 0);
-    const failure = { count: count + 1, message: error instanceof Error ? error.message : String(error), nextAtMs: clock.nowMs() + waitMs };
-    this.#failures.set(host, failure);
-    return failure;
+    return { count: count + 1, message: error instanceof Error ? error.message : String(error), nextAtMs: clock.nowMs() + waitMs };
   }
 
   async #show(challenge: AcmeChallenge): Promise<() => Promise<void>> {

@@ -14,6 +14,8 @@ import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
  *   /certificates/<origin>/<host or name>  StoredCertificate
  *   /tls/tickets                         TicketKeys
  *   /tls/acme                            AcmeSettings
+ *   /tls/orders/<host>                   StoredFailure: when a host whose order failed may be ordered again
+ *   /tls/alerts                          certificate → how many days before its end people were told last
  *   /kv/<space>/<key>                    the space's key-value store: raw bytes
  *   /idempotency/<key>                   answers to repeat
  */
@@ -29,6 +31,9 @@ export const keys = {
   certificate: (id: string) => `/certificates/${id}`,
   ticketKeys: "/tls/tickets",
   acme: "/tls/acme",
+  failedOrders: "/tls/orders/",
+  failedOrder: (host: string) => `/tls/orders/${host}`,
+  certificateAlerts: "/tls/alerts",
   kv: (space: SpaceName, key: string) => `/kv/${space}/${key}`,
 } as const;
 
