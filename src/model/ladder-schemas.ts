@@ -67,32 +67,64 @@ const tell = z.union(
   "a webhook, an email or a command under run",
 );
 
-export const ladderManifest = z.strictObject({
-  ladder: ladderName("ladder").meta({ description: "The ladder's name. A space has one." }),
-  settle: duration.default(30_000).meta({ description: "How long results come in before anything acts. Default 30s." }),
-  soon: duration
-    .default(900_000)
-    .meta({ description: "The same check failing again within this of a run's end counts as the same trouble. Default 15m." }),
-  levels: z.array(levelManifest).min(1, "at least one level").max(50).meta({ description: "Most fundamental first." }),
-  checks: checksManifest.default({}).meta({ description: "Promises that are tested from outside." }),
-  guard: z
-    .strictObject({
-      actions_per_hour: z.int().min(1).max(100_000).default(30).meta({ description: "Steps that may start within an hour. Default 30." }),
-      at_once: share
-        .refine((value) => value > 0, "more than 0%")
-        .default(0.25)
-        .meta({ description: "Share of a pool's machines acted on at once, at least one. Default 25%." }),
-      suspect_monitor: share
-        .default(0.8)
-        .meta({ description: "Share of checks that fail at one probe alone, from which it is not believed. Default 80%." }),
-      mass_failure: z
-        .strictObject({ share: share.default(0.2), count: z.int().min(0).max(100_000).default(5), within: duration.default(600_000) })
-        .prefault({})
-        .meta({ description: "More machines than both failing within this hold the levels of machines. Default 20%, 5, 10m." }),
-    })
-    .prefault({}),
-  tell: z.array(tell).max(20).default([]).meta({ description: "How people are told." }),
-});
+const mail = z
+  .strictObject({
+    host: z.string("a host").min(1, "a host").max(253, "a host").meta({ description: "The server that takes e-mail." }),
+    port: z.int().min(1, "a port from 1 to 65535").max(65_535, "a port from 1 to 65535").default(587).meta({ description: "Default 587." }),
+    tls: z.enum(["starttls", "implicit", "off"]).optional().meta({
+      description: "When encryption begins. Default starttls, and implicit at port 465. Without it nothing is sent, unless it is off.",
+    }),
+    ca: z
+      .string()
+      .max(65_536)
+      .regex(/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/, "the PEM text itself, with its line BEGIN CERTIFICATE")
+      .optional()
+      .meta({ description: "Trusted in place of the machine's authorities, PEM." }),
+    user: z.string().min(1).max(320).optional(),
+    password: variableName.optional().meta({ description: "Name of the space's secret that is the user's password." }),
+    from: z.email("an address such as drover@example.com").meta({ description: "Who it is from." }),
+  })
+  .superRefine(({ user, password, tls }, context) => {
+    if ((user === undefined) !== (password === undefined))
+      context.addIssue({ code: "custom", path: [user === undefined ? "password" : "user"], message: "user and password, or neither" });
+    if (tls === "off" && user !== undefined)
+      context.addIssue({ code: "custom", path: ["tls"], message: "starttls or implicit: a password is not sent in the clear" });
+  });
+
+export const ladderManifest = z
+  .strictObject({
+    ladder: ladderName("ladder").meta({ description: "The ladder's name. A space has one." }),
+    settle: duration.default(30_000).meta({ description: "How long results come in before anything acts. Default 30s." }),
+    soon: duration
+      .default(900_000)
+      .meta({ description: "The same check failing again within this of a run's end counts as the same trouble. Default 15m." }),
+    levels: z.array(levelManifest).min(1, "at least one level").max(50).meta({ description: "Most fundamental first." }),
+    checks: checksManifest.default({}).meta({ description: "Promises that are tested from outside." }),
+    guard: z
+      .strictObject({
+        actions_per_hour: z.int().min(1).max(100_000).default(30).meta({ description: "Steps that may start within an hour. Default 30." }),
+        at_once: share
+          .refine((value) => value > 0, "more than 0%")
+          .default(0.25)
+          .meta({ description: "Share of a pool's machines acted on at once, at least one. Default 25%." }),
+        suspect_monitor: share
+          .default(0.8)
+          .meta({ description: "Share of checks that fail at one probe alone, from which it is not believed. Default 80%." }),
+        mass_failure: z
+          .strictObject({ share: share.default(0.2), count: z.int().min(0).max(100_000).default(5), within: duration.default(600_000) })
+          .prefault({})
+          .meta({ description: "More machines than both failing within this hold the levels of machines. Default 20%, 5, 10m." }),
+      })
+      .prefault({}),
+    tell: z.array(tell).max(20).default([]).meta({ description: "How people are told." }),
+    mail: mail.optional().meta({ description: "Who takes e-mail, for `email` under tell." }),
+  })
+  .superRefine(({ tell: tells, mail: server }, context) => {
+    if (server !== undefined) return;
+    for (const [i, one] of tells.entries())
+      if ("email" in one)
+        context.addIssue({ code: "custom", path: ["tell", i, "email"], message: "a server that takes it, under `mail` of the ladder" });
+  });
 export type LadderManifest = z.output<typeof ladderManifest>;
 export type LevelManifest = LadderManifest["levels"][number];
 

@@ -66,8 +66,21 @@ export interface Guards {
 
 export type Tell =
   | { readonly kind: "webhook"; readonly url: string; readonly template: string | null }
-  | { readonly kind: "email"; readonly to: string }
+  | { readonly kind: "email"; readonly to: string; readonly via: MailServer }
   | { readonly kind: "command"; readonly run: string };
+
+/** Who takes e-mail from us. */
+export interface MailServer {
+  readonly host: string;
+  readonly port: number;
+  /** `starttls`: nothing is said before the connection is encrypted; `implicit`: it begins encrypted; `off`: never, for a relay on a network of one's own. */
+  readonly tls: "starttls" | "implicit" | "off";
+  /** PEM, trusted in place of the machine's authorities; null: those. */
+  readonly ca: string | null;
+  /** Null: it takes e-mail from us without. */
+  readonly login: { readonly user: string; readonly secret: string } | null;
+  readonly from: string;
+}
 
 /** The ordered levels of a space, most fundamental first, and the checks that ask for them. */
 export interface Ladder {

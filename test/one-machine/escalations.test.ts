@@ -7,7 +7,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { request, root, TestDrover } from "../harness/drover.ts";
+import { processesOf, request, root, TestDrover } from "../harness/drover.ts";
+import { TestMailServer } from "../harness/mail-server.ts";
 import { seed, seeded } from "../harness/random.ts";
 
 const fixture = join(root, "test/fixtures/breakable.mjs");
@@ -160,6 +161,33 @@ test("people are told by signed webhooks, a target that fails is tried again, an
   assert.equal((await follow("POST", "/v1/acknowledge/none")).status, 401);
   receiver.close();
   receiver.closeAllConnections();
+});
+
+test("people are told by e-mail over TLS and by a command, each with a link that takes note", async () => {
+  await using server = await TestMailServer.start({ authOptional: false });
+  const { drover, flag, done } = await start(["--allow-outgoing", "127.0.0.1"]);
+  await using _ = drover;
+  await drover.cli(["secret", "set", "SMTP_PASSWORD"], { input: "correct horse" });
+  const pem = server.ca.trimEnd().replaceAll("\n", "\n    ");
+  const mail = `mail:\n  host: 127.0.0.1\n  port: ${server.port}\n  user: drover\n  password: SMTP_PASSWORD\n  from: drover@example.com\n  ca: |\n    ${pem}\n`;
+  await drover.apply(
+    `${shop(flag)}ladder: demo\nsettle: 100ms\nlevels: [{ name: app, do: app.restart, quiet: 0s, attempts: 1 }]\nchecks:\n  flag: ${check("/flag", "app").replace("level", "app: shop, level")}\ntell:\n  - { email: oncall@example.com }\n  - { run: 'echo "$DROVER_SPACE $DROVER_TEXT $DROVER_ACKNOWLEDGE" >> ${done}' }\n${mail}`,
+  );
+  await writeFile(flag, "");
+  await drover.until("the e-mail is there", async () => server.taken.length > 0);
+  const [taken] = server.taken;
+  assert.deepEqual([taken?.to, taken?.user, taken?.isEncrypted], [["oncall@example.com"], "drover", true]);
+  assert.match(taken?.text ?? "", /^Subject: \[default\] app\/shop needs a person/m);
+  const path = /http:\S+(\/v1\/acknowledge\/[0-9a-f]{64})/.exec(taken?.text ?? "")?.[1] ?? "";
+  assert.equal((await request({ port: drover.apiPort, method: "GET", path, headers: {} })).status, 200);
+  await drover.until("the command ran", async () =>
+    /^default \[default\] app\/shop needs .* http:.*acknowledge/.test(await readFile(done, "utf8")),
+  );
+  const leaked = await processesOf(drover.home).then((pids) =>
+    Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""))),
+  );
+  assert.ok(!leaked.join().includes("correct horse"));
+  assert.ok(!(await drover.run("events", "-n", "200", "--json")).includes("correct horse"));
 });
 
 /** A level whose command writes down that it ran, quiet until its check was made again. @param mends the file that it removes, which makes its check pass */

@@ -1,6 +1,6 @@
 import type { Check, CheckTest, Maintenance, WeeklyHours } from "#model/check.ts";
 import type { CheckManifest } from "#model/check-schemas.ts";
-import type { Ladder, Level, LevelAction, Remedy, Tries } from "#model/ladder.ts";
+import type { Ladder, Level, LevelAction, Remedy, Tell, Tries } from "#model/ladder.ts";
 import { type EscalateManifest, type LadderManifest, type LevelManifest, scopeOfLevel } from "#model/ladder-schemas.ts";
 import type { AppName } from "#model/names.ts";
 import { defaultAppLevel, defaultLadder } from "../ladder/default-ladder.ts";
@@ -59,14 +59,19 @@ function ladderOf(manifest: LadderManifest): Ladder {
       suspectMonitor: guard.suspect_monitor,
       massFailure: { share: guard.mass_failure.share, count: guard.mass_failure.count, withinMs: guard.mass_failure.within },
     },
-    tell: manifest.tell.map((one) =>
-      "webhook" in one
-        ? { kind: "webhook", url: one.webhook, template: one.template ?? null }
-        : "email" in one
-          ? { kind: "email", to: one.email }
-          : { kind: "command", run: one.run },
-    ),
+    tell: manifest.tell.map((one) => tellOf(one, manifest.mail)),
   };
+}
+
+function tellOf(one: LadderManifest["tell"][number], mail: LadderManifest["mail"]): Tell {
+  if ("webhook" in one) return { kind: "webhook", url: one.webhook, template: one.template ?? null };
+  if ("run" in one) return { kind: "command", run: one.run };
+  if (mail === undefined) throw new Error("a ladder that tells by e-mail and has no server for it is not valid");
+  const { host, port, tls, ca, user, password, from } = mail;
+  const login = user === undefined || password === undefined ? null : { user, secret: password };
+  // 465 is where encryption begins at once (RFC 8314).
+  const via = { host, port, tls: tls ?? (port === 465 ? "implicit" : "starttls"), ca: ca ?? null, login, from } as const;
+  return { kind: "email", to: one.email, via };
 }
 
 function levelOf(level: LevelManifest): Level {

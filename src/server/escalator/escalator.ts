@@ -184,6 +184,10 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   };
   const following = prefixes.map((prefix) => followStore(prefix, onKey, wakeAll, { store, clock, log }, signal));
   const acknowledgements = createAcknowledgements(store, options.apiUrl, steadyNowMs);
+  const secretOf = (space: SpaceName, name: string) => {
+    const known = secrets.latest(space, name);
+    return known === null ? null : secrets.reveal(space, name, known.version);
+  };
   const teller = new Teller(
     {
       store,
@@ -192,9 +196,10 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       resolve: outgoing,
       acknowledgements,
       keyOf: (space) => {
-        const known = secrets.list(space).find(({ name }) => name === webhookSecret);
-        return known === undefined ? null : webhookKey(secrets.reveal(space, webhookSecret, known.version));
+        const secret = secretOf(space, webhookSecret);
+        return secret === null ? null : webhookKey(secret);
       },
+      secretOf,
       runCommand: async (space, id, run, env, until) => {
         const key = `tell/${id}`;
         const end = await runTask(actions, space, { key, command: { shell: run }, env, timeoutMs: tellTimeoutMs }, until);

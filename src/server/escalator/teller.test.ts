@@ -40,6 +40,7 @@ async function startTeller(runs: (run: string, text: string) => string | null | 
       resolve: createOutgoing([]),
       acknowledgements: createAcknowledgements(store, () => "http://api", clock.nowMs.bind(clock)),
       keyOf: () => null,
+      secretOf: () => null,
       runCommand: async (_space, _id, run, env) => runs(run, env["DROVER_TEXT"] ?? ""),
       clock,
       steadyNowMs: () => clock.nowMs(),

@@ -12,6 +12,8 @@ import { put, remove, type Stored, unchanged } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 import { type Acknowledgements, escalationOf } from "./acknowledgements.ts";
 import type { Leadership } from "./leadership.ts";
+import { sendMail } from "./mail.ts";
+import { mailOf, mostSpelled, textOf } from "./notice-text.ts";
 import { fillTemplate, sendWebhook } from "./webhook.ts";
 
 /** Pauses between tries: eight of them within a day, the first close together because most outages are short. */
@@ -20,8 +22,6 @@ const pausesMs = [10_000, 60_000, 300_000, 1_800_000, 7_200_000, 21_600_000, 43_
 const gatherMs = 1_000;
 /** Between two messages to one target: a storm becomes a summary, and nobody is told more often than they can read. */
 const restMs = 10_000;
-/** Notices that a summary spells out. */
-const mostSpelled = 10;
 
 export interface TellerOptions {
   readonly store: Store;
@@ -31,6 +31,8 @@ export interface TellerOptions {
   readonly acknowledgements: Acknowledgements;
   /** The space's key for signatures; null: messages go unsigned. */
   readonly keyOf: (space: SpaceName) => Uint8Array | null;
+  /** The value of a space's secret; null: it has none of that name. */
+  readonly secretOf: (space: SpaceName, name: string) => string | null;
   /** Runs a command that tells people; null when it did, else why not. */
   readonly runCommand: (
     space: SpaceName,
@@ -121,7 +123,7 @@ export class Teller {
   }
 
   async #send(space: SpaceName, tell: Tell, due: readonly Stored<Delivery>[]): Promise<string | null> {
-    const { acknowledgements, runCommand, keyOf, resolve, clock } = this.#options;
+    const { acknowledgements, runCommand, keyOf, secretOf, resolve, clock } = this.#options;
     const [first] = due;
     if (first === undefined) return null;
     const links = await Promise.all(
@@ -130,7 +132,10 @@ export class Teller {
         return escalation === null ? null : await acknowledgements.linkFor(space, escalation);
       }),
     );
-    const text = textOf(space, due);
+    const text = textOf(
+      space,
+      due.map(({ value: { notice } }) => notice),
+    );
     const acknowledge = links.find((link) => link !== null) ?? "";
     const { id } = first.value;
     switch (tell.kind) {
@@ -146,8 +151,12 @@ export class Teller {
         const env = { DROVER_SPACE: space, DROVER_TEXT: text, DROVER_NOTICE: first.value.notice.key, DROVER_ACKNOWLEDGE: acknowledge };
         return runCommand(space, `${id}/${first.value.tries}`, tell.run, env, this.#signal);
       }
-      case "email":
-        return "e-mail is not sent yet";
+      case "email": {
+        const told = due.map(({ value: { notice } }, i) => ({ notice, link: links[i] ?? null }));
+        const password = tell.via.login === null ? null : secretOf(space, tell.via.login.secret);
+        const mail = { id, to: tell.to, ...mailOf(space, told) };
+        return sendMail({ via: tell.via, mail, password, resolve, clock }, this.#signal);
+      }
       default:
         return tell satisfies never;
     }
@@ -178,7 +187,7 @@ export class Teller {
       if (error instanceof DroverError && error.code === "CONFLICT") return;
       throw error;
     }
-    const where = tell.kind === "webhook" ? new URL(tell.url).host : tell.kind;
+    const where = placeOf(tell);
     if (problem !== null) events.append({ space, kind: "tell.failed", message: `${where} was not told: ${problem}` });
     for (const { notice, tries } of dead)
       events.append({ space, kind: "tell.dead", message: `${where} was not told in ${tries} tries, and is tried no more: ${notice.text}` });
@@ -191,14 +200,16 @@ export class Teller {
   }
 }
 
-/** One notice in its own words; several as a summary. */
-function textOf(space: SpaceName, due: readonly Stored<Delivery>[]): string {
-  const texts = due.map(({ value }) => value.notice.text);
-  if (texts.length === 1) return `[${space}] ${texts[0]}`;
-  const more = texts.length - mostSpelled;
-  return [
-    `[${space}] ${texts.length} notices:`,
-    ...texts.slice(0, mostSpelled).map((text) => `- ${text}`),
-    ...(more > 0 ? [`- and ${more} more`] : []),
-  ].join("\n");
+/** Who was told, as events say it. */
+function placeOf(tell: Tell): string {
+  switch (tell.kind) {
+    case "webhook":
+      return new URL(tell.url).host;
+    case "email":
+      return tell.to;
+    case "command":
+      return "the command";
+    default:
+      return tell satisfies never;
+  }
 }

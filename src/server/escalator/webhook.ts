@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import type { RequestOptions } from "node:http";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
-import { type Clock, pause } from "#model/clock.ts";
+import type { Clock } from "#model/clock.ts";
+import { attemptWithin } from "./attempt.ts";
 
 /** A receiver that is up takes a short message at once; one that is not must not be waited for. */
 const deadlineMs = 10_000;
@@ -18,7 +19,7 @@ export interface Message {
  * where they lead to was not judged. The answer's body is not read.
  * @returns null when it was taken, else why not, in words
  */
-export async function sendWebhook(
+export function sendWebhook(
   {
     url,
     message,
@@ -35,22 +36,7 @@ export async function sendWebhook(
   },
   parent: AbortSignal,
 ): Promise<string | null> {
-  const over = new AbortController();
-  const late = new AbortController();
-  const signal = AbortSignal.any([parent, late.signal]);
-  const patience = pause(clock, deadlineMs, AbortSignal.any([parent, over.signal])).then(() => {
-    if (!over.signal.aborted) late.abort(new Error("late"));
-  });
-  try {
-    return await Promise.race([send(url, message, secret, resolve, clock, signal), untilAborted(signal)]);
-  } catch (error) {
-    parent.throwIfAborted();
-    if (late.signal.aborted) return `no answer within ${deadlineMs / 1_000} s`;
-    return error instanceof Error ? error.message : String(error);
-  } finally {
-    over.abort();
-    await patience;
-  }
+  return attemptWithin(deadlineMs, (signal) => send(url, message, secret, resolve, clock, signal), clock, parent);
 }
 
 async function send(
@@ -105,13 +91,6 @@ function signatureOf(secret: Uint8Array, id: string, timestamp: string, body: st
 /** The key of a secret as Standard Webhooks write it (`whsec_` and base64), or as any text. */
 export function webhookKey(secret: string): Uint8Array {
   return secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret, "utf8");
-}
-
-function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
 
 /** A template's `{{name}}` filled in. What is put in stands inside of a JSON text, so it is escaped as one. */

@@ -34,13 +34,33 @@ test("an app that asks for what the applied ladder does not have is refused, and
   assert.match(await (await api.fetch("POST", "/v1/apply", { json: request(renamed) })).text(), /app \\"shop\\" has/);
 });
 
+test("e-mail needs a server that takes it, and its password has to be a secret that is set", async () => {
+  await using api = await startApi();
+  const tells = `${ladder(app, "net: { tcp: 1, host: a.example, level: app }")}tell: [{ email: a@example.com }]\n`;
+  const mail = (more: string) => `${tells}mail: { host: mail.example.com, from: d@example.com${more} }\n`;
+  const problems = async (text: string) => {
+    const response = await api.fetch("POST", "/v1/apply", { json: request(text) });
+    const { details } = (await response.json()) as { details?: { problems: ManifestProblem[] } };
+    return details?.problems.map(({ line, path, found, wanted }) => `${line} ${path}: ${found}; ${wanted}`) ?? ["nothing"];
+  };
+  assert.deepEqual(await problems(tells), ['5 tell.0.email: "a@example.com"; a server that takes it, under `mail` of the ladder']);
+  assert.match((await problems(mail(", user: u")))[0] ?? "", /mail\.user: .*user and password, or neither/);
+  assert.match((await problems(mail(", user: u, password: P, tls: off")))[0] ?? "", /mail\.tls: .*not sent in the clear/);
+  assert.match(
+    (await problems(mail(", user: u, password: P")))[0] ?? "",
+    /^6 mail\.password: secret "P", which is not set; .*drover secret set P/,
+  );
+  await api.call("POST", "/v1/apply", request(shop("")));
+  await api.call("PUT", "/v1/spaces/default/secrets/P", { value: "x" });
+  assert.deepEqual(await problems(mail(", user: u, password: P")), ["nothing"]);
+});
+
 const later: readonly (readonly [what: string, text: string, path: string])[] = [
   [
     "an action on machines",
     ladder("  - { name: m, do: machine.replace }\n", "ping: { icmp: true, each: machine, level: m }"),
     "levels.0.do",
   ],
-  ["e-mail", `${ladder(app, "net: { tcp: 1, host: a.example, level: app }")}tell: [{ email: a@example.com }]\n`, "tell.0.email"],
   ["a metric", ladder(app, "m: { metric: { name: load, above: 3 }, level: app }"), "checks.m.metric"],
   ["the edge as a place", shop("checks: { up: { tcp: 80, host: a.example, from: [edge] } }\n"), "checks.up.from"],
 ];

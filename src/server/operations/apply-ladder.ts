@@ -16,13 +16,14 @@ import { differences } from "./differences.ts";
  * @throws {DroverError} MANIFEST_INVALID with every place
  */
 export function draftLadder(
-  { store }: OperationContext,
+  context: OperationContext,
   declared: Declared,
   gone: ReadonlySet<AppName>,
   isPruning: boolean,
   draft: ApplyDraft,
 ): void {
   const { space, ladder } = declared;
+  const { store } = context;
   const stored = ladderObjects.ladder(store, space);
   const key = ladderKeys.ladder(space);
   const isDropped = ladder === null && isPruning && stored !== null;
@@ -35,6 +36,7 @@ export function draftLadder(
       manifest,
       others.map(({ value }) => declaresOf(value.name, value.manifest)),
     ),
+    ...missingSecret(context, declared),
     ...notYet(declared),
   ]);
   if (ladder === null && !isDropped) return;
@@ -63,10 +65,22 @@ export function draftLadder(
   });
 }
 
+/** A password that is not there would be found out when somebody is to be told: the worst moment. */
+function missingSecret({ secrets }: OperationContext, { space, ladder }: Declared): readonly FoundProblem[] {
+  const name = ladder?.manifest.mail?.password;
+  if (ladder === null || name === undefined || secrets.latest(space, name) !== null) return [];
+  const path = ["mail", "password"];
+  const wanted = `a secret of space "${space}": set it first with \`drover secret set ${name} --space ${space}\``;
+  const { file, place } = ladder;
+  return [
+    { kind: "invalid", file, ...place(path), path: path.join("."), found: `secret "${name}", which is not set`, wanted, nearest: null },
+  ];
+}
+
 /** What fits the schema and no server can do yet: refused when it is declared, rather than found out when it is needed. */
 function notYet({ ladder, apps }: Declared): readonly FoundProblem[] {
   return [
-    ...(ladder === null ? [] : [...levelsNotYet(ladder), ...tellsNotYet(ladder), ...checksNotYet(ladder, ladder.manifest.checks)]),
+    ...(ladder === null ? [] : [...levelsNotYet(ladder), ...checksNotYet(ladder, ladder.manifest.checks)]),
     ...apps.flatMap((app) => checksNotYet(app, declaresOf(app.manifest.app, app.written).checks)),
   ];
 }
@@ -87,12 +101,6 @@ function levelsNotYet(ladder: DeclaredLadder): readonly FoundProblem[] {
           ]
         : [],
     ),
-  );
-}
-
-function tellsNotYet(ladder: DeclaredLadder): readonly FoundProblem[] {
-  return ladder.manifest.tell.flatMap((tell, i) =>
-    "email" in tell ? [later(ladder, ["tell", i, "email"], "email", "a webhook or a command: e-mail is not yet supported")] : [],
   );
 }
 

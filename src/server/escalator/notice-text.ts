@@ -1,0 +1,40 @@
+import type { Notice } from "#model/ladder.ts";
+import type { SpaceName } from "#model/names.ts";
+
+/** Notices that a summary spells out. */
+export const mostSpelled = 10;
+
+/** A notice with the link that takes note of it; null: there is nothing to take note of. */
+export interface ToldNotice {
+  readonly notice: Notice;
+  readonly link: string | null;
+}
+
+/** One notice in its own words; several as a summary. */
+export function textOf(space: SpaceName, notices: readonly Notice[]): string {
+  const [first] = notices;
+  if (first !== undefined && notices.length === 1) return `[${space}] ${first.text}`;
+  const more = notices.length - mostSpelled;
+  return [
+    `[${space}] ${notices.length} notices:`,
+    ...notices.slice(0, mostSpelled).map(({ text }) => `- ${text}`),
+    ...(more > 0 ? [`- and ${more} more`] : []),
+  ].join("\n");
+}
+
+/** The same as an e-mail: what it is about in its subject, each link beside what it is for, and where to look. */
+export function mailOf(space: SpaceName, told: readonly ToldNotice[]): { readonly subject: string; readonly text: string } {
+  const more = told.length - mostSpelled;
+  const [first] = told;
+  return {
+    subject: first !== undefined && told.length === 1 ? `[${space}] ${first.notice.text}` : `[${space}] ${told.length} notices`,
+    text: [
+      ...told
+        .slice(0, mostSpelled)
+        .flatMap(({ notice, link }) => [notice.text, ...(link === null ? [] : [`  Look and take note: ${link}`]), ""]),
+      ...(more > 0 ? [`and ${more} more`, ""] : []),
+      `Everything that happened: drover escalation ls --space ${space}`,
+      "",
+    ].join("\n"),
+  };
+}
