@@ -1,11 +1,12 @@
 import type { ApprovalRecord, Level, StepRecord } from "#model/ladder.ts";
 import { scopeOf, type Target } from "#model/target.ts";
 import { type Hold, holdOf, holdOfBudget, pauseOver, waitsForPeople } from "./guards.ts";
-import { busySteps, isBusy, type Pass, quietUntilMs, save, wait } from "./pass.ts";
-import { contains, targetsInside, touches } from "./places.ts";
-import { holdOfPool, isHealthy } from "./pool-guard.ts";
+import { needOf } from "./needs.ts";
+import { isBusy, type Pass, quietUntilMs, type Run, save, wait, wake } from "./pass.ts";
+import { around, targetsInside } from "./places.ts";
+import { holdOfPool, isHealthy, takeFromPool } from "./pool-guard.ts";
 import { describeReason, type Reason } from "./reasons.ts";
-import { askPeople, endRun, isActing, isStillNeeded, type Run, reachOf } from "./runs.ts";
+import { askPeople, endRun, isActing, isStillNeeded, reachOf } from "./runs.ts";
 import { newStep, orderOf, skippedStep } from "./step-order.ts";
 import { retryAtMs } from "./steps.ts";
 import { isMended, tendSteps } from "./tend.ts";
@@ -60,11 +61,13 @@ interface Stand {
 }
 
 function waveOf(pass: Pass, run: Run, level: Level): readonly Stand[] {
-  const inside = targetsInside(pass.input.index.places, run.target, level.scope);
-  const own = run.steps.filter((step) => step.level === level.name);
-  const targets = new Set([...inside, ...own.map(({ target }) => target)]);
+  const own = Map.groupBy(
+    run.steps.filter((step) => step.level === level.name),
+    ({ target }) => target,
+  );
+  const targets = new Set([...targetsInside(pass.input.index.places, run.target, level.scope), ...own.keys()]);
   return [...targets].map((target) => {
-    const attempts = own.filter((step) => step.target === target);
+    const attempts = own.get(target) ?? [];
     const last = attempts.at(-1);
     const nextAttempt = last === undefined ? (level.name === run.level ? run.firstAttempt : 1) : last.attempt + 1;
     if (last !== undefined && last.verdict?.kind !== "failed")
@@ -76,7 +79,7 @@ function waveOf(pass: Pass, run: Run, level: Level): readonly Stand[] {
 /** Its quiet period counts as part of a step, however early it was known to be well. */
 function isUnderWay(pass: Pass, step: StepRecord): boolean {
   const untilMs = step.action === null ? null : quietUntilMs(pass, step);
-  if (untilMs !== null) pass.wakes.push(untilMs);
+  if (untilMs !== null) wake(pass, untilMs);
   return step.verdict === null || isBusy(pass, step);
 }
 
@@ -88,9 +91,8 @@ function failRun(pass: Pass, run: Run, level: Level, { target, attempts, nextAtt
     askPeople(pass, run, reason);
     return;
   }
-  const failing = new Set(pass.needs.map(({ check }) => check.id));
   // Something is half done, and no check would make another run begin: only a person can tell whether all is well.
-  if (!run.failed.some(({ check }) => failing.has(check))) {
+  if (!run.failed.some(({ check }) => needOf(pass.input, pass.input.states.get(check)) !== null)) {
     askPeople(pass, run, { kind: "failed-but-quiet", level: level.name, target, why });
     return;
   }
@@ -105,52 +107,46 @@ function startNext(pass: Pass, run: Run, level: Level, wave: readonly Stand[]): 
     return;
   }
   const { term, nowMs } = pass.input;
+  const waiting = wave.filter(({ state }) => state === "waiting");
+  if (waiting.some((stand) => noteMended(pass, run, level, stand))) return;
   // What is broken first: a healthy machine is only acted on while enough others are healthy.
-  const waiting = wave
-    .filter(({ state }) => state === "waiting")
-    .toSorted((a, b) => Number(isHealthy(pass, a.target)) - Number(isHealthy(pass, b.target)));
-  const added: StepRecord[] = [];
-  let reason: Reason | null = null;
+  const { true: healthy = [], false: broken = [] } = Object.groupBy(waiting, ({ target }) => `${isHealthy(pass, target)}` as const);
+  const leftAlone = new Map(run.steps.flatMap((step) => (step.verdict?.kind === "skipped" ? [[step.target, step] as const] : [])));
+  const added: { readonly step: StepRecord; readonly reason: Reason }[] = [];
   let isHeld = false;
-  for (const stand of waiting) {
+  const skip = (target: Target, why: string) =>
+    added.push({ step: skippedStep(run, level, target, why, term, nowMs), reason: { kind: "skipped", level: level.name, target, why } });
+  for (const stand of [...broken, ...healthy]) {
     const { target, nextAttempt } = stand;
-    const alone = whyLeftAlone(pass, run, target);
+    const alone = whyLeftAlone(pass, leftAlone, target);
     if (alone !== null) {
-      added.push(skippedStep(run, level, target, describeReason(alone), term, nowMs));
-      reason ??= { kind: "skipped", level: level.name, target, why: describeReason(alone) };
+      skip(target, describeReason(alone));
       continue;
-    }
-    const mended = mendedMeanwhile(pass, run, level, stand);
-    if (mended !== null) {
-      save(pass, mended, { kind: "verdict", verdict: "mended", level: level.name, target, why: "it was well before the next attempt" });
-      return;
     }
     const action = actionAt(level, target, nextAttempt);
     const held = holdOfStep(pass, run, level, stand, isHeld);
-    if (held?.skip === true) {
-      added.push(skippedStep(run, level, target, describeReason(held.reason), term, nowMs));
-      reason ??= { kind: "skipped", level: level.name, target, why: describeReason(held.reason) };
-    } else if (held !== null) {
+    if (held?.skip === true) skip(target, describeReason(held.reason));
+    else if (held !== null) {
       isHeld = true;
       wait(pass, target, held.reason, held.untilMs);
     } else if (action !== null) {
       const step = newStep(run, level, target, nextAttempt, action, term, nowMs);
-      added.push(step);
-      reason ??= { kind: "attempt", level: level.name, target, attempt: nextAttempt };
-      // Laid over the run at once, so that the next target is weighed with it.
-      pass.runs.set(run.id, { ...run, steps: [...run.steps, ...added] });
+      added.push({ step, reason: { kind: "attempt", level: level.name, target, attempt: nextAttempt } });
+      // From here on, so that the next target is weighed with it.
+      noteStart(pass, step);
     }
   }
-  if (reason === null) return;
-  save(pass, { ...run, steps: [...run.steps, ...added] }, reason);
-  for (const step of added) {
-    if (step.action === null || run.isDryRun) continue;
-    pass.actions.push({
-      kind: "start",
-      step: orderOf(run, level, step, term),
-      reason: { kind: "attempt", level: level.name, target: step.target, attempt: step.attempt },
-    });
-  }
+  const [first] = added;
+  if (first === undefined) return;
+  save(pass, { ...run, steps: [...run.steps, ...added.map(({ step }) => step)] }, first.reason);
+  for (const { step, reason } of added)
+    if (step.action !== null && !run.isDryRun) pass.actions.push({ kind: "start", step: orderOf(run, level, step, term), reason });
+}
+
+function noteStart(pass: Pass, step: StepRecord): void {
+  if (scopeOf(step.target) === "machine") takeFromPool(pass, step.target);
+  pass.busy.add(step.target, step);
+  pass.starts.push(step.startedAtMs);
 }
 
 /** What keeps the whole run from acting now; "changed" when asking or answering an approval changed the record. */
@@ -186,23 +182,25 @@ function holdOfApproval(pass: Pass, run: Run, level: Level): Hold | null | "chan
 }
 
 /** A part of the run's target that is to be left alone: paused, with people, or inside of what a heavier level left alone. */
-function whyLeftAlone(pass: Pass, run: Run, target: Target): Reason | null {
+function whyLeftAlone(pass: Pass, leftAlone: ReadonlyMap<Target, StepRecord>, target: Target): Reason | null {
   const hold = pauseOver(pass, target) ?? waitsForPeople(pass, target);
   if (hold !== null) return hold.reason;
-  const above = run.steps.find((step) => step.verdict?.kind === "skipped" && contains(pass.input.index.places, step.target, target));
-  return above === undefined ? null : { kind: "skipped", level: above.level, target: above.target, why: above.verdict?.reason ?? "" };
+  for (const outer of around(pass.input.index.places, target)) {
+    const above = leftAlone.get(outer);
+    if (above !== undefined) return { kind: "skipped", level: above.level, target: above.target, why: above.verdict?.reason ?? "" };
+  }
+  return null;
 }
 
 /** Before an attempt is made again: what is well meanwhile is left alone. */
-function mendedMeanwhile(pass: Pass, run: Run, level: Level, { attempts }: Stand): Run | null {
+function noteMended(pass: Pass, run: Run, level: Level, { target, attempts }: Stand): boolean {
   const last = attempts.at(-1);
-  if (last === undefined || !isMended(pass, run, level, last)) return null;
-  const verdict = {
-    atMs: pass.input.nowMs,
-    kind: "mended",
-    reason: `${last.verdict?.reason ?? ""}; it was well before the next attempt`,
-  } as const;
-  return { ...run, steps: run.steps.map((step) => (step === last ? { ...last, verdict } : step)) };
+  if (last === undefined || !isMended(pass, run, level, last)) return false;
+  const why = "it was well before the next attempt";
+  const verdict = { atMs: pass.input.nowMs, kind: "mended", reason: `${last.verdict?.reason ?? ""}; ${why}` } as const;
+  const steps = run.steps.map((step) => (step === last ? { ...last, verdict } : step));
+  save(pass, { ...run, steps }, { kind: "verdict", verdict: "mended", level: level.name, target, why });
+  return true;
 }
 
 /** What keeps one step from starting now; with `skip`, for good. */
@@ -213,15 +211,14 @@ function holdOfStep(
   { target, attempts }: Stand,
   isHeld: boolean,
 ): (Hold & { readonly skip?: boolean }) | null {
-  const { places } = pass.input.index;
   const { nowMs } = pass.input;
   const failed = attempts.filter(({ verdict }) => verdict?.kind === "failed");
   if (failed.length > 0) {
     const untilMs = retryAtMs(pass, level, failed);
     if (nowMs < untilMs) return { reason: { kind: "retry", level: level.name, target, untilMs }, untilMs };
   }
-  for (const { step } of busySteps(pass)) {
-    if (!touches(places, step.target, target)) continue;
+  const [step] = pass.busy.touching(target);
+  if (step !== undefined) {
     const untilMs = quietUntilMs(pass, step);
     const reason: Reason =
       untilMs === null

@@ -1,8 +1,9 @@
-import { scopeOf, type Target } from "#model/target.ts";
+import type { Pause } from "#model/ladder.ts";
+import type { Target } from "#model/target.ts";
 import type { LadderInput } from "./input.ts";
-import type { Reach } from "./needs.ts";
-import { activeRuns, type Pass } from "./pass.ts";
-import { contains } from "./places.ts";
+import type { Reach, Trouble } from "./needs.ts";
+import { isWide, type Pass, underWay } from "./pass.ts";
+import { around } from "./places.ts";
 import type { Reason } from "./reasons.ts";
 
 /** Why nothing may act, and until when if that is known. */
@@ -11,12 +12,13 @@ export interface Hold {
   readonly untilMs: number | null;
 }
 
-const hourMs = 3_600_000;
+/** A budget counts the steps of so long. */
+export const budgetMs = 3_600_000;
 
 /** Blind monitor: what it says is no ground to act on. Null when it sees. */
-export function findBlindness({ monitor, nowMs }: LadderInput, wakes: number[]): Reason | null {
+export function findBlindness({ monitor, nowMs }: LadderInput, wake: (atMs: number) => void): Reason | null {
   const seeing = monitor.probes.filter(({ isSuspect, lastResultAtMs }) => !isSuspect && lastResultAtMs + monitor.freshMs > nowMs);
-  for (const { lastResultAtMs } of seeing) wakes.push(lastResultAtMs + monitor.freshMs);
+  for (const { lastResultAtMs } of seeing) wake(lastResultAtMs + monitor.freshMs);
   if (!monitor.isNetworkUp) return { kind: "network-down" };
   const silent = monitor.probes.length - seeing.length;
   // Without any probe nothing was ever seen.
@@ -29,23 +31,34 @@ export function findBlindness({ monitor, nowMs }: LadderInput, wakes: number[]):
  */
 export function massFailure(pass: Pass): Reason | null {
   // It changes within a plan only with the runs, and is asked for every need.
-  if (pass.mass === null || pass.mass.changes !== pass.changed.size)
-    pass.mass = { changes: pass.changed.size, reason: findMassFailure(pass) };
-  return pass.mass.reason;
+  if (pass.mass === undefined) pass.mass = findMassFailure(pass);
+  return pass.mass;
+}
+
+/** A machine that fails, and since when. */
+export interface MachineFailure {
+  readonly machine: Target;
+  readonly sinceMs: number;
+}
+
+/** Every machine that fails and that no person has acknowledged, the one that failed first before the others. */
+export function findMachineFailures({ massAcknowledgedAtMs }: LadderInput, troubles: readonly Trouble[]): readonly MachineFailure[] {
+  const since = new Map<Target, number>();
+  for (const { needs } of troubles)
+    for (const { check, state } of needs) {
+      if (check.check.each !== "machine" || (massAcknowledgedAtMs !== null && state.sinceMs <= massAcknowledgedAtMs)) continue;
+      const known = since.get(check.target);
+      if (known === undefined || state.sinceMs < known) since.set(check.target, state.sinceMs);
+    }
+  return [...since].map(([machine, sinceMs]) => ({ machine, sinceMs })).sort((a, b) => a.sinceMs - b.sinceMs);
 }
 
 function findMassFailure(pass: Pass): Reason | null {
-  const { index, massAcknowledgedAtMs } = pass.input;
-  const { share, count, withinMs } = index.ladder.guards.massFailure;
-  const wider = activeRuns(pass).filter(({ target }) => ["space", "pool"].includes(scopeOf(target)));
-  const since = new Map<Target, number>();
-  for (const { check, state } of pass.needs) {
-    if (scopeOf(check.target) !== "machine" || (massAcknowledgedAtMs !== null && state.sinceMs <= massAcknowledgedAtMs)) continue;
-    if (wider.some(({ target }) => contains(index.places, target, check.target))) continue;
-    since.set(check.target, Math.min(since.get(check.target) ?? Number.POSITIVE_INFINITY, state.sinceMs));
-  }
-  const times = [...since.values()].sort((a, b) => a - b);
-  const machines = index.places.all.machine.length;
+  const { places, ladder, machines } = pass.input.index;
+  const { share, count, withinMs } = ladder.guards.massFailure;
+  const begun = underWay(pass, pass.begun.below("space")).map(({ target }) => target);
+  const wider = new Set(begun.filter(isWide));
+  const times = pass.failing.filter(({ machine }) => around(places, machine).isDisjointFrom(wider)).map(({ sinceMs }) => sinceMs);
   let first = 0;
   let most = 0;
   for (const [last, atMs] of times.entries()) {
@@ -67,32 +80,30 @@ export function holdOf(pass: Pass, reach: Reach): Hold | null {
 
 /** The pause that covers a target and lasts longest. */
 export function pauseOver({ input }: Pass, target: Target): Hold | null {
-  const over = input.pauses.filter(
-    (pause) => pause.sinceMs <= input.nowMs && input.nowMs < pause.untilMs && contains(input.index.places, pause.target, target),
-  );
-  const last = over.toSorted((a, b) => b.untilMs - a.untilMs)[0];
-  if (last === undefined) return null;
-  return { reason: { kind: "paused", target: last.target, by: last.by, untilMs: last.untilMs }, untilMs: last.untilMs };
+  const outer = around(input.index.places, target);
+  let last: Pause | null = null;
+  for (const pause of input.pauses) {
+    if (pause.sinceMs > input.nowMs || input.nowMs >= pause.untilMs || !outer.has(pause.target)) continue;
+    if (last === null || pause.untilMs > last.untilMs) last = pause;
+  }
+  return last === null
+    ? null
+    : { reason: { kind: "paused", target: last.target, by: last.by, untilMs: last.untilMs }, untilMs: last.untilMs };
 }
 
 /** A run that covers this target and ended with people, who have not acknowledged. */
 export function waitsForPeople(pass: Pass, target: Target): Hold | null {
-  for (const run of pass.runs.values()) {
-    if (run.outcome?.kind !== "people" || run.outcome.acknowledged !== null) continue;
-    if (contains(pass.input.index.places, run.target, target))
-      return { reason: { kind: "needs-human", target: run.target, escalation: run.id }, untilMs: null };
+  for (const outer of around(pass.input.index.places, target)) {
+    const run = pass.people.get(outer);
+    if (run !== undefined) return { reason: { kind: "needs-human", target: run.target, escalation: run.id }, untilMs: null };
   }
   return null;
 }
 
 /** Budget: how many steps may start within an hour. */
-export function holdOfBudget(pass: Pass): Hold | null {
-  const { index, nowMs } = pass.input;
-  const most = index.ladder.guards.actionsPerHour;
-  const starts: number[] = [];
-  for (const run of pass.runs.values())
-    for (const { action, startedAtMs } of run.steps) if (action !== null && startedAtMs + hourMs > nowMs) starts.push(startedAtMs);
+export function holdOfBudget({ input, starts }: Pass): Hold | null {
+  const most = input.index.ladder.guards.actionsPerHour;
   if (starts.length < most) return null;
-  const untilMs = (starts.sort((a, b) => a - b)[starts.length - most] ?? nowMs) + hourMs;
+  const untilMs = (starts[starts.length - most] ?? input.nowMs) + budgetMs;
   return { reason: { kind: "budget", most, untilMs }, untilMs };
 }

@@ -1,16 +1,25 @@
 import type { ExpandedCheck } from "#model/check.ts";
 import type { Ladder } from "#model/ladder.ts";
 import type { CheckId } from "#model/names.ts";
-import type { Target, Topology } from "#model/target.ts";
+import { rankOf, type Target, type Topology } from "#model/target.ts";
 import { expandChecks } from "../checks/expand.ts";
 import { freshMsOf } from "../checks/fresh.ts";
 import { arrangePlaces, type Places, widen } from "./places.ts";
 
 export interface IndexedCheck extends ExpandedCheck {
-  /** Index of the level that it asks for, and what a run for it covers; null: watched only. */
-  readonly asks: { readonly level: number; readonly target: Target } | null;
+  /** What it asks for; null: watched only. */
+  readonly asks: Asks | null;
   /** How old its newest result may be. */
   readonly freshMs: number;
+}
+
+export interface Asks {
+  /** Index of the level. */
+  readonly level: number;
+  /** What a run for it covers. */
+  readonly target: Target;
+  /** Its place among all that ask: the most fundamental level first, then the widest target, then by name. */
+  readonly order: number;
 }
 
 /** Ladder, checks and topology, prepared so that a plan costs what fails and not what exists. */
@@ -20,23 +29,33 @@ export interface LadderIndex {
   readonly levels: ReadonlyMap<string, number>;
   readonly checks: ReadonlyMap<CheckId, IndexedCheck>;
   readonly checksAt: ReadonlyMap<Target, readonly IndexedCheck[]>;
+  /** How many there are. */
+  readonly machines: number;
 }
 
 export function indexLadder(ladder: Ladder, topology: Topology): LadderIndex {
   const places = arrangePlaces(topology);
   const levels = new Map(ladder.levels.map(({ name }, i) => [name, i]));
-  const checks = expandChecks(ladder.checks, topology).map((expanded): IndexedCheck => {
-    const level = levels.get(expanded.check.level ?? "");
-    const scope = level === undefined ? undefined : ladder.levels[level]?.scope;
-    const target = scope === undefined ? null : widen(places, expanded.target, scope);
-    const asks = level === undefined || target === null ? null : { level, target };
-    return { ...expanded, asks, freshMs: freshMsOf(expanded.check) };
+  const expanded = expandChecks(ladder.checks, topology);
+  const asking = expanded.flatMap(({ id, check, target: own }) => {
+    const level = levels.get(check.level ?? "") ?? -1;
+    const scope = ladder.levels[level]?.scope;
+    const target = scope === undefined ? null : widen(places, own, scope);
+    return target === null ? [] : [{ id, level, target }];
   });
+  asking.sort((a, b) => a.level - b.level || rankOf(a.target) - rankOf(b.target) || compare(a.target, b.target) || compare(a.id, b.id));
+  const asks = new Map(asking.map(({ id, level, target }, order) => [id, { level, target, order }]));
+  const checks = expanded.map((one): IndexedCheck => ({ ...one, asks: asks.get(one.id) ?? null, freshMs: freshMsOf(one.check) }));
   return {
     ladder,
     places,
     levels,
     checks: new Map(checks.map((check) => [check.id, check])),
     checksAt: Map.groupBy(checks, ({ target }) => target),
+    machines: topology.machines.length,
   };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,9 +1,9 @@
 import type { CheckState } from "#model/check.ts";
 import type { FailedCheck } from "#model/ladder.ts";
-import { rankOf, type Target } from "#model/target.ts";
+import type { Target } from "#model/target.ts";
 import type { IndexedCheck } from "./index-ladder.ts";
 import type { LadderInput } from "./input.ts";
-import { contains, type Places, touches } from "./places.ts";
+import { above, type Places } from "./places.ts";
 
 /** A target, and a level from which it has to be mended. */
 export interface Reach {
@@ -16,46 +16,52 @@ export interface Reach {
 export interface Need extends Reach {
   readonly check: IndexedCheck;
   readonly state: CheckState;
+  /** Its place among all needs: the smaller, the more fundamental. */
+  readonly order: number;
+}
+
+/** All that fails and asks for a run on the same target. */
+export interface Trouble {
+  readonly target: Target;
+  readonly most: Need;
+  /** Most fundamental first: `most` and the others. */
+  readonly needs: readonly Need[];
 }
 
 /**
  * What fails and asks for something: inside its expected hours, with a result that is fresh. Most fundamental first, then widest, then by name.
- * @param wakes gets the times at which one of them stops being fresh.
+ * @param wake gets the times at which one of them stops being fresh.
  */
-export function findNeeds({ index, states, silent, nowMs }: LadderInput, wakes: number[]): readonly Need[] {
-  const needs: Need[] = [];
-  for (const state of states.values()) {
-    if (state.verdict !== "failing") continue;
-    const check = index.checks.get(state.id);
-    if (check === undefined || check.asks === null || silent.checks.has(check.check.name)) continue;
-    const staleAtMs = state.atMs + check.freshMs;
-    if (staleAtMs <= nowMs) continue;
-    wakes.push(staleAtMs);
-    needs.push({ check, state, ...check.asks });
+export function findTroubles(input: LadderInput, wake: (atMs: number) => void): readonly Trouble[] {
+  const at = new Map<Target, [Need, ...Need[]]>();
+  for (const state of input.states.values()) {
+    const need = needOf(input, state);
+    if (need === null) continue;
+    wake(state.atMs + need.check.freshMs);
+    const known = at.get(need.target);
+    if (known === undefined) at.set(need.target, [need]);
+    else known.push(need);
   }
-  return needs.sort(
-    (a, b) => a.level - b.level || rankOf(a.target) - rankOf(b.target) || compare(a.target, b.target) || compare(a.check.id, b.check.id),
-  );
+  const troubles = [...at].map(([target, found]): Trouble => {
+    const needs = found.sort((a, b) => a.order - b.order);
+    return { target, most: found[0], needs };
+  });
+  return troubles.sort((a, b) => a.most.order - b.most.order);
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** What the state of a check asks for now; null if that is nothing. */
+export function needOf({ index, silent, nowMs }: LadderInput, state: CheckState | undefined): Need | null {
+  if (state?.verdict !== "failing") return null;
+  const check = index.checks.get(state.id);
+  if (check === undefined || check.asks === null || silent.checks.has(check.check.name)) return null;
+  if (state.atMs + check.freshMs <= nowMs) return null;
+  const { target, level, order } = check.asks;
+  return { check, state, target, level, order };
 }
 
 /** Whether a run from `outer` does everything that one from `inner` would. */
 export function covers(places: Places, outer: Reach, inner: Reach): boolean {
-  if (outer.level > inner.level || rankOf(outer.target) > rankOf(inner.target)) return false;
-  return rankOf(outer.target) === rankOf(inner.target) ? outer.target === inner.target : touches(places, outer.target, inner.target);
-}
-
-/** The part of `needs` that lies in a run's target or runs there. */
-export function needsIn(places: Places, target: Target, needs: readonly Need[]): readonly Need[] {
-  return needs.filter(
-    (need) =>
-      need.target === target ||
-      contains(places, target, need.target) ||
-      (rankOf(target) < rankOf(need.target) && touches(places, target, need.target)),
-  );
+  return outer.level <= inner.level && above(places, inner.target).has(outer.target);
 }
 
 export function asFailed(need: Need): FailedCheck {

@@ -1,82 +1,75 @@
 import { type Scope, scopeOf, type Target, type Topology } from "#model/target.ts";
 
 interface Place {
+  /** The pool of a machine. */
   readonly pool: Target | null;
-  readonly machines: ReadonlySet<Target>;
-  readonly apps: ReadonlySet<Target>;
+  /** What it is wholly inside of, itself among it. An app is inside a machine or a pool when all of it runs there. */
+  readonly around: ReadonlySet<Target>;
+  /** Everything from where a run would reach it: what is around it, and where a part of it runs. */
+  readonly above: ReadonlySet<Target>;
+  /** What a run on it reaches, by scope and name: what is inside it, and the apps that (also) run there. */
+  readonly reached: Readonly<Record<Scope, Target[]>>;
 }
 
-const nowhere: Place = { pool: null, machines: new Set(), apps: new Set() };
-
-/** Which target is inside which. An app is inside a machine or a pool when all of it runs there, and touches every machine that it runs on. */
+/** Which target is inside which, worked out once, so that no question about it costs more in a larger space. */
 export interface Places {
-  readonly topology: Topology;
   readonly of: ReadonlyMap<Target, Place>;
-  /** All targets of a scope, by name. */
-  readonly all: Readonly<Record<Scope, readonly Target[]>>;
   readonly minHealthy: ReadonlyMap<Target, number>;
 }
 
-export function arrangePlaces(topology: Topology): Places {
-  const of = new Map<Target, { pool: Target | null; machines: Set<Target>; apps: Set<Target> }>();
-  const place = (target: Target, pool: Target | null = null) => {
-    const known = of.get(target);
-    if (known !== undefined) return known;
-    const fresh = { pool, machines: new Set<Target>(), apps: new Set<Target>() };
-    of.set(target, fresh);
-    return fresh;
+export function arrangePlaces({ pools, machines, apps }: Topology): Places {
+  const of = new Map<Target, Place>();
+  const place = (target: Target, pool: Target | null, around: readonly Target[], above: readonly Target[] = []) => {
+    const own: readonly Target[] = [target, ...around, "space"];
+    of.set(target, {
+      pool,
+      around: new Set(own),
+      above: new Set([...own, ...above]),
+      reached: { space: [], pool: [], machine: [], app: [] },
+    });
   };
-  for (const { name } of topology.pools) place(`pool/${name}`);
-  for (const name of topology.apps) place(`app/${name}`);
-  for (const { name, pool, apps } of topology.machines) {
+  place("space", null, []);
+  for (const { name } of pools) place(`pool/${name}`, null, []);
+  const homes = new Map<string, { readonly machine: Target; readonly pool: Target | null }[]>(apps.map((app) => [app, []]));
+  for (const { name, pool: poolName, apps: own } of machines) {
     const machine: Target = `machine/${name}`;
-    const poolTarget: Target | null = pool === null ? null : `pool/${pool}`;
-    const own = place(machine, poolTarget);
-    if (poolTarget !== null) place(poolTarget).machines.add(machine);
-    for (const app of apps) {
-      own.apps.add(`app/${app}`);
-      place(`app/${app}`).machines.add(machine);
-      if (poolTarget !== null) place(poolTarget).apps.add(`app/${app}`);
-    }
+    const pool: Target | null = poolName === null ? null : `pool/${poolName}`;
+    place(machine, pool, pool === null ? [] : [pool]);
+    for (const app of own) homes.get(app)?.push({ machine, pool });
   }
-  const named = (scope: Scope) => [...of.keys()].filter((target) => scopeOf(target) === scope).sort();
-  return {
-    topology,
-    of,
-    all: { space: ["space"], pool: named("pool"), machine: named("machine"), app: named("app") },
-    minHealthy: new Map(topology.pools.map(({ name, minHealthy }) => [`pool/${name}` as Target, minHealthy])),
-  };
+  for (const [app, runsOn] of homes) {
+    const above = runsOn.flatMap(({ machine, pool }) => (pool === null ? [machine] : [machine, pool]));
+    const isWhole = (outer: Target) => runsOn.every(({ machine, pool }) => machine === outer || pool === outer);
+    place(`app/${app}`, null, [...new Set(above)].filter(isWhole), above);
+  }
+  for (const target of [...of.keys()].sort())
+    for (const outer of above({ of }, target)) of.get(outer)?.reached[scopeOf(target)].push(target);
+  return { of, minHealthy: new Map(pools.map(({ name, minHealthy }) => [`pool/${name}`, minHealthy])) };
 }
 
-/** Whether `inner` is wholly inside `outer`, or is it. A target that is no longer there is inside the space only. */
-export function contains(places: Places, outer: Target, inner: Target): boolean {
-  if (outer === inner || outer === "space") return true;
-  const { pool, machines } = places.of.get(inner) ?? nowhere;
-  if (scopeOf(outer) === "pool") {
-    if (scopeOf(inner) === "machine") return pool === outer;
-    return scopeOf(inner) === "app" && machines.size > 0 && [...machines].every((machine) => places.of.get(machine)?.pool === outer);
-  }
-  return scopeOf(outer) === "machine" && scopeOf(inner) === "app" && machines.size === 1 && machines.has(outer);
+/** What a target is wholly inside of, itself among it. One that is no longer there is inside the space only. */
+export function around({ of }: Pick<Places, "of">, target: Target): ReadonlySet<Target> {
+  return of.get(target)?.around ?? new Set([target, "space"]);
+}
+
+/** From where a run would reach a target. */
+export function above({ of }: Pick<Places, "of">, target: Target): ReadonlySet<Target> {
+  return of.get(target)?.above ?? new Set([target, "space"]);
 }
 
 /** Whether what happens in one of them happens in the other too. */
 export function touches(places: Places, a: Target, b: Target): boolean {
-  if (contains(places, a, b) || contains(places, b, a)) return true;
-  return (places.of.get(a)?.apps.has(b) ?? false) || (places.of.get(b)?.apps.has(a) ?? false);
+  return above(places, a).has(b) || above(places, b).has(a);
 }
 
-/** The targets of `scope` that a run on `target` reaches: those inside it, and the apps that (also) run there. */
-export function targetsInside(places: Places, target: Target, scope: Scope): readonly Target[] {
-  if (scopeOf(target) === scope) return [target];
-  if (target === "space") return places.all[scope];
-  const { machines, apps } = places.of.get(target) ?? nowhere;
-  if (scope === "machine" && scopeOf(target) === "pool") return [...machines].sort();
-  return scope === "app" ? [...apps].sort() : [];
+/** The targets of `scope` that a run on `target` reaches, by name. */
+export function targetsInside({ of }: Places, target: Target, scope: Scope): readonly Target[] {
+  return of.get(target)?.reached[scope] ?? (scopeOf(target) === scope ? [target] : []);
 }
 
-/** The target of `scope` around `target`; `target` itself when it is as narrow; null when there is not exactly one. */
-export function widen(places: Places, target: Target, scope: Scope): Target | null {
+/** The target of `scope` around `target`; `target` itself when it is as wide; null when there is not exactly one. */
+export function widen({ of }: Places, target: Target, scope: Scope): Target | null {
   if (scope === "space") return "space";
-  if (scope === "pool" && scopeOf(target) === "machine") return places.of.get(target)?.pool ?? null;
+  if (scope === "pool" && scopeOf(target) === "machine") return of.get(target)?.pool ?? null;
   return scopeOf(target) === "app" && scope !== "app" ? null : target;
 }

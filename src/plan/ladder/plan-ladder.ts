@@ -1,12 +1,13 @@
 import type { Escalation } from "#model/ladder.ts";
 import { advanceRun } from "./climb.ts";
-import { findBlindness } from "./guards.ts";
+import { budgetMs, findBlindness, findMachineFailures } from "./guards.ts";
 import type { LadderInput, LadderPlan } from "./input.ts";
-import { findNeeds } from "./needs.ts";
+import { findTroubles } from "./needs.ts";
 import { tellPeople } from "./notices.ts";
-import { activeRuns, type Pass, wait } from "./pass.ts";
+import { isBegun, isBusy, lay, type Pass, wait, wake } from "./pass.ts";
+import { Placed } from "./placed.ts";
 import type { Reason } from "./reasons.ts";
-import { endRun, isBegun } from "./runs.ts";
+import { endRun } from "./runs.ts";
 import { tendWindows } from "./windows.ts";
 
 /**
@@ -16,33 +17,52 @@ import { tendWindows } from "./windows.ts";
 export function planLadder(input: LadderInput): LadderPlan {
   const pass = newPass(input);
   for (const run of input.escalations) if (run.outcome === null && run.isDryRun !== input.isDryRun) endOtherMode(pass, run);
-  for (const run of activeRuns(pass)) if (isBegun(run)) advanceRun(pass, run);
+  for (const run of [...pass.runs.values()]) if (isBegun(run)) advanceRun(pass, run);
   tendWindows(pass);
   tellPeople(pass);
-  for (const { untilMs } of input.pauses) pass.wakes.push(untilMs);
-  if (input.silent.untilMs !== null) pass.wakes.push(input.silent.untilMs);
-  const later = pass.wakes.filter((atMs) => atMs > input.nowMs);
-  return { actions: pass.actions, waiting: pass.waiting, replanAtMs: later.length === 0 ? null : Math.min(...later) };
+  for (const { untilMs } of input.pauses) wake(pass, untilMs);
+  if (input.silent.untilMs !== null) wake(pass, input.silent.untilMs);
+  return { actions: pass.actions, waiting: pass.waiting, replanAtMs: Number.isFinite(pass.wakeAtMs) ? pass.wakeAtMs : null };
 }
 
 function newPass(input: LadderInput): Pass {
-  const own = input.escalations.filter(({ isDryRun }) => isDryRun === input.isDryRun);
-  const sorted = own.toSorted((a, b) => a.openedAtMs - b.openedAtMs || (a.id < b.id ? -1 : 1));
-  const wakes: number[] = [];
-  return {
+  const { places } = input.index;
+  const alarm = { input, wakeAtMs: Number.POSITIVE_INFINITY };
+  const troubles = findTroubles(input, (atMs) => wake(alarm, atMs));
+  const blind = findBlindness(input, (atMs) => wake(alarm, atMs));
+  const pass: Pass = {
     input,
-    needs: findNeeds(input, wakes),
-    blind: findBlindness(input, wakes),
-    mass: null,
-    runs: new Map(sorted.map((run) => [run.id, run])),
+    troubles,
+    troubleAt: new Placed(places),
+    blind,
+    runs: new Map(),
     changed: new Set(),
+    begun: new Placed(places),
+    windows: new Map(),
+    people: new Map(),
+    busy: new Placed(places),
+    failing: findMachineFailures(input, troubles),
+    mass: undefined,
+    ended: undefined,
+    pools: new Map(),
+    starts: [],
     actions: [],
     waiting: [],
-    wakes,
+    wakeAtMs: alarm.wakeAtMs,
     notices: new Map(),
   };
+  for (const trouble of troubles) pass.troubleAt.add(trouble.target, trouble);
+  const own = input.escalations.filter(({ isDryRun }) => isDryRun === input.isDryRun);
+  for (const run of own.toSorted((a, b) => a.openedAtMs - b.openedAtMs || (a.id < b.id ? -1 : 1))) {
+    lay(pass, run);
+    for (const step of run.steps) {
+      if (isBusy(pass, step)) pass.busy.add(step.target, step);
+      if (step.action !== null && step.startedAtMs + budgetMs > input.nowMs) pass.starts.push(step.startedAtMs);
+    }
+  }
+  pass.starts.sort((a, b) => a - b);
+  return pass;
 }
-
 /** A run of the other mode ends when its current step does: to cut an action short can do more harm than to let it end. */
 function endOtherMode(pass: Pass, run: Escalation): void {
   const { index, nowMs, term, isDryRun } = pass.input;

@@ -1,6 +1,15 @@
-import { scopeOf, type Target } from "#model/target.ts";
+import type { Target } from "#model/target.ts";
 import type { Hold } from "./guards.ts";
-import { busySteps, type Pass } from "./pass.ts";
+import type { Pass } from "./pass.ts";
+import { targetsInside } from "./places.ts";
+
+/** The machines of a pool, counted once for a plan and kept up with what it starts. */
+export interface PoolStand {
+  /** On how many something acts, or is quiet. */
+  busy: number;
+  /** How many of the others are healthy. */
+  healthy: number;
+}
 
 /** Whether every check that looks at a machine passes, with fresh results. What is not known is not healthy. */
 export function isHealthy({ input }: Pass, target: Target): boolean {
@@ -21,20 +30,32 @@ export function isHealthy({ input }: Pass, target: Target): boolean {
 export function holdOfPool(pass: Pass, machine: Target): (Hold & { readonly skip: boolean }) | null {
   const { places, ladder } = pass.input.index;
   const pool = places.of.get(machine)?.pool ?? null;
-  const machines = pool === null ? undefined : places.of.get(pool)?.machines;
-  if (pool === null || machines === undefined) return null;
-  const busy = new Set(
-    busySteps(pass)
-      .map(({ step }) => step.target)
-      .filter((target) => scopeOf(target) === "machine" && machines.has(target)),
-  );
-  const most = Math.max(1, Math.floor(ladder.guards.atOnce * machines.size));
-  if (busy.size >= most) return { reason: { kind: "at-once", pool, most }, untilMs: null, skip: false };
+  if (pool === null) return null;
+  const { busy, healthy } = standOf(pass, pool);
+  const most = Math.max(1, Math.floor(ladder.guards.atOnce * targetsInside(places, pool, "machine").length));
+  if (busy >= most) return { reason: { kind: "at-once", pool, most }, untilMs: null, skip: false };
   const least = places.minHealthy.get(pool) ?? 0;
-  if (!mayBeHealthy(pass, machine)) return null;
-  const healthy = [...machines].filter((one) => !busy.has(one) && isHealthy(pass, one)).length;
-  if (healthy - 1 >= least) return null;
-  return { reason: { kind: "min-healthy", pool, least, healthy }, untilMs: null, skip: busy.size === 0 };
+  if (!mayBeHealthy(pass, machine) || healthy - 1 >= least) return null;
+  return { reason: { kind: "min-healthy", pool, least, healthy }, untilMs: null, skip: busy === 0 };
+}
+
+/** Counts a machine as acted on from now. */
+export function takeFromPool(pass: Pass, machine: Target): void {
+  const pool = pass.input.index.places.of.get(machine)?.pool ?? null;
+  if (pool === null) return;
+  const stand = standOf(pass, pool);
+  stand.busy++;
+  if (isHealthy(pass, machine)) stand.healthy--;
+}
+
+function standOf(pass: Pass, pool: Target): PoolStand {
+  const known = pass.pools.get(pool);
+  if (known !== undefined) return known;
+  const machines = targetsInside(pass.input.index.places, pool, "machine");
+  const free = machines.filter((machine) => pass.busy.at(machine).length === 0);
+  const stand = { busy: machines.length - free.length, healthy: free.filter((machine) => isHealthy(pass, machine)).length };
+  pass.pools.set(pool, stand);
+  return stand;
 }
 
 /** Whether acting on a machine could take a healthy one away: no check of it is known to fail. */

@@ -1,15 +1,8 @@
 import type { Escalation, Outcome } from "#model/ladder.ts";
-import type { Reach } from "./needs.ts";
-import { needsIn } from "./needs.ts";
-import { isBusy, type Pass, quietUntilMs, save } from "./pass.ts";
+import { needOf, type Reach } from "./needs.ts";
+import { isBusy, type Pass, quietUntilMs, type Run, save } from "./pass.ts";
+import { above } from "./places.ts";
 import { describeReason, type Reason } from "./reasons.ts";
-
-/** A run whose level is decided. */
-export type Run = Escalation & { readonly level: string; readonly at: string };
-
-export function isBegun(run: Escalation): run is Run {
-  return run.level !== null && run.at !== null && run.outcome === null;
-}
 
 /** From where a run reaches down; null when the ladder has its level no more. */
 export function reachOf(pass: Pass, run: Run): Reach | null {
@@ -44,9 +37,10 @@ export function askPeople(pass: Pass, run: Escalation, reason: Reason): void {
 
 /** Whether what made a run begin with its level still fails: the most fundamental of its checks, any of them. */
 export function isStillNeeded(pass: Pass, run: Run): boolean {
-  const { levels } = pass.input.index;
-  const asked = run.failed.map(({ level }) => levels.get(level) ?? 0);
-  const most = Math.min(...asked);
-  const failing = new Set(needsIn(pass.input.index.places, run.target, pass.needs).map(({ check }) => check.id));
-  return run.failed.some((failed, i) => asked[i] === most && failing.has(failed.check));
+  // A run's checks are written down with the most fundamental one first.
+  const [most] = run.failed;
+  return run.failed.some(({ check, level }) => {
+    const need = level === most?.level ? needOf(pass.input, pass.input.states.get(check)) : null;
+    return need !== null && above(pass.input.index.places, need.target).has(run.target);
+  });
 }

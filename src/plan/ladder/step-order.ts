@@ -2,7 +2,7 @@ import type { Level, LevelAction, StepRecord } from "#model/ladder.ts";
 import type { StepId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import type { StepOrder } from "./input.ts";
-import type { Run } from "./runs.ts";
+import type { Run } from "./pass.ts";
 
 /** The record of an attempt that starts now. A dry run's has ended well at once: nothing is done. */
 export function newStep(

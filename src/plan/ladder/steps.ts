@@ -2,7 +2,7 @@ import type { Level, StepRecord, StepVerdict } from "#model/ladder.ts";
 import type { Target } from "#model/target.ts";
 import type { IndexedCheck } from "./index-ladder.ts";
 import { type Pass, quietUntilMs } from "./pass.ts";
-import { contains, targetsInside } from "./places.ts";
+import { around, targetsInside } from "./places.ts";
 
 /** The longest pause between two attempts: an action that mends in the end must not wait for hours. */
 const longestRetryMs = 600_000;
@@ -75,5 +75,5 @@ function ownChecks(pass: Pass, level: Level, target: Target): readonly IndexedCh
   if (here.length > 0) return here;
   const inside = (["pool", "machine", "app"] as const).flatMap((scope) => targetsInside(places, target, scope)).flatMap(named);
   if (inside.length > 0) return inside;
-  return [...checksAt.keys()].filter((at) => contains(places, at, target)).flatMap(named);
+  return [...around(places, target)].flatMap(named);
 }

@@ -1,8 +1,8 @@
 import type { Level, StepRecord, StepVerdict } from "#model/ladder.ts";
 import { holdOf, pauseOver, waitsForPeople } from "./guards.ts";
-import { type Pass, save, wait } from "./pass.ts";
+import { type Pass, type Run, save, wait } from "./pass.ts";
 import { describeReason, type Reason } from "./reasons.ts";
-import { isStillNeeded, type Run, reachOf } from "./runs.ts";
+import { isStillNeeded, reachOf } from "./runs.ts";
 import { orderOf } from "./step-order.ts";
 import { judgeStep, ownCheckPasses } from "./steps.ts";
 

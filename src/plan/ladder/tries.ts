@@ -2,7 +2,7 @@ import type { Escalation, Level, LevelAction, Remedy, Tries } from "#model/ladde
 import type { CheckId } from "#model/names.ts";
 import { nameOf, scopeOf, type Target } from "#model/target.ts";
 import type { Need, Reach } from "./needs.ts";
-import type { Pass } from "./pass.ts";
+import type { EndedRun, Pass } from "./pass.ts";
 import { widen } from "./places.ts";
 
 /** What to do for a need: a run from this reach, whose first attempt is number `attempt`; or people, who are told what was tried. */
@@ -46,20 +46,27 @@ export function chooseLevel(pass: Pass, need: Need): Choice {
 
 /** The whole runs for a check that followed soon on each other, up to its present failure; none before people took over. */
 function runsInVain(pass: Pass, check: CheckId, failingSinceMs: number): readonly Escalation[] {
-  const { ladder } = pass.input.index;
+  const { soonMs } = pass.input.index.ladder;
   const chain: Escalation[] = [];
   let sinceMs = failingSinceMs;
-  const ended = [...pass.runs.values()].filter(({ outcome }) => outcome !== null);
-  for (const run of ended.sort((a, b) => (b.outcome?.atMs ?? 0) - (a.outcome?.atMs ?? 0))) {
+  for (const { run, outcome } of lastEnded(pass)) {
+    if (sinceMs - outcome.atMs > soonMs) break;
     const cause = run.failed.find((failed) => failed.check === check);
-    if (cause === undefined || run.outcome === null) continue;
-    if (run.outcome.kind === "people") break;
-    if (run.outcome.kind !== "done" && run.outcome.kind !== "wider") continue;
-    if (sinceMs - run.outcome.atMs > ladder.soonMs) break;
+    if (cause === undefined) continue;
+    if (outcome.kind === "people") break;
+    if (outcome.kind !== "done" && outcome.kind !== "wider") continue;
     chain.push(run);
     sinceMs = cause.sinceMs;
   }
   return chain;
+}
+
+/** Runs that have ended, the last one first. */
+function lastEnded(pass: Pass): readonly EndedRun[] {
+  pass.ended ??= [...pass.runs.values()]
+    .flatMap((run) => (run.outcome === null ? [] : [{ run, outcome: run.outcome }]))
+    .sort((a, b) => b.outcome.atMs - a.outcome.atMs);
+  return pass.ended;
 }
 
 /** How many attempts the runs made at a level that they began with. */

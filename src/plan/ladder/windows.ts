@@ -2,11 +2,11 @@ import type { Escalation } from "#model/ladder.ts";
 import type { EscalationId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import { holdOf } from "./guards.ts";
-import { asFailed, covers, type Need, needsIn, type Reach } from "./needs.ts";
-import { activeRuns, busySteps, type Pass, quietUntilMs, save, settlingRuns, wait } from "./pass.ts";
-import { contains, touches } from "./places.ts";
-import type { Reason } from "./reasons.ts";
-import { absorbRun, askPeople, endRun, freeAtMs, isBegun, type Run, reachOf } from "./runs.ts";
+import { asFailed, covers, type Need, type Reach } from "./needs.ts";
+import { isBegun, type Pass, quietUntilMs, type Run, save, underWay, wait, wake, windowAt } from "./pass.ts";
+import { Placed } from "./placed.ts";
+import { above, around } from "./places.ts";
+import { absorbRun, askPeople, endRun, freeAtMs, reachOf } from "./runs.ts";
 import { chooseLevel } from "./tries.ts";
 
 /** More at once would be no help to anybody; what is left out opens as others end. */
@@ -14,46 +14,41 @@ const mostOpenRuns = 200;
 
 /** Rules 2 to 4 and 7: opens settle windows, closes those whose need is gone, and begins the runs of those that are over. */
 export function tendWindows(pass: Pass): void {
-  for (const window of settlingRuns(pass)) tendWindow(pass, window);
-  const { nowMs, index } = pass.input;
-  const over = settlingRuns(pass).filter(({ id, settleUntilMs }) => settleUntilMs <= nowMs && !pass.changed.has(id));
-  const waiting: Need[] = [];
-  for (const need of needsAround(pass, over)) {
-    // What is more fundamental goes first, also when it cannot go yet.
-    const first = waiting.find(({ target }) => touches(index.places, target, need.target));
-    if (first !== undefined) wait(pass, need.target, { kind: "waits-for-level", target: first.target, check: first.check.id }, null);
-    else if (beginRun(pass, need, over) === "waits") waiting.push(need);
-  }
+  const windows = [...pass.windows.keys()].flatMap((target) => windowAt(pass, target) ?? []);
+  for (const window of windows) tendWindow(pass, window);
+  beginRuns(
+    pass,
+    windows.filter((window) => isOver(pass, window)),
+  );
   openWindows(pass);
 }
 
+function isOver(pass: Pass, { id, settleUntilMs }: Escalation): boolean {
+  return settleUntilMs <= pass.input.nowMs && !pass.changed.has(id);
+}
+
 function tendWindow(pass: Pass, window: Escalation): void {
-  const own = ownNeeds(pass, window);
-  const isOver = window.settleUntilMs <= pass.input.nowMs;
-  if (!isOver) pass.wakes.push(window.settleUntilMs);
-  const [most] = own;
-  if (most === undefined) {
-    if (isOver) endRun(pass, window, "recovered", { kind: "recovered", checks: window.failed.map(({ check }) => check) });
+  const isLate = window.settleUntilMs <= pass.input.nowMs;
+  if (!isLate) wake(pass, window.settleUntilMs);
+  const [own] = pass.troubleAt.at(window.target);
+  if (own === undefined) {
+    if (isLate) endRun(pass, window, "recovered", { kind: "recovered", checks: window.failed.map(({ check }) => check) });
     return;
   }
-  const hold = own.every((need) => holdOf(pass, need) !== null) ? holdOf(pass, most) : null;
+  const hold = own.needs.every((need) => holdOf(pass, need) !== null) ? holdOf(pass, own.most) : null;
   if (hold !== null) {
     endRun(pass, window, "held", hold.reason);
     return;
   }
-  const by = activeRuns(pass)
-    .filter(isBegun)
-    .find((run) => own.every((need) => isCovered(pass, run, need)));
-  if (by !== undefined) {
-    absorbRun(pass, window, by);
-    return;
-  }
-  if (!isOver)
-    wait(pass, window.target, { kind: "settling", checks: own.map(({ check }) => check.id), untilMs: window.settleUntilMs }, null);
+  const by = runThatCovers(pass, own.most);
+  if (by !== null) absorbRun(pass, window, by);
+  else if (!isLate)
+    wait(pass, window.target, { kind: "settling", checks: own.needs.map(({ check }) => check.id), untilMs: window.settleUntilMs }, null);
 }
 
-function ownNeeds(pass: Pass, window: Escalation): readonly Need[] {
-  return pass.needs.filter(({ target }) => target === window.target);
+/** The run under way that does what this need asks for, and with it all that is lighter; null if none does. */
+function runThatCovers(pass: Pass, need: Need): Run | null {
+  return underWay(pass, pass.begun.above(need.target)).find((run) => isCovered(pass, run, need)) ?? null;
 }
 
 function isCovered(pass: Pass, run: Run, need: Need): boolean {
@@ -61,25 +56,28 @@ function isCovered(pass: Pass, run: Run, need: Need): boolean {
   return reach !== null && covers(pass.input.index.places, reach, need);
 }
 
-/** The most fundamental need of each target where a window is over and nothing holds it. */
-function needsAround(pass: Pass, over: readonly Escalation[]): readonly Need[] {
+/** Begins a run for the most fundamental need, that nothing holds, of each target that a window which is over touches. */
+function beginRuns(pass: Pass, over: readonly Escalation[]): void {
   const { places } = pass.input.index;
-  const seen = new Set<Target>();
-  return pass.needs.filter((need) => {
-    if (seen.has(need.target) || !over.some(({ target }) => touches(places, target, need.target)) || holdOf(pass, need) !== null)
-      return false;
-    seen.add(need.target);
-    return true;
-  });
+  // What is more fundamental goes first, also when it cannot go yet: what it touches waits for it.
+  const first = new Placed<Need>(places);
+  const near = new Set(over.flatMap(({ target }) => [...pass.troubleAt.touching(target)]));
+  for (const trouble of pass.troubles) {
+    if (!near.has(trouble)) continue;
+    const need = trouble.needs.find((one) => holdOf(pass, one) === null);
+    if (need === undefined) continue;
+    const [before] = first.touching(need.target);
+    if (before !== undefined) wait(pass, need.target, { kind: "waits-for-level", target: before.target, check: before.check.id }, null);
+    else if (beginRun(pass, need) === "waits") first.add(need.target, need);
+  }
 }
 
 /** Begins the run that a need asks for, unless something that is under way does it, or has to end first. */
-function beginRun(pass: Pass, need: Need, over: readonly Escalation[]): "waits" | null {
+function beginRun(pass: Pass, need: Need): "waits" | null {
   const { places, ladder } = pass.input.index;
-  const begun = activeRuns(pass).filter(isBegun);
-  if (begun.some((run) => isCovered(pass, run, need))) return null;
-  const window = settlingRuns(pass).find(({ target }) => target === need.target);
-  if (window === undefined || pass.changed.has(window.id)) return "waits";
+  if (runThatCovers(pass, need) !== null) return null;
+  const window = windowAt(pass, need.target);
+  if (window === null || pass.changed.has(window.id)) return "waits";
   const choice = chooseLevel(pass, need);
   if (choice.kind === "people") {
     askPeople(pass, { ...window, failed: [asFailed(need)] }, { kind: "tried-in-vain", check: need.check.id, tried: choice.tried });
@@ -90,7 +88,7 @@ function beginRun(pass: Pass, need: Need, over: readonly Escalation[]): "waits" 
     wait(pass, choice.target, hold.reason, hold.untilMs);
     return null;
   }
-  const touched = begun.filter((run) => touches(places, run.target, choice.target));
+  const touched = underWay(pass, pass.begun.touching(choice.target));
   for (const run of touched) {
     const reach = reachOf(pass, run);
     const freeMs = freeAtMs(pass, run);
@@ -99,7 +97,7 @@ function beginRun(pass: Pass, need: Need, over: readonly Escalation[]): "waits" 
     wait(pass, choice.target, { kind: "waits-for-run", escalation: run.id, target: run.target }, freeMs);
     return "waits";
   }
-  const failed = needsIn(places, choice.target, pass.needs).map(asFailed);
+  const failed = pass.troubleAt.below(choice.target).flatMap(({ needs }) => needs.map(asFailed));
   const level = ladder.levels[choice.level]?.name ?? "";
   const run: Run = {
     ...window,
@@ -109,59 +107,65 @@ function beginRun(pass: Pass, need: Need, over: readonly Escalation[]): "waits" 
     at: level,
     firstAttempt: choice.attempt,
     failed,
+    outcome: null,
   };
   // First the end of what it replaces: a server that dies in between must not leave two runs.
   for (const other of touched) absorbRun(pass, other, run);
   save(pass, run, { kind: "begun", level, target: choice.target, checks: failed.map(({ check }) => check), attempt: choice.attempt });
-  for (const other of over) {
-    const own = ownNeeds(pass, other);
-    if (!pass.changed.has(other.id) && own.length > 0 && own.every((one) => isCovered(pass, run, one))) absorbRun(pass, other, run);
+  for (const { target, most } of pass.troubleAt.below(choice.target)) {
+    const other = windowAt(pass, target);
+    if (other !== null && isOver(pass, other) && isCovered(pass, run, most)) absorbRun(pass, other, run);
   }
   return null;
 }
 
 /** A failing check that nothing under way answers opens a settle window for the target that a run would cover. */
 function openWindows(pass: Pass): void {
-  const { index, nowMs } = pass.input;
+  const { places } = pass.input.index;
+  // The most fundamental level from which each target is mended already, or will be.
+  const mendedFrom = new Map<Target, number>();
+  const mend = ({ target, level }: Reach) => mendedFrom.set(target, Math.min(level, mendedFrom.get(target) ?? level));
   const open = [...pass.runs.values()].filter(({ outcome }) => outcome === null);
-  const windows = new Set(settlingRuns(pass).map(({ target }) => target));
-  const reaches: Reach[] = open.filter(isBegun).flatMap((run) => reachOf(pass, run) ?? []);
-  const busy = busySteps(pass);
-  const seen = new Set<Target>();
-  const byTarget = Map.groupBy(pass.needs, ({ target }) => target);
+  for (const run of open.filter(isBegun)) {
+    const reach = reachOf(pass, run);
+    if (reach !== null) mend(reach);
+  }
   let count = open.length;
-  // Needs come most fundamental first, so what covers another one is there before it.
-  for (const need of pass.needs) {
-    if (seen.has(need.target) || reaches.some((reach) => covers(index.places, reach, need))) continue;
-    const hold = holdOf(pass, need);
-    if (hold !== null) {
-      wait(pass, need.target, hold.reason, hold.untilMs);
+  // Troubles come most fundamental first, so what covers another one is there before it.
+  for (const { target, needs } of pass.troubles) {
+    const from = Math.min(...[...above(places, target)].map((outer) => mendedFrom.get(outer) ?? Number.POSITIVE_INFINITY));
+    const own = needs.filter(({ level }) => level < from);
+    const need = own.find((one) => holdOf(pass, one) === null);
+    const [held] = own;
+    if (need === undefined) {
+      const hold = held === undefined ? null : holdOf(pass, held);
+      if (hold !== null) wait(pass, target, hold.reason, hold.untilMs);
       continue;
     }
-    seen.add(need.target);
-    reaches.push(need);
-    if (windows.has(need.target)) continue;
-    // A failure under a step or in its quiet period is recorded only; it counts when it still is there afterwards.
-    const step = busy.find((one) => contains(index.places, one.step.target, need.target))?.step;
-    if (step !== undefined) {
-      const untilMs = quietUntilMs(pass, step);
-      if (untilMs !== null) pass.wakes.push(untilMs);
-      continue;
-    }
+    mend(need);
+    if (windowAt(pass, target) !== null || isQuiet(pass, target)) continue;
     if (count >= mostOpenRuns) {
-      wait(pass, need.target, { kind: "too-many-runs", most: mostOpenRuns }, null);
+      wait(pass, target, { kind: "too-many-runs", most: mostOpenRuns }, null);
       return;
     }
-    const checks = byTarget.get(need.target) ?? [];
-    const settleUntilMs = nowMs + index.ladder.settleMs;
     count++;
-    const reason: Reason = { kind: "settling", checks: checks.map(({ check }) => check.id), untilMs: settleUntilMs };
-    save(pass, newWindow(pass, need.target, checks, settleUntilMs), reason);
+    const window = newWindow(pass, target, needs);
+    save(pass, window, { kind: "settling", checks: needs.map(({ check }) => check.id), untilMs: window.settleUntilMs });
   }
 }
 
-function newWindow({ input, runs }: Pass, target: Target, checks: readonly Need[], settleUntilMs: number): Escalation {
-  const { nowMs, isDryRun } = input;
+/** A failure under a step or in its quiet period is recorded only; it counts when it still is there afterwards. */
+function isQuiet(pass: Pass, target: Target): boolean {
+  const steps = [...around(pass.input.index.places, target)].flatMap((outer) => pass.busy.at(outer));
+  for (const step of steps) {
+    const untilMs = quietUntilMs(pass, step);
+    if (untilMs !== null) wake(pass, untilMs);
+  }
+  return steps.length > 0;
+}
+
+function newWindow({ input, runs }: Pass, target: Target, needs: readonly Need[]): Escalation {
+  const { nowMs, isDryRun, index } = input;
   // The same target can have had a window at this very millisecond that was closed at once.
   let id = `${target}@${nowMs}${isDryRun ? "-dry" : ""}` as EscalationId;
   while (runs.has(id)) id = `${id}-again` as EscalationId;
@@ -169,13 +173,13 @@ function newWindow({ input, runs }: Pass, target: Target, checks: readonly Need[
     id,
     target,
     openedAtMs: nowMs,
-    settleUntilMs,
+    settleUntilMs: nowMs + index.ladder.settleMs,
     isDryRun,
     begunAtMs: null,
     level: null,
     at: null,
     firstAttempt: 1,
-    failed: checks.map(asFailed),
+    failed: needs.map(asFailed),
     approvals: [],
     steps: [],
     stop: null,

@@ -187,7 +187,7 @@ export function playScene(scene: Scene) {
 
 function isInside(index: LadderIndex, outer: Target, inner: Target): boolean {
   if (outer === "space" || outer === inner) return true;
-  return index.places.of.get(inner)?.pool === outer || (index.places.of.get(outer)?.apps.has(inner) ?? false);
+  return index.places.of.get(inner)?.pool === outer || (index.places.of.get(outer)?.reached.app.includes(inner) ?? false);
 }
 
 /** `30 start machine machine/m1`: what happened, with its second. */
