@@ -1,4 +1,4 @@
-import type net from "node:net";
+import net from "node:net";
 import type { Duplex } from "node:stream";
 import type { IdleConnections } from "../router.ts";
 import type { AskedRequest } from "./conditions.ts";
@@ -54,6 +54,7 @@ export class ClientConnection implements Timed {
   address: string;
 
   readonly #socket: ClientSocket;
+  readonly #isPlain: boolean;
   readonly #owner: ClientOwner;
   readonly #context: EdgeContext;
   readonly #security: Security | null;
@@ -91,6 +92,7 @@ export class ClientConnection implements Timed {
     source: string | null = null,
   ) {
     this.#socket = socket;
+    this.#isPlain = socket instanceof net.Socket && security === null;
     this.#owner = owner;
     this.#context = context;
     this.#security = security;
@@ -133,6 +135,11 @@ export class ClientConnection implements Timed {
     if (this.#socket.writableLength <= this.#context.limits.bufferBytes) return true;
     this.#waitsForDrain = true;
     return false;
+  }
+
+  /** Whether all that was written to it has been copied or sent. Over TLS and HTTP/2 nobody can say. */
+  get holdsNothing(): boolean {
+    return this.#isPlain && this.#socket.writableLength === 0;
   }
 
   cork(): void {

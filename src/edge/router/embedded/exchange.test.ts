@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import http from "node:http";
+import type net from "node:net";
+import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { exchangeBytes, host, ok, RawClient, rawOrigin, routeTo, startEdge, statusOf } from "./testing/edge.ts";
 
@@ -41,6 +44,36 @@ async function answerTo(t: { after(fn: () => unknown): void }, appSends: string 
   await edge.apply({ set: [routeTo(origin.port)], remove: [] });
   return exchangeBytes(edge.port, sent);
 }
+
+test("long answers are what the app sent, byte for byte, to clients that read slowly at the same time", async (t) => {
+  const bodies = Array.from({ length: 2 }, (_, at) => Buffer.from(Uint32Array.from({ length: 2_500_000 }, (_, i) => i * 2 + at).buffer));
+  const server = http.createServer((incoming, answer) => {
+    const [, at, framing] = (incoming.url ?? "").split("/");
+    const body = bodies[Number(at)] ?? assert.fail(`nothing at ${incoming.url}`);
+    if (framing === "length") answer.setHeader("content-length", body.length);
+    answer.write(body.subarray(0, 100_000));
+    answer.end(body.subarray(100_000));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const edge = await startEdge(t);
+  await edge.apply({ set: [routeTo((server.address() as net.AddressInfo).port)], remove: [] });
+  const read = async (path: string): Promise<Buffer> => {
+    const [answer] = (await once(http.get({ port: edge.port, path, headers: { host }, agent: false }), "response")) as [Readable];
+    const pieces: Buffer[] = [];
+    for await (const piece of answer) {
+      pieces.push(piece);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return Buffer.concat(pieces);
+  };
+  // The second time over connections that were read from before.
+  for (let time = 0; time < 2; time++)
+    await Promise.all(
+      bodies.map(async (body, at) => assert.ok(body.equals(await read(`/${at}/${at % 2 === 0 ? "length" : "chunks"}`)), `body ${at}`)),
+    );
+});
 
 test("an answer passes unchanged but for what belongs to the connection", async (t) => {
   const answer = await answerTo(
@@ -163,7 +196,7 @@ test("a request body arrives whole, framed anew, in small and in large pieces", 
   const edge = await startEdge(t);
   await edge.apply({ set: [routeTo(origin.port)], remove: [] });
   const big = "x".repeat(100_000);
-  const bytes = `POST / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5;a=b\r\nhello\r\n${big.length.toString(16)}\r\n${big}\r\n0\r\nTrailer: x\r\n\r\n`;
+  const bytes = `POST / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5;a=b\r\nhello\r\n${big.length.toString(16)}\r\n${big}\r\n0\r\nX-Trailer: x\r\n\r\n`;
   assert.equal(statusOf(await exchangeBytes(edge.port, bytes)), 200);
   const body = (origin.received[0] ?? "").split("\r\n\r\n").slice(1).join("\r\n\r\n");
   assert.equal(unchunked(body), `hello${big}`);

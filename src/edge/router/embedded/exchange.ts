@@ -18,6 +18,8 @@ import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts"
 
 /** Safe to send again when nothing of an answer has come (RFC 9110, section 9.2.2). */
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+/** What nearly every head of an answer fits into. */
+const shortHeadBytes = 2_048;
 const lateAnswer = "the app did not answer in time";
 const noAnswer = "the app closed the connection without an answer";
 
@@ -50,6 +52,8 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
   /** Null: none, or all of it left with the head. */
   #answerBody: AnswerBody | null = null;
   #hasAnswered = false;
+  /** Whether bytes that arrived just now went to the client as they are. */
+  #handsOn = false;
   #keepsClient = false;
   #chunksForClient = false;
   #coding: Coding | null = null;
@@ -125,7 +129,7 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
     const since = this.#canRepeat() ? Number.NEGATIVE_INFINITY : this.#context.clock.monotonicMs() - this.limits.upstreamFreshMs;
     const idle = endpoint.takeIdle(since, this.#route.upstreamTls);
     if (idle === null) {
-      this.#upstream = new UpstreamConnection(endpoint, this, this.#context, this.#route.upstreamTls);
+      this.#upstream = new UpstreamConnection(endpoint, this, this.#context, { tls: this.#route.upstreamTls });
       return;
     }
     this.#upstream = idle;
@@ -183,9 +187,11 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
     this.#search.next();
   }
 
-  onUpstreamBytes(bytes: Buffer): void {
+  onUpstreamBytes(bytes: Buffer): boolean {
+    this.#handsOn = false;
     if (this.#hasAnswered) this.#takeAnswerBody(bytes, 0);
     else this.#takeAnswerHead(bytes);
+    return !this.#handsOn || this.#client.holdsNothing;
   }
 
   onUpstreamEnd(): void {
@@ -228,14 +234,20 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
     const limits = this.limits;
     let input = this.#answerHeadPart === null ? bytes : Buffer.concat([this.#answerHeadPart, bytes]);
     for (;;) {
-      const text = input.toString("latin1", 0, Math.min(input.length, limits.responseHeadBytes + limits.oneWriteBytes));
-      const end = text.indexOf("\r\n\r\n");
+      const most = Math.min(input.length, limits.responseHeadBytes + limits.oneWriteBytes);
+      // What is too much for one write is mostly body, and is not made text.
+      let text = input.toString("latin1", 0, most > limits.oneWriteBytes ? Math.min(most, shortHeadBytes) : most);
+      let end = text.indexOf("\r\n\r\n");
+      if (end === -1 && text.length < most) {
+        text = input.toString("latin1", 0, most);
+        end = text.indexOf("\r\n\r\n");
+      }
       if (end === -1 || end > limits.responseHeadBytes) {
         if (text.length > limits.responseHeadBytes) {
           this.#fail(502, "the app's answer has too long a head");
           return;
         }
-        this.#answerHeadPart = input;
+        this.#answerHeadPart = Buffer.from(input);
         return;
       }
       const refused = this.#answer.read(text, end, this.#request.method, limits.headerLines);
@@ -249,7 +261,7 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
         return;
       }
       if (this.#answer.status === 101) {
-        this.#switchProtocols(input.subarray(end + 4));
+        this.#switchProtocols(Buffer.from(input.subarray(end + 4)));
         return;
       }
       if (++this.#interimAnswers > limits.interimAnswers) {
@@ -349,9 +361,11 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
 
   #write(piece: Buffer | string): void {
     if (this.#compressed !== null) {
-      if (!this.#compressed.write(piece)) this.#upstream?.socket.pause();
+      const own = typeof piece === "string" ? piece : Buffer.from(piece);
+      if (!this.#compressed.write(own)) this.#upstream?.socket.pause();
       return;
     }
+    this.#handsOn ||= typeof piece !== "string";
     this.#bytesOut += piece.length;
     if (this.#client.write(piece)) return;
     this.#upstream?.socket.pause();

@@ -89,12 +89,12 @@ export class HeldRequests {
           resolve(true);
         },
         onUpstreamRefused: () => resolve(false),
-        onUpstreamBytes: ignore,
+        onUpstreamBytes: () => true,
         onUpstreamEnd: ignore,
         onUpstreamDrain: ignore,
         onUpstreamClose: ignore,
       };
-      const connection = new UpstreamConnection(endpoint, user, this.#context, this.#route.upstreamTls);
+      const connection = new UpstreamConnection(endpoint, user, this.#context, { tls: this.#route.upstreamTls });
     });
   }
 }

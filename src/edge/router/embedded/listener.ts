@@ -173,10 +173,11 @@ export class Listener implements ClientOwner, TlsUser {
   }
 
   /** Whether a connection may or has to begin with a header of the PROXY protocol: only those of trusted proxies may on the shared ports. */
-  #proxyHeader({ remoteAddress = "" }: net.Socket): "none" | "optional" | "required" {
+  #proxyHeader(socket: net.Socket): "none" | "optional" | "required" {
     if (this.#kind.protocol === "tcp") return this.#kind.route.route.policy?.proxyProtocol?.from === true ? "required" : "none";
     const { trusted } = this.#context;
-    return trusted?.has(plainAddress(remoteAddress)) ? "optional" : "none";
+    // The address takes a system call.
+    return trusted?.has(plainAddress(socket.remoteAddress ?? "")) ? "optional" : "none";
   }
 
   #askProxy(socket: net.Socket, presence: "optional" | "required"): void {

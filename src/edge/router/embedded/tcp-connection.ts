@@ -60,7 +60,7 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
     this.#endpoint = choice.endpoint;
     this.#count = (status) => choice.target.counters.count(status, this.#context.clock.monotonicMs() - this.#startedAtMs);
     choice.endpoint.begin();
-    this.#upstream = new UpstreamConnection(choice.endpoint, this, this.#context);
+    this.#upstream = new UpstreamConnection(choice.endpoint, this, this.#context, { isBare: true });
   }
 
   #hold(): void {
@@ -111,7 +111,9 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
     this.#attempt();
   }
 
-  onUpstreamBytes(): void {}
+  onUpstreamBytes(): boolean {
+    return true;
+  }
   onUpstreamEnd(): void {}
   onUpstreamDrain(): void {}
   onUpstreamClose(): void {}

@@ -10,7 +10,8 @@ export interface UpstreamUser {
   onUpstreamReady(): void;
   /** The connection could not be made; nothing was sent. */
   onUpstreamRefused(error: Error): void;
-  onUpstreamBytes(bytes: Buffer): void;
+  /** True if nothing holds on to the bytes when it returns: the next ones may then arrive in their place. */
+  onUpstreamBytes(bytes: Buffer): boolean;
   /** The app sends no more. */
   onUpstreamEnd(): void;
   onUpstreamDrain(): void;
@@ -18,7 +19,20 @@ export interface UpstreamUser {
   onUpstreamClose(): void;
 }
 
-/** A connection to an instance, of one user at a time. */
+/** Room for what one read brings: enough for most answers, and for those that fill it, as much as the kernel gives at once. */
+const readBytes = { few: 16_384, many: 65_536 } as const;
+
+export interface UpstreamOptions {
+  /** What it has to be verified by; null: without TLS. */
+  readonly tls?: UpstreamTls | null;
+  /** Whether it is only made to be detached. */
+  readonly isBare?: boolean;
+}
+
+/**
+ * A connection to an instance, of one user at a time. Without TLS its bytes arrive in one place again and again: memory of its own for each read
+ * would cost as much as reading it.
+ */
 export class UpstreamConnection implements Timed {
   readonly socket: net.Socket;
   readonly endpoint: Endpoint;
@@ -34,17 +48,20 @@ export class UpstreamConnection implements Timed {
   #isConnected = false;
   #error: Error | null = null;
   readonly #context: EdgeContext;
+  #room: Buffer | null = null;
+  #readsMany = false;
+  #isDetached = false;
 
-  constructor(endpoint: Endpoint, user: UpstreamUser, context: EdgeContext, tls: UpstreamTls | null = null) {
+  constructor(endpoint: Endpoint, user: UpstreamUser, context: EdgeContext, { tls = null, isBare = false }: UpstreamOptions = {}) {
     this.endpoint = endpoint;
     this.tls = tls;
     this.#user = user;
     this.#context = context;
     this.deadlineMs = context.clock.monotonicMs() + context.limits.connectMs;
-    const socket =
-      tls === null
-        ? net.connect({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, allowHalfOpen: true })
-        : tls.connect(endpoint);
+    const { host, port } = endpoint;
+    const onread: net.OnReadOpts = { buffer: () => this.#nextRoom(), callback: (size, room) => this.#onRead(room as Buffer, size) };
+    const options = { host, port, noDelay: true, keepAlive: true, allowHalfOpen: true, ...(isBare ? {} : { onread }) };
+    const socket = tls === null ? net.connect(options) : tls.connect(endpoint);
     this.socket = socket;
     context.deadlines.add(this);
     socket.on(tls === null ? "connect" : "secureConnect", () => {
@@ -53,11 +70,7 @@ export class UpstreamConnection implements Timed {
       this.deadlineMs = Number.POSITIVE_INFINITY;
       this.#user?.onUpstreamReady();
     });
-    socket.on("data", (bytes: Buffer) => {
-      if (this.#user !== null) this.#user.onUpstreamBytes(bytes);
-      // Bytes that nobody asked for would be taken for the answer to the next request.
-      else socket.destroy();
-    });
+    if (tls !== null || isBare) socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
     socket.on("end", () => {
       if (this.#user !== null) this.#user.onUpstreamEnd();
       else socket.destroy();
@@ -94,10 +107,35 @@ export class UpstreamConnection implements Timed {
   /** Hands over the bare socket: nothing of this object listens any more. */
   detach(): net.Socket {
     this.#user = null;
+    this.#isDetached = true;
     this.#context.deadlines.delete(this);
     for (const event of ["connect", "secureConnect", "session", "data", "end", "drain", "error", "close"])
       this.socket.removeAllListeners(event);
     return this.socket;
+  }
+
+  /** Whether what it read into is free again. */
+  #onBytes(bytes: Buffer): boolean {
+    if (this.#user !== null) return this.#user.onUpstreamBytes(bytes);
+    // Bytes that nobody asked for would be taken for the answer to the next request.
+    this.socket.destroy();
+    return true;
+  }
+
+  /** False if no more is to be read for now. */
+  #onRead(room: Buffer, size: number): boolean {
+    if (this.#isDetached) return this.socket.push(Buffer.from(room.subarray(0, size)));
+    const isFree = this.#onBytes(room.subarray(0, size));
+    const isFull = size === room.length && !this.#readsMany;
+    this.#readsMany ||= isFull;
+    // Many of those that carry WebSockets are idle for hours.
+    if (!isFree || isFull || this.#isDetached) this.#room = null;
+    return true;
+  }
+
+  #nextRoom(): Buffer {
+    this.#room ??= Buffer.allocUnsafeSlow(this.#readsMany && !this.#isDetached ? readBytes.many : readBytes.few);
+    return this.#room;
   }
 
   onDeadline(): void {

@@ -6,7 +6,7 @@ import { HostMap } from "./host-map.ts";
  * Mozilla's "intermediate" (server side TLS 5.7): TLS 1.2 with forward secrecy and authenticated encryption alone, and TLS 1.3.
  * Every client since 2014 has one of these; without DHE, whose parameters cost much and which none of them needs.
  */
-const protocolOptions: tls.SecureContextOptions = {
+export const protocolOptions: tls.SecureContextOptions = {
   minVersion: "TLSv1.2",
   ciphers: [
     "TLS_AES_128_GCM_SHA256",

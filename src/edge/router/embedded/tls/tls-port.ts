@@ -4,7 +4,7 @@ import tls from "node:tls";
 import type { CertificateChange } from "#model/certificates.ts";
 import type { EdgeContext } from "../context.ts";
 import type { LiveRoute } from "../live-route.ts";
-import { CertificateIndex } from "./certificate-index.ts";
+import { CertificateIndex, protocolOptions } from "./certificate-index.ts";
 import { type ClientPolicy, clientCertificateOf } from "./client-certificate.ts";
 import { HostMap } from "./host-map.ts";
 import { peekClientHello } from "./peek.ts";
@@ -111,10 +111,14 @@ export class TlsPort {
   #terminator(policy: ClientPolicy | null): Terminator {
     const session = policy === null ? plainSession : policy.key;
     const server = tls.createServer({
+      // A handshake has its protocols and their order from the server, its certificate from the context that the name leads to.
+      ...protocolOptions,
+      honorCipherOrder: true,
       allowHalfOpen: true,
       handshakeTimeout: handshakeMs,
       ALPNProtocols: [...this.#protocols],
-      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      // Clients that put ChaCha20 first have no AES in hardware.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
       sessionIdContext: session,
       requestCert: policy !== null,
       rejectUnauthorized: false,

@@ -87,6 +87,20 @@ test("a name without a certificate, no name, and old protocols get no handshake"
   await assert.rejects(connect(edge, "app.test", { ALPNProtocols: ["spdy/3"] }), /no application protocol/i);
 });
 
+test("the cheapest good cipher is chosen, which is another one for clients without AES in hardware", async (t) => {
+  const edge = await startTlsEdge(t, [], { set: [await edgeCertificate(authority, ["app.test"])] });
+  const chosenOf = async (ciphers: string): Promise<string> => {
+    const socket = await connect(edge, "app.test", { ciphers });
+    const { name } = socket.getCipher();
+    socket.destroy();
+    return name;
+  };
+  const [strong, fast, chacha] = ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"];
+  assert.equal(await chosenOf(`${strong}:${fast}:${chacha}`), fast);
+  assert.equal(await chosenOf(`${chacha}:${strong}:${fast}`), chacha);
+  assert.equal(await chosenOf(strong), strong);
+});
+
 test("a certificate is changed and taken away without a restart; open connections go on", async (t) => {
   const origin = await rawOrigin(t);
   const first = await edgeCertificate(authority, ["app.test"]);
