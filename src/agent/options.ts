@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { parseNetwork, parseResolver } from "#host/network.ts";
 import { readOptions } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
+import { type RouterName, readRouter } from "#host/router-name.ts";
 import { upOptions } from "#host/up-options.ts";
 import { DroverError } from "#model/errors.ts";
 
@@ -19,7 +20,7 @@ export interface AgentOptions {
   /** Networks of proxies in front of the edge, as they were written. */
   readonly trustedProxies: readonly string[];
   /** What carries the edge's traffic. */
-  readonly router: "embedded" | "haproxy";
+  readonly router: RouterName;
   /** Null: no DNS. */
   readonly dns: DnsOptions | null;
   /** Names besides the loopback ones under which people reach the API. */
@@ -61,7 +62,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     api: parseAddress(given.one("--api") ?? defaultApi),
     http,
     https: https === undefined ? { host: http.host, port: beside > 65_535 ? http.port - tlsPortBeside : beside } : parseAddress(https),
-    router: parseRouter(given.one("--router") ?? "embedded"),
+    router: readRouter(given, ["--trusted-proxy"]),
     dns: dnsOptions(given.one("--dns") ?? null, given.all("--dns-allow"), given.all("--dns-upstream")),
     trustedProxies: trustedProxies(given.all("--trusted-proxy")),
     hosts: given.all("--host"),
@@ -87,11 +88,6 @@ function dnsOptions(address: string | null, networks: readonly string[], resolve
     isChosen: address !== null,
     more: [...networks.flatMap((one) => ["--dns-allow", one]), ...resolvers.flatMap((one) => ["--dns-upstream", one])],
   };
-}
-
-function parseRouter(text: string): AgentOptions["router"] {
-  if (text === "embedded" || text === "haproxy") return text;
-  throw new DroverError("USAGE", `"${text}" is no router`, { hint: "Use --router embedded or --router haproxy." });
 }
 
 function parseAddress(text: string): Address {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Home } from "#host/home.ts";
+import type { RouterName } from "#host/router-name.ts";
 import type { WorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
 import { type Address, type DnsOptions, formatAddress } from "./options.ts";
@@ -19,7 +20,7 @@ export function ownPrograms(options: {
   readonly http: Address;
   readonly https: Address;
   readonly trustedProxies: readonly string[];
-  readonly router: "embedded" | "haproxy";
+  readonly router: RouterName;
   readonly dns: DnsOptions | null;
   readonly hosts: readonly string[];
   readonly allowOutgoing: readonly string[];

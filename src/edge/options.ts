@@ -1,10 +1,8 @@
 import { isIP } from "node:net";
 import { type Network, parseNetwork, parseResolver } from "#host/network.ts";
 import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
+import { type RouterName, readRouter } from "#host/router-name.ts";
 import { DroverError } from "#model/errors.ts";
-
-/** Drover's own, or a HAProxy that it drives. */
-export type RouterName = "embedded" | "haproxy";
 
 export interface EdgeOptions {
   readonly home: string;
@@ -78,7 +76,7 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
     home: given.one("--home") ?? defaultHome,
     ...plain,
     https: https === undefined ? { host: plain.host, port: beside } : parseAddress(https),
-    router: parseRouter(given.one("--router") ?? "embedded"),
+    router: readRouter(given, ["--trusted-proxy", "--workers"]),
     workers: workers === undefined ? null : parseWorkers(workers),
     trustedProxies: given.all("--trusted-proxy").map(parseNetwork),
     dns:
@@ -95,11 +93,6 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
 /** The family of DNS's sockets is chosen before any name is known. */
 function ipAddress({ host, port }: Address): Address {
   return { host: host === "localhost" ? "127.0.0.1" : host, port };
-}
-
-function parseRouter(text: string): RouterName {
-  if (text === "embedded" || text === "haproxy") return text;
-  throw new DroverError("USAGE", `"${text}" is no router`, { hint: "Use --router embedded or --router haproxy." });
 }
 
 function parseWorkers(text: string): number {

@@ -59,6 +59,8 @@ function httpBackend(policy: RoutePolicy, name: string): Backend {
   const shortcomings: string[] = [];
   const { limits, answer, sticky, upstream, tls } = policy;
   if (limits?.headBytes !== undefined) shortcomings.push("HAProxy has one limit of heads for all routes");
+  if (policy.trace === true) shortcomings.push("HAProxy starts no traces");
+  if (policy.logShare !== undefined && policy.logShare > 0) shortcomings.push("HAProxy writes no access log");
 
   if (tls?.hstsMs !== undefined && tls.hstsMs > 0)
     lines.push(

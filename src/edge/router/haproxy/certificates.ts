@@ -1,8 +1,13 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { AcmeChallenge, CertificateChange, EdgeCertificate } from "#model/certificates.ts";
+import { type AcmeChallenge, type CertificateChange, coversHost, type EdgeCertificate } from "#model/certificates.ts";
+import type { Log } from "#model/log.ts";
+import type { RouteId } from "#model/names.ts";
+import type { Route } from "#model/routing-table.ts";
+import type { ListenerProblem } from "../router.ts";
 import { certificateList } from "./config.ts";
+import { routeHost } from "./quoting.ts";
 import type { Worker } from "./worker.ts";
 
 /** A certificate as HAProxy has it: a file named for its id, so that a renewal goes under the same name. */
@@ -15,6 +20,9 @@ interface Held {
 
 const hostPattern = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9._-]{0,250}[a-z0-9_])?$/;
 
+/** Of HAProxy's words: a line or two of its own, and some of the PEM that it did not like. */
+const longestWords = 500;
+
 const plainText = /^[A-Za-z0-9._~-]{1,512}$/;
 
 /** The certificates of the TLS port: in files at the start of a process, by commands after. */
@@ -25,10 +33,13 @@ export class Certificates {
   #wanted: readonly Held[] = [];
   /** What the process that serves has. */
   #served = new Map<string, Held>();
+  /** HAProxy's words, by the refused PEM. */
   readonly #refused = new Map<string, string>();
+  readonly #log: Log;
 
-  constructor(folder: string) {
+  constructor(folder: string, log: Log) {
     this.#folder = folder;
+    this.#log = log;
   }
 
   change({ set, remove, challenges }: CertificateChange): void {
@@ -60,14 +71,17 @@ export class Certificates {
     return this.#held().map(({ certificate }) => certificate);
   }
 
-  /** HAProxy's words about those that it refused, by id. */
-  refusals(): ReadonlyMap<string, string> {
-    return new Map(
-      this.#wanted.flatMap(({ certificate, pem }) => {
-        const words = this.#refused.get(pem);
-        return words === undefined ? [] : [[certificate.id, words] as const];
-      }),
-    );
+  /** A problem of each route over TLS whose certificate HAProxy refused. */
+  problems(routes: ReadonlyMap<RouteId, Route>): readonly ListenerProblem[] {
+    return this.#wanted.flatMap(({ certificate: { hosts }, file, pem }) => {
+      const words = this.#refused.get(pem);
+      if (words === undefined) return [];
+      const rest = this.#served.has(file) ? "the one before it stays in force" : "so none is served";
+      const message = `HAProxy refused the certificate for ${hosts.join(", ")}, ${rest}: ${words}`;
+      return [...routes.values()]
+        .filter(({ listener }) => listener.kind === "public" && hosts.some((name) => coversHost(name, routeHost(listener.host) ?? "")))
+        .map(({ id }) => ({ route: id, port: null, code: "CERTIFICATE_REFUSED", message }));
+    });
   }
 
   /** Writes them for the next process. */
@@ -88,7 +102,7 @@ export class Certificates {
     for (const { file, pem } of this.#held()) {
       const line = words.split("\n").find((one) => one.includes(file));
       if (line === undefined) continue;
-      this.#refused.set(pem, line.slice(0, 500));
+      this.#refuse(file, pem, line);
       refused = true;
     }
     return refused;
@@ -104,7 +118,7 @@ export class Certificates {
       if (!answers[1]?.includes("Success")) {
         await control.ask(`abort ssl cert ${held.file}`);
         // The one before stays in force.
-        this.#refused.set(held.pem, answers.join(" ").replace(/\s+/g, " ").slice(0, 500));
+        this.#refuse(held.file, held.pem, answers.join(" "));
         continue;
       }
       if (before !== undefined && before.line !== held.line) await control.ask(`del ssl crt-list ${certificateList} ${held.file}`);
@@ -118,6 +132,13 @@ export class Certificates {
       await control.ask(`del ssl cert ${file}`);
       this.#served.delete(file);
     }
+  }
+
+  #refuse(file: string, pem: string, words: string): void {
+    const short = words.replace(/\s+/g, " ").slice(0, longestWords);
+    this.#refused.set(pem, short);
+    const id = this.#wanted.find((held) => held.file === file)?.certificate.id ?? "";
+    this.#log.warn("HAProxy refused a certificate", { certificate: id, error: short });
   }
 
   #held(): readonly Held[] {

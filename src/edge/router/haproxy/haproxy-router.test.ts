@@ -104,6 +104,33 @@ test("what HAProxy cannot carry is a problem of its route", async (t) => {
   assert.equal(statusOf(await ask(edge.port)), 404, "a route that asks for client certificates is served to nobody");
 });
 
+test("what HAProxy carries in another way than the route says is a problem of it too, and holds up no request", async (t) => {
+  const origin = await rawOrigin(t);
+  const edge = await startHaproxy(t);
+  const wanted: readonly (readonly [string, RoutePolicy, RegExp])[] = [
+    ["trace", { trace: true }, /no traces/],
+    ["log", { logShare: 0.1 }, /no access log/],
+    ["request", { limits: { requestMs: 1_000 } }, /whole request/],
+    ["head", { limits: { headBytes: 1_000 } }, /heads/],
+  ];
+  const byName: Route = route([{ release: 1, weight: 1, endpoints: [endpoint(origin.port), { ...endpoint(1), host: "app.internal" }] }], {
+    id: "name",
+    listener: { kind: "public", host, path: "/name" },
+  });
+  const routes = wanted.map(([id, policy]) => routeWith(policy, origin.port, id, `/${id}`));
+  await edge.apply({ set: [...routes, byName], remove: [] });
+  const problems = new Map(edge.problems().map(({ route, code, message }) => [route as string, `${code}: ${message}`]));
+  for (const [id, , words] of wanted) {
+    assert.match(problems.get(id) ?? "", /^ROUTE_PARTLY_CARRIED: /);
+    assert.match(problems.get(id) ?? "", words);
+    assert.equal(statusOf(await ask(edge.port, `/${id}`)), 200);
+  }
+  assert.equal(problems.get("name"), 'ROUTE_PARTLY_CARRIED: "app.internal" is no IP address');
+  assert.equal(statusOf(await ask(edge.port, "/name")), 200);
+  await edge.apply({ set: [...wanted.map(([id]) => routeWith({}, origin.port, id, `/${id}`))], remove: ["name" as RouteId] });
+  assert.deepEqual(edge.problems(), []);
+});
+
 test("policies: redirects, maintenance, limits of bodies and rates, conditions", async (t) => {
   const origin = await rawOrigin(t, named("app"));
   const beta = await rawOrigin(t, named("beta"));
@@ -212,7 +239,35 @@ test("certificates come, are renewed and go without a new process; one that HAPr
   assert.equal(statusOf(await getOverTls(edge.tlsPort, "a.test")), 200);
   await edge.certify({ set: [{ ...a, chain: "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----" }], remove: [] });
   assert.equal(statusOf(await getOverTls(edge.tlsPort, "a.test")), 200);
+  const [problem, ...others] = edge.problems();
+  assert.deepEqual([problem?.route, problem?.code, others], ["a.test", "CERTIFICATE_REFUSED", []]);
+  assert.match(problem?.message ?? "", /^HAProxy refused the certificate for a\.test, the one before it stays in force: \S/);
+  await edge.certify({ set: [{ ...renewed, id: a.id }], remove: [] });
+  assert.deepEqual(edge.problems(), []);
   await edge.certify({ set: [], remove: [b.id] });
   assert.equal(await getOverTls(edge.tlsPort, "b.test"), "");
   assert.equal(edge.pid, pid);
+});
+
+test("a first certificate that HAProxy refuses is a problem of its route until a good one comes, and costs no other route", async (t) => {
+  const origin = await rawOrigin(t);
+  const edge = await startHaproxy(t, { tls: true });
+  const [good, other] = await Promise.all([edgeCertificate(authority, ["a.test"]), edgeCertificate(authority, ["b.test"])]);
+  const at = (name: string) => route(routeTo(origin.port).targets, { id: name, listener: { kind: "public", host: name, path: "/" } });
+  await edge.apply({ set: [at("a.test"), at("b.test")], remove: [] });
+  // The key of another one: each half is a good one.
+  await edge.certify({ set: [{ ...good, key: other.key }, other], remove: [] });
+  assert.deepEqual(
+    edge.problems().map(({ route, code }) => [route, code]),
+    [["a.test", "CERTIFICATE_REFUSED"]],
+  );
+  assert.match(edge.problems()[0]?.message ?? "", /so none is served/);
+  assert.equal(await getOverTls(edge.tlsPort, "a.test"), "");
+  assert.equal(statusOf(await getOverTls(edge.tlsPort, "b.test")), 200);
+  // A new process is told of none that was refused.
+  await edge.apply({ set: [{ ...at("b.test"), policy: { compress: false } }], remove: [] });
+  assert.equal(statusOf(await getOverTls(edge.tlsPort, "b.test")), 200);
+  await edge.certify({ set: [good], remove: [] });
+  assert.deepEqual(edge.problems(), []);
+  assert.equal(statusOf(await getOverTls(edge.tlsPort, "a.test")), 200);
 });
