@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Home } from "#host/home.ts";
 import { errorFields } from "#host/log.ts";
-import { dial } from "#link/dial.ts";
+import type { Connector } from "#link/connector.ts";
 import { type LinkRoutes, serveLink } from "#link/serve.ts";
 import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
@@ -17,6 +17,7 @@ import { appPath } from "./engines/local/environment.ts";
 import { LocalEngine } from "./engines/local/local-engine.ts";
 import { killMarked } from "./exec/leftovers.ts";
 import { AgentIdentity } from "./identity.ts";
+import { certificateRoutes } from "./join.ts";
 import { openLogStore } from "./logs/log-store.ts";
 import type { AgentOptions } from "./options.ts";
 import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
@@ -27,6 +28,8 @@ export interface AgentParts {
   readonly root: string;
   readonly home: Home;
   readonly options: AgentOptions;
+  /** How it reaches its server. */
+  readonly connector: Connector;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly isRoot: boolean;
   readonly clock: Clock;
@@ -50,8 +53,8 @@ const longestMachineId = 64;
 
 /** Takes over what runs, and starts what should: Drover's own programs and all known orders. */
 export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise<Agent> {
-  const { root, home, options, environment, isRoot, clock, random, log } = parts;
-  const machine = hostname().slice(0, longestMachineId) as MachineId;
+  const { root, home, options, connector, environment, isRoot, clock, random, log } = parts;
+  const machine = (connector.membership?.machine ?? hostname().slice(0, longestMachineId)) as MachineId;
   const opened: { engine: LocalEngine | null } = { engine: null };
   const [artifacts, output, identity, version] = await Promise.all([
     openArtifactStore({
@@ -80,6 +83,8 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
         trustedProxies: options.trustedProxies,
         router: options.router,
         dns: options.dns,
+        link: options.link,
+        isMember: connector.membership !== null,
         hosts: options.hosts,
         allowOutgoing: options.allowOutgoing,
         publicUrl: options.publicUrl,
@@ -104,6 +109,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   const routes: LinkRoutes = {
     ...allRoutes(parts, engine, artifacts),
     ...lazyCheckRoutes(parts, engine, machine, signal),
+    ...(connector.membership === null ? {} : certificateRoutes(home)),
     ...destroyedAppRoutes({
       volumesFolder: engine.volumesFolder,
       holds: (app) => engine.holds(app),
@@ -115,7 +121,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
     serve: (stop) =>
       serveLink(
         {
-          connect: (until) => dial(home.linkSocket, until),
+          connect: (until) => connector.connect(until),
           hello: () => ({ role: "agent", machine, installation: identity.installation }),
           admit: (server) => identity.admit(server),
           routes,

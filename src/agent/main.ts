@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
+import { openConnector } from "#link/connector.ts";
 import { DroverError, errorCodes } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import { type Agent, type AgentParts, openAgent, protectFromMemoryPressure } from "./agent.ts";
@@ -13,6 +14,7 @@ import { openAgentLog } from "./agent-log.ts";
 import { banner } from "./banner.ts";
 import { checkPorts } from "./check-ports.ts";
 import { lockHome } from "./home-lock.ts";
+import { joinIfAsked } from "./join.ts";
 import { type AgentOptions, formatAddress, parseAgentOptions } from "./options.ts";
 import { serverWorkload } from "./own-programs.ts";
 
@@ -44,14 +46,22 @@ async function main(): Promise<void> {
     api: formatAddress(options.api),
     edge: formatAddress(options.http),
   });
-  const parts = { root, home, options, environment: process.env, isRoot, clock: systemClock, random: Math.random, log };
+  try {
+    await joinIfAsked(home, options.join, stop.signal);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+  const connector = await openConnector(home);
+  const isMember = connector.membership !== null;
+  const parts = { root, home, options, connector, environment: process.env, isRoot, clock: systemClock, random: Math.random, log };
   try {
     if (options.down) {
       say(`${JSON.stringify({ stopped: await stopWhatIsLeft(parts) })}\n`);
       return;
     }
     const wanted = [
-      { what: "the API", flag: "--api", address: options.api },
+      ...(isMember ? [] : [{ what: "the API", flag: "--api", address: options.api }]),
       { what: "the edge", flag: "--http", address: options.http },
     ];
     const instances = join(home.agent, "instances");
@@ -64,7 +74,15 @@ async function main(): Promise<void> {
     const serving = agent.serve(stop.signal);
     if (isTerminal)
       say(
-        banner({ home: home.root, api: options.api, http: options.http, dns, logFile, machine: await agent.engine.machine(stop.signal) }),
+        banner({
+          home: home.root,
+          api: options.api,
+          joined: connector.membership,
+          http: options.http,
+          dns,
+          logFile,
+          machine: await agent.engine.machine(stop.signal),
+        }),
       );
     flushCompileCache();
     if (options.apply !== null) await applyWhenReady(agent, home, options.apply);

@@ -5,6 +5,7 @@ import { readOptions } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
 import { type RouterName, readRouter } from "#host/router-name.ts";
 import { upOptions } from "#host/up-options.ts";
+import { parseLinkAddress } from "#link/secure/address.ts";
 import { DroverError } from "#model/errors.ts";
 
 export interface Address {
@@ -29,10 +30,23 @@ export interface AgentOptions {
   readonly allowOutgoing: readonly string[];
   /** How people reach the API, for links in messages; null: as it listens. */
   readonly publicUrl: string | null;
+  /** Where other machines that join dial; null: none can. */
+  readonly link: Address | null;
+  /** The Drover that this machine is to be one of; null: its own, or the one that it has joined. */
+  readonly join: JoinOrder | null;
   /** Manifests to apply once the server answers; null: none. */
   readonly apply: string | null;
   /** Stop what an agent that was killed has left, in place of starting anything; for `drover down`. */
   readonly down: boolean;
+}
+
+export interface JoinOrder {
+  /** `HOST:PORT` of the server's links. */
+  readonly address: string;
+  /** `-`: standard input; null: it has joined before. */
+  readonly tokenFile: string | null;
+  /** Null: as the token says. */
+  readonly machine: string | null;
 }
 
 export interface DnsOptions {
@@ -57,6 +71,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
   const http = parseAddress(given.one("--http") ?? defaultHttp);
   const beside = http.port + tlsPortBeside;
   const https = given.one("--https");
+  const link = given.one("--link");
   return {
     home: resolve(given.one("--home") ?? defaultHome),
     api: parseAddress(given.one("--api") ?? defaultApi),
@@ -68,8 +83,38 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
+    link: link === undefined ? null : parseAddress(link),
+    join: joinOrder(given.one("--join"), given.one("--token-file"), given.one("--machine"), [
+      ...(link === undefined ? [] : ["--link"]),
+      ...(apply === undefined ? [] : ["--apply"]),
+    ]),
     apply: apply === undefined ? null : resolve(apply),
     down: given.has("--down"),
+  };
+}
+
+/** @param ofServers options that were given and are for machines with a server of their own */
+function joinOrder(
+  address: string | undefined,
+  tokenFile: string | undefined,
+  machine: string | undefined,
+  ofServers: readonly string[],
+): JoinOrder | null {
+  if (address === undefined) {
+    const alone = tokenFile !== undefined ? "--token-file" : machine !== undefined ? "--machine" : null;
+    if (alone === null) return null;
+    throw new DroverError("USAGE", `"${alone}" is of use with --join alone`, { hint: 'Say whom to join: "--join HOST:PORT".' });
+  }
+  const [other] = ofServers;
+  if (other !== undefined)
+    throw new DroverError("USAGE", `"${other}" and "--join" do not go together`, {
+      hint: "A machine that joins has no server of its own.",
+    });
+  parseLinkAddress(address);
+  return {
+    address,
+    tokenFile: tokenFile === undefined || tokenFile === "-" ? (tokenFile ?? null) : resolve(tokenFile),
+    machine: machine ?? null,
   };
 }
 

@@ -22,13 +22,17 @@ export function ownPrograms(options: {
   readonly trustedProxies: readonly string[];
   readonly router: RouterName;
   readonly dns: DnsOptions | null;
+  readonly link: Address | null;
+  /** Whether the server is another machine's, so that none is started here. */
+  readonly isMember: boolean;
   readonly hosts: readonly string[];
   readonly allowOutgoing: readonly string[];
   readonly publicUrl: string | null;
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }): readonly Workload[] {
-  const { root, home, api, http, https, trustedProxies, router, dns, hosts, allowOutgoing, publicUrl, version, env } = options;
+  const { root, home, api, http, https, trustedProxies, router, dns, link, isMember, hosts, allowOutgoing, publicUrl, version, env } =
+    options;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   // Where compiled code is kept belongs to the version, and does not change what a program does.
@@ -82,6 +86,7 @@ export function ownPrograms(options: {
   };
   // HAProxy opens its addresses itself.
   const edge = router === "haproxy" ? plainEdge : heldEdge;
+  if (isMember) return [edge];
   return [
     program(
       serverWorkload,
@@ -96,6 +101,7 @@ export function ownPrograms(options: {
         "--edge-tls",
         formatAddress(https),
         ...dnsAt,
+        ...(link === null ? [] : ["--link", formatAddress(link)]),
         ...hosts.flatMap((host) => ["--host", host]),
         ...allowOutgoing.flatMap((network) => ["--allow-outgoing", network]),
         ...(publicUrl === null ? [] : ["--public-url", publicUrl]),

@@ -86,6 +86,12 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   exec: [["exec", "shop", "ls"]],
   run: [["run", "shop", "ls"]],
   status: [["status"]],
+  machine: [
+    ["machine", "ls"],
+    ["machine", "show", "m1"],
+    ["machine", "token", "m2"],
+    ["machine", "remove", "m2", "--yes"],
+  ],
   machines: [["machines"]],
 };
 /** Those that work, or refuse for a reason of their own, without one. */

@@ -7,7 +7,7 @@ import { systemClock } from "#host/clock.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { wantsHelp } from "#host/program-options.ts";
-import { dial } from "#link/dial.ts";
+import { openConnector } from "#link/connector.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
 import { Certificates } from "./certificates/certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
@@ -77,13 +77,14 @@ async function main(): Promise<void> {
     // Written now and not at exit: an edge that is killed is the one that has to be back at once.
     flushCompileCache();
     const identity = await EdgeIdentity.load(home.edge);
+    const connector = await openConnector(home);
     const link = (isLeaving: boolean, signal: AbortSignal) =>
       serveLink(
         {
-          connect: (until) => dial(home.linkSocket, until),
+          connect: (until) => connector.connect(until),
           hello: () => ({
             role: "edge",
-            machine: os.hostname().slice(0, longestMachineId),
+            machine: connector.membership?.machine ?? os.hostname().slice(0, longestMachineId),
             installation: identity.installation,
             ...(isLeaving ? { isLeaving } : {}),
           }),

@@ -11,6 +11,8 @@ export interface Home {
   readonly agent: string;
   /** What the edge keeps: its last table. */
   readonly edge: string;
+  /** What a machine that has joined another's Drover keeps: its key, its certificate, and where the server is. */
+  readonly link: string;
   /** Sockets and pid files of what runs now. */
   readonly run: string;
   /** Unix socket that agents and edges of this machine dial. */
@@ -42,6 +44,7 @@ export function homeAt(root: string): Home {
     server: join(root, "server"),
     agent: join(root, "agent"),
     edge: join(root, "edge"),
+    link: join(root, "link"),
     run,
     linkSocket: join(run, "link.sock"),
     apiSocket: join(run, "api.sock"),

@@ -22,6 +22,16 @@ export const upOptions = {
     isRepeated: true,
   },
   "--public-url": { value: "URL", help: "how people reach the API, for links in messages (default: the address that it listens on)" },
+  "--link": {
+    value: "HOST:PORT",
+    help: "where other machines reach this one's server to join it, such as 10.0.0.1:7374 (default: nowhere)",
+  },
+  "--join": { value: "HOST:PORT", help: "run as a machine of the Drover there: the address of its --link" },
+  "--token-file": {
+    value: "FILE",
+    help: 'the token that "drover machine token" printed, for the first time that it joins; "-" reads it here',
+  },
+  "--machine": { value: "NAME", help: "with --join, the name that the token is for (default: what the token says)" },
   "--apply": { value: "PATH", help: "apply these manifests once it runs" },
   "--down": { value: null, help: "stop what an agent that was killed has left", isHidden: true },
 } as const satisfies ProgramOptions;

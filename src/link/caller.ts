@@ -34,7 +34,10 @@ export class Link {
       maxSessionMemory: 64,
       settings: { initialWindowSize: 2 ** 20, enablePush: false },
     });
-    session.on("connect", () => session.setLocalWindowSize(4 * 2 ** 20));
+    session.on("connect", () => {
+      // Closed before it was open, it connects all the same.
+      if (!session.destroyed) session.setLocalWindowSize(4 * 2 ** 20);
+    });
     this.#session = session;
     session.on("error", (error) => gone.abort(error));
     session.on("close", () => gone.abort(new Error("the link closed")));

@@ -50,3 +50,13 @@ export function readGreeting(socket: Duplex, signal: AbortSignal): Promise<unkno
     signal.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/**
+ * Writes one line of JSON. Resolves when the system has it: HTTP/2 takes the connection over from Node's streams, and a write of theirs that ended
+ * only then would end the process (an assertion of Node's, over TLS).
+ */
+export function writeGreeting(socket: Duplex, greeting: unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.write(`${JSON.stringify(greeting)}\n`, (error) => (error ? reject(error) : resolve()));
+  });
+}

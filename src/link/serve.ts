@@ -5,7 +5,7 @@ import { DroverError, errorCodes, fromErrorBody, toErrorBody } from "#model/erro
 import { type Fence, type LinkHello, linkVersion } from "#model/link.ts";
 import type { Log } from "#model/log.ts";
 import { parseWelcome } from "./greetings.ts";
-import { readGreeting } from "./handshake.ts";
+import { readGreeting, writeGreeting } from "./handshake.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { writeJsonLines } from "./ndjson.ts";
 
@@ -57,15 +57,18 @@ const shortWaits = 60;
 export async function serveLink(options: ServeLinkOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, random } = options;
   for (let attempt = 0; !signal.aborted; attempt++) {
+    let isStranger = false;
     try {
       const served = await serveOnce(options, signal);
       if (served) attempt = -1;
     } catch (error) {
       if (signal.aborted) break;
       const refused = error instanceof DroverError;
+      // Somebody has to do something about it first.
+      isStranger = refused && error.code === "CERTIFICATE_REFUSED";
       log[refused ? "warn" : "debug"]("server not linked", { error: error instanceof Error ? error.message : String(error), attempt });
     }
-    const longest = attempt < shortWaits ? shortWaitMs : backoff.longestMs;
+    const longest = attempt < shortWaits && !isStranger ? shortWaitMs : backoff.longestMs;
     await pause(clock, Math.min(longest, backoff.firstMs * 2 ** Math.max(0, attempt)) * random(), signal);
   }
 }
@@ -76,7 +79,7 @@ async function serveOnce(options: ServeLinkOptions, signal: AbortSignal): Promis
   const onError = (error: Error) => log.debug("link connection failed", { error: error.message });
   socket.on("error", onError);
   try {
-    socket.write(`${JSON.stringify({ drover: "link", version: linkVersion, ...hello() } satisfies LinkHello)}\n`);
+    await writeGreeting(socket, { drover: "link", version: linkVersion, ...hello() } satisfies LinkHello);
     const welcome = parseWelcome(await readGreeting(socket, signal));
     if (welcome === null) throw new Error("the answer to the greeting does not fit");
     if (welcome.drover === "refused") throw fromErrorBody(welcome);

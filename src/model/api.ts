@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { appName, digest, processName, spaceName, variableName } from "./name-schemas.ts";
+import { appName, digest, machineName, processName, spaceName, variableName } from "./name-schemas.ts";
 
 /**
  * The bodies of the HTTP API under `/v1`. The server validates with them, OpenAPI is generated from them, and the CLI takes its types from them.
@@ -281,6 +281,20 @@ export const execRequest = z.strictObject({
 });
 export const execTicket = z.object({ ticket: z.string(), instance: z.string().nullable() }).meta({ id: "ExecTicket" });
 
+const labelPattern = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
+const machineLabels = z
+  .record(z.string().regex(labelPattern), z.string().regex(labelPattern))
+  .meta({ description: "What the machine is, such as { zone: a }: for spreading over, and for choosing by." });
+export const newMachineToken = z.strictObject({ machine: machineName, labels: machineLabels.default({}) });
+export const machineToken = z
+  .object({
+    machine: z.string(),
+    token: z.string().meta({ description: "Good for one machine of this name, once." }),
+    expiresAtMs: z.number(),
+    address: z.string().meta({ description: "Where the machine is to join." }),
+  })
+  .meta({ id: "MachineToken" });
+
 export const machine = z
   .object({
     id: z.string(),
@@ -289,6 +303,8 @@ export const machine = z
     memoryBytes: z.number(),
     instances: z.int(),
     linked: z.boolean(),
+    joined: z.boolean().meta({ description: "It has joined over the network; false for the server's own." }),
+    labels: z.record(z.string(), z.string()),
     isolation: z.record(z.string(), z.object({ holds: z.boolean(), how: z.string() })),
   })
   .meta({ id: "Machine" });
@@ -328,6 +344,7 @@ export type SecretView = z.output<typeof secret>;
 export type CertificateView = z.output<typeof certificate>;
 export type AcmeRequest = z.output<typeof acmeRequest>;
 export type AcmeView = z.output<typeof acme>;
+export type MachineToken = z.output<typeof machineToken>;
 export type MachineView = z.output<typeof machine>;
 export type StatusView = z.output<typeof status>;
 export type Version = z.output<typeof version>;

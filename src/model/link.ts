@@ -26,6 +26,30 @@ export interface Fence {
   readonly term: number;
 }
 
+/** What a machine that is no member yet says in place of its hello: the answer is a certificate for its key. */
+export interface JoinRequest {
+  readonly drover: "join";
+  readonly version: number;
+  readonly token: string;
+  readonly machine: string;
+  /** The machine's own key, which never leaves it: its public half as SPKI, DER in base64. */
+  readonly publicKey: string;
+  /** Shows that it has the private half: a signature over what only the two ends of this very connection know. Base64. */
+  readonly proof: string;
+}
+
+export type JoinAnswer =
+  | {
+      readonly drover: "joined";
+      readonly version: number;
+      readonly installation: string;
+      /** PEM. */
+      readonly certificate: string;
+      /** PEM of the authority that both ends of a link between machines are certified by. */
+      readonly authority: string;
+    }
+  | { readonly drover: "refused"; readonly code: string; readonly message: string; readonly hint: string };
+
 export type LinkWelcome =
   | { readonly drover: "welcome"; readonly version: number; readonly installation: string; readonly fence: Fence }
   | { readonly drover: "refused"; readonly code: string; readonly message: string; readonly hint: string };
@@ -48,6 +72,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   PUT    /checks                              CheckOrder → 204: what it checks from now on
  *   GET    /check-results                       stream of CheckReport
  *   GET    /machine                             Machine
+ *   PUT    /certificate                         { certificate: PEM }, a younger one for the machine's own key → 204; machines that have joined alone
  *   HEAD   /artifacts/{digest}                  204 or 404
  *   GET    /artifacts/{digest}                  the artifact as a tar stream
  *   PUT    /artifacts/{digest}                  tar stream → 204; refused when the content is not the digest's
@@ -72,4 +97,6 @@ export interface LinkIdentity {
   readonly role: LinkHello["role"];
   readonly machine: MachineId;
   readonly isLeaving: boolean;
+  /** It came over the network with a certificate, and not over the server's own socket. */
+  readonly isRemote: boolean;
 }

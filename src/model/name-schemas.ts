@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type AppName, type Digest, digestPattern, namePattern, type ProcessName, type SpaceName } from "./names.ts";
+import { type AppName, type Digest, digestPattern, type MachineId, namePattern, type ProcessName, type SpaceName } from "./names.ts";
 
 /** Apart from the names themselves, because only the server checks what people give: the other programs do without the schema library. */
 
@@ -13,6 +13,7 @@ const label = <Name extends string>(what: string) =>
 
 export const spaceName = label<SpaceName>("space");
 export const appName = label<AppName>("app");
+export const machineName = label<MachineId>("machine");
 export const processName = label<ProcessName>("process");
 /** Environment and secret names, as POSIX allows them. */
 export const variableName = z

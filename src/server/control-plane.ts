@@ -12,6 +12,7 @@ import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
 import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog } from "./events/event-log.ts";
+import type { RemoteLinks } from "./members/remote-links.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { Store } from "./store/store.ts";
 import type { WhichRoutes } from "./view/routes-view.ts";
@@ -20,8 +21,10 @@ export interface ControlPlaneOptions {
   readonly store: Store;
   readonly events: EventLog;
   readonly secrets: Secrets;
-  /** Where agents and edges dial: listening already, or about to. */
+  /** Where agents and edges of this machine dial: listening already, or about to. */
   readonly listener: Server;
+  /** Those of other machines; left out: there are none. */
+  readonly remote?: Pick<RemoteLinks, "accept">;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -73,6 +76,8 @@ export interface ControlPlane {
   why(space: SpaceName, app: AppName): readonly Reason[];
   instances(space: SpaceName, app: AppName): readonly InstanceView[];
   machines(): readonly MachineView[];
+  /** The machine was removed: nothing that it reported counts any more. */
+  forgetMachine(machine: MachineId): void;
   edges(): readonly EdgeView[];
   /** Routes that carry traffic, of one app, of a space or all, by app and place. Asks the edges what they counted, for at most a second. */
   routes(which: WhichRoutes, signal: AbortSignal): Promise<readonly RouteView[]>;

@@ -14,6 +14,7 @@ import { AppView } from "./view/app-view.ts";
 import { askEdges } from "./view/edge-answers.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
+import { viewMachines } from "./view/machine-view.ts";
 import { RouteAddresses } from "./view/route-address.ts";
 import { viewRoutes } from "./view/routes-view.ts";
 
@@ -38,6 +39,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     }
   };
   acceptLinks({ listener, installation: store.installation, fence: { epoch: store.epoch, term: store.term }, log, onLink }, signal);
+  options.remote?.accept(onLink, signal);
   const collected = collectArtifacts(
     { store, fleet: core.fleet, clock, log, collectSources: options.collectSources ?? (async () => 0) },
     signal,
@@ -71,16 +73,8 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       summaries: (space) => view.summaries(space),
       why: (space, app) => requireApp(space, app).reasons,
       instances: (space, app) => view.instances(space, app),
-      machines: () =>
-        fleet.machines().map(({ id, machine, peer }) => ({
-          id,
-          hostName: machine.hostName,
-          cores: machine.cores,
-          memoryBytes: machine.memoryBytes,
-          instances: fleet.instancesOn(id),
-          linked: peer !== null,
-          isolation: machine.isolation,
-        })),
+      machines: () => viewMachines(store, fleet),
+      forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
       problems: async (until) => [

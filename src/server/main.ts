@@ -122,8 +122,18 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     apiUrl: () => peopleUrl(),
     edge: { host: addressToCall(options.edge.host), httpPort: options.edge.port, httpsPort: options.edgeTls.port },
   };
+  const fence = { epoch: store.epoch, term: store.term };
+  // What TLS links take is loaded where there are some.
+  const remote =
+    options.link === null
+      ? null
+      : await (await import("./members/remote-links.ts")).openRemoteLinks(
+          { store, events, folder: home.server, address: options.link, installation: store.installation, fence, clock, random, log },
+          stopping,
+        );
+  const more = remote === null ? {} : { remote };
   const controlPlane = createControlPlane(
-    { store, events, secrets, certificates, escalations, listener, clock, random, log, edgeUrl, edgeTlsUrl },
+    { ...more, store, events, secrets, certificates, escalations, listener, clock, random, log, edgeUrl, edgeTlsUrl },
     stopping,
   );
 
@@ -142,6 +152,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     clock,
     log,
     controlPlane,
+    remote,
     certificates,
     sealer,
     authority: openOwnAuthority,
@@ -149,6 +160,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       options.api.port,
       options.edge.port,
       options.edgeTls.port,
+      ...(options.link === null ? [] : [options.link.port]),
       ...(options.dns === null ? [] : [options.dns.port]),
     ]),
     tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
@@ -197,7 +209,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const cut = setTimeout(() => process.exit(0), stopMs);
   cut.unref();
   listener.close();
-  await Promise.all([api.close(), local.close(), controlPlane.stopped, certificates.stopped(), chores, renewals]);
+  await Promise.all([api.close(), local.close(), controlPlane.stopped, remote?.stopped(), certificates.stopped(), chores, renewals]);
   await events.close();
   await store.close();
   clearTimeout(cut);

@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly edge: Address;
   /** Where it listens for those over TLS. */
   readonly edgeTls: Address;
+  /** Where agents and edges of other machines dial; null: there are none. */
+  readonly link: Address | null;
   /** Where the edge answers DNS; null: it does not. */
   readonly dns: Address | null;
   /** Names besides the loopback ones under which people reach the API. */
@@ -36,6 +38,7 @@ const options = {
   "--edge": { value: "HOST:PORT", help: "where the edge listens, for the addresses of apps (default: 127.0.0.1:8080)" },
   "--edge-tls": { value: "HOST:PORT", help: "where the edge listens over TLS (default: 127.0.0.1:8443)" },
   "--dns": { value: "HOST:PORT", help: "where the edge answers DNS (default: it does not)" },
+  "--link": { value: "HOST:PORT", help: "where other machines that join dial (default: nowhere)" },
   "--host": { value: "NAME", help: "another name under which people reach the API", isRepeated: true },
   "--allow-outgoing": {
     value: "NETWORK",
@@ -58,12 +61,14 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
   const given = readOptions("server", options, args);
   const dns = given.one("--dns");
   const publicUrl = given.one("--public-url");
+  const link = given.one("--link");
   return {
     home: given.one("--home") ?? null,
     api: readAddress("--api", given.one("--api") ?? "127.0.0.1:7373"),
     edge: readAddress("--edge", given.one("--edge") ?? "127.0.0.1:8080"),
     edgeTls: readAddress("--edge-tls", given.one("--edge-tls") ?? "127.0.0.1:8443"),
     dns: dns === undefined ? null : readAddress("--dns", dns),
+    link: link === undefined ? null : readAddress("--link", link),
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),

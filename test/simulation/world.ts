@@ -277,6 +277,7 @@ export class World {
     };
     return {
       machine: "m1" as MachineId,
+      isRemote: false,
       gone: link.signal,
       describe: () => engine.machine(),
       watch: (signal) => engine.watch(signal),

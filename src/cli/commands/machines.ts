@@ -12,15 +12,16 @@ export default {
       out.value({ machines });
       return 0;
     }
-    for (const machine of machines) for (const line of describe(machine)) out.line(line);
+    for (const machine of machines) for (const line of describeMachine(machine)) out.line(line);
     return 0;
   },
 } satisfies Verb;
 
-function describe(machine: MachineView): string[] {
+/** What it has, and what holds on it: lines for people. */
+export function describeMachine(machine: MachineView): string[] {
   const memory = `${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB`;
   return [
-    `${styled("bold", machine.hostName)}  ${count(machine.cores, "core")}, ${memory}, ${count(machine.instances, "instance")}${machine.linked ? "" : ", its agent does not answer"}`,
+    `${styled("bold", machine.id)}  ${count(machine.cores, "core")}, ${memory}, ${count(machine.instances, "instance")}${machine.linked ? "" : ", its agent does not answer"}`,
     ...Object.entries(machine.isolation).map(
       ([name, { holds, how }]) => `  ${name.padEnd(11)} ${holds ? "holds" : "does not hold"}: ${how}`,
     ),

@@ -30,9 +30,7 @@ export default {
       const missing = Object.entries(machine.isolation).filter(([, rule]) => !rule.holds);
       const isolation = missing.length === 0 ? "" : `, without isolation of ${missing.map(([name]) => name).join(", ")}`;
       const linked = machine.linked ? "" : styled("yellow", ", its agent does not answer");
-      out.line(
-        `machine   ${machine.hostName}: ${count(machine.cores, "core")}, ${count(machine.instances, "instance")}${isolation}${linked}`,
-      );
+      out.line(`machine   ${machine.id}: ${count(machine.cores, "core")}, ${count(machine.instances, "instance")}${isolation}${linked}`);
     }
     out.line(`apps      ${total === 0 ? "none" : `${total}: ${apps.map(([health, number]) => `${number} ${health}`).join(", ")}`}`);
     for (const problem of status.problems) out.line(`${styled("red", "problem")}   ${problem.message}   [${problem.code}]`);

@@ -18,6 +18,7 @@ export interface Issuer {
 export interface CertificateRequest {
   /** Common name, for people. */
   readonly name: string;
+  /** Whom it is for: of another's key the public half is enough. */
   readonly key: KeyObject;
   /** Who signs; left out, the certificate signs itself. */
   readonly issuer?: Issuer;
@@ -27,6 +28,8 @@ export interface CertificateRequest {
   readonly use:
     | { readonly kind: "authority" }
     | { readonly kind: "server" | "client"; readonly hosts: readonly string[] }
+    /** An end of a link between machines: known by this URI and by no host's name. */
+    | { readonly kind: "link-server" | "link-client"; readonly uri: string }
     /** Shows an authority that we have the host (RFC 8737). */
     | { readonly kind: "challenge"; readonly host: string; readonly digest: Uint8Array };
 }
@@ -87,7 +90,7 @@ function distinguishedName(name: string): Buffer {
 }
 
 function publicKey(key: KeyObject): Buffer {
-  return createPublicKey(key).export({ type: "spki", format: "der" });
+  return (key.type === "public" ? key : createPublicKey(key)).export({ type: "spki", format: "der" });
 }
 
 function extensions(use: CertificateRequest["use"], key: KeyObject, issuerKey: KeyObject): readonly Buffer[] {
@@ -108,6 +111,12 @@ function extensions(use: CertificateRequest["use"], key: KeyObject, issuerKey: K
     case "client": {
       const purpose = extension(ids.extendedKeyUsage, false, sequence(objectId(use.kind === "server" ? ids.serverAuth : ids.clientAuth)));
       return use.hosts.length === 0 ? [...shared, purpose] : [...shared, purpose, subjectNames(use.hosts)];
+    }
+    case "link-server":
+    case "link-client": {
+      const purpose = objectId(use.kind === "link-server" ? ids.serverAuth : ids.clientAuth);
+      const name = tagged(0x86, Buffer.from(use.uri, "ascii"));
+      return [...shared, extension(ids.extendedKeyUsage, false, sequence(purpose)), extension(ids.subjectNames, false, sequence(name))];
     }
     default:
       return use satisfies never;

@@ -3,6 +3,7 @@ import type { Log } from "#model/log.ts";
 import type { Authority } from "../certificates/authority.ts";
 import type { CertificateController } from "../certificates/certificate-controller.ts";
 import type { ControlPlane } from "../control-plane.ts";
+import type { RemoteLinks } from "../members/remote-links.ts";
 import type { OperationContext } from "../operations/context.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { ExecTickets } from "./exec-tickets.ts";
@@ -10,6 +11,8 @@ import type { ExecTickets } from "./exec-tickets.ts";
 /** What the routes' handlers work with. */
 export interface Services extends OperationContext {
   readonly controlPlane: ControlPlane;
+  /** The links of other machines; null where none can join. */
+  readonly remote: RemoteLinks | null;
   readonly certificates: Pick<CertificateController, "serving" | "failureOf" | "renew">;
   readonly sealer: Sealer;
   readonly authority: () => Promise<Authority>;

@@ -11,7 +11,10 @@ const rootMs = 10 * 365 * dayMs;
 const leafMs = 30 * dayMs;
 /** Clocks of clients may be behind ours. */
 const backdateMs = 3_600_000;
-const authorityName = "Drover";
+/** Those of machines may be behind by a day, and a link must not fail for it: nothing that is ordered over it goes by the clock. */
+const linkBackdateMs = 2 * dayMs;
+/** The name of each authority, by the name of its files. That of the links is apart, so that no key that an edge has is of use on a link. */
+const authorityNames = { ca: "Drover", "link-ca": "Drover links" } as const;
 
 /** Drover's own certificate authority. */
 export class Authority {
@@ -36,20 +39,34 @@ export class Authority {
     return { key: keyPem(key), cert: makeCertificate({ name, key, issuer, ...life, use: { kind: "server", hosts } }) };
   }
 
+  /** A certificate for one end of a link between machines. @param key of somebody else the public half */
+  certifyLink(name: string, key: KeyObject, end: "link-server" | "link-client", uri: string): string {
+    const nowMs = this.#clock.nowMs();
+    const issuer = { name: this.#certificate.subject.replace(/^CN=/, ""), key: this.#key };
+    return makeCertificate({
+      name,
+      key,
+      issuer,
+      notBeforeMs: nowMs - linkBackdateMs,
+      notAfterMs: nowMs + leafMs,
+      use: { kind: end, uri },
+    });
+  }
+
   hasIssued(leaf: X509Certificate): boolean {
     return leaf.verify(this.#certificate.publicKey);
   }
 }
 
 /** The authority whose key and certificate are in `folder`, both with mode 0600; made when they are first asked for. */
-export async function openAuthority(folder: string, clock: Clock): Promise<Authority> {
-  const kept = await readPair(folder, "ca");
+export async function openAuthority(folder: string, clock: Clock, files: keyof typeof authorityNames = "ca"): Promise<Authority> {
+  const kept = await readPair(folder, files);
   if (kept !== null) return new Authority(kept, clock);
   const key = await newKey();
   const nowMs = clock.nowMs();
   const life = { notBeforeMs: nowMs - backdateMs, notAfterMs: nowMs + rootMs };
-  const pair = { key: keyPem(key), cert: makeCertificate({ name: authorityName, key, ...life, use: { kind: "authority" } }) };
-  await writePair(folder, "ca", pair);
+  const pair = { key: keyPem(key), cert: makeCertificate({ name: authorityNames[files], key, ...life, use: { kind: "authority" } }) };
+  await writePair(folder, files, pair);
   return new Authority(pair, clock);
 }
 

@@ -111,11 +111,16 @@ export class Fleet {
     return count;
   }
 
-  /** The agent that takes orders; null while none is linked and known. The one with the lowest id, so that it is always the same. */
+  /**
+   * The agent that takes orders; null while none is linked and known. The one beside the server, else the one with the lowest id, so that it is
+   * always the same.
+   */
   get agent(): AgentPeer | null {
     let chosen: MutableMachine | null = null;
     for (const machine of this.#machines.values()) {
-      if (machine.peer !== null && machine.isKnown && (chosen === null || machine.id < chosen.id)) chosen = machine;
+      if (machine.peer === null || !machine.isKnown) continue;
+      if (!machine.peer.isRemote) return machine.peer;
+      if (chosen === null || machine.id < chosen.id) chosen = machine;
     }
     return chosen?.peer ?? null;
   }
@@ -161,6 +166,25 @@ export class Fleet {
     known.peer = null;
     known.isKnown = false;
     this.#options.onMachine(known);
+  }
+
+  /** A machine that was removed: nothing of it counts any more. */
+  forgetMachine(id: MachineId): void {
+    const machine = this.#machines.get(id);
+    if (machine === undefined) return;
+    const { peer } = machine;
+    machine.peer = null;
+    machine.isKnown = false;
+    peer?.close();
+    for (const workloads of [...this.#apps.values()]) {
+      for (const known of [...workloads.values()]) {
+        if (known.machine !== id) continue;
+        for (const instance of [...known.instances.keys()]) this.#foldInstanceGone(machine, instance);
+        this.#foldWorkloadGone(machine, known.id);
+      }
+    }
+    this.#machines.delete(id);
+    this.#options.onMachine(machine);
   }
 
   /** Folds in one report of an agent. */

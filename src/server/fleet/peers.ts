@@ -18,6 +18,8 @@ export interface StoredArtifact {
 /** What the server asks of an agent. Every call is tried once. */
 export interface AgentPeer {
   readonly machine: MachineId;
+  /** It is on another machine than the server. */
+  readonly isRemote: boolean;
   /** Aborted when it is gone. */
   readonly gone: AbortSignal;
   describe(signal: AbortSignal): Promise<Machine>;
@@ -83,6 +85,7 @@ export function agentOverLink(link: Link): AgentPeer {
   };
   return {
     machine: link.identity.machine,
+    isRemote: link.identity.isRemote,
     gone: link.signal,
     describe: async (signal) => (await link.call("GET", "/machine", signal)) as Machine,
     watch: (signal) => link.lines("GET", "/watch", signal) as AsyncIterable<EngineChange>,

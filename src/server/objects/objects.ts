@@ -11,6 +11,8 @@ import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
  *   /releases/<space>/<app>/<number>     Release, the number padded to 8 digits so that key order is number order
  *   /rollouts/<space>/<app>              Rollout, while one is under way
  *   /secrets/<space>/<name>              SealedSecret
+ *   /machines/<machine>                  Member, of each machine that has joined
+ *   /join-tokens/<id>                    StoredToken, for a day after its end
  *   /certificates/<origin>/<host or name>  StoredCertificate
  *   /tls/tickets                         TicketKeys
  *   /tls/acme                            AcmeSettings
@@ -28,6 +30,8 @@ export const keys = {
   rollout: (space: SpaceName, app: AppName) => `/rollouts/${space}/${app}`,
   secret: (space: SpaceName, name: string) => `/secrets/${space}/${name}`,
   secrets: (space: SpaceName) => `/secrets/${space}/`,
+  machine: (name: string) => `/machines/${name}`,
+  joinToken: (id: string) => `/join-tokens/${id}`,
   certificate: (id: string) => `/certificates/${id}`,
   ticketKeys: "/tls/tickets",
   acme: "/tls/acme",

@@ -9,6 +9,7 @@ import { execRoutes } from "./exec.ts";
 import { installationRoutes } from "./installation.ts";
 import { kvRoutes } from "./kv.ts";
 import { logRoutes } from "./logs.ts";
+import { machineRoutes } from "./machines.ts";
 import { manifestRoutes } from "./manifests.ts";
 import { routeRoutes } from "./routes.ts";
 import { secretRoutes } from "./secrets.ts";
@@ -18,6 +19,7 @@ import { spaceRoutes } from "./spaces.ts";
 export function allRoutes(services: Services): readonly Route[] {
   return [
     ...installationRoutes(services),
+    ...machineRoutes(services),
     ...manifestRoutes(services),
     ...spaceRoutes(services),
     ...appRoutes(services),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { machine, type StatusView, status, version } from "#model/api.ts";
+import { type StatusView, status, version } from "#model/api.ts";
 import type { MachineId } from "#model/names.ts";
 import { objects } from "../../objects/objects.ts";
 import { viewSpace } from "../../operations/space-operations.ts";
@@ -38,15 +38,6 @@ export function installationRoutes(services: Services): readonly Route[] {
       access: "read",
       answer: { kind: "json", schema: status },
       handle: async ({ signal }) => ({ json: await viewStatus(services, signal) }),
-    }),
-    route({
-      method: "GET",
-      path: "/v1/machines",
-      id: "listMachines",
-      summary: "Machines, what they have, and which isolation holds on them.",
-      access: "read",
-      answer: { kind: "json", schema: z.object({ machines: z.array(machine) }) },
-      handle: async () => ({ json: { machines: controlPlane.machines() } }),
     }),
     route({
       method: "POST",

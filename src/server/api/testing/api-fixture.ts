@@ -61,6 +61,7 @@ export async function startApi(
     log,
     secrets: createSecrets({ store, sealer, clock }),
     sealer,
+    remote: null,
     certificates: { serving: new Map(), failureOf: () => null, renew: async () => {} },
     authority: () => openAuthority(home.server, clock),
     controlPlane: { ...createIdleControlPlane(store), ...options.controlPlane },

@@ -25,6 +25,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     },
     instances: () => [],
     machines: () => [],
+    forgetMachine: () => {},
     edges: () => [],
     routes: async () => [],
     problems: async () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],

@@ -1,0 +1,35 @@
+import type { MachineView } from "#model/api.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import { listMembers } from "../members/members.ts";
+import type { Store } from "../store/store.ts";
+
+/** Machines that have linked since the server's start, and those that have joined and have not: of the latter only that much is known. */
+export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[] {
+  const members = new Map(listMembers(store).map((member) => [member.name, member]));
+  const seen = fleet.machines().map(({ id, machine, peer }) => ({
+    id,
+    hostName: machine.hostName,
+    cores: machine.cores,
+    memoryBytes: machine.memoryBytes,
+    instances: fleet.instancesOn(id),
+    linked: peer !== null,
+    joined: members.has(id),
+    labels: members.get(id)?.labels ?? {},
+    isolation: machine.isolation,
+  }));
+  const known = new Set(seen.map(({ id }) => id));
+  const unseen = [...members.values()]
+    .filter(({ name }) => !known.has(name))
+    .map(({ name, labels }) => ({
+      id: name,
+      hostName: name,
+      cores: 0,
+      memoryBytes: 0,
+      instances: 0,
+      linked: false,
+      joined: true,
+      labels,
+      isolation: {},
+    }));
+  return [...seen, ...unseen].sort((a, b) => (a.id < b.id ? -1 : 1));
+}

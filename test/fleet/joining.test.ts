@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { freePorts, TestDrover } from "../harness/drover.ts";
+
+/** A Drover that other machines can join, and where. */
+async function open(context: TestContext): Promise<{ readonly first: TestDrover; readonly address: string }> {
+  const [port = 0] = await freePorts(1);
+  const address = `127.0.0.1:${port}`;
+  const first = await TestDrover.start({ args: ["--link", address] });
+  context.after(() => first[Symbol.asyncDispose]());
+  return { first, address };
+}
+
+/** Makes a token for the machine and starts it. */
+async function start(context: TestContext, first: TestDrover, address: string, name: string): Promise<TestDrover> {
+  const machine = await TestDrover.prepare();
+  context.after(() => machine[Symbol.asyncDispose]());
+  const file = join(machine.home, "join-token");
+  await first.run("machine", "token", name, "--out", file);
+  machine.launch(["--join", address, "--token-file", file]);
+  return machine;
+}
+
+const isLinked = async (first: TestDrover, name: string) =>
+  JSON.parse(await first.run("machine", "ls", "--json")).machines.some(
+    (one: { id: string; linked: boolean }) => one.id === name && one.linked,
+  );
+
+test("a machine joins with a token, comes back without one, and is refused once it was removed", async (t) => {
+  const { first, address } = await open(t);
+  const machine = await start(t, first, address, "m2");
+  await first.until("m2 is linked", () => isLinked(first, "m2"));
+  await first.until("the edge of m2 is linked", async () => / edge\.linked: the edge of m2 /.test(await first.run("events")));
+
+  await machine.kill("agent");
+  await first.until("m2 is not linked", async () => !(await isLinked(first, "m2")));
+  machine.launch(["--join", address, "--token-file", join(machine.home, "gone")]);
+  await first.until("m2 is linked again", () => isLinked(first, "m2"));
+
+  await first.kill("server");
+  await first.until("m2 is linked to the next server", () => isLinked(first, "m2"));
+
+  await first.run("machine", "remove", "m2", "--yes");
+  await machine.until("m2 is told", async () => /"m2\\" is no member any more/.test(machine.output));
+  assert.equal(await isLinked(first, "m2"), false);
+});
+
+test("a machine that may not join says why and ends", async (t) => {
+  const { first, address } = await open(t);
+  const other = await TestDrover.prepare();
+  t.after(() => other[Symbol.asyncDispose]());
+  const up = (...args: string[]) => other.cli(["up", "--http", `127.0.0.1:${other.edgePort}`, "--dns", "off", "--join", address, ...args]);
+  const file = join(other.home, "join-token");
+  await first.run("machine", "token", "m2", "--out", file);
+
+  const without = await up();
+  assert.equal(without.code, 6);
+  assert.match(without.stderr, /has not joined .* yet {3}\[JOIN_REFUSED\]\nhint: {2}Make a token there/);
+  const named = await up("--token-file", file, "--machine", "m3");
+  assert.match(named.stderr, /the token is for "m2", not for "m3" {3}\[JOIN_REFUSED\]/);
+  await writeFile(file, (await readFile(file, "utf8")).slice(0, 80));
+  assert.match((await up("--token-file", file)).stderr, /only a part of one {3}\[JOIN_REFUSED\]/);
+  const elsewhere = await other.cli(["up", "--join", `127.0.0.1:${first.apiPort}`, "--token-file", file]);
+  assert.match(elsewhere.stderr, /\[JOIN_REFUSED\]/);
+
+  const own = await first.cli(["up", "--join", address, "--token-file", file]);
+  assert.match(own.stderr, /\[HOME_IN_USE\]/);
+});
+
+test("without --link nobody can join, and the refusal says what to do", async (t) => {
+  await using alone = await TestDrover.start();
+  const { code, stderr } = await alone.cli(["machine", "token", "m2"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /other machines cannot reach this server/);
+  assert.match(stderr, /drover up --link/);
+  t.diagnostic("refused as it should be");
+});
