@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { freePorts, TestDrover } from "../harness/drover.ts";
+import { freePorts } from "#host/testing/free-ports.ts";
+import { TestDrover } from "../harness/drover.ts";
 
 /** A Drover that other machines can join, and where. */
 async function open(context: TestContext): Promise<{ readonly first: TestDrover; readonly address: string }> {
