@@ -48,7 +48,9 @@ async function main(): Promise<void> {
   const table = new Table(last ?? undefined);
   const certificates = await Certificates.load(home.edge, log);
   const router =
-    options.router === "haproxy" ? await openHaproxy(options, home, table, certificates) : await openEmbedded(options, table, certificates);
+    options.router === "haproxy"
+      ? await openHaproxy(options, home, table, certificates)
+      : await openEmbedded(options, home, table, certificates);
   log.info("serving", {
     host: options.host,
     port: router.port,
@@ -137,6 +139,7 @@ async function openDns({ address, networks, resolvers }: DnsOptions, table: Tabl
 
 async function openEmbedded(
   { workers, trustedProxies, host, port, https }: EdgeOptions,
+  home: Home,
   table: Table,
   certificates: Certificates,
 ): Promise<WorkerPool> {
@@ -146,6 +149,7 @@ async function openEmbedded(
     clock: systemClock,
     log,
     trustedProxies,
+    socketsFolder: home.run,
     ...(workers === null ? {} : { workers }),
   });
   for (const [name, address] of Object.entries({ http: { host, port }, https })) {

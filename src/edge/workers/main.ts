@@ -3,8 +3,11 @@ import { systemClock } from "#host/clock.ts";
 import { readTextIfThere } from "#host/files.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { parseNetwork } from "#host/network.ts";
+import type { SocketGiver } from "#host/pass-sockets.ts";
+import { pause } from "#model/clock.ts";
 import { EmbeddedRouter } from "../router/embedded/embedded-router.ts";
 import { defaultLimits, partOf } from "../router/embedded/limits.ts";
+import { giveWhatWeHave } from "./left-sockets.ts";
 import type { ToWorker } from "./messages.ts";
 import { Worker } from "./worker.ts";
 
@@ -15,6 +18,9 @@ const ownDescriptors = 256;
 
 /** Nobody tells these of changes any more, so they may not go on for long; every ordinary request is over by then. */
 const orphanedMs = 60_000;
+
+/** An edge is there within a second; a machine that is busy with much else takes longer. */
+const nextEdgeWithinMs = 10_000;
 
 const log = createLog({
   print: (line) => process.stderr.write(line),
@@ -32,9 +38,10 @@ async function clientsThatFit(): Promise<number> {
 // Signals are for the edge, which tells its workers in words; a terminal and an init system send them to all at once.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const) process.on(signal, () => {});
 
+const socketsFolder = process.argv[4] ?? "";
 const limits = partOf(defaultLimits, Number(process.argv[3]));
 const fitting = { ...limits, clients: Math.min(limits.clients, await clientsThatFit()) };
-const trustedProxies = process.argv.slice(4).map(parseNetwork);
+const trustedProxies = process.argv.slice(5).map(parseNetwork);
 const worker = new Worker({
   makeRouter: (listen) => new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits: fitting, listen, trustedProxies }),
   send: (message) => {
@@ -49,6 +56,7 @@ const take = (message: ToWorker, socket: unknown) => {
   worker.take(message, socket).then(
     (hasEnded) => {
       if (!hasEnded) return;
+      giver?.close();
       // Once the last that it said has left.
       if (process.connected) process.send?.({ kind: "reported", call: 0 }, () => process.exit(0));
       else process.exit(0);
@@ -60,7 +68,28 @@ const take = (message: ToWorker, socket: unknown) => {
   );
 };
 process.on("message", (message, socket) => take(message as ToWorker, socket));
-// The edge was killed. The next one has workers of its own: these finish what they have.
-const finish = () => take({ kind: "close", withinMs: orphanedMs, idle: "answer" }, null);
-if (process.connected) process.on("disconnect", finish);
-else finish();
+
+// The edge was killed. The next one has workers of its own: these finish what they have, once it has taken the ports that only they hold by now.
+let isOrphan = false;
+const given = new AbortController();
+const orphaned = async () => {
+  isOrphan = true;
+  const isPublicClosed = worker.closePublic();
+  if (giver !== null) await pause(systemClock, nextEdgeWithinMs, given.signal);
+  take({ kind: "close", withinMs: orphanedMs, idle: "answer" }, null);
+  await isPublicClosed;
+};
+let giver: SocketGiver | null = null;
+if (socketsFolder !== "")
+  giver = await giveWhatWeHave(
+    socketsFolder,
+    () => worker.sockets(),
+    () => {
+      if (isOrphan) given.abort();
+    },
+  ).catch((error: unknown) => {
+    log.warn("ports of routes will be refused for a moment when the edge is replaced", errorFields(error));
+    return null;
+  });
+if (process.connected) process.on("disconnect", orphaned);
+else void orphaned();

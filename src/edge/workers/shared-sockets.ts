@@ -12,12 +12,19 @@ interface Shared {
  */
 export class SharedSockets {
   readonly #shared = new Map<string, Shared>();
+  /** Taken from the edge before this one; those that no route asks for are closed. */
+  readonly #left = new Map<string, ListeningSocket>();
   /** Never closed while the edge runs: whoever started it holds them too. */
   readonly #fixed = new Map<string, ListeningSocket>();
 
   /** Takes a socket that was inherited for the address. @throws {Error} with the system's code. */
   inherit(address: Address, fd: number): void {
     this.#fixed.set(keyOf(address), openSocket(fd));
+  }
+
+  /** @param left by address, as `keyOf` writes it. */
+  takeOver(left: ReadonlyMap<string, ListeningSocket>): void {
+    for (const [name, socket] of left) this.#left.set(name, socket);
   }
 
   /** Opens a public address for good, and says its port. @throws {Error} with the system's code, such as EADDRINUSE. */
@@ -37,7 +44,9 @@ export class SharedSockets {
     if (fixed !== undefined) return fixed;
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      shared = { socket: bindSocket(address), holders: new Set() };
+      const left = this.#left.get(key);
+      this.#left.delete(key);
+      shared = { socket: left === undefined ? bindSocket(address) : Promise.resolve(left), holders: new Set() };
       this.#shared.set(key, shared);
     }
     shared.holders.add(worker);
@@ -62,16 +71,23 @@ export class SharedSockets {
 
   /** Closes what no worker holds. */
   settle(): void {
+    this.#closeLeft();
     for (const [key, shared] of this.#shared) this.#closeUnheld(key, shared);
   }
 
   close(): void {
+    this.#closeLeft();
     for (const socket of this.#fixed.values()) socket.close();
     this.#fixed.clear();
     for (const [key, shared] of this.#shared) {
       shared.holders.clear();
       this.#closeUnheld(key, shared);
     }
+  }
+
+  #closeLeft(): void {
+    for (const socket of this.#left.values()) socket.close();
+    this.#left.clear();
   }
 
   #closeUnheld(key: string, { socket, holders }: Shared): void {
@@ -85,6 +101,7 @@ export class SharedSockets {
   }
 }
 
-function keyOf({ host, port }: Address): string {
+/** As workers that are another edge's call it too. */
+export function keyOf({ host, port }: Address): string {
   return `${host} ${port}`;
 }

@@ -9,6 +9,7 @@ import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import type { IdleConnections, ListenerProblem, Router, TableChange } from "../router/router.ts";
 import { DrainTotals } from "./drain-totals.ts";
+import { takeWhatIsLeft } from "./left-sockets.ts";
 import type { Address, FromWorker } from "./messages.ts";
 import { SharedSockets } from "./shared-sockets.ts";
 import { TrafficTotals } from "./traffic-counts.ts";
@@ -21,6 +22,8 @@ export interface WorkerPoolOptions {
   readonly routes: () => Iterable<Route>;
   /** All of them, for workers that start; none if left out. */
   readonly certificates?: () => CertificateChange;
+  /** Where workers give the ports of routes to those of the next edge, and take them from the last one's; left out, nowhere. */
+  readonly socketsFolder?: string;
   /** Proxies in front, whose word about clients counts. */
   readonly trustedProxies?: readonly Network[];
   readonly clock: Clock;
@@ -71,8 +74,10 @@ export class WorkerPool implements Router {
 
   /** Opens the public address and starts the workers. Resolves when the first serves. @throws {Error} with the system's code, such as EADDRINUSE. */
   async open(host: string, port: number): Promise<void> {
+    const { socketsFolder, clock, log } = this.#options;
     const http = await this.#sockets.openFixed({ host, port });
     this.#http = http;
+    if (socketsFolder !== undefined) this.#sockets.takeOver(await takeWhatIsLeft(socketsFolder, clock, log));
     this.#running = this.#slots.map((slot) => this.#keep(slot, http));
     await this.#serving.promise;
   }
@@ -211,9 +216,9 @@ export class WorkerPool implements Router {
   }
 
   #start(slot: Slot, http: Address): WorkerProcess {
-    const worker = new WorkerProcess(++this.#numbers, this.#slots.length, this.#options.trustedProxies ?? [], (message) =>
-      this.#take(worker, message),
-    );
+    const { socketsFolder = null, trustedProxies = [] } = this.#options;
+    const options = { number: ++this.#numbers, workers: this.#slots.length, socketsFolder, trustedProxies };
+    const worker = new WorkerProcess(options, (message) => this.#take(worker, message));
     slot.worker = worker;
     void worker.apply({ set: [...this.#options.routes()], remove: [] }).then(() => worker.serve(http));
     const certificates = this.#options.certificates?.();

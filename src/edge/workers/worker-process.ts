@@ -21,6 +21,15 @@ const routesAtOnce = 50;
  */
 const shortPauses = ["--max-semi-space-size=2", "--no-parallel-scavenge"];
 
+export interface WorkerProcessOptions {
+  readonly number: number;
+  /** How many share the traffic. */
+  readonly workers: number;
+  /** Where it gives its sockets to the workers of another edge; null: nowhere. */
+  readonly socketsFolder: string | null;
+  readonly trustedProxies: readonly Network[];
+}
+
 /** One worker as the edge sees it. Changes reach it in their order, whole or not at all. */
 export class WorkerProcess {
   readonly number: number;
@@ -37,10 +46,10 @@ export class WorkerProcess {
   #sending: Promise<void> = Promise.resolve();
   #isGone = false;
 
-  /** @param workers how many share the traffic */
-  constructor(number: number, workers: number, trustedProxies: readonly Network[], onMessage: (message: FromWorker) => void) {
+  constructor({ number, workers, socketsFolder, trustedProxies }: WorkerProcessOptions, onMessage: (message: FromWorker) => void) {
     this.number = number;
-    this.#child = fork(program, [String(number), String(workers), ...trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`)], {
+    const proxies = trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`);
+    this.#child = fork(program, [String(number), String(workers), socketsFolder ?? "", ...proxies], {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       execArgv: [...process.execArgv, ...shortPauses],
     });

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type net from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ListeningSocket } from "#host/listening-socket.ts";
 import type { Clock } from "#model/clock.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
@@ -8,6 +9,7 @@ import type { Listen } from "../router/embedded/context.ts";
 import type { EmbeddedRouter } from "../router/embedded/embedded-router.ts";
 import { backlog } from "../router/embedded/listen-alone.ts";
 import type { Address, FromWorker, ToWorker } from "./messages.ts";
+import { keyOf } from "./shared-sockets.ts";
 import { TrafficSince } from "./traffic-counts.ts";
 
 /** How often counts and problems are told: what a worker that dies has not told is lost. */
@@ -33,10 +35,12 @@ export class Worker {
   readonly #router: EmbeddedRouter;
   readonly #stop = new AbortController();
   readonly #since = new TrafficSince();
-  readonly #opening = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #opening = new Map<number, PromiseWithResolvers<ListeningSocket>>();
   readonly #telling: Promise<unknown>;
   #set: Route[] = [];
   #remove: RouteId[] = [];
+  /** What listens at ports of routes, by address. */
+  readonly #ports = new Map<string, ListeningSocket>();
   #calls = 0;
   /** Changes and what follows on them, one after another. */
   #inOrder: Promise<void> = Promise.resolve();
@@ -48,6 +52,16 @@ export class Worker {
     this.#options = options;
     this.#router = options.makeRouter((server, address) => this.#listen(server, address));
     this.#telling = Promise.all([this.#tellDrains(), this.#tellNowAndThen()]);
+  }
+
+  /** The sockets that it listens on, by address: open for as long as any process has them. */
+  sockets(): Iterable<readonly [string, ListeningSocket]> {
+    return this.#ports;
+  }
+
+  /** Whoever started the edge holds the public addresses, and may have others listen there. Resolves when what came in there is over. */
+  closePublic(): Promise<void> {
+    return this.#router.closePublic("answer");
   }
 
   /** @returns whether it was told to end, and has. */
@@ -63,7 +77,7 @@ export class Worker {
       case "socket": {
         const opening = this.#opening.get(message.call);
         this.#opening.delete(message.call);
-        if (message.error === undefined) opening?.resolve(socket);
+        if (message.error === undefined) opening?.resolve(socket as ListeningSocket);
         else opening?.reject(Object.assign(new Error(message.error.message), { code: message.error.code }));
         return false;
       }
@@ -126,12 +140,17 @@ export class Worker {
 
   async #listen(server: net.Server, address: Address): Promise<void> {
     const call = ++this.#calls;
-    const opening = Promise.withResolvers<unknown>();
+    const opening = Promise.withResolvers<ListeningSocket>();
     this.#opening.set(call, opening);
     this.#options.send({ kind: "open", call, address });
-    server.listen(await opening.promise, backlog);
+    const socket = await opening.promise;
+    server.listen(socket, backlog);
     await once(server, "listening");
-    server.once("close", () => this.#options.send({ kind: "released", address }));
+    this.#ports.set(keyOf(address), socket);
+    server.once("close", () => {
+      if (this.#ports.get(keyOf(address)) === socket) this.#ports.delete(keyOf(address));
+      this.#options.send({ kind: "released", address });
+    });
   }
 
   async #tellDrains(): Promise<void> {

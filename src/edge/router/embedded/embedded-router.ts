@@ -163,6 +163,11 @@ export class EmbeddedRouter implements Router {
     return this.#traffic.live();
   }
 
+  /** Closes the public addresses alone; ports of routes stay open. Resolves when what came in there is over. */
+  async closePublic(idle: IdleConnections): Promise<void> {
+    await Promise.all([this.#public.closeGently(idle), this.#secure.closeGently(idle)]);
+  }
+
   async close(withinMs: number, idle: IdleConnections = "close"): Promise<void> {
     this.#services.close();
     const listeners = [this.#public, this.#secure, ...this.#services.listeners];
