@@ -119,9 +119,7 @@ test("a worker that is killed loses its own requests alone", async () => {
 
 test("a service address refuses nobody while the edge is replaced, nor after it is killed", async () => {
   await using drover = await TestDrover.start();
-  await drover.apply(
-    `app: api\nprocesses: { web: { run: exec node ${fixture}, instances: 2, address: always, ready: { http: / } } }\n`,
-  );
+  await drover.apply(`app: api\nprocesses: { web: { run: exec node ${fixture}, instances: 2, address: always, ready: { http: / } } }\n`);
   const { processes } = JSON.parse((await drover.api("GET", "/v1/spaces/default/apps/api")).body);
   // Each request on a connection of its own: the address has to be open at every moment.
   await using load = startLoad({ port: processes[0].servicePort, host: "api", perSecond: 200, keepAlive: false });
