@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { checkRoutes, lazyCheckRoutes } from "#checks/link-routes.ts";
 import type { Home } from "#host/home.ts";
 import { errorFields } from "#host/log.ts";
 import type { Connector } from "#link/connector.ts";
@@ -108,7 +109,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   if (swept > 0) log.info("commands of an earlier agent ended", { processes: swept });
   const routes: LinkRoutes = {
     ...allRoutes(parts, engine, artifacts),
-    ...lazyCheckRoutes(parts, engine, machine, signal),
+    ...agentCheckRoutes(parts, engine, machine, signal),
     ...(connector.membership === null ? {} : certificateRoutes(home)),
     ...destroyedAppRoutes({
       volumesFolder: engine.volumesFolder,
@@ -186,24 +187,17 @@ const firstBuildUid = 60_000;
 const checksUid = 61_000;
 
 /** Checks too are loaded when the first order for them comes. */
-function lazyCheckRoutes(parts: AgentParts, engine: LocalEngine, machine: MachineId, signal: AbortSignal): LinkRoutes {
+function agentCheckRoutes(parts: AgentParts, engine: LocalEngine, machine: MachineId, signal: AbortSignal): LinkRoutes {
   const { home, options, environment, isRoot, clock, random } = parts;
-  const routes = lazy(async () => {
-    const [
-      { AgentChecks },
-      { checkRoutes },
-      { createRunCheckCommand },
-      { buildEnvironment },
-      { confineByCgroup },
-      { killMarked: killLeft },
-    ] = await Promise.all([
-      import("./checks/agent-checks.ts"),
-      import("./checks/routes.ts"),
-      import("./checks/run-command.ts"),
-      import("./build/environment.ts"),
-      import("./build/confine-by-cgroup.ts"),
-      import("./build/confinement.ts"),
-    ]);
+  return lazyCheckRoutes(async () => {
+    const [{ OrderedChecks }, { createRunCheckCommand }, { buildEnvironment }, { confineByCgroup }, { killMarked: killLeft }] =
+      await Promise.all([
+        import("#checks/ordered-checks.ts"),
+        import("./checks/run-command.ts"),
+        import("./build/environment.ts"),
+        import("./build/confine-by-cgroup.ts"),
+        import("./build/confinement.ts"),
+      ]);
     const folder = join(home.agent, "checks");
     await killLeft(`${folder}/`);
     const runCommand = createRunCheckCommand({
@@ -212,12 +206,8 @@ function lazyCheckRoutes(parts: AgentParts, engine: LocalEngine, machine: Machin
       uid: isRoot ? checksUid : null,
       confine: confineByCgroup(engine.cgroups),
     });
-    return checkRoutes(new AgentChecks({ machine, allowOutgoing: options.allowOutgoing, runCommand, clock, random }, signal));
+    return checkRoutes(new OrderedChecks({ probe: machine, allowOutgoing: options.allowOutgoing, runCommand, clock, random }, signal));
   });
-  return {
-    "PUT /checks": async (call) => (await routes())["PUT /checks"]?.(call),
-    "GET /check-results": async (call) => (await routes())["GET /check-results"]?.(call),
-  };
 }
 
 function notifying(routes: LinkRoutes, notify: () => void): LinkRoutes {

@@ -71,6 +71,7 @@ export function ownPrograms(options: {
     ...dnsAt,
     ...(dns?.more ?? []),
     ...trustedProxies.flatMap((one) => ["--trusted-proxy", one]),
+    ...allowOutgoing.flatMap((network) => ["--allow-outgoing", network]),
   ];
   const plainEdge = program(edgeWorkload, edgeArguments, http);
   const heldEdge: Workload = {

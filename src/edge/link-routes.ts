@@ -14,6 +14,7 @@ export function edgeRoutes({
   router,
   dns,
   restart,
+  checks,
   onChange,
 }: {
   readonly table: Table;
@@ -22,6 +23,8 @@ export function edgeRoutes({
   readonly dns: DnsServer | null;
   /** Asks for another edge on the same sockets; null where nobody holds them. */
   readonly restart: (() => void) | null;
+  /** What it serves about checks that are made from here. */
+  readonly checks: LinkRoutes;
   readonly onChange: () => void;
 }): LinkRoutes {
   const apply = async (change: TableChange) => {
@@ -35,6 +38,7 @@ export function edgeRoutes({
     return problem === null ? [] : [{ route: "DNS", ...problem }];
   };
   return {
+    ...checks,
     "GET /revision": async () => ({ ...table.version, problems: [...router.problems(), ...dnsProblem()] }),
     "PUT /table": async (call) => apply(table.replace(readTable(await call.body()))),
     "PATCH /table": async (call) => apply(table.patch(readPatch(await call.body()))),

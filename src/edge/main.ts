@@ -71,22 +71,33 @@ async function main(): Promise<void> {
   const writer = new TableWriter({ table, folder: home.edge, clock: systemClock, log, signal: stop.signal });
   try {
     // Loaded only now: the last table is served already while HTTP/2 and the schemas are still being read.
-    const [{ serveLink }, { edgeRoutes }, { EdgeIdentity }] = await Promise.all([
+    const [{ serveLink }, { edgeRoutes }, { EdgeIdentity }, { lazyCheckRoutes, checkRoutes }] = await Promise.all([
       import("#link/serve.ts"),
       import("./link-routes.ts"),
       import("./identity.ts"),
+      import("#checks/link-routes.ts"),
     ]);
     // Written now and not at exit: an edge that is killed is the one that has to be back at once.
     flushCompileCache();
     const identity = await EdgeIdentity.load(home.edge);
     const connector = await openConnector(home);
+    const machine = connector.membership?.machine ?? os.hostname().slice(0, longestMachineId);
+    const checks = lazyCheckRoutes(async () => {
+      const { OrderedChecks } = await import("#checks/ordered-checks.ts");
+      const { allowOutgoing } = options;
+      // They end when another edge has taken over, which makes them from then on.
+      const signal = AbortSignal.any([stop.signal, handover.signal]);
+      return checkRoutes(
+        new OrderedChecks({ probe: machine, allowOutgoing, runCommand: null, clock: systemClock, random: Math.random }, signal),
+      );
+    });
     const link = (isLeaving: boolean, signal: AbortSignal) =>
       serveLink(
         {
           connect: (until) => connector.connect(until),
           hello: () => ({
             role: "edge",
-            machine: connector.membership?.machine ?? os.hostname().slice(0, longestMachineId),
+            machine,
             installation: identity.installation,
             ...(isLeaving ? { isLeaving } : {}),
           }),
@@ -97,6 +108,7 @@ async function main(): Promise<void> {
             router,
             dns: isLeaving ? null : dns,
             restart: isHeld && !isLeaving ? restart : null,
+            checks,
             onChange: () => !isLeaving && writer.changed(),
           }),
           clock: systemClock,

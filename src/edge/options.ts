@@ -11,6 +11,8 @@ export interface EdgeOptions {
   readonly router: RouterName;
   /** Processes that carry traffic; null: one for each core. */
   readonly workers: number | null;
+  /** Networks inside, such as `127.0.0.0/8`, that checks may call all the same. */
+  readonly allowOutgoing: readonly string[];
   /** Addresses and networks of proxies in front, whose word about clients counts. */
   readonly trustedProxies: readonly Network[];
   /** Of the TLS port, on the same host unless it is given. */
@@ -42,6 +44,11 @@ const options = {
   "--trusted-proxy": {
     value: "NETWORK",
     help: "a proxy in front, such as 10.0.0.7 or 10.0.0.0/8, whose word about clients counts",
+    isRepeated: true,
+  },
+  "--allow-outgoing": {
+    value: "NETWORK",
+    help: "a network inside, such as 127.0.0.0/8, that checks may call all the same",
     isRepeated: true,
   },
   "--workers": { value: "N", help: "processes that carry traffic (default: one for each core)" },
@@ -78,6 +85,7 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
     https: https === undefined ? { host: plain.host, port: beside } : parseAddress(https),
     router: readRouter(given, ["--trusted-proxy", "--workers"]),
     workers: workers === undefined ? null : parseWorkers(workers),
+    allowOutgoing: given.all("--allow-outgoing"),
     trustedProxies: given.all("--trusted-proxy").map(parseNetwork),
     dns:
       dns === undefined

@@ -43,7 +43,17 @@ export const checkChange = z
   })
   .meta({ id: "CheckChange" });
 
-export const finding = z.object({ isOk: z.boolean(), message: z.string() }).meta({ id: "Finding" });
+const foundBy = z.object({ isOk: z.boolean(), message: z.string() });
+export const finding = z
+  .object({
+    isOk: z.boolean().meta({ description: "By majority of those who made it." }),
+    message: z.string(),
+    probes: z.record(z.string(), foundBy).meta({ description: "What each found: `server`, a machine, or `edge@` and a machine." }),
+    unable: z
+      .record(z.string(), z.string())
+      .meta({ description: "Who could not make it, and why: that says nothing about what is checked." }),
+  })
+  .meta({ id: "Finding" });
 
 const action = z.union([
   z.object({ kind: z.literal("built-in"), name: z.string() }),
@@ -183,6 +193,7 @@ export const explainQuery = z.strictObject({ app: appName.optional(), check: z.s
 
 export type CheckView = z.output<typeof checkView>;
 export type CheckChangeView = z.output<typeof checkChange>;
+export type FindingView = z.output<typeof finding>;
 export type EscalationView = z.output<typeof escalationView>;
 export type LadderView = z.output<typeof ladderView>;
 export type Simulation = z.output<typeof simulation>;

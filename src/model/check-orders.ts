@@ -15,7 +15,7 @@ export interface ScheduledCheck {
   readonly timeoutMs: number;
 }
 
-/** What an agent is to check from now on, in place of what it was told before. */
+/** What an agent or edge is to check from now on, in place of what it was told before. */
 export interface CheckOrder {
   readonly checks: readonly ScheduledCheck[];
   /** Where the hosts in `edgeHosts` are called, although that may be on loopback. */

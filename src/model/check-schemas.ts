@@ -166,7 +166,10 @@ export const checkManifest = z
       .min(1)
       .max(3)
       .default(["server"])
-      .meta({ description: "Where it is made. With several, a majority decides. Default [server]." }),
+      .meta({
+        description:
+          "Where it is made: server, agent, edge. With several, a majority decides. Default [server]; commands are always run by agents.",
+      }),
     expected: weeklyHours.optional().meta({ description: "Outside of these hours it is watched and asks for nothing." }),
     maintenance: maintenance.default([]).meta({ description: "Planned work: what fails meanwhile is recorded and asks for nothing." }),
   })
@@ -180,6 +183,8 @@ export const checkManifest = z
     for (const key of ["expect", "method", "headers"] as const) needs(key, ["http"]);
     for (const key of ["output", "env"] as const) needs(key, ["run"]);
     needs("host", ["tcp", "icmp"]);
+    if (check.run !== undefined && check.from.includes("edge"))
+      context.addIssue({ code: "custom", path: ["from"], message: "agent: nobody else runs commands" });
     if (check.each !== undefined && check.app !== undefined)
       context.addIssue({ code: "custom", path: ["each"], message: "either each or app, not both" });
     if (check.timeout !== undefined && check.timeout > check.every)

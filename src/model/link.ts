@@ -69,8 +69,6 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   POST   /logs                                LogQuery → stream of LogLine
  *   POST   /exec                                streams of ExecInput in and ExecOutput out; the first in is `start`
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there
- *   PUT    /checks                              CheckOrder → 204: what it checks from now on
- *   GET    /check-results                       stream of CheckReport
  *   GET    /machine                             Machine
  *   PUT    /certificate                         { certificate: PEM }, a younger one for the machine's own key → 204; machines that have joined alone
  *   HEAD   /artifacts/{digest}                  204 or 404
@@ -80,6 +78,12 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   DELETE /artifacts/{digest}                  → 204; refused with CONFLICT while a workload uses it
  *   POST   /builds/known?options={encoded BuildOptions}&archive={digest}   { result: BuildResult, or null if that archive was not built so before }
  *   POST   /builds?options={encoded BuildOptions}   source as a tar or tar.gz stream → stream of BuildProgress
+ *
+ * What both serve.
+ *
+ *   PUT    /checks                              CheckOrder → 204: what it checks from now on
+ *   GET    /check-results                       stream of CheckReport
+ *   POST   /checks/run                          { check } → { finding: { isOk, message }, or null without such a check }: one attempt now
  *
  * What an edge serves.
  *

@@ -21,7 +21,8 @@ export function isNumber(value: unknown): value is number {
 }
 
 export function isListOf<T>(value: unknown, isOne: (one: unknown) => one is T): value is readonly T[] {
-  return Array.isArray(value) && value.every(isOne);
+  // Not `every(isOne)`: it would hand the index over as a second argument, which `isText` takes for a length.
+  return Array.isArray(value) && value.every((one) => isOne(one));
 }
 
 /** The JSON value of `text`, or undefined where that is none, as after a power cut. */

@@ -106,6 +106,41 @@ test("a command that an agent runs is a check as any other", async () => {
   await drover.until("the server that follows hears of it too", async () => /failing/.test((await drover.cli(["check", "ls"])).stdout));
 });
 
+test("a check is made from the server, the agent and the edge, a majority decides, and a person can have it made at once", async () => {
+  const { drover, flag } = await start(["--allow-outgoing", "127.0.0.1"]);
+  await using _ = drover;
+  const http = `{ http: "http://${host}/", from: [server, agent, edge], every: 1s, failures: 1 }`;
+  const inside = `{ tcp: ${drover.edgePort}, host: 127.0.0.1, from: [edge], every: 1s }`;
+  const command = `{ run: "echo $TARGET of $(id -u)", every: 1h }`;
+  const beat = "{ heartbeat: 1h, every: 1s }";
+  await drover.apply(
+    `${shop(flag).replace("---\n", "")}checks: { web: ${http}, port: ${inside}, own: ${command}, cron: ${beat} }\nescalate: [tell]\n`,
+  );
+  const views = async () =>
+    JSON.parse((await drover.cli(["check", "ls", "--json"])).stdout).checks as { id: string; verdict: string; probes: object }[];
+  await drover.until("all three have made it", async () => {
+    const web = (await views()).find(({ id }) => id === "shop-web@app/shop");
+    return web?.verdict === "ok" && Object.keys(web.probes).length === 3;
+  });
+  const ran = await drover.cli(["check", "run", "shop-web"]);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.match(ran.stdout, /shop-web@app\/shop: ok, by majority\n {2}server: ok: .* answers 200\n {2}\S+: ok: .*\n {2}edge@\S+: ok: /);
+  assert.match(await drover.run("check", "run", "shop-port"), /shop-port@app\/shop from edge@\S+: ok: 127\.0\.0\.1 accepts connections/);
+  assert.match(await drover.run("check", "run", "shop-own"), /shop-own@app\/shop from (?!edge)\S+: ok: shop of \d+/);
+  assert.match(await drover.run("check", "run", "shop-cron"), /shop-cron@app\/shop from server: ok: last call \d+ s ago/);
+  await drover.get(host, "/break");
+  const failed = await drover.cli(["check", "run", "shop-web"]);
+  assert.equal(failed.code, 4);
+  assert.match(failed.stdout, /edge@\S+: failed: .*answered 500/);
+  await drover.kill("edge");
+  await drover.until("the edge that follows makes it too", async () => {
+    const { stdout } = await drover.cli(["check", "run", "shop-port"]);
+    return /from edge@\S+: ok/.test(stdout);
+  });
+  const refused = await drover.cli(["apply", "-"], { input: `app: other\nrun: sleep 1\nchecks: { up: { run: "true", from: [edge] } }\n` });
+  assert.match(refused.stderr + refused.stdout, /nobody else runs commands/);
+});
+
 test("people are told by signed webhooks, a target that fails is tried again, and redirects are not followed", async () => {
   const { drover, flag } = await start(["--allow-outgoing", "127.0.0.1", "--public-url", "https://drover.example.com"]);
   await using _ = drover;

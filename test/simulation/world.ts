@@ -297,6 +297,7 @@ export class World {
       readArtifact: unsupported,
       putChecks: async () => {},
       checkReports: async function* () {},
+      runCheck: async () => null,
       artifacts: async () => [],
       removeArtifact: async () => {},
       close: () => link.abort(new Error("closed")),
@@ -308,6 +309,9 @@ export class World {
     return {
       machine: "m1" as MachineId,
       isLeaving: false,
+      putChecks: async () => {},
+      checkReports: async function* () {},
+      runCheck: async () => null,
       gone: link.signal,
       revision: async () => edge.revision,
       problems: async () => [],

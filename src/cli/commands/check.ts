@@ -1,4 +1,4 @@
-import type { CheckChangeView, CheckView } from "#model/api-escalations.ts";
+import type { CheckChangeView, CheckView, FindingView } from "#model/api-escalations.ts";
 import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
 import { defaultSpace, wholeNumber } from "../arguments.ts";
@@ -113,14 +113,26 @@ const run = {
   async run(session, { args }) {
     const { api, out, signal, common } = session;
     const path = apiPath(["spaces", common.space ?? defaultSpace, "checks", args[0] ?? "", "run"]);
-    const { findings } = await api.call<{ findings: Record<string, { isOk: boolean; message: string }> }>("POST", path, signal);
+    const { findings } = await api.call<{ findings: Record<string, FindingView> }>("POST", path, signal);
     if (out.json) out.value({ findings });
-    else
-      for (const [id, { isOk, message }] of Object.entries(findings))
-        out.line(`${escapeText(id)}: ${isOk ? styled("green", "ok") : styled("red", "failed")}: ${escapeText(message)}`);
+    else for (const [id, finding] of Object.entries(findings)) for (const line of foundLines(id, finding)) out.line(line);
     return Object.values(findings).every(({ isOk }) => isOk) ? 0 : 4;
   },
 } satisfies Verb & { summary: string };
+
+function foundLines(id: string, { isOk, message, probes, unable }: FindingView): readonly string[] {
+  const word = (ok: boolean) => (ok ? styled("green", "ok") : styled("red", "failed"));
+  const made = Object.entries(probes);
+  const [only] = made;
+  const unmade = Object.entries(unable).map(([probe, why]) => `  ${escapeText(probe)} could not make it: ${escapeText(why)}`);
+  if (only !== undefined && made.length === 1)
+    return [`${escapeText(id)} from ${escapeText(only[0])}: ${word(isOk)}: ${escapeText(message)}`, ...unmade];
+  return [
+    `${escapeText(id)}: ${word(isOk)}, by majority`,
+    ...made.map(([probe, one]) => `  ${escapeText(probe)}: ${word(one.isOk)}: ${escapeText(one.message)}`),
+    ...unmade,
+  ];
+}
 
 const beat = {
   summary: "call in for a heartbeat check",

@@ -12,7 +12,8 @@ export interface JudgedCheck extends ExpandedCheck {
 /** Who makes which of a space's checks. */
 export interface Assignment {
   readonly server: readonly ScheduledCheck[];
-  readonly agents: readonly ScheduledCheck[];
+  readonly agent: readonly ScheduledCheck[];
+  readonly edge: readonly ScheduledCheck[];
   readonly judged: readonly JudgedCheck[];
   /** Checks that nobody can make yet, and why. */
   readonly impossible: readonly { readonly check: ExpandedCheck; readonly why: string }[];
@@ -29,7 +30,8 @@ export interface CheckPlaces {
 
 export function assignChecks(checks: Iterable<ExpandedCheck>, places: CheckPlaces): Assignment {
   const server: ScheduledCheck[] = [];
-  const agents: ScheduledCheck[] = [];
+  const agent: ScheduledCheck[] = [];
+  const edge: ScheduledCheck[] = [];
   const judged: JudgedCheck[] = [];
   const impossible: Assignment["impossible"][number][] = [];
   for (const expanded of checks) {
@@ -64,14 +66,15 @@ export function assignChecks(checks: Iterable<ExpandedCheck>, places: CheckPlace
         };
         const from = vantagesOf(check);
         if (from.includes("server")) server.push(scheduled);
-        if (from.includes("agent")) agents.push(scheduled);
+        if (from.includes("agent")) agent.push(scheduled);
+        if (from.includes("edge")) edge.push(scheduled);
         break;
       }
       default:
         test satisfies never;
     }
   }
-  return { server, agents, judged, impossible };
+  return { server, agent, edge, judged, impossible };
 }
 
 /** Users' commands never run in the server. */

@@ -1,6 +1,5 @@
-import type { Finding } from "#checks/finding.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
-import type { CheckResult } from "#model/check.ts";
+import type { CheckResult, ExpandedCheck } from "#model/check.ts";
 import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
@@ -17,14 +16,15 @@ import { type Acknowledgements, createAcknowledgements } from "./acknowledgement
 import { createRunAction, forgetStep } from "./actions/run-action.ts";
 import { sweepTasks } from "./actions/sweep-tasks.ts";
 import { endTask, runTask } from "./actions/task.ts";
-import { AgentProbes } from "./agent-probes.ts";
 import { assignChecks } from "./assign-checks.ts";
+import { checkOnce, type FoundOnce } from "./check-once.ts";
 import { type CheckRecords, openCheckRecords } from "./check-records.ts";
 import { EscalationController } from "./controller.ts";
 import { deliveriesFor } from "./deliveries.ts";
 import { EdgeHosts } from "./edge-hosts.ts";
 import { JudgedChecks } from "./judged-checks.ts";
 import { takeLead } from "./leadership.ts";
+import { LinkedProbes } from "./linked-probes.ts";
 import { watchOwnNetwork } from "./own-network.ts";
 import { ServerProbe, serverProbe } from "./server-probe.ts";
 import { spaceLadder } from "./space-ladder.ts";
@@ -61,8 +61,8 @@ export interface Escalator {
   readonly records: CheckRecords;
   /** The clock that escalations decide by: epoch milliseconds that do not jump while the server runs. */
   readonly nowMs: () => number;
-  /** Makes a check of the server's own now. Null when it makes none of that name. */
-  once(space: SpaceName, check: CheckId, signal: AbortSignal): Promise<Finding | null>;
+  /** Makes a check once now, from everywhere that it is made from. @throws {DroverError} CHECK_IMPOSSIBLE, ADDRESS_REFUSED */
+  once(space: SpaceName, check: ExpandedCheck, signal: AbortSignal): Promise<FoundOnce>;
   /** Null when nothing of the space is checked. */
   sceneOf(space: SpaceName): SpaceScene | null;
   /** Something called in. False when there is no such heartbeat. */
@@ -118,9 +118,10 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       events.append({ space, subject: check, kind: "check.impossible", message: `${check} cannot be made: ${error.message}` });
   };
   const edgeAddress = { address: edge.host, family: edge.host.includes(":") ? 6 : 4 } as const;
-  const agents = new AgentProbes(
+  const linked = new LinkedProbes(
     {
       fleet,
+      routes: core.routes,
       edge: edgeAddress,
       edgeHosts: () => hosts.all(),
       clock,
@@ -128,7 +129,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       log,
       onResult,
       onImpossible,
-      onMachines: () => wakeAll(),
+      onProbes: () => wakeAll(),
     },
     signal,
   );
@@ -140,20 +141,21 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       if (scenes.delete(space)) {
         probe.set(space, []);
         judged.set(space, []);
-        agents.set(space, []);
+        linked.set(space, { agent: [], edge: [] });
       }
       return null;
     }
     let scene = scenes.get(space);
     if (scene === undefined) scenes.set(space, (scene = new SpaceScene(space, records, steadyNowMs())));
-    if (!scene.update(ladder, topologyOf(store, fleet, space))) return scene;
+    const names = { server: [serverProbe], agent: linked.names("agent"), edge: linked.names("edge") };
+    if (!scene.update(ladder, topologyOf(store, fleet, space), names)) return scene;
     const assignment = assignChecks(scene.index.checks.values(), {
       addressOf: () => null,
       edgePorts: { http: edge.httpPort, https: edge.httpsPort },
       isEdgeHost: (host) => hosts.has(host),
     });
-    scene.expect(assignment, agents.machines, serverProbe, steadyNowMs());
-    agents.set(space, assignment.agents);
+    scene.expect(assignment, names, steadyNowMs());
+    linked.set(space, assignment);
     probe.set(space, assignment.server);
     judged.set(space, assignment.judged);
     return scene;
@@ -219,13 +221,14 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     controller,
     records,
     nowMs: steadyNowMs,
-    once: (space, check, until) => probe.once(space, check, until),
+    once: (space, check, until) =>
+      checkOnce({ probe, judged, linked, impossible: sceneOf(space)?.impossible(check.id) ?? null }, space, check, until),
     sceneOf,
     acknowledgements,
     beat: (space, check) => judged.beat(space, check),
     stopped: (async () => {
       await Promise.all([queue.stopped(), ...following, sweeping]);
-      await Promise.all([executor.stopped(), probe.stopped(), judged.stopped(), teller.stopped(), agents.stopped()]);
+      await Promise.all([executor.stopped(), probe.stopped(), judged.stopped(), teller.stopped(), linked.stopped()]);
       records.close();
     })(),
   };

@@ -1,3 +1,4 @@
+import type { Finding } from "#checks/finding.ts";
 import type { CheckResult } from "#model/check.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { type AppName, appId, type CheckId, type SpaceName } from "#model/names.ts";
@@ -43,6 +44,12 @@ export class JudgedChecks {
     if (this.#spaces.size > 0) this.#running ??= this.#run();
   }
 
+  /** How it is now; null when it is none of these. */
+  once(space: SpaceName, check: CheckId): Finding | null {
+    const found = this.#spaces.get(space)?.find(({ id }) => id === check);
+    return found === undefined ? null : this.#find(space, found);
+  }
+
   /** Something called in. False when there is no such heartbeat. */
   beat(space: SpaceName, check: CheckId): boolean {
     const found = this.#spaces.get(space)?.find(({ id, check: { test } }) => id === check && test.kind === "heartbeat");
@@ -75,8 +82,11 @@ export class JudgedChecks {
 
   #judge(space: SpaceName, judged: JudgedCheck): void {
     const { clock, onResult } = this.#options;
-    const found = judged.check.test.kind === "heartbeat" ? this.#heartbeat(space, judged) : this.#ready(space, judged);
-    onResult(space, { check: judged.id, probe: serverProbe, atMs: clock.nowMs(), ...found });
+    onResult(space, { check: judged.id, probe: serverProbe, atMs: clock.nowMs(), ...this.#find(space, judged) });
+  }
+
+  #find(space: SpaceName, judged: JudgedCheck): Finding {
+    return judged.check.test.kind === "heartbeat" ? this.#heartbeat(space, judged) : this.#ready(space, judged);
   }
 
   #heartbeat(space: SpaceName, { id, check: { test } }: JudgedCheck) {

@@ -1,4 +1,4 @@
-import type { CheckResult } from "#model/check.ts";
+import type { CheckResult, Vantage } from "#model/check.ts";
 import type { DroverError } from "#model/errors.ts";
 import type { Ladder } from "#model/ladder.ts";
 import type { CheckId, SpaceName } from "#model/names.ts";
@@ -30,9 +30,9 @@ export class SpaceScene {
     this.#startedAtMs = nowMs;
   }
 
-  /** Takes the ladder and the topology as they are now. True if they are not as they were. */
-  update(ladder: Ladder, topology: Topology): boolean {
-    const key = JSON.stringify([ladder, topology]);
+  /** Takes the ladder, the topology and who makes checks as they are now. True if they are not as they were. */
+  update(ladder: Ladder, topology: Topology, names: Readonly<Record<Vantage, readonly string[]>>): boolean {
+    const key = JSON.stringify([ladder, topology, names]);
     if (key === this.#key) return false;
     this.#key = key;
     this.#index = indexLadder(ladder, topology);
@@ -52,10 +52,14 @@ export class SpaceScene {
   }
 
   /** Tells the book what to expect, and from whom. */
-  expect(assignment: Assignment, agents: readonly string[], server: string, nowMs: number): void {
+  expect(assignment: Assignment, names: Readonly<Record<Vantage, readonly string[]>>, nowMs: number): void {
     const checks = new Map([...this.index.checks.values()].map(({ id, check }) => [id, check]));
     const isFromServer = assignment.server.length > 0 || assignment.judged.length > 0;
-    const probes = new Set([...(isFromServer ? [server] : []), ...(assignment.agents.length > 0 ? agents : [])]);
+    const probes = new Set([
+      ...(isFromServer ? names.server : []),
+      ...(assignment.agent.length > 0 ? names.agent : []),
+      ...(assignment.edge.length > 0 ? names.edge : []),
+    ]);
     this.book.expect(checks, probes, nowMs);
     for (const id of this.#impossible.keys()) if (!checks.has(id)) this.#impossible.delete(id);
     for (const { check, why } of assignment.impossible) this.#impossible.set(check.id, why);

@@ -1,10 +1,11 @@
 import type { Duplex, Readable } from "node:stream";
+import type { Finding } from "#checks/finding.ts";
 import type { Link } from "#link/caller.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
 import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
 import { DroverError } from "#model/errors.ts";
-import type { AppId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
+import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
 
@@ -15,13 +16,22 @@ export interface StoredArtifact {
   readonly usedAtMs: number;
 }
 
-/** What the server asks of an agent. Every call is tried once. */
-export interface AgentPeer {
+/** What the server asks of whoever makes checks for it. Every call is tried once. */
+export interface ProbePeer {
   readonly machine: MachineId;
   /** It is on another machine than the server. */
   readonly isRemote: boolean;
   /** Aborted when it is gone. */
   readonly gone: AbortSignal;
+  /** The checks that it makes from now on. */
+  putChecks(order: CheckOrder, signal: AbortSignal): Promise<void>;
+  checkReports(signal: AbortSignal): AsyncIterable<CheckReport>;
+  /** Makes one of those checks now; null when it does not have it. @param withinMs how long its attempt may take */
+  runCheck(check: CheckId, withinMs: number, signal: AbortSignal): Promise<Finding | null>;
+}
+
+/** What the server asks of an agent. Every call is tried once. */
+export interface AgentPeer extends ProbePeer {
   describe(signal: AbortSignal): Promise<Machine>;
   watch(signal: AbortSignal): AsyncIterable<EngineChange>;
   apply(workload: Workload, signal: AbortSignal): Promise<void>;
@@ -37,9 +47,6 @@ export interface AgentPeer {
   knownBuild(options: BuildOptions, archive: Digest, signal: AbortSignal): Promise<BuildResult | null>;
   hasArtifact(digest: Digest, signal: AbortSignal): Promise<boolean>;
   readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
-  /** The checks that it makes from now on. */
-  putChecks(order: CheckOrder, signal: AbortSignal): Promise<void>;
-  checkReports(signal: AbortSignal): AsyncIterable<CheckReport>;
   artifacts(signal: AbortSignal): Promise<readonly StoredArtifact[]>;
   removeArtifact(digest: Digest, signal: AbortSignal): Promise<void>;
   close(): void;
@@ -55,11 +62,9 @@ export interface PortProblem {
   readonly message: string;
 }
 
-export interface EdgePeer {
-  readonly machine: MachineId;
+export interface EdgePeer extends ProbePeer {
   /** Another edge has taken its place on the machine; it only finishes what it has. */
   readonly isLeaving: boolean;
-  readonly gone: AbortSignal;
   revision(signal: AbortSignal): Promise<{ readonly epoch: number; readonly revision: number }>;
   /** Ports that it should listen on and cannot. */
   problems(signal: AbortSignal): Promise<readonly PortProblem[]>;
@@ -74,6 +79,8 @@ export interface EdgePeer {
   close(): void;
 }
 
+/** What an attempt's answer takes beyond the time of the attempt itself. */
+const checkAnswerMs = 5_000;
 /** A build may upload 512 MiB before its first answer. */
 const buildAnswerMs = 10 * 60_000;
 
@@ -121,10 +128,22 @@ export function agentOverLink(link: Link): AgentPeer {
     },
     readArtifact: (digest, signal) => link.bytes("GET", `/artifacts/${digest}`, signal),
     artifacts: async (signal) => ((await link.call("GET", "/artifacts", signal)) as { artifacts: readonly StoredArtifact[] }).artifacts,
-    putChecks: (order, signal) => call("PUT", "/checks", signal, order),
-    checkReports: (signal) => link.lines("GET", "/check-results", signal) as AsyncIterable<CheckReport>,
+    ...probeOverLink(link),
     removeArtifact: (digest, signal) => call("DELETE", `/artifacts/${digest}`, signal),
     close: () => link.close(),
+  };
+}
+
+function probeOverLink(link: Link): Pick<ProbePeer, "putChecks" | "checkReports" | "runCheck"> {
+  return {
+    putChecks: async (order, signal) => {
+      await link.call("PUT", "/checks", signal, { body: order });
+    },
+    checkReports: (signal) => link.lines("GET", "/check-results", signal) as AsyncIterable<CheckReport>,
+    runCheck: async (check, withinMs, signal) => {
+      const timeoutMs = withinMs + checkAnswerMs;
+      return ((await link.call("POST", "/checks/run", signal, { body: { check }, timeoutMs })) as { finding: Finding | null }).finding;
+    },
   };
 }
 
@@ -133,6 +152,7 @@ export function edgeOverLink(link: Link): EdgePeer {
     machine: link.identity.machine,
     isLeaving: link.identity.isLeaving,
     gone: link.signal,
+    ...probeOverLink(link),
     revision: async (signal) => (await link.call("GET", "/revision", signal)) as { epoch: number; revision: number },
     problems: async (signal) => ((await link.call("GET", "/revision", signal)) as { problems: readonly PortProblem[] }).problems,
     putTable: async (table, signal) => {

@@ -62,7 +62,6 @@ const later: readonly (readonly [what: string, text: string, path: string])[] = 
     "levels.0.do",
   ],
   ["a metric", ladder(app, "m: { metric: { name: load, above: 3 }, level: app }"), "checks.m.metric"],
-  ["the edge as a place", shop("checks: { up: { tcp: 80, host: a.example, from: [edge] } }\n"), "checks.up.from"],
 ];
 for (const [what, text, path] of later)
   test(`refused as not yet supported, with its place: ${what}`, async () => {

@@ -105,10 +105,9 @@ function levelsNotYet(ladder: DeclaredLadder): readonly FoundProblem[] {
 }
 
 function checksNotYet(at: Place, checks: Readonly<Record<string, CheckManifest>>): readonly FoundProblem[] {
-  return Object.entries(checks).flatMap(([name, { metric, log, from }]): readonly FoundProblem[] => [
+  return Object.entries(checks).flatMap(([name, { metric, log }]): readonly FoundProblem[] => [
     ...(metric === undefined ? [] : [later(at, ["checks", name, "metric"], "metric", "another kind: metrics are not yet kept")]),
     ...(log === undefined ? [] : [later(at, ["checks", name, "log"], "log", "another kind: conditions on logs are not yet judged")]),
-    ...(from.includes("edge") ? [later(at, ["checks", name, "from"], "edge", "server or agent: edges do not make checks yet")] : []),
   ]);
 }
 

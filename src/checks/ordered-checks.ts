@@ -1,24 +1,26 @@
-import type { RunCheckCommand } from "#checks/finding.ts";
-import { CheckSchedule } from "#checks/schedule.ts";
 import { createOutgoing } from "#host/outgoing.ts";
 import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
-import type { MachineId } from "#model/names.ts";
+import type { CheckId } from "#model/names.ts";
+import type { Finding, RunCheckCommand } from "./finding.ts";
+import { CheckSchedule } from "./schedule.ts";
 
 /** Reports that wait for the server; the oldest go first, because a check says the same again soon. */
 const mostWaiting = 10_000;
 
-export interface AgentChecksOptions {
-  readonly machine: MachineId;
+export interface OrderedChecksOptions {
+  /** Who makes them, as it stands in the results. */
+  readonly probe: string;
   readonly allowOutgoing: readonly string[];
-  readonly runCommand: RunCheckCommand;
+  /** Null in an edge, which runs no commands of users. */
+  readonly runCommand: RunCheckCommand | null;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
-/** The checks that the server gave this agent to make. Without any, nothing runs. */
-export class AgentChecks {
-  readonly #options: AgentChecksOptions;
+/** The checks that the server gave this agent or edge to make. Without any, nothing runs. */
+export class OrderedChecks {
+  readonly #options: OrderedChecksOptions;
   readonly #signal: AbortSignal;
   #order: CheckOrder = { checks: [], edge: null, edgeHosts: [] };
   #hosts: ReadonlySet<string> = new Set();
@@ -26,7 +28,7 @@ export class AgentChecks {
   #waiting: CheckReport[] = [];
   #wake: (() => void) | null = null;
 
-  constructor(options: AgentChecksOptions, signal: AbortSignal) {
+  constructor(options: OrderedChecksOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
   }
@@ -41,6 +43,11 @@ export class AgentChecks {
     }
     this.#running ??= this.#start();
     this.#running.schedule.set(order.checks);
+  }
+
+  /** One attempt now, outside of the schedule; null when it was not given this check. */
+  async once(id: CheckId, signal: AbortSignal): Promise<Finding | null> {
+    return (await this.#running?.schedule.once(id, signal)) ?? null;
   }
 
   /** What checks found, from now on. */
@@ -63,12 +70,12 @@ export class AgentChecks {
   }
 
   #start() {
-    const { machine, allowOutgoing, runCommand, clock, random } = this.#options;
+    const { probe, allowOutgoing, runCommand, clock, random } = this.#options;
     const stop = new AbortController();
     const outgoing = createOutgoing(allowOutgoing);
     const schedule = new CheckSchedule(
       {
-        probe: machine,
+        probe,
         resolve: async (host) => {
           const { edge } = this.#order;
           return edge !== null && this.#hosts.has(host) ? edge : outgoing(host);
