@@ -19,8 +19,6 @@ export interface StoredArtifact {
 /** What the server asks of whoever makes checks for it. Every call is tried once. */
 export interface ProbePeer {
   readonly machine: MachineId;
-  /** It is on another machine than the server. */
-  readonly isRemote: boolean;
   /** Aborted when it is gone. */
   readonly gone: AbortSignal;
   /** The checks that it makes from now on. */
@@ -32,6 +30,8 @@ export interface ProbePeer {
 
 /** What the server asks of an agent. Every call is tried once. */
 export interface AgentPeer extends ProbePeer {
+  /** It is on another machine than the server. */
+  readonly isRemote: boolean;
   describe(signal: AbortSignal): Promise<Machine>;
   watch(signal: AbortSignal): AsyncIterable<EngineChange>;
   apply(workload: Workload, signal: AbortSignal): Promise<void>;
