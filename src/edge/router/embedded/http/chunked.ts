@@ -1,5 +1,5 @@
 import { fieldValue, token } from "./characters.ts";
-import { isRefusedTrailer } from "./trailers.ts";
+import { isPassedTrailer, isRefusedTrailer } from "./trailers.ts";
 
 /** Longest chunk extension that is read (and dropped). */
 const longestExtension = 256;
@@ -30,15 +30,22 @@ type Step = (typeof step)[keyof typeof step];
 
 /**
  * Takes chunked framing off a body, strictly: RFC 9112, section 7.1, without its tolerance for bare LF, blanks
- * and quoted extensions. Extensions and trailers are dropped; a trailer that would change what the message is fails the whole.
+ * and quoted extensions. Extensions are dropped, and trailers too unless they are asked for; one that would change what the message is fails the whole.
  */
 export class ChunkedReader {
   #step: Step = step.size;
   #digits = 0;
   #size = 0;
   #extra = 0;
-  /** The name of the trailer that is being read. */
-  #name = "";
+  /** The name of the trailer that is being read, then all of its line. */
+  #line = "";
+  /** The trailers that may be passed on, each with its CRLF; empty unless they are asked for. */
+  trailers = "";
+  readonly #keepsTrailers: boolean;
+
+  constructor(keepsTrailers = false) {
+    this.#keepsTrailers = keepsTrailers;
+  }
 
   get isDone(): boolean {
     return this.#step === step.done;
@@ -98,15 +105,16 @@ export class ChunkedReader {
         return byte === 10 ? step.size : step.failed;
       case step.lineStart:
         if (byte === 13) return step.lastLf;
-        this.#name = "";
+        this.#line = "";
         return this.#trailerName(byte);
       case step.trailerName:
-        if (byte === 58) return isRefusedTrailer(this.#name) ? step.failed : this.#trailer(step.trailer);
-        return this.#trailerName(byte);
+        return byte === 58 ? this.#trailerNameEnd() : this.#trailerName(byte);
       case step.trailer:
         if (byte === 13) return step.trailerLf;
+        if (this.#line !== "") this.#line += String.fromCharCode(byte);
         return fieldValue[byte] === 1 ? this.#trailer(step.trailer) : step.failed;
       case step.trailerLf:
+        if (this.#line !== "") this.trailers += `${this.#line}\r\n`;
         return byte === 10 ? step.lineStart : step.failed;
       case step.lastLf:
         return byte === 10 ? step.done : step.failed;
@@ -125,8 +133,14 @@ export class ChunkedReader {
 
   #trailerName(byte: number): Step {
     if (token[byte] !== 1) return step.failed;
-    this.#name += String.fromCharCode(byte);
+    this.#line += String.fromCharCode(byte);
     return this.#trailer(step.trailerName);
+  }
+
+  #trailerNameEnd(): Step {
+    if (isRefusedTrailer(this.#line)) return step.failed;
+    this.#line = this.#keepsTrailers && isPassedTrailer(this.#line) ? `${this.#line}:` : "";
+    return this.#trailer(step.trailer);
   }
 
   #trailer(next: Step): Step {
@@ -140,20 +154,22 @@ function hexDigit(byte: number): number {
   return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }
 
-/** What ends a chunked body. */
+/** What ends a chunked body without trailers. */
 export const lastChunk = "0\r\n\r\n";
+/** What ends one with these, each with its CRLF. */
+export const lastChunkWith = (trailers: string) => (trailers === "" ? lastChunk : `0\r\n${trailers}\r\n`);
 
 /**
  * The pieces as one chunk, and the last chunk if that was all; null if there is nothing to send. Up to `oneWriteBytes` it is latin1 text, which
  * leaves in one write with whatever comes before it.
  */
-export function frameChunk(pieces: readonly Buffer[], isLast: boolean, oneWriteBytes: number): Buffer | string | null {
+export function frameChunk(pieces: readonly Buffer[], isLast: boolean, oneWriteBytes: number, trailers = ""): Buffer | string | null {
   const [first] = pieces;
-  if (first === undefined) return isLast ? lastChunk : null;
+  if (first === undefined) return isLast ? lastChunkWith(trailers) : null;
   let size = 0;
   for (const piece of pieces) size += piece.length;
   const head = `${size.toString(16)}\r\n`;
-  const tail = isLast ? `\r\n${lastChunk}` : "\r\n";
+  const tail = isLast ? `\r\n${lastChunkWith(trailers)}` : "\r\n";
   if (size <= oneWriteBytes) {
     let text = head;
     for (const piece of pieces) text += piece.toString("latin1");

@@ -21,6 +21,8 @@ export const field = {
   traceparent: 13,
   forwardedFor: 14,
   forwardedProto: 15,
+  te: 16,
+  trailer: 17,
 } as const;
 export type Field = (typeof field)[keyof typeof field];
 
@@ -38,8 +40,8 @@ const known: Readonly<Record<string, Field>> = {
   traceparent: field.traceparent,
   "x-forwarded-for": field.forwardedFor,
   "x-forwarded-proto": field.forwardedProto,
-  te: field.hopByHop,
-  trailer: field.hopByHop,
+  te: field.te,
+  trailer: field.trailer,
   "proxy-connection": field.hopByHop,
   "proxy-authorization": field.hopByHop,
   "proxy-authenticate": field.hopByHop,

@@ -33,6 +33,7 @@ const longestMethod = 32;
 const upgradePattern = /^[a-z0-9.-]{1,32}(?:\/[a-z0-9.-]{1,16})?$/i;
 /** HTTP/2 and TLS would take the connection out of the reader's sight; other versions of HTTP have no use for an upgrade. */
 const neverUpgraded = /^(?:h2c?|tls|http)(?:\/|$)/i;
+const trailersPattern = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
 const webSocketKey = /^[A-Za-z0-9+/]{22}==$/;
 /** Headers that are the message's own; a client that has them left out wants the app to see another message than the edge. */
 const notForConnection = new Set(["host", "content-length", "transfer-encoding", "authorization", "cookie", "origin", "expect"]);
@@ -51,6 +52,8 @@ export class RequestHead extends FieldReader {
   isChunked = false;
   keepAlive = true;
   expectsContinue = false;
+  /** Whether the client says that it does not lose trailers of an answer (RFC 9110, section 10.1.4). */
+  takesTrailers = false;
   /** Protocol to switch to, as the client wrote it; empty if it asks for none that may be. */
   upgrade = "";
   /** Given by a proxy that is trusted, and valid; else empty. */
@@ -78,6 +81,7 @@ export class RequestHead extends FieldReader {
     this.contentLength = -1;
     this.isChunked = false;
     this.expectsContinue = false;
+    this.takesTrailers = false;
     this.upgrade = "";
     this.requestId = "";
     this.hasTrace = false;
@@ -174,6 +178,9 @@ export class RequestHead extends FieldReader {
       case field.expect:
         if (text.slice(valueStart, valueEnd).toLowerCase() !== "100-continue") return badExpect;
         this.expectsContinue = true;
+        return drop;
+      case field.te:
+        if (trailersPattern.test(text.slice(valueStart, valueEnd))) this.takesTrailers = true;
         return drop;
       case field.upgrade:
         if (this.upgrade !== "") return upgradeTwice;

@@ -17,6 +17,8 @@ export class ResponseHead extends FieldReader {
   isChunked = false;
   keepAlive = true;
   upgrade = "";
+  /** Which trailers the app says will come; empty if it does not say. */
+  trailer = "";
   /** How long the app says that it keeps an idle connection, in milliseconds; -1 if it does not say. */
   keepForMs = -1;
 
@@ -38,6 +40,7 @@ export class ResponseHead extends FieldReader {
     this.isChunked = false;
     this.keepAlive = minor === 1;
     this.upgrade = "";
+    this.trailer = "";
     this.keepForMs = -1;
     this.#connection = "";
     // RFC 9110, section 8.6: these have no length of their own.
@@ -76,6 +79,10 @@ export class ResponseHead extends FieldReader {
       case field.upgrade:
         this.upgrade = text.slice(valueStart, valueEnd);
         return drop;
+      case field.trailer:
+        this.trailer = text.slice(valueStart, valueEnd);
+        return drop;
+      case field.te:
       case field.hopByHop:
         return drop;
       default:

@@ -6,12 +6,14 @@ export interface AnswerHead {
   /** Names in lower case; the same name more than once as a list. */
   readonly headers: Record<string, string | string[]>;
   readonly hasBody: boolean;
+  /** Whether trailers may come after the body. */
+  readonly mayHaveTrailers: boolean;
 }
 
 export interface AnswerSink {
   onHead(head: AnswerHead): void;
   onBody(bytes: Buffer): void;
-  onEnd(): void;
+  onEnd(trailers: Readonly<Record<string, string | string[]>>): void;
 }
 
 /** Only for the connection of HTTP/1 that there is none of. */
@@ -53,7 +55,7 @@ export class AnswerReader {
       if (!isFinal) continue;
       const used = from - before;
       this.#head = "";
-      if (this.isDone) this.#sink.onEnd();
+      if (this.isDone) this.#sink.onEnd({});
       else if (used < bytes.length) this.#takeBody(bytes, used);
       return;
     }
@@ -63,24 +65,15 @@ export class AnswerReader {
   #takeHead(text: string): boolean {
     const [statusLine = "", ...lines] = text.split("\r\n");
     const status = Number(statusLine.slice(9, 12));
-    const headers: Record<string, string | string[]> = {};
-    let [length, isChunked] = [0, false];
-    for (const line of lines) {
-      const colon = line.indexOf(":");
-      const name = line.slice(0, colon).toLowerCase();
-      const value = line.slice(colon + 1).trim();
-      if (name === "transfer-encoding") isChunked = true;
-      if (ofConnections.has(name)) continue;
-      if (name === "content-length") length = Number(value);
-      const known = headers[name];
-      headers[name] = known === undefined ? value : [known, value].flat();
-    }
+    const headers = fieldsOf(lines);
+    const isChunked = lines.some((line) => line.startsWith("transfer-encoding:"));
+    const length = Number(headers["content-length"] ?? 0);
     const hasBody = status >= 200 && !this.#isHead && status !== 204 && status !== 304 && (isChunked || length > 0);
     if (status >= 200) {
-      this.#chunks = hasBody && isChunked ? new ChunkedReader() : null;
+      this.#chunks = hasBody && isChunked ? new ChunkedReader(true) : null;
       this.#left = hasBody && !isChunked ? length : 0;
     }
-    this.#sink.onHead({ status, headers, hasBody });
+    this.#sink.onHead({ status, headers, hasBody, mayHaveTrailers: hasBody && isChunked });
     return status >= 200;
   }
 
@@ -94,11 +87,26 @@ export class AnswerReader {
       const pieces: Buffer[] = [];
       this.#chunks.read(bytes, from, pieces);
       for (const piece of pieces) this.#sink.onBody(piece);
-      if (this.#chunks.isDone) {
-        this.#chunks = null;
-        this.#left = 0;
-      }
+      if (!this.#chunks.isDone) return;
+      const trailers = fieldsOf(this.#chunks.trailers.split("\r\n").slice(0, -1));
+      this.#chunks = null;
+      this.#left = 0;
+      this.#sink.onEnd(trailers);
+      return;
     }
-    if (this.isDone) this.#sink.onEnd();
+    if (this.isDone) this.#sink.onEnd({});
   }
+}
+
+function fieldsOf(lines: readonly string[]): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = {};
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon).toLowerCase();
+    if (ofConnections.has(name)) continue;
+    const value = line.slice(colon + 1).trim();
+    const known = fields[name];
+    fields[name] = known === undefined ? value : [known, value].flat();
+  }
+  return fields;
 }

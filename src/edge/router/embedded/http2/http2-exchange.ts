@@ -10,6 +10,7 @@ import type { EdgeContext } from "../context.ts";
 import type { Timed } from "../deadlines.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { RequestHead } from "../http/request-head.ts";
+import { isPassedTrailer } from "../http/trailers.ts";
 import { InstanceSearch, type SearchUser } from "../instance-search.ts";
 import type { Limits } from "../limits.ts";
 import type { LiveRoute } from "../live-route.ts";
@@ -81,7 +82,7 @@ export class Http2Exchange implements SearchUser, Timed {
     options.stream.on("error", () => {}); // What broke it does not matter to anyone: "close" follows.
     options.stream.on("close", () => this.#closed());
     // They may come before there is an instance to send them to.
-    options.stream.on("trailers", (received) => (this.#trailers = passed(received)));
+    options.stream.on("trailers", (received) => (this.#trailers = passedTrailers(received)));
     this.#search.next();
   }
 
@@ -179,7 +180,7 @@ export class Http2Exchange implements SearchUser, Timed {
     );
     if (isWhole) return;
     let trailers: OutgoingHttpHeaders = {};
-    upstream.on("trailers", (received) => (trailers = passed(received)));
+    upstream.on("trailers", (received) => (trailers = passedTrailers(received)));
     stream.on("wantTrailers", () => {
       if (!this.#isReset) stream.sendTrailers(trailers);
     });
@@ -273,6 +274,11 @@ function pipe(from: Http2Stream, to: Http2Stream): void {
   from.on("end", () => {
     if (from.rstCode === 0 && !to.destroyed) to.end();
   });
+}
+
+/** No framing, and nothing that says who the client is, comes in behind the checks of a head. */
+function passedTrailers(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name, value]) => isPassedTrailer(name) && value !== undefined));
 }
 
 function passed(headers: IncomingHttpHeaders): OutgoingHttpHeaders {

@@ -23,6 +23,9 @@ export class StreamSocket extends Duplex implements AnswerSink {
   readonly #isChunked: boolean;
   #hasEnded: boolean;
   #isAnswered = false;
+  #endsWithTrailers = false;
+  /** Of the answer. */
+  #trailers: Readonly<Record<string, string | string[]>> = {};
   /** The write that waits for the client to take what was written. */
   #written: (() => void) | null = null;
   #isFull = false;
@@ -84,26 +87,38 @@ export class StreamSocket extends Duplex implements AnswerSink {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (!this.#stream.closed) this.#stream.close(this.#isAnswered ? noError : internalError);
+    // What still waits for its trailers would be closed without them.
+    if (!this.#stream.closed && !(this.#isAnswered && this.#endsWithTrailers))
+      this.#stream.close(this.#isAnswered ? noError : internalError);
     this.#drained();
     done(error);
   }
 
-  onHead({ status, headers, hasBody }: AnswerHead): void {
+  onHead({ status, headers, hasBody, mayHaveTrailers }: AnswerHead): void {
     if (this.#stream.destroyed || this.#stream.headersSent) return;
     // Switching protocols is a thing of HTTP/1, and no request here asks for it.
     if (status < 200) {
       if (status !== 101) this.#stream.additionalHeaders({ ":status": status, ...headers });
       return;
     }
-    this.#stream.respond({ ":status": status, ...headers }, { endStream: !hasBody });
+    this.#stream.respond({ ":status": status, ...headers }, { endStream: !hasBody, waitForTrailers: mayHaveTrailers });
+    if (!mayHaveTrailers) return;
+    this.#endsWithTrailers = true;
+    this.#stream.on("wantTrailers", () => {
+      // Closing asks for them too, and with them an answer that broke off would look whole.
+      if (!this.#isAnswered || this.#stream.destroyed) return;
+      this.#stream.sendTrailers(this.#trailers);
+      // Only once they have left: nghttp2 forgets what waits on a stream that is reset.
+      if (!this.#hasEnded) setImmediate(() => this.#stream.close(noError));
+    });
   }
 
   onBody(bytes: Buffer): void {
     if (!this.#stream.destroyed && !this.#stream.write(bytes)) this.#isFull = true;
   }
 
-  onEnd(): void {
+  onEnd(trailers: Readonly<Record<string, string | string[]>>): void {
+    this.#trailers = trailers;
     this.#finish();
   }
 
@@ -113,7 +128,7 @@ export class StreamSocket extends Duplex implements AnswerSink {
     if (!this.#stream.destroyed) {
       this.#stream.end();
       // The rest of a request that was answered before its end is of no use to anyone (RFC 9113, section 8.1).
-      if (!this.#hasEnded) this.#stream.close(noError);
+      if (!this.#hasEnded && !this.#endsWithTrailers) this.#stream.close(noError);
     }
     if (!this.readableEnded && !this.destroyed) this.push(null);
   }

@@ -1,4 +1,4 @@
-import { frameChunk, lastChunk } from "../http/chunked.ts";
+import { frameChunk, lastChunkWith } from "../http/chunked.ts";
 import { type Coding, Compressor } from "./compression.ts";
 
 export interface CompressedUser {
@@ -14,13 +14,14 @@ export interface CompressedUser {
 /** The body of an answer as it comes out of a compressor: in chunks, because nobody knows its length before its end. */
 export class CompressedBody {
   readonly #compressor: Compressor;
+  #trailers = "";
 
   /** @param flushes whether each piece leaves at once */
   constructor(coding: Coding, flushes: boolean, oneWriteBytes: number, user: CompressedUser) {
     this.#compressor = new Compressor(coding, flushes, {
       onCompressed: (piece) => user.writeCompressed(frameChunk([piece], false, oneWriteBytes) ?? ""),
       onCompressedEnd: () => {
-        user.writeCompressed(lastChunk);
+        user.writeCompressed(lastChunkWith(this.#trailers));
         user.onCompressedEnd();
       },
       onCompressDrain: () => user.onCompressDrain(),
@@ -38,7 +39,9 @@ export class CompressedBody {
     this.#compressor.resume();
   }
 
-  end(): void {
+  /** @param trailers each with its CRLF */
+  end(trailers: string): void {
+    this.#trailers = trailers;
     this.#compressor.end();
   }
 
