@@ -13,6 +13,8 @@ const sweepEveryMs = 250;
 export class Deadlines {
   readonly #timed = new Set<Timed>();
   readonly #clock: Clock;
+  /** Ends the wait for something to look at; null while there is something. */
+  #wake: (() => void) | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -20,15 +22,24 @@ export class Deadlines {
 
   add(timed: Timed): void {
     this.#timed.add(timed);
+    this.#wake?.();
   }
 
   delete(timed: Timed): void {
     this.#timed.delete(timed);
   }
 
-  /** Tells all that are due, again and again, until the signal aborts. */
+  /** Tells all that are due, again and again, until the signal aborts. Sleeps while there is nothing that could be. */
   async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#wake?.(), { once: true });
     while (!signal.aborted) {
+      if (this.#timed.size === 0) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        this.#wake = null;
+        continue;
+      }
       try {
         await this.#clock.sleep(sweepEveryMs, signal);
       } catch (error) {
