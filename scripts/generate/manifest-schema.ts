@@ -1,7 +1,9 @@
+import { ladderManifest } from "#model/ladder-schemas.ts";
 import { appManifest, spaceManifest } from "#model/manifest.ts";
+import { poolManifest } from "#model/pool-schemas.ts";
 import { type JsonSchema, jsonSchema } from "./json-schema.ts";
 
-/** What editors complete and check manifests with: a document is an app or a space. */
+/** What editors complete and check manifests with: a document is an app, a space, a ladder or a pool. */
 export function manifestSchema(): JsonSchema {
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -9,6 +11,8 @@ export function manifestSchema(): JsonSchema {
     anyOf: [
       { title: "App", ...jsonSchema(appManifest, "input") },
       { title: "Space", ...jsonSchema(spaceManifest, "input") },
+      { title: "Ladder", ...jsonSchema(ladderManifest, "input") },
+      { title: "Pool", ...jsonSchema(poolManifest, "input") },
     ],
   };
 }

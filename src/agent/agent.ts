@@ -110,6 +110,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   const routes: LinkRoutes = {
     ...allRoutes(parts, engine, artifacts),
     ...agentCheckRoutes(parts, engine, machine, signal),
+    ...agentLookRoutes(parts, engine),
     ...(connector.membership === null ? {} : certificateRoutes(home)),
     ...destroyedAppRoutes({
       volumesFolder: engine.volumesFolder,
@@ -208,6 +209,24 @@ function agentCheckRoutes(parts: AgentParts, engine: LocalEngine, machine: Machi
     });
     return checkRoutes(new OrderedChecks({ probe: machine, allowOutgoing: options.allowOutgoing, runCommand, clock, random }, signal));
   });
+}
+
+/** What looks runs as the commands of the same space that act: with their user and their programs. */
+function agentLookRoutes({ home, environment, clock }: AgentParts, engine: LocalEngine): LinkRoutes {
+  const routes = lazy(async () => {
+    const [{ lookRoutes }, { createRunLook }, { confineByCgroup }, { killMarked: killLeft }] = await Promise.all([
+      import("./checks/look-route.ts"),
+      import("./checks/run-command.ts"),
+      import("./build/confine-by-cgroup.ts"),
+      import("./build/confinement.ts"),
+    ]);
+    const folder = join(home.agent, "looks");
+    await killLeft(`${folder}/`);
+    const path = { PATH: appPath(environment["PATH"], process.execPath) };
+    const look = createRunLook({ folder, environment: path, confine: confineByCgroup(engine.cgroups) });
+    return lookRoutes(look, (app) => engine.userOf(app), clock);
+  });
+  return { "POST /looks": async (call) => (await routes())["POST /looks"]?.(call) };
 }
 
 function notifying(routes: LinkRoutes, notify: () => void): LinkRoutes {

@@ -53,6 +53,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   kv: { group: change, summary: "read, write and watch a space's key-value store", load: () => import("./commands/kv.ts") },
 
   check: { group: mend, summary: "list checks, their history, and make them now", load: () => import("./commands/check.ts") },
+  pool: { group: mend, summary: "list pools of machines, and show how each machine is", load: () => import("./commands/pool.ts") },
   ladder: { group: mend, summary: "show, simulate, pause and resume a space's ladder", load: () => import("./commands/ladder.ts") },
   escalation: { group: mend, summary: "follow, approve, acknowledge and stop escalations", load: () => import("./commands/escalation.ts") },
   explain: { group: mend, summary: "say what would happen if a check failed now", load: () => import("./commands/explain.ts") },

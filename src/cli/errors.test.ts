@@ -82,6 +82,10 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["escalation", "acknowledge", "a"],
     ["escalation", "stop", "a"],
   ],
+  pool: [
+    ["pool", "ls"],
+    ["pool", "show", "web"],
+  ],
   explain: [["explain", "shop"]],
   exec: [["exec", "shop", "ls"]],
   run: [["run", "shop", "ls"]],

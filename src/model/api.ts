@@ -51,7 +51,7 @@ export const applyRequest = z
 
 export const plannedChange = z
   .object({
-    kind: z.enum(["space", "app", "ladder"]),
+    kind: z.enum(["space", "app", "ladder", "pool"]),
     space: z.string(),
     name: z.string(),
     action: z

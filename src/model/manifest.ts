@@ -3,6 +3,7 @@ import { checksManifest } from "./check-schemas.ts";
 import { escalateManifest, ladderManifest } from "./ladder-schemas.ts";
 import { appName, processName, spaceName, variableName } from "./name-schemas.ts";
 import { namePattern } from "./names.ts";
+import { poolManifest } from "./pool-schemas.ts";
 import { duration, share, size } from "./quantity-schemas.ts";
 import { routeManifest } from "./route-schemas.ts";
 import { hostName, httpPath, notYet, port, unique } from "./schema-parts.ts";
@@ -282,8 +283,8 @@ export const documentKinds = {
   space: spaceManifest,
   app: appManifest,
   ladder: ladderManifest,
+  pool: poolManifest,
   cluster: null,
-  pool: null,
   policy: null,
   job: null,
 } as const;

@@ -298,6 +298,7 @@ export class World {
       putChecks: async () => {},
       checkReports: async function* () {},
       runCheck: async () => null,
+      look: () => Promise.reject(new Error("the simulation has no providers of machines")),
       artifacts: async () => [],
       removeArtifact: async () => {},
       close: () => link.abort(new Error("closed")),

@@ -1,12 +1,16 @@
 import type { Check, CheckTest, ExpandedCheck, Vantage } from "#model/check.ts";
 import type { ProbedTest, ScheduledCheck } from "#model/check-orders.ts";
 import { nameOf, type Target } from "#model/target.ts";
+import type { Whereabouts } from "../pools/machine-places.ts";
 
 /** Kinds that the server judges from what it knows, without a call. */
-export type JudgedTest = Extract<CheckTest, { kind: "ready" | "heartbeat" }>;
+export type JudgedTest =
+  | Extract<CheckTest, { kind: "ready" | "heartbeat" }>
+  /** What it looks at is not there, so that it fails. */
+  | { readonly kind: "absent"; readonly why: string };
 
-export interface JudgedCheck extends ExpandedCheck {
-  readonly check: Check & { readonly test: JudgedTest };
+export interface JudgedCheck extends Pick<ExpandedCheck, "id" | "target"> {
+  readonly check: Omit<Check, "test"> & { readonly test: JudgedTest };
 }
 
 /** Who makes which of a space's checks. */
@@ -21,8 +25,8 @@ export interface Assignment {
 
 /** What checks meet: addresses of targets, and Drover's own edge. */
 export interface CheckPlaces {
-  /** Of a target that has one, such as a machine. */
-  readonly addressOf: (target: Target) => string | null;
+  /** Of a target that is somewhere, such as a machine of a pool; null for any other. */
+  readonly whereIs: (target: Target) => Whereabouts | null;
   readonly edgePorts: { readonly http: number; readonly https: number };
   /** Whether requests for this host are the edge's to answer. */
   readonly isEdgeHost: (host: string) => boolean;
@@ -56,11 +60,18 @@ export function assignChecks(checks: Iterable<ExpandedCheck>, places: CheckPlace
           impossible.push({ check: expanded, why: "its host is routed by Drover's edge, which does not listen on its port" });
           break;
         }
+        const where = places.whereIs(target);
+        const isThere = (test.kind === "tcp" || test.kind === "icmp") && test.host === null;
+        if (isThere && where !== null && where.kind !== "at") {
+          if (where.kind === "absent") judged.push({ ...expanded, check: { ...check, test: where } });
+          else if (where.kind === "silent") impossible.push({ check: expanded, why: where.why });
+          break;
+        }
         const scheduled: ScheduledCheck = {
           id,
           test: placed,
           target: nameOf(target),
-          address: places.addressOf(target),
+          address: where?.kind === "at" ? where.address : null,
           everyMs: check.everyMs,
           timeoutMs: check.timeoutMs,
         };

@@ -3,13 +3,17 @@ import type { CheckResult, ExpandedCheck } from "#model/check.ts";
 import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { CheckId, SpaceName, WorkloadId } from "#model/names.ts";
+import type { CheckId, PoolName, SpaceName, WorkloadId } from "#model/names.ts";
 import type { Core } from "../controllers/core.ts";
 import { followStore } from "../controllers/follow-store.ts";
 import { WorkQueue } from "../controllers/work-queue.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { objects } from "../objects/objects.ts";
+import { poolObjects } from "../objects/pool-objects.ts";
 import type { OperationContext } from "../operations/context.ts";
+import { compilePool } from "../pools/compile-pool.ts";
+import { machinePlaces } from "../pools/machine-places.ts";
+import { PoolWatch } from "../pools/pool-watch.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
 import { type Acknowledgements, createAcknowledgements } from "./acknowledgements.ts";
@@ -26,6 +30,8 @@ import { JudgedChecks } from "./judged-checks.ts";
 import { takeLead } from "./leadership.ts";
 import { LinkedProbes } from "./linked-probes.ts";
 import { watchOwnNetwork } from "./own-network.ts";
+import { providerOf } from "./providers.ts";
+import { countReadyMachines } from "./ready-machines.ts";
 import { ServerProbe, serverProbe } from "./server-probe.ts";
 import { spaceLadder } from "./space-ladder.ts";
 import { SpaceScene } from "./space-scene.ts";
@@ -37,7 +43,7 @@ import { webhookKey } from "./webhook.ts";
 /** Spaces that are worked on at once. */
 const concurrency = 8;
 /** What decides: whoever writes below one of these makes its space be looked at. */
-const prefixes = ["/ladders/", "/apps/", "/switches/", "/escalations/", "/pauses/"];
+const prefixes = ["/ladders/", "/apps/", "/pools/", "/switches/", "/escalations/", "/pauses/"];
 
 export interface EscalatorOptions {
   readonly store: Store;
@@ -68,6 +74,8 @@ export interface Escalator {
   /** Something called in. False when there is no such heartbeat. */
   beat(space: SpaceName, check: CheckId): boolean;
   readonly acknowledgements: Acknowledgements;
+  /** The machines of pools, as their providers tell of them. */
+  readonly pools: PoolWatch;
   readonly stopped: Promise<void>;
 }
 
@@ -94,7 +102,19 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
 
   // Operations by people look at ports; those of the Escalator give none.
   const context: OperationContext = { store, secrets, events, clock, reservedPorts: new Set() };
-  const actions = { context, lead, fleet, subscribers, store, clock, awaited: new Set<WorkloadId>() };
+  const tasks = { store, fleet, subscribers, clock, awaited: new Set<WorkloadId>() };
+  const pools = new PoolWatch(
+    {
+      pools: () => poolObjects.pools(store).map(({ value }) => compilePool(value)),
+      providerOf: (pool) => providerOf(pool, { secrets, tasks }),
+      clock,
+      steadyNowMs,
+      log,
+      onChange: (space) => queue.wake(space),
+    },
+    signal,
+  );
+  const actions = { ...tasks, context, lead, pools };
   const executor = new StepExecutor(
     { store, lead, run: createRunAction(actions), forget: (space, step) => forgetStep(actions, space, step), clock, steadyNowMs, log },
     signal,
@@ -113,8 +133,9 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     signal,
   );
   const onImpossible = (space: SpaceName, check: CheckId, error: DroverError | null) => {
-    scenes.get(space)?.setImpossible(check, error);
-    if (error !== null)
+    // It comes at every attempt, and is told once.
+    const isNews = scenes.get(space)?.setImpossible(check, error) === true;
+    if (isNews && error !== null)
       events.append({ space, subject: check, kind: "check.impossible", message: `${check} cannot be made: ${error.message}` });
   };
   const edgeAddress = { address: edge.host, family: edge.host.includes(":") ? 6 : 4 } as const;
@@ -133,7 +154,11 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     },
     signal,
   );
-  const judged = new JudgedChecks({ fleet, clock: steadyClock, onResult, readyMachines: () => 0 }, signal);
+  const readyMachines = (space: SpaceName, pool: string) => {
+    const scene = scenes.get(space);
+    return scene === undefined ? 0 : countReadyMachines(pools, scene, pool as PoolName);
+  };
+  const judged = new JudgedChecks({ fleet, clock: steadyClock, onResult, readyMachines }, signal);
 
   const sceneOf = (space: SpaceName): SpaceScene | null => {
     const ladder = spaceLadder(store, space);
@@ -148,9 +173,10 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     let scene = scenes.get(space);
     if (scene === undefined) scenes.set(space, (scene = new SpaceScene(space, records, steadyNowMs())));
     const names = { server: [serverProbe], agent: linked.names("agent"), edge: linked.names("edge") };
-    if (!scene.update(ladder, topologyOf(store, fleet, space), names)) return scene;
+    const places = machinePlaces(pools, space);
+    if (!scene.update(ladder, topologyOf(store, fleet, pools.pools(space), space), places, names)) return scene;
     const assignment = assignChecks(scene.index.checks.values(), {
-      addressOf: () => null,
+      whereIs: (target) => places.get(target) ?? null,
       edgePorts: { http: edge.httpPort, https: edge.httpsPort },
       isEdgeHost: (host) => hosts.has(host),
     });
@@ -177,11 +203,13 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   const queue = new WorkQueue<SpaceName>({ concurrency, work: (space, until) => controller.pass(space, until), clock }, signal);
   const wakeAll = () => {
     hosts.changed();
+    pools.update();
     for (const { value } of objects.spaces(store)) queue.wake(value.name);
   };
   const onKey = (key: string) => {
     const [, kind, space] = key.split("/");
     if (kind === "apps") hosts.changed();
+    if (kind === "pools") pools.update();
     if (space) queue.wake(space as SpaceName);
   };
   const following = prefixes.map((prefix) => followStore(prefix, onKey, wakeAll, { store, clock, log }, signal));
@@ -225,10 +253,11 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       checkOnce({ probe, judged, linked, impossible: sceneOf(space)?.impossible(check.id) ?? null }, space, check, until),
     sceneOf,
     acknowledgements,
+    pools,
     beat: (space, check) => judged.beat(space, check),
     stopped: (async () => {
       await Promise.all([queue.stopped(), ...following, sweeping]);
-      await Promise.all([executor.stopped(), probe.stopped(), judged.stopped(), teller.stopped(), linked.stopped()]);
+      await Promise.all([executor.stopped(), probe.stopped(), judged.stopped(), teller.stopped(), linked.stopped(), pools.stopped()]);
       records.close();
     })(),
   };

@@ -86,7 +86,9 @@ export class JudgedChecks {
   }
 
   #find(space: SpaceName, judged: JudgedCheck): Finding {
-    return judged.check.test.kind === "heartbeat" ? this.#heartbeat(space, judged) : this.#ready(space, judged);
+    const { test } = judged.check;
+    if (test.kind === "absent") return { isOk: false, message: test.why };
+    return test.kind === "heartbeat" ? this.#heartbeat(space, judged) : this.#ready(space, judged);
   }
 
   #heartbeat(space: SpaceName, { id, check: { test } }: JudgedCheck) {

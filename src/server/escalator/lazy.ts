@@ -15,7 +15,7 @@ export interface LazyEscalator {
   stopped(): Promise<void>;
 }
 
-/** Loads the Escalator when the first ladder or check is there. */
+/** Loads the Escalator when the first ladder, pool or check is there. */
 export function lazyEscalator(options: ControlPlaneOptions, core: Core, signal: AbortSignal): LazyEscalator {
   const { store, events, secrets, escalations, clock, random, log } = options;
   let loaded: Promise<Escalator> | null = null;
@@ -39,13 +39,19 @@ export function lazyEscalator(options: ControlPlaneOptions, core: Core, signal: 
   const lookAt = (key: string) => {
     if (loaded !== null) return;
     const [, kind, space, app] = key.split("/");
-    if (kind === "ladders") start();
+    if (kind === "ladders" || kind === "pools") start();
     else if (app !== undefined && hasChecks(objects.app(store, space as SpaceName, app as AppName)?.value ?? { manifest: {} })) start();
   };
   const lookAtAll = () => {
-    for (const { key } of [...store.list("/ladders/", { limit: 1 }), ...(loaded === null ? store.list("/apps/") : [])]) lookAt(key);
+    for (const { key } of [
+      ...["/ladders/", "/pools/"].flatMap((prefix) => store.list(prefix, { limit: 1 })),
+      ...(loaded === null ? store.list("/apps/") : []),
+    ])
+      lookAt(key);
   };
-  const following = ["/ladders/", "/apps/"].map((prefix) => followStore(prefix, lookAt, lookAtAll, { store, clock, log }, signal));
+  const following = ["/ladders/", "/pools/", "/apps/"].map((prefix) =>
+    followStore(prefix, lookAt, lookAtAll, { store, clock, log }, signal),
+  );
   lookAtAll();
   return {
     get,

@@ -2,11 +2,12 @@ import type { CheckResult, Vantage } from "#model/check.ts";
 import type { DroverError } from "#model/errors.ts";
 import type { Ladder } from "#model/ladder.ts";
 import type { CheckId, SpaceName } from "#model/names.ts";
-import type { Topology } from "#model/target.ts";
+import type { Target, Topology } from "#model/target.ts";
 import { silentChecks } from "#plan/checks/expected-hours.ts";
 import { freshMsOf } from "#plan/checks/fresh.ts";
 import { indexLadder, type LadderIndex } from "#plan/ladder/index-ladder.ts";
 import type { LadderInput } from "#plan/ladder/input.ts";
+import type { Whereabouts } from "../pools/machine-places.ts";
 import type { Assignment } from "./assign-checks.ts";
 import { CheckBook } from "./check-book.ts";
 import type { CheckRecords } from "./check-records.ts";
@@ -18,7 +19,10 @@ const leastFreshMs = 5_000;
 export class SpaceScene {
   readonly space: SpaceName;
   readonly book: CheckBook;
+  /** What who makes it found that it cannot be made. */
   readonly #impossible = new Map<CheckId, string>();
+  /** What nobody can make. */
+  #unassigned: ReadonlyMap<CheckId, string> = new Map();
   #key = "";
   #index: LadderIndex | null = null;
   #silent: LadderInput["silent"] = { checks: new Set(), untilMs: 0 };
@@ -30,9 +34,14 @@ export class SpaceScene {
     this.#startedAtMs = nowMs;
   }
 
-  /** Takes the ladder, the topology and who makes checks as they are now. True if they are not as they were. */
-  update(ladder: Ladder, topology: Topology, names: Readonly<Record<Vantage, readonly string[]>>): boolean {
-    const key = JSON.stringify([ladder, topology, names]);
+  /** Takes the ladder, the topology, where its machines are, and who makes checks, as they are now. True if they are not as they were. */
+  update(
+    ladder: Ladder,
+    topology: Topology,
+    places: ReadonlyMap<Target, Whereabouts>,
+    names: Readonly<Record<Vantage, readonly string[]>>,
+  ): boolean {
+    const key = JSON.stringify([ladder, topology, [...places], names]);
     if (key === this.#key) return false;
     this.#key = key;
     this.#index = indexLadder(ladder, topology);
@@ -62,7 +71,7 @@ export class SpaceScene {
     ]);
     this.book.expect(checks, probes, nowMs);
     for (const id of this.#impossible.keys()) if (!checks.has(id)) this.#impossible.delete(id);
-    for (const { check, why } of assignment.impossible) this.#impossible.set(check.id, why);
+    this.#unassigned = new Map(assignment.impossible.map(({ check, why }) => [check.id, why]));
   }
 
   /** How old the newest result of a probe may be. */
@@ -73,15 +82,20 @@ export class SpaceScene {
 
   /** Why a check cannot be made; null when it can. */
   impossible(check: CheckId): string | null {
-    return this.#impossible.get(check) ?? null;
+    return this.#unassigned.get(check) ?? this.#impossible.get(check) ?? null;
   }
 
-  setImpossible(check: CheckId, error: DroverError | null): void {
-    if (error === null) this.#impossible.delete(check);
-    else this.#impossible.set(check, error.hint === "" ? error.message : `${error.message}. ${error.hint}`);
+  /** True if something else is known now than before. */
+  setImpossible(check: CheckId, error: DroverError | null): boolean {
+    if (error === null) return this.#impossible.delete(check);
+    const why = error.hint === "" ? error.message : `${error.message}. ${error.hint}`;
+    if (this.#impossible.get(check) === why) return false;
+    this.#impossible.set(check, why);
+    return true;
   }
 
   add(result: CheckResult): boolean {
+    this.#impossible.delete(result.check);
     return this.book.add(result, this.index.ladder.guards.suspectMonitor);
   }
 
@@ -93,7 +107,7 @@ export class SpaceScene {
     let untilMs: number | null = null;
     for (const id of checks) {
       const known = this.index.checks.get(id);
-      if (known === undefined || this.book.hasHeard(id) || this.#impossible.has(id)) continue;
+      if (known === undefined || this.book.hasHeard(id) || this.impossible(id) !== null) continue;
       const { everyMs, timeoutMs } = known.check;
       untilMs = Math.max(untilMs ?? 0, this.#startedAtMs + 2 * everyMs + timeoutMs);
     }

@@ -1,25 +1,29 @@
 import { type AppName, appId, type MachineId, type SpaceName } from "#model/names.ts";
+import { machinesOf, type Pool } from "#model/pool.ts";
 import type { Topology } from "#model/target.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { objects } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 
 /**
- * What there is in a space, as far as escalations are concerned: its apps, and the machines that run or ran them. An app that a person stopped, or
+ * What there is in a space, as far as escalations are concerned: its apps, and its pools with the machines that they should have, be they there or not. In a
+ * space without pools, all machines that there are: its apps may run on any of them. An app that a person stopped, or
  * that is leaving, is left out: that it does not answer is what was wanted.
  */
-export function topologyOf(store: Store, fleet: Fleet, space: SpaceName): Topology {
+export function topologyOf(store: Store, fleet: Fleet, pools: readonly Pool[], space: SpaceName): Topology {
   const apps: AppName[] = [];
-  const onMachine = new Map<MachineId, AppName[]>(fleet.machines().map(({ id }) => [id, []]));
+  const poolOf = new Map<MachineId, Pool>(pools.flatMap((pool) => machinesOf(pool).map((name) => [name, pool] as const)));
+  const machines = pools.length > 0 ? [...poolOf.keys()] : fleet.machines().map(({ id }) => id);
+  const onMachine = new Map<MachineId, AppName[]>(machines.map((id) => [id, []]));
   for (const { value } of objects.apps(store, space)) {
     if (value.stopped || value.destroying) continue;
     apps.push(value.name);
-    const machines = new Set(fleet.workloads(appId(space, value.name)).map(({ machine }) => machine));
-    for (const machine of machines) onMachine.get(machine)?.push(value.name);
+    const own = new Set(fleet.workloads(appId(space, value.name)).map(({ machine }) => machine));
+    for (const machine of own) onMachine.get(machine)?.push(value.name);
   }
   return {
-    pools: [],
-    machines: [...onMachine].map(([name, own]) => ({ name, pool: null, apps: own })),
+    pools: pools.map(({ name, healthy }) => ({ name, minHealthy: healthy })),
+    machines: [...onMachine].map(([name, own]) => ({ name, pool: poolOf.get(name)?.name ?? null, apps: own })),
     apps,
   };
 }

@@ -5,6 +5,7 @@ import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
 import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
 import { DroverError } from "#model/errors.ts";
+import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
@@ -47,6 +48,8 @@ export interface AgentPeer extends ProbePeer {
   knownBuild(options: BuildOptions, archive: Digest, signal: AbortSignal): Promise<BuildResult | null>;
   hasArtifact(digest: Digest, signal: AbortSignal): Promise<boolean>;
   readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
+  /** Runs a command that looks, and ends it when the signal aborts. */
+  look(order: LookOrder, signal: AbortSignal): Promise<LookAnswer>;
   artifacts(signal: AbortSignal): Promise<readonly StoredArtifact[]>;
   removeArtifact(digest: Digest, signal: AbortSignal): Promise<void>;
   close(): void;
@@ -83,6 +86,8 @@ export interface EdgePeer extends ProbePeer {
 const checkAnswerMs = 5_000;
 /** A build may upload 512 MiB before its first answer. */
 const buildAnswerMs = 10 * 60_000;
+/** What an agent takes to end a command whose time is over, with all that it started. */
+const lookMarginMs = 15_000;
 
 export function agentOverLink(link: Link): AgentPeer {
   const workload = (id: WorkloadId) => `/workloads/${encodeURIComponent(id)}`;
@@ -129,6 +134,8 @@ export function agentOverLink(link: Link): AgentPeer {
     readArtifact: (digest, signal) => link.bytes("GET", `/artifacts/${digest}`, signal),
     artifacts: async (signal) => ((await link.call("GET", "/artifacts", signal)) as { artifacts: readonly StoredArtifact[] }).artifacts,
     ...probeOverLink(link),
+    look: async (order, signal) =>
+      (await link.call("POST", "/looks", signal, { body: order, timeoutMs: order.timeoutMs + lookMarginMs })) as LookAnswer,
     removeArtifact: (digest, signal) => call("DELETE", `/artifacts/${digest}`, signal),
     close: () => link.close(),
   };

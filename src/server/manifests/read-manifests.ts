@@ -4,6 +4,7 @@ import type { SpaceName } from "#model/names.ts";
 import { type ManifestDocument, type ManifestText, type Place, readDocuments } from "./documents.ts";
 import { type DeclaredLadder, readLadder } from "./ladder-documents.ts";
 import { mergePatch } from "./merge-patch.ts";
+import { type DeclaredPool, readPools } from "./pool-documents.ts";
 import { type FoundProblem, nearest, show, throwProblems } from "./problems.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { fillVariables } from "./variables.ts";
@@ -29,6 +30,7 @@ export interface Declared {
   readonly apps: readonly DeclaredApp[];
   /** Null when no document declares one. */
   readonly ladder: DeclaredLadder | null;
+  readonly pools: readonly DeclaredPool[];
   readonly warnings: readonly string[];
 }
 
@@ -62,9 +64,19 @@ export function readManifests(input: {
   const apps = kinds.filter(({ kind }) => kind === "app").flatMap(({ document }) => readApp(document, space, input.variables, problems));
   const ladderDocuments = kinds.filter(({ kind }) => kind === "ladder").map(({ document }) => document);
   const ladder = readLadder(ladderDocuments, input.variables, problems);
+  const pools = readPools(
+    kinds.filter(({ kind }) => kind === "pool").map(({ document }) => document),
+    input.variables,
+    problems,
+  );
   reportTwice(
     apps.map((app) => ({ ...app, name: app.manifest.app })),
     "app",
+    problems,
+  );
+  reportTwice(
+    pools.map((pool) => ({ ...pool, name: pool.manifest.pool })),
+    "pool",
     problems,
   );
   if (documents.length === 0 && problems.length === 0) {
@@ -85,7 +97,7 @@ export function readManifests(input: {
     declaredSpace !== undefined && input.space !== undefined && input.space !== space
       ? [`the manifests say space "${space}", so "${input.space}" was not used`]
       : [];
-  return { space, spaceManifest: declaredSpace ?? null, apps, ladder, warnings };
+  return { space, spaceManifest: declaredSpace ?? null, apps, ladder, pools, warnings };
 }
 
 /** In the order in which a person reads the files. */
@@ -115,13 +127,19 @@ function kindOf(document: ManifestDocument, problems: FoundProblem[]): DocumentK
     const close = keys.map((key) => nearest(key, kinds)).find((near) => near !== null) ?? null;
     problem(
       keys.length === 0 ? "no keys" : `the keys ${keys.slice(0, 5).map(show).join(", ")}`,
-      "a key that names the document: app, space or ladder",
+      "a key that names the document: app, space, ladder or pool",
       close,
     );
     return null;
   }
   if (documentKinds[kind] === null) {
-    problem(`a ${kind}`, "documents of a space and of its apps are all that this version knows", null, [kind], "not-yet");
+    problem(
+      `a ${kind}`,
+      "documents of a space, its apps, its ladder and its pools are all that this version knows",
+      null,
+      [kind],
+      "not-yet",
+    );
     return null;
   }
   return kind;
@@ -219,7 +237,7 @@ interface Named {
   place(path: readonly PropertyKey[], atKey?: boolean): Place;
 }
 
-function reportTwice(things: readonly Named[], key: "app" | "space", problems: FoundProblem[]): void {
+function reportTwice(things: readonly Named[], key: "app" | "space" | "pool", problems: FoundProblem[]): void {
   const first = new Map<string, Named>();
   for (const thing of things) {
     const earlier = first.get(thing.name);
@@ -233,7 +251,7 @@ function reportTwice(things: readonly Named[], key: "app" | "space", problems: F
       file: thing.file,
       ...thing.place([key]),
       path: key,
-      found: key === "app" ? `app "${thing.name}" again` : "another space",
+      found: key === "space" ? "another space" : `${key} "${thing.name}" again`,
       wanted: `it once; it is declared at ${earlier.file}:${line}:${column} already`,
       nearest: null,
     });

@@ -1,5 +1,5 @@
 import type { Escalation, Notice, Pause, Tell } from "#model/ladder.ts";
-import type { EscalationId, SpaceName, StepId } from "#model/names.ts";
+import type { EscalationId, MachineId, SpaceName, StepId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import type { Store } from "../store/store.ts";
 import { parse, read, type Stored } from "./objects.ts";
@@ -13,6 +13,7 @@ import { parse, read, type Stored } from "./objects.ts";
  *   /pauses/<space>/<target>             Pause
  *   /notices/<space>/<key>               StoredNotice
  *   /steps/<space>/<step>                StepReceipt: what a built-in action did, so that it is done once
+ *   /made/<space>/<escalation>/<machine> MadeMachine: what an open run made
  *   /deliveries/<space>/<id>             Delivery: what somebody is still to be told
  *   /acknowledge/<sha256 of the token>   AcknowledgeToken
  *   /escalator/leader                    Leader: the server that runs escalations
@@ -28,6 +29,8 @@ export const ladderKeys = {
   notices: (space: SpaceName) => `/notices/${space}/`,
   step: (space: SpaceName, step: StepId) => `/steps/${space}/${encodeURIComponent(step)}`,
   steps: (space: SpaceName) => `/steps/${space}/`,
+  made: (space: SpaceName, escalation: EscalationId, machine: MachineId) => `/made/${space}/${encodeURIComponent(escalation)}/${machine}`,
+  allMade: (space: SpaceName) => `/made/${space}/`,
   delivery: (space: SpaceName, id: string) => `/deliveries/${space}/${id}`,
   deliveries: (space: SpaceName) => `/deliveries/${space}/`,
   acknowledgeToken: (sha256: string) => `/acknowledge/${sha256}`,
@@ -62,6 +65,11 @@ export interface Delivery {
   readonly lastError: string | null;
 }
 
+/** A machine that a run made, or set out to make. */
+export interface MadeMachine {
+  readonly level: string;
+}
+
 export interface AcknowledgeToken {
   readonly space: SpaceName;
   readonly escalation: EscalationId;
@@ -77,6 +85,8 @@ export const ladderObjects = {
   switches: (store: Store, space: SpaceName) => read<Switches>(store, ladderKeys.switches(space)),
   escalation: (store: Store, space: SpaceName, id: EscalationId) => read<Escalation>(store, ladderKeys.escalation(space, id)),
   escalations: (store: Store, space: SpaceName) => list<Escalation>(store, ladderKeys.escalations(space)),
+  made: (store: Store, space: SpaceName, escalation: EscalationId, machine: MachineId) =>
+    read<MadeMachine>(store, ladderKeys.made(space, escalation, machine)),
   pauses: (store: Store, space: SpaceName) => list<Pause>(store, ladderKeys.pauses(space)),
   notices: (store: Store, space: SpaceName) => list<Notice>(store, ladderKeys.notices(space)),
   deliveries: (store: Store, space: SpaceName) => list<Delivery>(store, ladderKeys.deliveries(space)),

@@ -56,11 +56,6 @@ test("e-mail needs a server that takes it, and its password has to be a secret t
 });
 
 const later: readonly (readonly [what: string, text: string, path: string])[] = [
-  [
-    "an action on machines",
-    ladder("  - { name: m, do: machine.replace }\n", "ping: { icmp: true, each: machine, level: m }"),
-    "levels.0.do",
-  ],
   ["a metric", ladder(app, "m: { metric: { name: load, above: 3 }, level: app }"), "checks.m.metric"],
 ];
 for (const [what, text, path] of later)
@@ -74,3 +69,38 @@ for (const [what, text, path] of later)
       [path],
     );
   });
+
+const machines = ladder("  - { name: m, do: machine.converge }\n", "ping: { icmp: true, each: machine, level: m }");
+const pool = (provider: string) => `pool: web\nmachines: 2\nprovider: { command: ${provider} }\n`;
+const verbs = "{ list: x, create: x, destroy: x }";
+
+test("a level that acts on machines needs a pool that can do that, whichever of the two is declared first", async () => {
+  await using api = await startApi();
+  const refusal = async (text: string) => (await api.fetch("POST", "/v1/apply", { json: request(text) })).text();
+  assert.match(await refusal(machines), /levels\.0\.do: found machine\.converge, wanted a pool in the space/);
+  assert.match(await refusal(`${machines}---\n${pool(verbs)}`), /wanted a command for converge in the provider of pool \\"web\\"/);
+  await api.call("POST", "/v1/apply", request(`${machines}---\n${pool("x")}`));
+  assert.match(await refusal(pool(verbs)), /the space's ladder has machine\.converge, wanted a command for converge/);
+});
+
+test("a pool is applied, planned before and unchanged after; another space cannot have its name, and prune forgets it", async () => {
+  await using api = await startApi();
+  type Plan = { changes: { kind: string; name: string; action: string; warnings: string[] }[] };
+  const of = ({ changes }: Plan) => changes.filter(({ kind }) => kind === "pool").map(({ name, action }) => `${name} ${action}`);
+  assert.deepEqual(of(await api.call<Plan>("POST", "/v1/plan", request(pool("x")))), ["web create"]);
+  assert.deepEqual(of((await api.call<{ plan: Plan }>("POST", "/v1/apply", request(pool("x")))).plan), ["web create"]);
+  assert.deepEqual(of((await api.call<{ plan: Plan }>("POST", "/v1/apply", request(pool("x")))).plan), ["web none"]);
+  const other = await api.fetch("POST", "/v1/apply", { json: request(`space: other\n---\n${pool("x")}`) });
+  assert.match(await other.text(), /a name that no other pool has; space \\"default\\" has it/);
+  const { plan } = await api.call<{ plan: Plan }>("POST", "/v1/apply", { ...request(shop("")), prune: true });
+  assert.deepEqual(of(plan), ["web destroy"]);
+  assert.match(plan.changes.find(({ kind }) => kind === "pool")?.warnings[0] ?? "", /its machines stay/);
+});
+
+test("what pools cannot do yet is refused with its place, and a secret that is not there is named", async () => {
+  await using api = await startApi();
+  const refusal = async (text: string) => (await api.fetch("POST", "/v1/apply", { json: request(text) })).text();
+  assert.match(await refusal("pool: web\nmachines: { min: 1, max: 3 }\nprovider: { command: x }\n"), /NOT_YET_SUPPORTED.*machines\.max/);
+  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { ssh: [10.0.0.1] }\n"), /provider\.ssh/);
+  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { command: x, secrets: [KEY] }\n"), /SECRET_MISSING.*KEY/);
+});

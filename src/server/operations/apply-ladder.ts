@@ -3,11 +3,13 @@ import type { CheckManifest } from "#model/check-schemas.ts";
 import { ladderManifest } from "#model/ladder-schemas.ts";
 import type { AppName } from "#model/names.ts";
 import { type DeclaredLadder, declaresOf, ladderProblems } from "../manifests/ladder-documents.ts";
+import { machineProblems } from "../manifests/machine-problems.ts";
 import { type FoundProblem, throwProblems } from "../manifests/problems.ts";
 import type { Declared } from "../manifests/read-manifests.ts";
 import { ladderKeys, ladderObjects, type StoredLadder } from "../objects/ladder-objects.ts";
 import { objects, put, remove, unchanged } from "../objects/objects.ts";
 import type { ApplyDraft } from "./apply.ts";
+import { poolsAfter } from "./apply-pools.ts";
 import type { OperationContext } from "./context.ts";
 import { differences } from "./differences.ts";
 
@@ -37,6 +39,7 @@ export function draftLadder(
       others.map(({ value }) => declaresOf(value.name, value.manifest)),
     ),
     ...missingSecret(context, declared),
+    ...machineProblems(declared, manifest, poolsAfter(store, declared, isPruning)),
     ...notYet(declared),
   ]);
   if (ladder === null && !isDropped) return;
@@ -80,29 +83,12 @@ function missingSecret({ secrets }: OperationContext, { space, ladder }: Declare
 /** What fits the schema and no server can do yet: refused when it is declared, rather than found out when it is needed. */
 function notYet({ ladder, apps }: Declared): readonly FoundProblem[] {
   return [
-    ...(ladder === null ? [] : [...levelsNotYet(ladder), ...checksNotYet(ladder, ladder.manifest.checks)]),
+    ...(ladder === null ? [] : checksNotYet(ladder, ladder.manifest.checks)),
     ...apps.flatMap((app) => checksNotYet(app, declaresOf(app.manifest.app, app.written).checks)),
   ];
 }
 
 type Place = Pick<DeclaredLadder, "file" | "place">;
-
-function levelsNotYet(ladder: DeclaredLadder): readonly FoundProblem[] {
-  return ladder.manifest.levels.flatMap((level, i) =>
-    [level.do, ...level.then].flatMap((action) =>
-      typeof action === "string" && /^(machine|pool)\./.test(action)
-        ? [
-            later(
-              ladder,
-              ["levels", i, action === level.do ? "do" : "then"],
-              action,
-              "a command: machines have no provider that can be asked for this yet",
-            ),
-          ]
-        : [],
-    ),
-  );
-}
 
 function checksNotYet(at: Place, checks: Readonly<Record<string, CheckManifest>>): readonly FoundProblem[] {
   return Object.entries(checks).flatMap(([name, { metric, log }]): readonly FoundProblem[] => [

@@ -7,6 +7,7 @@ import { keys, objects, put, type Stored, unchanged } from "../objects/objects.t
 import type { Change, Condition } from "../store/store.ts";
 import { routeOwners } from "./app-routes.ts";
 import { draftLadder } from "./apply-ladder.ts";
+import { draftPools } from "./apply-pools.ts";
 import type { OperationContext } from "./context.ts";
 import { type DesiredApp, desireApps, livingApp, type Surroundings } from "./desired-apps.ts";
 import { differences } from "./differences.ts";
@@ -88,6 +89,7 @@ function draftApply(
   const desired = desireApps(declared.apps, existing, surroundings);
   for (const one of desired.apps) draftApp(context, request, one, draft, nowMs);
   for (const stored of gone) draftDestroy(stored, draft);
+  draftPools(context, declared, request.prune, draft);
   draftLadder(context, declared, goneNames, request.prune, draft);
   draftDependents(context, space, existing, names, goneNames, desired.addressOf, draft, nowMs);
   return draft;

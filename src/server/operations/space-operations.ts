@@ -7,6 +7,7 @@ import type { SpaceName } from "#model/names.ts";
 import { defaultSpace } from "../manifests/read-manifests.ts";
 import { ladderKeys } from "../objects/ladder-objects.ts";
 import { keys, objects, remove, type Stored, unchanged } from "../objects/objects.ts";
+import { poolKeys } from "../objects/pool-objects.ts";
 import { apply } from "./apply.ts";
 import type { OperationContext } from "./context.ts";
 import type { Receipt } from "./receipt.ts";
@@ -91,7 +92,8 @@ export async function deleteSpace(
 
 /** What the Escalator keeps of a space in many keys. */
 function ladderPrefixes(space: SpaceName): readonly string[] {
-  return [ladderKeys.escalations, ladderKeys.pauses, ladderKeys.notices, ladderKeys.steps, ladderKeys.deliveries].map((of) => of(space));
+  const { escalations, pauses, notices, steps, allMade, deliveries } = ladderKeys;
+  return [escalations, pauses, notices, steps, allMade, deliveries, poolKeys.pools].map((of) => of(space));
 }
 
 function ladderSingles(store: OperationContext["store"], space: SpaceName) {

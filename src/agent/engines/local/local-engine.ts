@@ -191,6 +191,11 @@ export class LocalEngine implements Engine {
   }
 
   /** For builds, which are held like instances. */
+  /** The user that an app's instances run as; null: our own. */
+  userOf(app: AppId): Promise<number | null> {
+    return this.#machinery.surroundings.users.uidOf(app);
+  }
+
   get cgroups(): Cgroups {
     return this.#machinery.cgroups;
   }

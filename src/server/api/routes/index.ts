@@ -11,6 +11,7 @@ import { kvRoutes } from "./kv.ts";
 import { logRoutes } from "./logs.ts";
 import { machineRoutes } from "./machines.ts";
 import { manifestRoutes } from "./manifests.ts";
+import { poolRoutes } from "./pools.ts";
 import { routeRoutes } from "./routes.ts";
 import { secretRoutes } from "./secrets.ts";
 import { spaceRoutes } from "./spaces.ts";
@@ -32,5 +33,6 @@ export function allRoutes(services: Services): readonly Route[] {
     ...eventRoutes(services),
     ...kvRoutes(services),
     ...escalationRoutes(services),
+    ...poolRoutes(services),
   ];
 }

@@ -1,15 +1,15 @@
-import { DroverError } from "#model/errors.ts";
 import type { BuiltInAction } from "#model/ladder.ts";
-import type { AppName, SpaceName, StepId } from "#model/names.ts";
+import type { AppName, MachineId, PoolName, SpaceName, StepId } from "#model/names.ts";
 import { nameOf, scopeOf } from "#model/target.ts";
 import type { StepOrder } from "#plan/ladder/input.ts";
 import { ladderKeys } from "../../objects/ladder-objects.ts";
 import { objects, remove } from "../../objects/objects.ts";
 import type { ActionEnd, RunAction } from "../step-executor.ts";
 import { type AppActionsOptions, actOnApp } from "./app-actions.ts";
+import { actOnMachine, createPools, type MachineActionsOptions, makePool } from "./machine-actions.ts";
 import { endTask, runTask, type TaskOptions } from "./task.ts";
 
-export type ActionOptions = AppActionsOptions & TaskOptions;
+export type ActionOptions = AppActionsOptions & TaskOptions & MachineActionsOptions;
 
 /** Apps of a space that are acted on at once when all of them are. */
 const appsAtOnce = 8;
@@ -53,21 +53,27 @@ async function runBuiltIn(
     case "app.rollback":
       return actOnApp(options, space, nameOf(step.target) as AppName, name, step.id, signal);
     case "space.restore":
-      return restoreSpace(options, space, step.id, signal);
+      return restoreSpace(options, space, step, signal);
     case "pool.create":
+      return makePool(options, space, nameOf(step.target) as PoolName, step, signal);
     case "machine.replace":
     case "machine.converge":
     case "machine.power-cycle":
-      throw new DroverError("NOT_YET_SUPPORTED", `${name} needs a provider of machines, and the space has none`, {
-        hint: "Write a command for the level.",
-      });
+      return actOnMachine(options, space, nameOf(step.target) as MachineId, name, step, signal);
     default:
       return name satisfies never;
   }
 }
 
-/** Every app of the space that should run starts afresh, a few at a time. */
-async function restoreSpace(options: ActionOptions, space: SpaceName, step: StepId, signal: AbortSignal): Promise<ActionEnd> {
+/** Every pool has its machines; then every app of the space that should run starts afresh, a few at a time. */
+async function restoreSpace(options: ActionOptions, space: SpaceName, order: StepOrder, signal: AbortSignal): Promise<ActionEnd> {
+  const pools = await createPools(options, space, order, signal);
+  if (pools !== null && pools.result !== "ok") return pools;
+  const apps = await restoreApps(options, space, order.id, signal);
+  return pools === null ? apps : { ...apps, output: `${pools.output}\n${apps.output}` };
+}
+
+async function restoreApps(options: ActionOptions, space: SpaceName, step: StepId, signal: AbortSignal): Promise<ActionEnd> {
   const apps = objects.apps(options.store, space).filter(({ value }) => !value.stopped && !value.destroying && value.target !== null);
   const waiting = apps.map(({ value }) => value.name);
   const ends: { readonly app: AppName; readonly end: ActionEnd }[] = [];

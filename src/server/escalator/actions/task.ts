@@ -31,14 +31,28 @@ export interface TaskOptions {
 export interface Task {
   /** Names the task for good: whoever asks for it again gets the one that ran. */
   readonly key: string;
+  /** Where one key has several tasks: which of them. */
+  readonly part?: string;
   readonly command: Workload["command"];
   readonly env: Readonly<Record<string, string>>;
+  readonly secrets?: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 }
 
-export function taskWorkloadId(space: SpaceName, key: string) {
-  const name = `s${createHash("sha256").update(key).digest("hex").slice(0, 32)}` as ProcessName;
+/** Names of processes hold 40 letters: 96 bits say which key, 56 which of its parts. */
+const [keyDigits, partDigits] = [24, 14];
+
+function taskWorkloadId(space: SpaceName, key: string, part?: string) {
+  const digits = (text: string, count: number) => createHash("sha256").update(text).digest("hex").slice(0, count);
+  const name = `s${digits(key, keyDigits)}${part === undefined ? "" : `-${digits(part, partDigits)}`}` as ProcessName;
   return workloadId({ space, app: stepsApp, process: name, release: 0 });
+}
+
+/** Whether a workload is the task of this key, or one of its parts. */
+export function isTaskOf({ id, name }: Pick<KnownWorkload, "id" | "name">, key: string): boolean {
+  const own = taskWorkloadId(name.space, key);
+  const process = own.slice(0, own.lastIndexOf("/"));
+  return id === own || id.startsWith(`${process}-`);
 }
 
 /**
@@ -47,7 +61,7 @@ export function taskWorkloadId(space: SpaceName, key: string) {
  */
 export async function runTask(options: TaskOptions, space: SpaceName, task: Task, signal: AbortSignal): Promise<ActionEnd> {
   const { fleet, subscribers } = options;
-  const id = taskWorkloadId(space, task.key);
+  const id = taskWorkloadId(space, task.key, task.part);
   const follower = subscribers.follow(stepsAppId(space));
   const find = () => fleet.workloads(stepsAppId(space)).find((one) => one.id === id);
   options.awaited.add(id);
@@ -80,19 +94,19 @@ export async function runTask(options: TaskOptions, space: SpaceName, task: Task
   }
 }
 
-/** Ends the task with all that it started, and forgets it. Resolves once nothing of it is left, or nobody can say. */
+/** Ends the tasks of a key with all that they started, and forgets them. Resolves once nothing of them is left, or nobody can say. */
 export async function endTask(options: TaskOptions, space: SpaceName, key: string): Promise<ActionEnd> {
   const { fleet, store, subscribers, clock } = options;
-  const id = taskWorkloadId(space, key);
   const over = new AbortController();
   const patience = pause(clock, 2 * graceMs, over.signal).then(() => over.abort());
   const follower = subscribers.follow(stepsAppId(space));
   try {
     for (;;) {
-      const known = fleet.workloads(stepsAppId(space)).find((one) => one.id === id);
+      const own = fleet.workloads(stepsAppId(space)).filter((one) => isTaskOf(one, key));
       const { agent } = fleet;
-      if (known === undefined || agent === null || over.signal.aborted) break;
-      if (!known.isRemoving) {
+      if (own.length === 0 || agent === null || over.signal.aborted) break;
+      const known = own.find(({ isRemoving }) => !isRemoving);
+      if (known !== undefined) {
         await removeTask({ store, fleet }, known, over.signal);
         continue;
       }
@@ -127,7 +141,7 @@ async function order({ fleet, store }: TaskOptions, task: Task, id: Workload["id
     command: task.command,
     artifact: null,
     env: task.env,
-    secrets: {},
+    secrets: task.secrets ?? {},
     port: "none",
     ready: null,
     alive: null,

@@ -1,0 +1,86 @@
+import type { PoolView } from "#model/api-pools.ts";
+import { DroverError } from "#model/errors.ts";
+import { apiPath } from "../api/client.ts";
+import { defaultSpace } from "../arguments.ts";
+import type { Noun, Session, Verb } from "../command.ts";
+import { escapeText, styled } from "../output/style.ts";
+import { table } from "../output/table.ts";
+import { age } from "../output/time.ts";
+
+async function poolsOf({ api, common, signal }: Session): Promise<readonly PoolView[]> {
+  const path = apiPath(["spaces", common.space ?? defaultSpace, "pools"]);
+  return (await api.call<{ pools: PoolView[] }>("GET", path, signal)).pools;
+}
+
+const isShort = ({ ready, wanted, problem }: PoolView) => ready < wanted || problem !== null;
+
+const ls = {
+  summary: "list the pools of a space and how many of their machines are ready",
+  async run(session) {
+    const { out, common } = session;
+    const pools = await poolsOf(session);
+    if (out.json) {
+      out.value({ pools });
+      return 0;
+    }
+    if (pools.length === 0) {
+      out.note(`space "${common.space ?? defaultSpace}" has no pools`);
+      return 0;
+    }
+    const rows = pools.map((pool) => [
+      pool.name,
+      styled(isShort(pool) ? "red" : "green", `${pool.ready} of ${pool.wanted}`),
+      pool.provider,
+      noteOf(pool),
+    ]);
+    for (const line of table(["POOL", "READY", "PROVIDER", ""], rows, out.columns)) out.line(line);
+    return pools.some(isShort) ? 4 : 0;
+  },
+} satisfies Verb & { summary: string };
+
+function noteOf({ problem, atMs, surplus }: PoolView): string {
+  if (problem !== null) return problem.message;
+  if (atMs === null) return "its provider has not answered yet";
+  return surplus.length === 0 ? "" : `not wanted any more: ${surplus.join(", ")}`;
+}
+
+const wordOf: Readonly<Record<PoolView["machines"][number]["power"], string>> = {
+  on: "on",
+  off: "off",
+  changing: "changing",
+  absent: "not there",
+  unknown: "unknown",
+};
+
+const show = {
+  summary: "show the machines of a pool",
+  configure: (command) => command.argument("<pool>", "its name"),
+  async run(session, { args }) {
+    const { out, clock } = session;
+    const pool = (await poolsOf(session)).find(({ name }) => name === args[0]);
+    if (pool === undefined)
+      throw new DroverError("POOL_NOT_FOUND", `there is no pool "${args[0]}"`, { hint: "List them with `drover pool ls`." });
+    if (out.json) {
+      out.value({ pool });
+      return 0;
+    }
+    const heard = pool.atMs === null ? "has not answered yet" : `answered ${age(pool.atMs, clock.nowMs())} ago`;
+    out.line(
+      `${styled("bold", escapeText(pool.name))}: ${pool.ready} of ${pool.wanted} machines are ready, at least ${pool.leastHealthy} stay well while others are mended`,
+    );
+    out.line(`  its provider (${pool.provider}) ${heard}`);
+    if (pool.problem !== null) out.line(`  ${styled("red", escapeText(pool.problem.message))}. ${escapeText(pool.problem.hint)}`);
+    const rows = pool.machines.map(({ name, power, isReady, address, failing }) => [
+      name,
+      wordOf[power],
+      styled(isReady ? "green" : "red", isReady ? "yes" : "no"),
+      address ?? "-",
+      failing.length === 0 ? "" : `fails: ${failing.join(", ")}`,
+    ]);
+    for (const line of table(["MACHINE", "POWER", "READY", "ADDRESS", ""], rows, out.columns)) out.line(line);
+    for (const name of pool.surplus) out.line(`  ${escapeText(name)} is not wanted any more; nothing acts on it`);
+    return isShort(pool) ? 4 : 0;
+  },
+} satisfies Verb & { summary: string };
+
+export default { verbs: { ls, show } } satisfies Noun;

@@ -1,0 +1,34 @@
+import { z } from "zod";
+
+/** The part of the HTTP API that is about pools of machines. */
+
+const poolMachine = z.object({
+  name: z.string(),
+  power: z
+    .enum(["on", "off", "changing", "absent", "unknown"])
+    .meta({ description: "As its provider says. absent: it does not know it; unknown: it has not answered yet." }),
+  address: z.string().nullable(),
+  isReady: z.boolean().meta({ description: "On, and no check fails there." }),
+  failing: z.array(z.string()).meta({ description: "Checks that fail there." }),
+});
+
+export const poolView = z
+  .object({
+    name: z.string(),
+    space: z.string(),
+    provider: z.string(),
+    can: z.object({ converge: z.boolean(), power: z.boolean() }),
+    wanted: z.int().meta({ description: "How many machines there should be." }),
+    leastHealthy: z.int().meta({ description: "How many have to stay well while Drover acts on another one." }),
+    ready: z.int(),
+    atMs: z.number().nullable().meta({ description: "When its provider answered last; null: not yet." }),
+    problem: z
+      .object({ code: z.string(), message: z.string(), hint: z.string() })
+      .nullable()
+      .meta({ description: "Why nothing newer is known; null while its provider answers." }),
+    machines: z.array(poolMachine).meta({ description: "Those that it should have, be they there or not." }),
+    surplus: z.array(z.string()).meta({ description: "Machines of this pool's names that it should not have. Nothing acts on them." }),
+  })
+  .meta({ id: "Pool" });
+
+export type PoolView = z.output<typeof poolView>;

@@ -1,0 +1,261 @@
+import { type Clock, pause } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
+import type { BuiltInAction } from "#model/ladder.ts";
+import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
+import { machinesOf, type Pool, type ProvidedMachine } from "#model/pool.ts";
+import type { StepOrder } from "#plan/ladder/input.ts";
+import { ladderKeys, ladderObjects, type MadeMachine } from "../../objects/ladder-objects.ts";
+import { put } from "../../objects/objects.ts";
+import type { PoolWatch } from "../../pools/pool-watch.ts";
+import type { Provider, ProviderEnd } from "../../pools/provider.ts";
+import type { Store } from "../../store/store.ts";
+import type { Leadership } from "../leadership.ts";
+import type { ActionEnd } from "../step-executor.ts";
+
+export type MachineAction = Extract<BuiltInAction, `machine.${string}`>;
+
+export interface MachineActionsOptions {
+  readonly store: Store;
+  readonly lead: Leadership;
+  readonly pools: PoolWatch;
+  readonly clock: Clock;
+}
+
+/** Machines of one pool that are made at once: providers have limits, and a bad image is found out by the first few. */
+const madeAtOnce = 5;
+/** How often the provider is asked whether a machine is up. */
+const lookAgainMs = 1_000;
+/** Lists of providers lag behind what they do: so often it may say that a machine is not there, although it was made a moment ago. */
+const patientLooks = 15;
+/** Wait while no agent is linked that could ask. */
+const noAgentMs = 500;
+
+/** A step that found out early how it ends. */
+class Ended extends Error {
+  readonly end: ActionEnd;
+
+  constructor(end: ActionEnd) {
+    super(end.output);
+    this.end = end;
+  }
+}
+
+/** One step that acts on machines of one pool. Repeated after a crash, it finds what it did: each call has a name of its own under the step's. */
+class Work {
+  readonly pool: Pool;
+  readonly provider: Provider;
+  readonly #options: MachineActionsOptions;
+  readonly #step: StepOrder;
+  readonly #signal: AbortSignal;
+
+  constructor(options: MachineActionsOptions, space: SpaceName, pool: PoolName, step: StepOrder, signal: AbortSignal) {
+    const found = options.pools.provider(space, pool);
+    this.pool = found.pool;
+    this.provider = found.provider;
+    this.#options = options;
+    this.#step = step;
+    this.#signal = signal;
+  }
+
+  async list(): Promise<ReadonlyMap<MachineId, ProvidedMachine>> {
+    const { pools, clock } = this.#options;
+    for (;;) {
+      try {
+        const machines = await pools.look(this.pool.space, this.pool.name, this.#signal);
+        return new Map(machines.map((machine) => [machine.name, machine]));
+      } catch (error) {
+        // A server that has just started has no agent yet, which says nothing of the machines. The step's own time bounds it.
+        if (!(error instanceof DroverError && error.code === "CLUSTER_UNREACHABLE")) throw error;
+        await pause(clock, noAgentMs, this.#signal);
+        this.#signal.throwIfAborted();
+      }
+    }
+  }
+
+  /** Makes a machine. That this run makes it is written down first, so that no lighter level of it makes it again, whatever dies meanwhile. */
+  async create(machine: MachineId): Promise<ActionEnd> {
+    const { store, lead } = this.#options;
+    const { escalation, level } = this.#step;
+    const key = ladderKeys.made(this.pool.space, escalation, machine);
+    if (store.get(key) === null) await store.commit({ conditions: [lead.condition], changes: [put(key, { level } satisfies MadeMachine)] });
+    return this.#call("create", machine);
+  }
+
+  destroy(machine: MachineId): Promise<ActionEnd> {
+    return this.#call("destroy", machine);
+  }
+
+  converge(machine: MachineId): Promise<ActionEnd> {
+    return this.#call("converge", machine);
+  }
+
+  power(machine: MachineId, to: "on" | "off"): Promise<ActionEnd> {
+    return this.#call(to, machine);
+  }
+
+  /** @throws {Ended} unless it ended well */
+  async #call(verb: "create" | "destroy" | "converge" | "on" | "off", machine: MachineId): Promise<ActionEnd> {
+    const call = { machine, key: this.#step.id, timeoutMs: this.#step.timeoutMs };
+    const end =
+      verb === "on" || verb === "off"
+        ? await this.provider.power({ ...call, to: verb }, this.#signal)
+        : await this.provider[verb](call, this.#signal);
+    if (end.result !== "ok") throw new Ended(failedCall(verb, machine, end));
+    return end;
+  }
+
+  /** Until the provider says that it is on; the step's own time bounds it. */
+  async untilOn(machine: MachineId, what: string): Promise<void> {
+    for (let looks = 1; ; looks++) {
+      const found = (await this.list()).get(machine);
+      if (found?.power === "on") return;
+      // What is not even on its way will not come by itself.
+      if (found?.power !== "changing" && looks >= patientLooks)
+        throw new Ended(failed(`${what}, but its provider says that it is ${found?.power ?? "not there"}`));
+      await pause(this.#options.clock, lookAgainMs, this.#signal);
+      this.#signal.throwIfAborted();
+    }
+  }
+}
+
+/** Makes the machines of a pool that are not there, and switches on those that are off. What is there and on is left alone. */
+export function makePool(
+  options: MachineActionsOptions,
+  space: SpaceName,
+  pool: PoolName,
+  step: StepOrder,
+  signal: AbortSignal,
+): Promise<ActionEnd> {
+  return ended(async () => {
+    const work = new Work(options, space, pool, step, signal);
+    const known = await work.list();
+    const waiting = machinesOf(work.pool).filter((name) => known.get(name)?.power !== "on");
+    const made: MachineId[] = [];
+    const failures: string[] = [];
+    const makeNext = async () => {
+      for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+        try {
+          await bringUp(work, name, known.get(name));
+          made.push(name);
+        } catch (error) {
+          if (!(error instanceof Ended)) throw error;
+          failures.push(error.message);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(madeAtOnce, waiting.length) }, makeNext));
+    made.sort();
+    if (failures.length > 0) return failed(failures.join("\n"));
+    const words = made.length === 0 ? `all ${work.pool.machines} machines of ${pool} are there` : `made ${made.join(", ")}`;
+    return { result: "ok", exitCode: null, output: words };
+  });
+}
+
+/** The machines of every pool of a space; null when it has no pools. */
+export async function createPools(
+  options: MachineActionsOptions,
+  space: SpaceName,
+  step: StepOrder,
+  signal: AbortSignal,
+): Promise<ActionEnd | null> {
+  const pools = options.pools.pools(space);
+  if (pools.length === 0) return null;
+  const ends = await Promise.all(pools.map(({ name }) => makePool(options, space, name, step, signal)));
+  const bad = ends.filter(({ result }) => result !== "ok");
+  return {
+    result: bad[0]?.result ?? "ok",
+    exitCode: null,
+    output: (bad.length > 0 ? bad : ends).map(({ output }) => output).join("\n"),
+  };
+}
+
+/** Carries an action out on one machine of a pool, and waits until its provider says that it is on. */
+export function actOnMachine(
+  options: MachineActionsOptions,
+  space: SpaceName,
+  machine: MachineId,
+  action: MachineAction,
+  step: StepOrder,
+  signal: AbortSignal,
+): Promise<ActionEnd> {
+  return ended(async () => {
+    const pool = options.pools.pools(space).find((one) => machinesOf(one).includes(machine));
+    if (pool === undefined)
+      throw new DroverError("POOL_NOT_FOUND", `machine "${machine}" is in no pool of space "${space}"`, {
+        hint: "Only machines of a pool have a provider that can act on them.",
+      });
+    const work = new Work(options, space, pool.name, step, signal);
+    switch (action) {
+      case "machine.replace":
+        return replace(work, machine, makerOf(options.store, space, machine, step));
+      case "machine.converge":
+        return converge(work, machine);
+      case "machine.power-cycle":
+        return powerCycle(work, machine);
+      default:
+        return action satisfies never;
+    }
+  });
+}
+
+async function replace(work: Work, machine: MachineId, maker: string | null): Promise<ActionEnd> {
+  if (maker !== null && (await work.list()).get(machine)?.power === "on")
+    return { result: "ok", exitCode: null, output: `${machine} is as new: level "${maker}" of this run made it` };
+  await work.destroy(machine);
+  const { output } = await work.create(machine);
+  await work.untilOn(machine, `${machine} was made anew`);
+  return { result: "ok", exitCode: null, output: words(`${machine} was made anew`, output) };
+}
+
+async function converge(work: Work, machine: MachineId): Promise<ActionEnd> {
+  await bringUp(work, machine, (await work.list()).get(machine));
+  const { output } = await work.converge(machine);
+  return { result: "ok", exitCode: null, output: words(`${machine} was converged`, output) };
+}
+
+async function powerCycle(work: Work, machine: MachineId): Promise<ActionEnd> {
+  await work.power(machine, "off");
+  const { output } = await work.power(machine, "on");
+  await work.untilOn(machine, `${machine} was switched off and on`);
+  return { result: "ok", exitCode: null, output: words(`${machine} was switched off and on`, output) };
+}
+
+/** Makes it if it is not there, and switches it on if it is off. */
+async function bringUp(work: Work, machine: MachineId, known: ProvidedMachine | undefined): Promise<void> {
+  if (known?.power === "on") return;
+  if (known === undefined) await work.create(machine);
+  else if (known.power === "off" && !work.provider.can.power)
+    throw new Ended(failed(`${machine} is off, and its provider has no command for power`));
+  else if (known.power === "off") await work.power(machine, "on");
+  await work.untilOn(machine, known === undefined ? `${machine} was made` : `${machine} was switched on`);
+}
+
+/** The heavier level of this run that made the machine; null if none did, or if this level tried its hand at it since. */
+function makerOf(store: Store, space: SpaceName, machine: MachineId, { escalation, level, target, id }: StepOrder): string | null {
+  const made = ladderObjects.made(store, space, escalation, machine)?.value.level ?? null;
+  const steps = ladderObjects.escalation(store, space, escalation)?.value.steps ?? [];
+  const hasTried = steps.some((step) => step.id !== id && step.level === level && step.target === target);
+  return made === level || hasTried ? null : made;
+}
+
+async function ended(work: () => Promise<ActionEnd>): Promise<ActionEnd> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Ended) return error.end;
+    throw error;
+  }
+}
+
+function failed(output: string): ActionEnd {
+  return { result: "failed", exitCode: null, output };
+}
+
+function failedCall(verb: string, machine: MachineId, { result, exitCode, output }: ProviderEnd): ActionEnd {
+  const how = result === "timed-out" ? "took too long" : result === "killed" ? "was ended" : "failed";
+  return { result, exitCode, output: words(`${verb} of ${machine} ${how}`, output) };
+}
+
+function words(first: string, more: string): string {
+  return more.trim() === "" ? first : `${first}\n${more}`;
+}

@@ -1,0 +1,107 @@
+import { DroverError } from "#model/errors.ts";
+import type { LookAnswer, LookOrder } from "#model/look.ts";
+import type { Pool, ProvidedMachine, ProviderVerb } from "#model/pool.ts";
+import { stepsAppId } from "#model/steps.ts";
+import { readMachineList } from "./machine-list.ts";
+import type { Provider, ProviderCall, ProviderEnd } from "./provider.ts";
+
+/** A list of ten thousand machines is half of it. */
+const longestAnswer = 2 ** 20;
+/** What of a failed command's words goes into an error: the line that says most. */
+const longestWords = 200;
+
+export interface CommandProviderOptions {
+  readonly pool: Pool;
+  /** Values of the secrets that the pool names. @throws {DroverError} SECRET_NOT_FOUND, SECRET_KEY_UNUSABLE */
+  readonly secrets: () => Readonly<Record<string, string>>;
+  /** Runs a command that looks, at an agent. @throws {DroverError} CLUSTER_UNREACHABLE */
+  readonly look: (order: LookOrder, signal: AbortSignal) => Promise<LookAnswer>;
+  /** Runs a command that acts, at an agent, once under its key. */
+  readonly act: (
+    task: {
+      readonly key: string;
+      readonly part: string;
+      readonly run: string;
+      readonly env: Readonly<Record<string, string>>;
+      readonly secrets: Readonly<Record<string, string>>;
+      readonly timeoutMs: number;
+    },
+    signal: AbortSignal,
+  ) => Promise<ProviderEnd>;
+}
+
+/**
+ * Machines that commands of the user make. What a command is to do stands in its environment: $DROVER_VERB, $DROVER_SPACE, $DROVER_POOL,
+ * $DROVER_MACHINE and $DROVER_POWER, never in its arguments, where every user of the machine could read it.
+ */
+export function createCommandProvider({ pool, secrets, look, act }: CommandProviderOptions): Provider {
+  const { commands, env, timeoutMs } = pool.provider;
+  const environment = (verb: ProviderVerb, more: Readonly<Record<string, string>> = {}) => ({
+    ...env,
+    DROVER_VERB: verb,
+    DROVER_SPACE: pool.space,
+    DROVER_POOL: pool.name,
+    ...more,
+  });
+  const doVerb = async (
+    verb: Exclude<ProviderVerb, "list">,
+    { machine, key, timeoutMs: withinMs }: ProviderCall,
+    more: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<ProviderEnd> => {
+    const run = commands[verb];
+    if (run === null) return { result: "failed", exitCode: null, output: `the provider of pool "${pool.name}" has no command for ${verb}` };
+    const part = [verb, machine, ...Object.values(more)].join(" ");
+    const variables = environment(verb, { ...more, DROVER_MACHINE: machine });
+    return act({ key, part, run, env: variables, secrets: secrets(), timeoutMs: withinMs }, signal);
+  };
+  return {
+    name: "command",
+    can: { converge: commands.converge !== null, power: commands.power !== null },
+    list: async (signal) => {
+      const values = secrets();
+      const order = {
+        app: stepsAppId(pool.space),
+        run: commands.list,
+        env: { ...environment("list"), ...values },
+        timeoutMs,
+        longestAnswer,
+      };
+      return readAnswer(pool, await look(order, signal), Object.values(values));
+    },
+    create: (call, signal) => doVerb("create", call, {}, signal),
+    destroy: (call, signal) => doVerb("destroy", call, {}, signal),
+    converge: (call, signal) => doVerb("converge", call, {}, signal),
+    power: ({ to, ...call }, signal) => doVerb("power", call, { DROVER_POWER: to }, signal),
+  };
+}
+
+function readAnswer(
+  { name, provider }: Pool,
+  { exitCode, answer, isAnswerCut, output }: LookAnswer,
+  secrets: readonly string[],
+): readonly ProvidedMachine[] {
+  const whose = `pool "${name}"`;
+  if (exitCode === null)
+    throw new DroverError("PROVIDER_TIMED_OUT", `the list of ${whose} did not end within ${provider.timeoutMs / 1_000} s, and was ended`, {
+      hint: "Give it more with `timeout` in the pool's provider, or make it faster.",
+    });
+  if (exitCode !== 0) {
+    const words = errorLine(secrets.reduce((text, secret) => (secret === "" ? text : text.replaceAll(secret, "•••")), output));
+    throw new DroverError("PROVIDER_FAILED", `the list of ${whose} exited with ${exitCode}${words === "" ? "" : `: ${words}`}`, {
+      hint: `Run it by hand, with DROVER_VERB=list DROVER_POOL=${name} in its environment.`,
+    });
+  }
+  if (isAnswerCut)
+    throw new DroverError("PROVIDER_ANSWER_INVALID", `the list of ${whose} is longer than ${longestAnswer / 2 ** 20} MiB`, {
+      hint: "Print the machines of this pool alone; what is for people goes to standard error.",
+    });
+  return readMachineList(answer, whose);
+}
+
+/** The first line that speaks of an error, or the last of all: programs end their words with it, or begin a long trace with it. */
+function errorLine(output: string): string {
+  const lines = output.split("\n").flatMap((line) => (line.trim() === "" ? [] : [line.trim()]));
+  const line = lines.find((one) => /\b(error|failed|fatal|denied|refused)\b/i.test(one)) ?? lines.at(-1) ?? "";
+  return line.slice(0, longestWords);
+}

@@ -1,0 +1,34 @@
+import type { MachineId, SpaceName } from "#model/names.ts";
+import { machinesOf } from "#model/pool.ts";
+import type { Target } from "#model/target.ts";
+import type { PoolWatch } from "./pool-watch.ts";
+
+/** Where checks reach a target. */
+export type Whereabouts =
+  | { readonly kind: "at"; readonly address: string }
+  /** Its provider says that it is not there: what should answer there fails. */
+  | { readonly kind: "absent"; readonly why: string }
+  /** Its provider does not say: nobody can tell how it is. */
+  | { readonly kind: "silent"; readonly why: string }
+  /** Nobody has said yet. */
+  | { readonly kind: "unknown" };
+
+/** Where the machines are that the pools of a space should have, by target. */
+export function machinePlaces(watch: PoolWatch, space: SpaceName): ReadonlyMap<Target, Whereabouts> {
+  const places = new Map<Target, Whereabouts>();
+  for (const pool of watch.pools(space)) {
+    const view = watch.view(space, pool.name);
+    for (const name of machinesOf(pool)) places.set(`machine/${name}`, whereIs(name, view));
+  }
+  return places;
+}
+
+function whereIs(name: MachineId, view: ReturnType<PoolWatch["view"]>): Whereabouts {
+  if (view === null) return { kind: "unknown" };
+  const machine = view.machines.get(name);
+  // Where it was known to be it can still be reached, whatever becomes of its provider.
+  if (machine !== undefined && machine.address !== null) return { kind: "at", address: machine.address };
+  if (view.problem !== null) return { kind: "silent", why: view.problem.message };
+  if (machine === undefined) return { kind: "absent", why: `its provider has no machine "${name}"` };
+  return { kind: "absent", why: `"${name}" is ${machine.power === "changing" ? "on its way" : machine.power}, and has no address` };
+}

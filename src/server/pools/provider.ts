@@ -1,0 +1,39 @@
+import type { MachineId } from "#model/names.ts";
+import type { ProvidedMachine } from "#model/pool.ts";
+
+/** What asking a provider to do something came to. */
+export interface ProviderEnd {
+  readonly result: "ok" | "failed" | "timed-out" | "killed";
+  /** Of the command that it ran, if it runs commands. */
+  readonly exitCode: number | null;
+  /** What it said, for people; bounded. */
+  readonly output: string;
+}
+
+/** One call for one machine. */
+export interface ProviderCall {
+  readonly machine: MachineId;
+  /** Names the call for good: asked for again under this name, after a crash, it is taken up and not begun again. */
+  readonly key: string;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Where machines come from. Small verbs that can be repeated: making what is there and taking away what is not are no errors. What a verb did is believed
+ * when the list shows it, and not before.
+ */
+export interface Provider {
+  readonly name: string;
+  readonly can: { readonly converge: boolean; readonly power: boolean };
+  /**
+   * Every machine of the pool that it knows of. Changes nothing.
+   * @throws {DroverError} CLUSTER_UNREACHABLE, PROVIDER_FAILED, PROVIDER_TIMED_OUT, PROVIDER_ANSWER_INVALID
+   */
+  list(signal: AbortSignal): Promise<readonly ProvidedMachine[]>;
+  /** Makes the machine and switches it on. */
+  create(call: ProviderCall, signal: AbortSignal): Promise<ProviderEnd>;
+  destroy(call: ProviderCall, signal: AbortSignal): Promise<ProviderEnd>;
+  /** Makes the machine's software what it should be. */
+  converge(call: ProviderCall, signal: AbortSignal): Promise<ProviderEnd>;
+  power(call: ProviderCall & { readonly to: "on" | "off" }, signal: AbortSignal): Promise<ProviderEnd>;
+}

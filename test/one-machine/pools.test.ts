@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { chmod, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { root, TestDrover } from "../harness/drover.ts";
+
+interface Run {
+  readonly id: string;
+  readonly target: string;
+  readonly level: string | null;
+  readonly steps: readonly {
+    readonly level: string;
+    readonly target: string;
+    readonly ended: { readonly result: string; readonly output: string } | null;
+  }[];
+  readonly outcome: { readonly kind: string; readonly reason: string } | null;
+}
+
+const fixture = join(root, "test/fixtures/machines.mjs");
+
+/** A Drover, and an empty folder that is a provider. */
+async function start(): Promise<{ readonly drover: TestDrover; readonly folder: string; readonly log: () => Promise<readonly string[]> }> {
+  const drover = await TestDrover.start({ args: ["--allow-outgoing", "127.0.0.1"] });
+  const folder = join(drover.home, "work", "provider");
+  await mkdir(folder, { recursive: true });
+  // Commands run as users of their own where Drover is root.
+  for (const path of [join(drover.home, "work"), folder]) await chmod(path, 0o777);
+  const log = async () => (await readFile(join(folder, "log"), "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+  return { drover, folder, log };
+}
+
+async function runs(drover: TestDrover): Promise<readonly Run[]> {
+  return JSON.parse(await drover.run("escalation", "ls", "--json")).escalations;
+}
+
+const pool = (folder: string, more = "") =>
+  `pool: web\nmachines: { min: 2, healthy: 0 }\nprovider:\n  command: exec node ${fixture}\n  env: { FOLDER: ${JSON.stringify(folder)} }\n  every: 500ms\n${more}`;
+
+/** The machines of this provider have the address of the edge, so that one that is there answers at its port. */
+function ladder(port: number): string {
+  const check = (what: string) => `{ ${what}, every: 1s, timeout: 1s, failures: 1 }`;
+  return `ladder: demo
+settle: 500ms
+levels:
+  - { name: pool, do: pool.create, quiet: 0s }
+  - { name: machine, do: machine.replace, quiet: 0s }
+  - { name: converge, do: machine.converge, quiet: 0s }
+  - { name: app, do: app.redeploy, quiet: 0s }
+checks:
+  ping: ${check(`tcp: ${port}, each: machine, level: machine`)}
+  serves: ${check("each: pool, ready: 1, level: pool")}
+guard: { at_once: 100% }
+`;
+}
+
+test("a space that is applied on an empty provider is built level by level, and what dies is made anew", async () => {
+  const { drover, folder, log } = await start();
+  await using _ = drover;
+  await drover.apply(`app: hello\nrun: exec sleep 1000\nport: none\n---\n${pool(folder)}---\n${ladder(drover.edgePort)}`);
+  await drover.until("everything is built", async () => (await runs(drover)).some(({ outcome }) => outcome?.kind === "done"));
+  const [built] = (await runs(drover)).filter(({ outcome }) => outcome?.kind === "done");
+  assert.deepEqual(
+    built?.steps.map(({ level, target, ended }) => `${level} ${target} ${ended?.result}`),
+    ["pool pool/web ok", "machine machine/web-1 ok", "machine machine/web-2 ok", "converge machine/web-1 ok", "converge machine/web-2 ok"],
+  );
+  const made = await log();
+  assert.deepEqual([...made].sort(), ["converge web-1", "converge web-2", "create web-1", "create web-2"], "nothing was made twice");
+  const pools = await drover.run("pool", "ls");
+  assert.match(pools, /web +2 of 2/);
+  assert.match(await drover.run("pool", "show", "web"), /web-1 +on +yes +127\.0\.0\.1/);
+
+  await rm(join(folder, "machines", "web-2"));
+  await drover.until("it is back", async () => (await readdir(join(folder, "machines"))).length === 2);
+  const isMended = ({ target, level, outcome }: Run) => target === "machine/web-2" && level === "machine" && outcome?.kind === "done";
+  await drover.until("its run is done", async () => (await runs(drover)).some(isMended));
+  assert.deepEqual((await log()).slice(made.length), ["destroy web-2", "create web-2", "converge web-2"]);
+});
+
+test("a provider that lies or fails is found out, in words that say what it did", async () => {
+  const { drover, folder } = await start();
+  await using _ = drover;
+  const commands = `{ list: "exec node ${fixture}", create: "echo out of stock; exit 7", destroy: "true", converge: "true" }`;
+  await drover.apply(`${pool(folder).replace(`exec node ${fixture}`, commands)}---\n${ladder(drover.edgePort)}`);
+  await drover.until("people are asked", async () => (await runs(drover)).some(({ outcome }) => outcome?.kind === "people"));
+  const run = (await runs(drover)).find(({ outcome }) => outcome?.kind === "people");
+  assert.match(run?.steps[0]?.ended?.output ?? "", /create of web-1 failed\nout of stock/);
+  assert.match((await drover.cli(["pool", "show", "web"])).stdout, /web-1 +not there/);
+  await drover.apply(`${pool(folder).replace(`exec node ${fixture}`, "echo no json")}`);
+  await drover.until("its list is refused", async () => /is no JSON/.test((await drover.cli(["pool", "ls"])).stdout));
+  await drover.until("nobody says of its machines that they fail", async () =>
+    /ping@machine\/web-1 +impossible.*is no JSON/.test((await drover.cli(["check", "ls"])).stdout),
+  );
+});
