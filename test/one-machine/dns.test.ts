@@ -3,6 +3,8 @@ import { execFile, spawn } from "node:child_process";
 import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
@@ -19,6 +21,7 @@ const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"];
 const program = (name: string) => folders.map((folder) => join(folder, name)).find((file) => existsSync(file)) ?? null;
 const dig = program("dig");
 const dnsmasq = program("dnsmasq");
+const unbound = program("unbound");
 
 function resolverAt(port: number): Resolver {
   const resolver = new Resolver({ timeout: 2_000, tries: 2 });
@@ -161,4 +164,27 @@ test("two resolvers that forward to each other end what goes in a circle, and bo
     assert.equal((await ask(port, "some-name.that-goes-in.circles.example")).rcode, "SERVFAIL");
     assert.deepEqual((await ask(port, "api.default.drover")).answers, ["A 127.0.0.1"]);
   }
+});
+
+test("Unbound leads to the names by the recipe of the guide", async (t) => {
+  if (dig === null || unbound === null)
+    return t.skip("dig or unbound is not here (Debian: bind9-dnsutils, unbound): its recipe was not tested");
+  const [dns = 0, front = 0] = await freePorts(2);
+  const folder = await mkdtemp(join(tmpdir(), "drover-unbound-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, "unbound.conf");
+  const own = `directory: "${folder}"\n  chroot: ""\n  username: ""\n  pidfile: ""\n  use-syslog: no\n  interface: 127.0.0.1@${front}\n  module-config: "iterator"`;
+  const recipe = `do-not-query-localhost: no\n  domain-insecure: "drover"\nstub-zone:\n  name: "drover"\n  stub-addr: 127.0.0.1@${dns}\n`;
+  await writeFile(file, `server:\n  ${own}\n  ${recipe}`);
+  await using drover = await TestDrover.start({ args: ["--dns", `127.0.0.1:${dns}`] });
+  await drover.apply(manifest("api", 2));
+  const child = spawn(unbound, ["-d", "-c", file], { stdio: "ignore" });
+  t.after(async () => {
+    child.kill("SIGKILL");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  });
+  await drover.until("Unbound answers", async () => (await ask(front, "api.default.drover")).rcode === "NOERROR");
+  assert.deepEqual((await ask(front, "api.default.drover")).answers, ["A 127.0.0.1"]);
+  assert.equal((await ask(front, "api.default.drover", "-t", "SRV")).answers.length, 2);
+  assert.equal((await ask(front, "nope.default.drover")).rcode, "NXDOMAIN");
 });

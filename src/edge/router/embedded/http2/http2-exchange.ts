@@ -15,7 +15,9 @@ import { InstanceSearch, type SearchUser } from "../instance-search.ts";
 import type { Limits } from "../limits.ts";
 import type { LiveRoute } from "../live-route.ts";
 import { accessEntry } from "../policy/access-log.ts";
+import type { Compressor } from "../policy/compression.ts";
 import { namingLines, requestIdOf } from "../policy/request-ids.ts";
+import { compressAnswer, planAnswer } from "./compressed-answer.ts";
 
 const cancel = 8;
 const internalError = 2;
@@ -54,6 +56,9 @@ export class Http2Exchange implements SearchUser, Timed {
   #status = 0;
   #bytesIn = 0;
   #bytesOut = 0;
+  /** Bytes of an answer that went into the compressor. */
+  #taken = 0;
+  #compressor: Compressor | null = null;
   #seen = -1;
   /** Of the request. */
   #trailers: OutgoingHttpHeaders = {};
@@ -110,7 +115,7 @@ export class Http2Exchange implements SearchUser, Timed {
 
   /** Time is up: no answer came, or nothing passed for too long. */
   onDeadline(nowMs: number): void {
-    const seen = this.#bytesIn + this.#bytesOut;
+    const seen = this.#bytesIn + this.#taken + this.#bytesOut;
     if (this.#status === 0) this.#answer(504);
     else if (nowMs < this.#endsMs && seen !== this.#seen) {
       this.#seen = seen;
@@ -174,18 +179,28 @@ export class Http2Exchange implements SearchUser, Timed {
     this.#search.judge(this.#status >= 500);
     this.deadlineMs = Math.min(this.#endsMs, this.#context.clock.monotonicMs() + this.#limits.tunnelIdleMs);
     const isWhole = (flags & endStreamFlag) !== 0;
-    stream.respond(
-      { ":status": this.#status, ...passed(headers), ...this.#own(headers) },
-      { endStream: isWhole, waitForTrailers: !isWhole },
-    );
+    const all = { ...passed(headers), ...this.#own(headers) };
+    const mayCompress = this.#route.compresses && !isWhole && this.#request.method !== "HEAD";
+    const plan = mayCompress ? planAnswer(this.#request.kept, this.#status, headers, all) : null;
+    stream.respond({ ":status": this.#status, ...(plan?.headers ?? all) }, { endStream: isWhole, waitForTrailers: !isWhole });
     if (isWhole) return;
     let trailers: OutgoingHttpHeaders = {};
     upstream.on("trailers", (received) => (trailers = passedTrailers(received)));
     stream.on("wantTrailers", () => {
       if (!this.#isReset) stream.sendTrailers(trailers);
     });
-    upstream.on("data", (bytes: Buffer) => (this.#bytesOut += bytes.length));
-    pipe(upstream, stream);
+    if (plan === null || plan.coding === null) {
+      upstream.on("data", (bytes: Buffer) => (this.#bytesOut += bytes.length));
+      pipe(upstream, stream);
+      return;
+    }
+    const { coding, isOpenEnded } = plan;
+    const user = {
+      onTaken: (bytes: number) => (this.#taken += bytes),
+      onSent: (bytes: number) => (this.#bytesOut += bytes),
+      onFailed: () => this.#reset(internalError),
+    };
+    this.#compressor = compressAnswer(upstream, stream, { coding, isOpenEnded }, user);
   }
 
   #upstreamClosed(upstream: ClientHttp2Stream): void {
@@ -240,6 +255,7 @@ export class Http2Exchange implements SearchUser, Timed {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#context.deadlines.delete(this);
+    this.#compressor?.destroy();
     if (this.#upstream !== null && !this.#upstream.closed) this.#upstream.close(cancel);
     // 499: the client left before there was an answer, which says nothing about the app.
     const status = this.#status === 0 ? 499 : this.#status;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
+import zlib from "node:zlib";
 import type { Route } from "#model/routing-table.ts";
 import type { EmbeddedRouter } from "../embedded-router.ts";
 import { endpoint, exchangeBytes, rawOrigin, route, routeTo, startEdge, statusOf } from "../testing/edge.ts";
@@ -168,4 +169,46 @@ test("HTTP/2 without TLS reaches apps of HTTP/1 too", async (t) => {
   assert.equal(headers[":status"], 200);
   stream.resume();
   assert.match(origin.received[0] ?? "", /^GET \/a HTTP\/1\.1\r\nhost: app\.test\r\n[\s\S]*x-forwarded-proto: http\r\n/);
+});
+
+test("answers of apps that speak HTTP/2 are compressed as those of others are", async (t) => {
+  const text = "all the same ".repeat(20_000);
+  const { session } = await start(t, (stream, headers) => {
+    const [, type = "", length = "", more = ""] = String(headers[":path"]).split("/");
+    stream.respond(
+      {
+        ":status": 200,
+        "content-type": `text/${type}`,
+        ...(length === "" ? {} : { "content-length": text.length }),
+        etag: '"1"',
+        "x-more": more,
+      },
+      { waitForTrailers: true },
+    );
+    stream.on("wantTrailers", () => stream.sendTrailers({ "x-last": "word" }));
+    stream.end(text);
+  });
+  const ask = async (path: string, coding = "br;q=0.5, gzip") => {
+    const stream = session.request({ ":authority": "app.test", ":path": path, "accept-encoding": coding });
+    const trailers = once(stream, "trailers");
+    const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+    const pieces: Buffer[] = [];
+    for await (const piece of stream) pieces.push(piece as Buffer);
+    const body = Buffer.concat(pieces);
+    return { headers, body, trailers: (await trailers)[0] as http2.IncomingHttpHeaders };
+  };
+  for (const path of ["/plain/known/kept", "/plain"]) {
+    const { headers, body, trailers } = await ask(path);
+    assert.deepEqual([headers["content-encoding"], headers["vary"], headers["etag"]], ["gzip", "accept-encoding", 'W/"1"']);
+    assert.equal(headers["content-length"], undefined);
+    assert.equal(headers["x-more"], path.split("/")[3] ?? "");
+    assert.equal(zlib.gunzipSync(body).toString(), text);
+    assert.equal(trailers["x-last"], "word");
+  }
+  const brotli = await ask("/plain", "br");
+  assert.equal(zlib.brotliDecompressSync(brotli.body).toString(), text);
+  for (const { headers, body } of [await ask("/event-stream"), await ask("/plain", "identity")]) {
+    assert.equal(headers["content-encoding"], undefined);
+    assert.equal(body.toString(), text);
+  }
 });
