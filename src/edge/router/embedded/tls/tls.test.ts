@@ -224,6 +224,56 @@ test("without a certificate, with a foreign or a server's one, and over plain HT
   assert.doesNotMatch(origin.received[0] ?? "", /client-cert/);
 });
 
+test("a certificate on the authority's list of revoked ones is refused from then on, also where its session began before", async (t) => {
+  const clients = await testAuthority("Clients");
+  const [alice, bob] = [
+    await clients.issue({ kind: "client", hosts: [] }, "alice"),
+    await clients.issue({ kind: "client", hosts: [] }, "bob"),
+  ];
+  const { origin, edge } = await mutualEdge(t, clients);
+  const setList = (crlPem: string) =>
+    edge.apply({ set: [routeAt(origin.port, "private.test", { tls: { client: { caPem: clients.cert, crlPem } } })], remove: [] });
+  const statusFor = async (options: tls.ConnectionOptions) => statusOf(await get(edge, "private.test", { options }));
+  await setList(clients.revoke([]));
+  assert.deepEqual([await statusFor(alice), await statusFor(bob)], [200, 200]);
+  const session = await sessionOf(edge, "private.test", alice);
+  const open = await connect(edge, "private.test", alice);
+  open.on("error", () => {});
+
+  await setList(clients.revoke([alice.cert]));
+  const refused = await get(edge, "private.test", { options: alice });
+  assert.equal(statusOf(refused), 403);
+  assert.match(refused, /CERT_REVOKED|revoked/);
+  assert.equal(
+    statusOf(await get(edge, "private.test", { options: { ...alice, session } })),
+    403,
+    "a session is not resumed past the list",
+  );
+  assert.equal(await statusFor(bob), 200);
+  // A connection that was made by the old list has to be made again.
+  open.write("GET / HTTP/1.1\r\nhost: private.test\r\n\r\n");
+  const [answer] = (await once(open, "data")) as [Buffer];
+  assert.equal(statusOf(answer.toString()), 421);
+  open.destroy();
+  assert.equal(origin.received.join("").match(/CN=alice/g)?.length, 2, "only what came before the list has reached the app");
+});
+
+test("a list of revoked certificates that is out of date, or another authority's, lets nobody in", async (t) => {
+  const clients = await testAuthority("Clients");
+  const alice = await clients.issue({ kind: "client", hosts: [] }, "alice");
+  const { origin, edge } = await mutualEdge(t, clients);
+  for (const crlPem of [
+    clients.revoke([], Date.now() - 3_600_000),
+    (await testAuthority("Clients")).revoke([]),
+    (await testAuthority("Others")).revoke([]),
+  ]) {
+    await edge.apply({ set: [routeAt(origin.port, "private.test", { tls: { client: { caPem: clients.cert, crlPem } } })], remove: [] });
+    assert.equal(statusOf(await get(edge, "private.test", { options: alice })), 403);
+  }
+  assert.deepEqual(origin.received, []);
+  assert.equal(statusOf(await get(edge, "open.test")), 200);
+});
+
 test("a session that was begun without a certificate is not resumed where one is asked for", async (t) => {
   const clients = await testAuthority("Clients");
   const { edge } = await mutualEdge(t, clients);
