@@ -102,8 +102,24 @@ test("a server whose clock jumps an hour, forth and back, in the middle of a dep
     const { events } = await call("GET", "/v1/events?limit=100");
     return Math.max(...events.map(({ atMs }: { atMs: number }) => atMs)) - Date.now();
   };
+  const ladder = `ladder: demo\nlevels: [{ name: all, run: "true" }]\nchecks: { cron: { heartbeat: 30m, every: 1s, failures: 1, level: all } }\n`;
+  await call("POST", "/v1/apply", { documents: [{ file: "ladder.yaml", text: ladder }] });
+  await call("POST", "/v1/spaces/default/pause", { forMs: 1_800_000 });
+  const nothingEarly = async () => {
+    const { ladder: view } = await call("GET", "/v1/spaces/default/ladder");
+    const { checks } = await call("GET", "/v1/spaces/default/checks");
+    const { escalations } = await call("GET", "/v1/spaces/default/escalations");
+    const verdicts = checks.map(({ verdict }: { verdict: string }) => verdict);
+    assert.deepEqual([view.pauses.length, verdicts, escalations], [1, ["ok"], []], "neither a pause ends nor a check fails by the jump");
+  };
+  await until("the heartbeat is judged", async () => {
+    const { checks } = await call("GET", "/v1/spaces/default/checks");
+    return checks[0]?.verdict === "ok" ? true : null;
+  });
   assert.ok((await deploy(1, "+1h")) > 3_500_000, "the server's clock did jump: its stamps say so");
+  await nothingEarly();
   await deploy(2, "-1h");
+  await nothingEarly();
   await deploy(3, "+0");
   assert.equal(server.exitCode, null, said);
   return undefined;

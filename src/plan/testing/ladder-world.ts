@@ -147,10 +147,10 @@ export function playScene(scene: Scene) {
       spans: all.map(([from, until]) => [t0 + from * 1_000, until === undefined ? null : t0 + until * 1_000] as const),
     };
   });
+  const spansOf = new Map(changes.map(({ id, spans }) => [id, spans]));
   const mendedAtMs = new Map<CheckId, number>();
   const failingSince = (id: CheckId, nowMs: number): number | null => {
-    const spans = changes.find((one) => one.id === id)?.spans ?? [];
-    const span = spans.find(([from, until]) => from <= nowMs && (until === null || nowMs < until));
+    const span = (spansOf.get(id) ?? []).find(([from, until]) => from <= nowMs && (until === null || nowMs < until));
     if (span === undefined) return null;
     const mended = mendedAtMs.get(id);
     return span[1] === null && mended !== undefined && mended >= span[0] && nowMs >= mended ? null : span[0];

@@ -95,6 +95,20 @@ test("a mail server that never greets is given up after its deadline", async () 
   }
 });
 
+test("a mail server's name is asked for once: the address that was judged is the one that is called, and its certificate has to be for the name", async () => {
+  await using server = await TestMailServer.start({}, ["mail.test"]);
+  let asked = 0;
+  const rebinding = (async () => ({ address: asked++ === 0 ? "127.0.0.1" : "192.0.2.1", family: 4 })) as never;
+  const mail = { id: "m1", to: "oncall@example.com", subject: "m1 is gone", text: "m1 is gone\n" };
+  const resolve = createOutgoing(["127.0.0.1"], rebinding);
+  const named = via(server, { host: "mail.test", login: null });
+  assert.equal(
+    await sendMail({ via: named, mail, password: null, resolve, clock: new VirtualClock(0) }, new AbortController().signal),
+    null,
+  );
+  assert.deepEqual([asked, server.taken.length], [1, 1]);
+});
+
 test("a mail server inside is refused unless it is allowed", async () => {
   assert.match((await send(via({ port: 25 }), { allowed: [] })) ?? "taken", /inside/);
 });

@@ -66,9 +66,58 @@ test("an endless answer is not read: its status is all that counts", () =>
   ));
 
 test("addresses inside are refused, however they are written", async () => {
-  for (const host of ["127.0.0.1:1", "127.1:1", "0", "[::1]:1", "[::ffff:127.0.0.1]:1", "2130706433", "0x7f.1", "169.254.169.254"])
+  const hosts = [
+    "127.0.0.1:1",
+    "127.1:1",
+    "0",
+    "[::]",
+    "[::1]:1",
+    "[::ffff:127.0.0.1]:1",
+    "[::ffff:169.254.169.254]",
+    "2130706433",
+    "0x7f.1",
+  ];
+  for (const host of [...hosts, "017700000001", "169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "localhost", "x@127.0.0.1:1"])
     assert.match((await send(`http://${host}/`, new VirtualClock(0), [])) ?? "taken", /inside/, host);
 });
+
+test("a redirect to an address inside is not followed, even where the receiver itself is allowed", async () => {
+  for (const location of ["http://169.254.169.254/latest/meta-data", "http://127.0.0.2/", "//[::1]/"])
+    await withReceiver(
+      (_, response) => void response.writeHead(308, { location }).end(),
+      async (url, calls) => {
+        assert.equal(await send(url), "answered 308, and redirects are not followed");
+        assert.equal(calls(), 1);
+      },
+    );
+});
+
+test("a name that answers otherwise the second time is called at the address that was judged", () =>
+  withReceiver(
+    (_, response) => void response.end(),
+    async (url, calls) => {
+      let asked = 0;
+      const rebinding = (async () => ({ address: asked++ === 0 ? "127.0.0.1" : "192.0.2.1", family: 4 })) as never;
+      const resolve = createOutgoing(["127.0.0.1"], rebinding);
+      const message = { id: "m1", body: "{}" };
+      const { port } = new URL(url);
+      const told = sendWebhook(
+        { url: `http://rebind.test:${port}/hook`, message, secret: null, resolve, clock: new VirtualClock(0) },
+        new AbortController().signal,
+      );
+      assert.equal(await told, null);
+      assert.deepEqual([asked, calls()], [1, 1]);
+      // The other way round: judged outside, and never dialled inside although the name leads there by now.
+      asked = 0;
+      const turned = (async () => ({ address: asked++ === 0 ? "169.254.169.254" : "127.0.0.1", family: 4 })) as never;
+      const refused = sendWebhook(
+        { url: `http://rebind.test:${port}/hook`, message, secret: null, resolve: createOutgoing([], turned), clock: new VirtualClock(0) },
+        new AbortController().signal,
+      );
+      assert.match((await refused) ?? "taken", /inside/);
+      assert.deepEqual([asked, calls()], [1, 1]);
+    },
+  ));
 
 test("what is put into a template stays inside of its text", () => {
   const filled = fillTemplate('{ "text": "{{text}}", "more": "{{ unknown }}" }', { text: 'quote " and\nline' });

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { chmod, readFile } from "node:fs/promises";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { nodeProcessesOf, root, TestDrover } from "../harness/drover.ts";
+import { TestMachines } from "../harness/machines.ts";
+
+/** What keeps escalations from doing harm, with the real server and its real probes. */
+
+interface View {
+  readonly id: string;
+  readonly target: string;
+  readonly level: string | null;
+  readonly outcome: { readonly kind: string } | null;
+}
+
+/** Answers for machines by their names in the path, and takes what people are told. */
+class Outside implements AsyncDisposable {
+  readonly broken = new Set<string>();
+  readonly told: string[] = [];
+  /** How often each machine was asked since it was last forgotten. */
+  readonly asked = new Map<string, number>();
+  readonly #server = http.createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    const name = request.url?.slice(1) ?? "";
+    if (name === "hook") this.told.push(...(JSON.parse(body) as { notices: { text: string }[] }).notices.map(({ text }) => text));
+    else this.asked.set(name, (this.asked.get(name) ?? 0) + 1);
+    response.writeHead(this.broken.has(name) ? 500 : 200).end();
+  });
+
+  async open(): Promise<string> {
+    this.#server.listen(0, "127.0.0.1");
+    await once(this.#server, "listening");
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+async function start(): Promise<{ readonly drover: TestDrover; readonly done: string }> {
+  const drover = await TestDrover.start({ args: ["--allow-outgoing", "127.0.0.1"] });
+  const done = await drover.file("done", "");
+  await chmod(join(drover.home, "work"), 0o777);
+  await chmod(done, 0o666);
+  return { drover, done };
+}
+
+const escalations = async (drover: TestDrover): Promise<readonly View[]> =>
+  JSON.parse(await drover.run("escalation", "ls", "--json")).escalations;
+const linesOf = async (file: string) => (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
+
+test("15 of 50 machines failing at once rebuild nothing and people are told once; one alone is mended", async () => {
+  const { drover, done } = await start();
+  await using _ = drover;
+  await using outside = new Outside();
+  const url = await outside.open();
+  await using machines = new TestMachines(drover, 50);
+  await drover.apply(
+    `ladder: demo\nsettle: 5s\nlevels: [{ name: machine, each: machine, run: "echo $TARGET >> ${done}", quiet: 0s, attempts: 5 }]\nchecks:\n  answers: { http: "${url}/{target}", each: machine, level: machine, every: 1s, failures: 1 }\ntell: [{ webhook: "${url}/hook" }]\n`,
+  );
+  await drover.until("every machine is seen well", async () => {
+    const { checks } = JSON.parse((await drover.cli(["check", "ls", "--json"])).stdout) as { checks: { verdict: string }[] };
+    return checks.length > machines.names.length && checks.every(({ verdict }) => verdict === "ok");
+  });
+
+  const [alone = "", ...others] = machines.names;
+  outside.broken.add(alone);
+  await drover.until("one machine alone is acted on", async () => (await linesOf(done)).includes(alone));
+  outside.broken.delete(alone);
+  await drover.until("and is well", async () => (await drover.cli(["check", "ls"])).code === 0);
+  await drover.until("its runs have ended", async () => (await escalations(drover)).every(({ outcome }) => outcome !== null));
+  const before = await linesOf(done);
+
+  const many = others.slice(0, 15);
+  for (const name of many) outside.broken.add(name);
+  await drover.until("people are told", async () => outside.told.length > 0);
+  // Far beyond the settle window, which is five rounds.
+  outside.asked.clear();
+  await drover.until("they failed many times more", async () => many.every((name) => (outside.asked.get(name) ?? 0) >= 8));
+  assert.deepEqual(await linesOf(done), before, "nothing was rebuilt");
+  assert.equal(outside.told.length, 1, outside.told.join("\n"));
+  assert.match(outside.told[0] ?? "", /1[0-5] of 51 machines/);
+
+  for (const name of many) outside.broken.delete(name);
+  await drover.until("what mended itself is let be", async () => (await escalations(drover)).every(({ outcome }) => outcome !== null));
+  assert.deepEqual(await linesOf(done), before);
+  assert.equal(outside.told.length, 1, "nobody is told that nothing is wrong any more, as if it were something new");
+});
+
+test("a monitor that goes blind causes nothing: what looks as if it were broken is not touched, and people are told once", async () => {
+  const { drover, done } = await start();
+  await using _ = drover;
+  await using outside = new Outside();
+  const url = await outside.open();
+  const app = `app: shop\nrun: exec node ${join(root, "test/fixtures/breakable.mjs")}\n---\n`;
+  const check = `{ http: "http://shop.default.localhost/", from: [server, agent, edge], every: 1s, failures: 2, level: app, app: shop }`;
+  await drover.apply(
+    `${app}ladder: demo\nsettle: 2s\nlevels: [{ name: app, each: app, run: "echo $TARGET >> ${done}", quiet: 0s }]\nchecks: { smoke: ${check} }\ntell: [{ webhook: "${url}/hook" }]\n`,
+  );
+  await drover.until("all three places see it well", async () => {
+    const { checks } = JSON.parse((await drover.cli(["check", "ls", "--json"])).stdout) as {
+      checks: { verdict: string; probes: object }[];
+    };
+    return checks.every(({ verdict, probes }) => verdict === "ok" && Object.keys(probes).length === 3);
+  });
+  // Both are frozen: the agent looks no more, and what the server sees through the edge is that nothing answers.
+  const frozen = [drover.agentPid, ...(await nodeProcessesOf(drover.home, "src/edge/"))];
+  for (const pid of frozen) process.kill(pid, "SIGSTOP");
+  try {
+    await drover.until("people are told", async () => outside.told.length > 0);
+    assert.match(outside.told[0] ?? "", /2 of 3 probes/);
+    assert.ok((await escalations(drover)).every(({ outcome }) => outcome?.kind !== "done"));
+  } finally {
+    for (const pid of frozen) process.kill(pid, "SIGCONT");
+  }
+  await drover.until("it is seen well again", async () => (await drover.cli(["check", "ls"])).code === 0);
+  await drover.until("nothing is open", async () => (await escalations(drover)).every(({ outcome }) => outcome !== null));
+  assert.deepEqual(await linesOf(done), [], "nothing was done");
+  assert.deepEqual(outside.told.filter((text) => /probes/.test(text)).length, 1);
+});
