@@ -1,5 +1,5 @@
-import type { ApprovalRecord, Level, StepRecord } from "#model/ladder.ts";
-import { scopeOf, type Target } from "#model/target.ts";
+import type { ApprovalRecord, Level, LevelAction, StepRecord } from "#model/ladder.ts";
+import type { Target } from "#model/target.ts";
 import { type Hold, holdOf, holdOfBudget, pauseOver, waitsForPeople } from "./guards.ts";
 import { needOf } from "./needs.ts";
 import { isBusy, type Pass, quietUntilMs, type Run, save, wait, wake } from "./pass.ts";
@@ -15,9 +15,8 @@ import { actionAt, remedyAt, triesOf } from "./tries.ts";
 /** Takes a begun run one change further. Rules 5 to 12. */
 export function advanceRun(pass: Pass, run: Run): void {
   if (tendSteps(pass, run)) return;
-  const { ladder, levels } = pass.input.index;
-  const at = levels.get(run.at) ?? -1;
-  const level = ladder.levels[at];
+  const { ladder, levelNamed } = pass.input.index;
+  const level = levelNamed.get(run.at);
   if (level === undefined || run.stop !== null) {
     if (!isActing(run))
       endRun(pass, run, "stopped", run.stop === null ? { kind: "level-gone", level: run.at } : { kind: "stopped", by: run.stop.by });
@@ -35,7 +34,7 @@ export function advanceRun(pass: Pass, run: Run): void {
     return;
   }
   if (wave.every(({ state }) => state === "done")) {
-    const next = ladder.levels[at + 1];
+    const next = ladder.levels[ladder.levels.indexOf(level) + 1];
     // Nothing was done and something still fails: the same run again would not find more to do.
     if (next === undefined && !hasActed) {
       askPeople(pass, run, { kind: "nothing-to-act-on", level: run.level, target: run.target });
@@ -58,6 +57,8 @@ interface Stand {
   /** Its attempts in this run, oldest first. */
   readonly attempts: readonly StepRecord[];
   readonly nextAttempt: number;
+  /** What is to be done next; null unless it waits for that. */
+  readonly action: LevelAction | null;
 }
 
 function waveOf(pass: Pass, run: Run, level: Level): readonly Stand[] {
@@ -71,15 +72,15 @@ function waveOf(pass: Pass, run: Run, level: Level): readonly Stand[] {
     const last = attempts.at(-1);
     const nextAttempt = last === undefined ? (level.name === run.level ? run.firstAttempt : 1) : last.attempt + 1;
     if (last !== undefined && last.verdict?.kind !== "failed")
-      return { target, state: attempts.some((step) => isUnderWay(pass, step)) ? "busy" : "done", attempts, nextAttempt };
-    return { target, state: actionAt(level, target, nextAttempt) === null ? "failed" : "waiting", attempts, nextAttempt };
+      return { target, state: attempts.some((step) => isUnderWay(pass, step)) ? "busy" : "done", attempts, nextAttempt, action: null };
+    const action = actionAt(level, target, nextAttempt);
+    return { target, state: action === null ? "failed" : "waiting", attempts, nextAttempt, action };
   });
 }
 
 /** Its quiet period counts as part of a step, however early it was known to be well. */
 function isUnderWay(pass: Pass, step: StepRecord): boolean {
-  const untilMs = step.action === null ? null : quietUntilMs(pass, step);
-  if (untilMs !== null) wake(pass, untilMs);
+  wake(pass, quietUntilMs(pass, step));
   return step.verdict === null || isBusy(pass, step);
 }
 
@@ -107,7 +108,7 @@ function startNext(pass: Pass, run: Run, level: Level, wave: readonly Stand[]): 
     return;
   }
   const { term, nowMs } = pass.input;
-  const waiting = wave.filter(({ state }) => state === "waiting");
+  const waiting = wave.flatMap(({ action, ...stand }) => (action === null ? [] : [{ ...stand, action }]));
   if (waiting.some((stand) => noteMended(pass, run, level, stand))) return;
   // What is broken first: a healthy machine is only acted on while enough others are healthy.
   const { true: healthy = [], false: broken = [] } = Object.groupBy(waiting, ({ target }) => `${isHealthy(pass, target)}` as const);
@@ -117,19 +118,18 @@ function startNext(pass: Pass, run: Run, level: Level, wave: readonly Stand[]): 
   const skip = (target: Target, why: string) =>
     added.push({ step: skippedStep(run, level, target, why, term, nowMs), reason: { kind: "skipped", level: level.name, target, why } });
   for (const stand of [...broken, ...healthy]) {
-    const { target, nextAttempt } = stand;
+    const { target, nextAttempt, action } = stand;
     const alone = whyLeftAlone(pass, leftAlone, target);
     if (alone !== null) {
       skip(target, describeReason(alone));
       continue;
     }
-    const action = actionAt(level, target, nextAttempt);
     const held = holdOfStep(pass, run, level, stand, isHeld);
     if (held?.skip === true) skip(target, describeReason(held.reason));
     else if (held !== null) {
       isHeld = true;
       wait(pass, target, held.reason, held.untilMs);
-    } else if (action !== null) {
+    } else {
       const step = newStep(run, level, target, nextAttempt, action, term, nowMs);
       added.push({ step, reason: { kind: "attempt", level: level.name, target, attempt: nextAttempt } });
       // From here on, so that the next target is weighed with it.
@@ -144,7 +144,7 @@ function startNext(pass: Pass, run: Run, level: Level, wave: readonly Stand[]): 
 }
 
 function noteStart(pass: Pass, step: StepRecord): void {
-  if (scopeOf(step.target) === "machine") takeFromPool(pass, step.target);
+  takeFromPool(pass, step.target);
   pass.busy.add(step.target, step);
   pass.starts.push(step.startedAtMs);
 }
@@ -193,7 +193,7 @@ function whyLeftAlone(pass: Pass, leftAlone: ReadonlyMap<Target, StepRecord>, ta
 }
 
 /** Before an attempt is made again: what is well meanwhile is left alone. */
-function noteMended(pass: Pass, run: Run, level: Level, { target, attempts }: Stand): boolean {
+function noteMended(pass: Pass, run: Run, level: Level, { target, attempts }: Omit<Stand, "action">): boolean {
   const last = attempts.at(-1);
   if (last === undefined || !isMended(pass, run, level, last)) return false;
   const why = "it was well before the next attempt";
@@ -208,26 +208,25 @@ function holdOfStep(
   pass: Pass,
   run: Run,
   level: Level,
-  { target, attempts }: Stand,
+  { target, attempts }: Omit<Stand, "action">,
   isHeld: boolean,
 ): (Hold & { readonly skip?: boolean }) | null {
   const { nowMs } = pass.input;
-  const failed = attempts.filter(({ verdict }) => verdict?.kind === "failed");
-  if (failed.length > 0) {
-    const untilMs = retryAtMs(pass, level, failed);
+  if (attempts.length > 0) {
+    const untilMs = retryAtMs(pass, level, attempts);
     if (nowMs < untilMs) return { reason: { kind: "retry", level: level.name, target, untilMs }, untilMs };
   }
   const [step] = pass.busy.touching(target);
   if (step !== undefined) {
     const untilMs = quietUntilMs(pass, step);
     const reason: Reason =
-      untilMs === null
+      step.ended === null
         ? { kind: "acting", level: step.level, target: step.target }
         : { kind: "quiet", level: step.level, target: step.target, untilMs };
     return { reason, untilMs };
   }
-  const pool = scopeOf(target) === "machine" ? holdOfPool(pass, target) : null;
-  if (pool !== null) return pool.skip ? (isHeld ? { ...pool, skip: false } : pool) : pool;
+  const pool = holdOfPool(pass, target);
+  if (pool !== null) return { ...pool, skip: pool.skip && !isHeld };
   return run.isDryRun ? null : budget(pass);
 }
 

@@ -6,11 +6,13 @@ import { isWide, type Pass, underWay } from "./pass.ts";
 import { around } from "./places.ts";
 import type { Reason } from "./reasons.ts";
 
-/** Why nothing may act, and until when if that is known. */
+/** Why nothing may act, and until when: infinite if nobody knows. */
 export interface Hold {
   readonly reason: Reason;
-  readonly untilMs: number | null;
+  readonly untilMs: number;
 }
+
+const unknownMs = Number.POSITIVE_INFINITY;
 
 /** A budget counts the steps of so long. */
 export const budgetMs = 3_600_000;
@@ -70,12 +72,12 @@ function findMassFailure(pass: Pass): Reason | null {
 
 /** Whether a run of this reach may act at all: the monitor sees, nobody paused it, no people have to look first, no mass failure. */
 export function holdOf(pass: Pass, reach: Reach): Hold | null {
-  if (pass.blind !== null) return { reason: pass.blind, untilMs: null };
+  if (pass.blind !== null) return { reason: pass.blind, untilMs: unknownMs };
   const hold = pauseOver(pass, reach.target) ?? waitsForPeople(pass, reach.target);
   if (hold !== null) return hold;
   if (pass.input.index.ladder.levels[reach.level]?.scope !== "machine") return null;
   const mass = massFailure(pass);
-  return mass === null ? null : { reason: mass, untilMs: null };
+  return mass === null ? null : { reason: mass, untilMs: unknownMs };
 }
 
 /** The pause that covers a target and lasts longest. */
@@ -95,7 +97,7 @@ export function pauseOver({ input }: Pass, target: Target): Hold | null {
 export function waitsForPeople(pass: Pass, target: Target): Hold | null {
   for (const outer of around(pass.input.index.places, target)) {
     const run = pass.people.get(outer);
-    if (run !== undefined) return { reason: { kind: "needs-human", target: run.target, escalation: run.id }, untilMs: null };
+    if (run !== undefined) return { reason: { kind: "needs-human", target: run.target, escalation: run.id }, untilMs: unknownMs };
   }
   return null;
 }

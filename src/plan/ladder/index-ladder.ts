@@ -1,5 +1,5 @@
 import type { ExpandedCheck } from "#model/check.ts";
-import type { Ladder } from "#model/ladder.ts";
+import type { Ladder, Level } from "#model/ladder.ts";
 import type { CheckId } from "#model/names.ts";
 import { rankOf, type Target, type Topology } from "#model/target.ts";
 import { expandChecks } from "../checks/expand.ts";
@@ -26,7 +26,9 @@ export interface Asks {
 export interface LadderIndex {
   readonly ladder: Ladder;
   readonly places: Places;
+  /** Place of each level in the ladder. */
   readonly levels: ReadonlyMap<string, number>;
+  readonly levelNamed: ReadonlyMap<string, Level>;
   readonly checks: ReadonlyMap<CheckId, IndexedCheck>;
   readonly checksAt: ReadonlyMap<Target, readonly IndexedCheck[]>;
   /** How many there are. */
@@ -50,6 +52,7 @@ export function indexLadder(ladder: Ladder, topology: Topology): LadderIndex {
     ladder,
     places,
     levels,
+    levelNamed: new Map(ladder.levels.map((level) => [level.name, level])),
     checks: new Map(checks.map((check) => [check.id, check])),
     checksAt: Map.groupBy(checks, ({ target }) => target),
     machines: topology.machines.length,

@@ -82,10 +82,10 @@ export function save(pass: Pass, escalation: Escalation, reason: Reason): void {
   pass.actions.push({ kind: "save", escalation, reason });
 }
 
-/** Notes what is waited for, and when to look again. */
-export function wait(pass: Pass, target: Target, reason: Reason, untilMs: number | null): void {
+/** Notes what is waited for, and when to look again: infinite if nobody knows. */
+export function wait(pass: Pass, target: Target, reason: Reason, untilMs: number): void {
   pass.waiting.push({ target, reason });
-  if (untilMs !== null) wake(pass, untilMs);
+  wake(pass, untilMs);
 }
 
 /** The plan has to be made anew at this moment, if it is still to come. */
@@ -107,16 +107,13 @@ export function underWay(pass: Pass, ids: Iterable<EscalationId>): readonly Run[
   });
 }
 
-/** When the quiet period of a step is over; null while it acts. */
-export function quietUntilMs(pass: Pick<Pass, "input">, step: StepRecord): number | null {
-  if (step.ended === null) return null;
-  const { ladder, levels } = pass.input.index;
-  return step.ended.atMs + (ladder.levels[levels.get(step.level) ?? -1]?.quietMs ?? 0);
+/** When the quiet period of a step is over; infinite while it acts. */
+export function quietUntilMs(pass: Pick<Pass, "input">, step: StepRecord): number {
+  if (step.ended === null) return Number.POSITIVE_INFINITY;
+  return step.ended.atMs + (pass.input.index.levelNamed.get(step.level)?.quietMs ?? 0);
 }
 
 /** Whether a step acts or its quiet period holds. */
 export function isBusy(pass: Pick<Pass, "input">, step: StepRecord): boolean {
-  if (step.action === null) return false;
-  const untilMs = quietUntilMs(pass, step);
-  return untilMs === null || untilMs > pass.input.nowMs;
+  return step.action !== null && quietUntilMs(pass, step) > pass.input.nowMs;
 }

@@ -69,7 +69,7 @@ function endOtherMode(pass: Pass, run: Escalation): void {
   const reason: Reason = { kind: "mode-changed", isDryRun };
   const acting = run.steps.filter(({ action, ended }) => action !== null && ended === null);
   for (const step of acting) {
-    const deadlineMs = step.startedAtMs + (index.ladder.levels[index.levels.get(step.level) ?? -1]?.timeoutMs ?? 0);
+    const deadlineMs = step.startedAtMs + (index.levelNamed.get(step.level)?.timeoutMs ?? 0);
     if (step.term < term || nowMs >= deadlineMs) continue;
     wait(pass, run.target, { kind: "acting", level: step.level, target: step.target }, deadlineMs);
     return;

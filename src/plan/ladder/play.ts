@@ -95,7 +95,7 @@ export function playLadder(
 function stepsUnderWay({ index, term }: LadderInput, run: Escalation): readonly StepOrder[] {
   return run.steps.flatMap(({ id, level, target, attempt, action, ended, term: own }) => {
     if (action === null || ended !== null || own !== term) return [];
-    const timeoutMs = index.ladder.levels[index.levels.get(level) ?? -1]?.timeoutMs ?? 0;
+    const timeoutMs = index.levelNamed.get(level)?.timeoutMs ?? 0;
     return [{ id, escalation: run.id, level, target, action, attempt, term, timeoutMs }];
   });
 }

@@ -33,10 +33,10 @@ export function holdOfPool(pass: Pass, machine: Target): (Hold & { readonly skip
   if (pool === null) return null;
   const { busy, healthy } = standOf(pass, pool);
   const most = Math.max(1, Math.floor(ladder.guards.atOnce * targetsInside(places, pool, "machine").length));
-  if (busy >= most) return { reason: { kind: "at-once", pool, most }, untilMs: null, skip: false };
+  if (busy >= most) return { reason: { kind: "at-once", pool, most }, untilMs: Number.POSITIVE_INFINITY, skip: false };
   const least = places.minHealthy.get(pool) ?? 0;
   if (!mayBeHealthy(pass, machine) || healthy - 1 >= least) return null;
-  return { reason: { kind: "min-healthy", pool, least, healthy }, untilMs: null, skip: busy === 0 };
+  return { reason: { kind: "min-healthy", pool, least, healthy }, untilMs: Number.POSITIVE_INFINITY, skip: busy === 0 };
 }
 
 /** Counts a machine as acted on from now. */

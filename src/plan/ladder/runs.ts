@@ -14,10 +14,9 @@ export function isActing(run: Escalation): boolean {
   return run.steps.some((step) => step.action !== null && step.ended === null);
 }
 
-/** When the current step with its quiet period is over: null while a step acts, the past when nothing goes on. */
-export function freeAtMs(pass: Pass, run: Escalation): number | null {
-  const busy = run.steps.filter((step) => isBusy(pass, step)).map((step) => quietUntilMs(pass, step));
-  return busy.includes(null) ? null : Math.max(0, ...busy.map(Number));
+/** When the current step with its quiet period is over: infinite while a step acts, now when nothing goes on. */
+export function freeAtMs(pass: Pass, run: Escalation): number {
+  return Math.max(pass.input.nowMs, ...run.steps.filter((step) => isBusy(pass, step)).map((step) => quietUntilMs(pass, step)));
 }
 
 type PlainEnd = Exclude<Outcome["kind"], "absorbed" | "people">;

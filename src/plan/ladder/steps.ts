@@ -18,7 +18,7 @@ export function judgeStep(pass: Pass, level: Level, step: StepRecord & { readonl
   const { nowMs } = pass.input;
   const { ended } = step;
   if (ended.result !== "ok") return { verdict: { atMs: nowMs, kind: "failed", reason: describeEnd(step) } };
-  const quietMs = quietUntilMs(pass, step) ?? nowMs;
+  const quietMs = quietUntilMs(pass, step);
   if (nowMs < quietMs) return { untilMs: quietMs, waitsFor: "quiet" };
   // In a dry run nothing was done that could make it pass.
   const checks = pass.input.isDryRun ? [] : ownChecks(pass, level, step.target);
@@ -51,7 +51,7 @@ function describeEnd({ ended }: StepRecord): string {
 export function retryAtMs(pass: Pass, level: Level, failed: readonly StepRecord[]): number {
   const last = failed.at(-1) as StepRecord;
   const pauseMs = Math.min(longestRetryMs, level.retryMs * 2 ** (failed.length - 1));
-  return Math.max(quietUntilMs(pass, last) ?? 0, (last.verdict?.atMs ?? 0) + pauseMs);
+  return Math.max(quietUntilMs(pass, last), (last.verdict?.atMs ?? 0) + pauseMs);
 }
 
 /** Whether the level's own check passes at a target, by results newer than `sinceMs`; false without one. */

@@ -13,8 +13,7 @@ const mostInterruptions = 20;
 export function tendSteps(pass: Pass, run: Run): boolean {
   for (const step of run.steps) {
     if (step.verdict !== null || step.action === null) continue;
-    const { ladder, levels } = pass.input.index;
-    const level = ladder.levels[levels.get(step.level) ?? -1];
+    const level = pass.input.index.levelNamed.get(step.level);
     const isChanged =
       step.ended === null ? tendActing(pass, run, level, step) : tendEnded(pass, run, level, { ...step, ended: step.ended });
     if (isChanged) return true;
@@ -25,17 +24,21 @@ export function tendSteps(pass: Pass, run: Run): boolean {
 function tendActing(pass: Pass, run: Run, level: Level | undefined, step: StepRecord): boolean {
   const { nowMs, term } = pass.input;
   if (step.term < term) return tendInterrupted(pass, run, level, step);
-  const timeoutMs = level?.timeoutMs ?? 0;
-  const deadlineMs = step.startedAtMs + timeoutMs;
-  const reason: Reason | null =
-    run.stop !== null ? { kind: "stopped", by: run.stop.by } : nowMs >= deadlineMs ? { kind: "overdue", timeoutMs } : null;
-  if (reason === null || step.isKilled) {
-    wait(pass, step.target, { kind: "acting", level: step.level, target: step.target }, step.isKilled ? null : deadlineMs);
+  const deadlineMs = step.startedAtMs + (level?.timeoutMs ?? 0);
+  const reason = step.isKilled ? null : whyKilled(run, level, step, nowMs >= deadlineMs);
+  if (reason === null) {
+    wait(pass, step.target, { kind: "acting", level: step.level, target: step.target }, deadlineMs);
     return false;
   }
   replaceStep(pass, run, { ...step, isKilled: true }, reason);
   pass.actions.push({ kind: "kill", step: step.id, escalation: run.id, reason });
   return true;
+}
+
+function whyKilled(run: Run, level: Level | undefined, step: StepRecord, isOverdue: boolean): Reason | null {
+  if (run.stop !== null) return { kind: "stopped", by: run.stop.by };
+  if (level === undefined) return { kind: "level-gone", level: step.level };
+  return isOverdue ? { kind: "overdue", timeoutMs: level.timeoutMs } : null;
 }
 
 /**
@@ -46,24 +49,14 @@ function tendInterrupted(pass: Pass, run: Run, level: Level | undefined, step: S
   const { nowMs, term } = pass.input;
   const lost = { atMs: nowMs, exitCode: null, output: "" } as const;
   const interruptions = step.interruptions + 1;
-  const end = (result: "ok" | "failed" | "killed", verdict: StepVerdict, reason: Reason) => {
-    replaceStep(pass, run, { ...step, ended: { ...lost, result }, verdict }, reason);
+  const end = (result: "ok" | "failed" | "killed", kind: StepVerdict["kind"], why: string) => {
+    const reason: Reason = { kind: "verdict", verdict: kind, level: step.level, target: step.target, why };
+    replaceStep(pass, run, { ...step, ended: { ...lost, result }, verdict: { atMs: nowMs, kind, reason: why } }, reason);
     return true;
   };
-  if (level === undefined || run.stop !== null || step.isKilled)
-    return end(
-      "killed",
-      { atMs: nowMs, kind: "failed", reason: "it was ended with the server that ran it" },
-      { kind: "repeated", level: step.level, target: step.target, interruptions },
-    );
-  if (isMended(pass, run, level, step)) {
-    const verdict = { atMs: nowMs, kind: "mended", reason: "a server died while it acted, and what it was to mend is well" } as const;
-    return end("ok", verdict, { kind: "verdict", verdict: verdict.kind, level: step.level, target: step.target, why: verdict.reason });
-  }
-  if (interruptions > mostInterruptions) {
-    const reason: Reason = { kind: "interrupted-often", interruptions };
-    return end("failed", { atMs: nowMs, kind: "failed", reason: describeReason(reason) }, reason);
-  }
+  if (level === undefined || run.stop !== null || step.isKilled) return end("killed", "failed", "it was ended with the server that ran it");
+  if (isMended(pass, run, level, step)) return end("ok", "mended", "a server died while it acted, and what it was to mend is well");
+  if (interruptions > mostInterruptions) return end("failed", "failed", describeReason({ kind: "interrupted-often", interruptions }));
   const reach = reachOf(pass, run);
   const hold = reach === null ? null : (holdOf(pass, reach) ?? pauseOver(pass, step.target) ?? waitsForPeople(pass, step.target));
   if (hold !== null) {

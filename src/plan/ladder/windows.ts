@@ -29,7 +29,7 @@ function isOver(pass: Pass, { id, settleUntilMs }: Escalation): boolean {
 
 function tendWindow(pass: Pass, window: Escalation): void {
   const isLate = window.settleUntilMs <= pass.input.nowMs;
-  if (!isLate) wake(pass, window.settleUntilMs);
+  wake(pass, window.settleUntilMs);
   const [own] = pass.troubleAt.at(window.target);
   if (own === undefined) {
     if (isLate) endRun(pass, window, "recovered", { kind: "recovered", checks: window.failed.map(({ check }) => check) });
@@ -43,7 +43,12 @@ function tendWindow(pass: Pass, window: Escalation): void {
   const by = runThatCovers(pass, own.most);
   if (by !== null) absorbRun(pass, window, by);
   else if (!isLate)
-    wait(pass, window.target, { kind: "settling", checks: own.needs.map(({ check }) => check.id), untilMs: window.settleUntilMs }, null);
+    wait(
+      pass,
+      window.target,
+      { kind: "settling", checks: own.needs.map(({ check }) => check.id), untilMs: window.settleUntilMs },
+      window.settleUntilMs,
+    );
 }
 
 /** The run under way that does what this need asks for, and with it all that is lighter; null if none does. */
@@ -67,7 +72,8 @@ function beginRuns(pass: Pass, over: readonly Escalation[]): void {
     const need = trouble.needs.find((one) => holdOf(pass, one) === null);
     if (need === undefined) continue;
     const [before] = first.touching(need.target);
-    if (before !== undefined) wait(pass, need.target, { kind: "waits-for-level", target: before.target, check: before.check.id }, null);
+    if (before !== undefined)
+      wait(pass, need.target, { kind: "waits-for-level", target: before.target, check: before.check.id }, Number.POSITIVE_INFINITY);
     else if (beginRun(pass, need) === "waits") first.add(need.target, need);
   }
 }
@@ -92,7 +98,7 @@ function beginRun(pass: Pass, need: Need): "waits" | null {
   for (const run of touched) {
     const reach = reachOf(pass, run);
     const freeMs = freeAtMs(pass, run);
-    const isFree = freeMs !== null && freeMs <= pass.input.nowMs && !pass.changed.has(run.id);
+    const isFree = freeMs <= pass.input.nowMs && !pass.changed.has(run.id);
     if (reach !== null && covers(places, choice, reach) && isFree) continue;
     wait(pass, choice.target, { kind: "waits-for-run", escalation: run.id, target: run.target }, freeMs);
     return "waits";
@@ -145,7 +151,7 @@ function openWindows(pass: Pass): void {
     mend(need);
     if (windowAt(pass, target) !== null || isQuiet(pass, target)) continue;
     if (count >= mostOpenRuns) {
-      wait(pass, target, { kind: "too-many-runs", most: mostOpenRuns }, null);
+      wait(pass, target, { kind: "too-many-runs", most: mostOpenRuns }, Number.POSITIVE_INFINITY);
       return;
     }
     count++;
@@ -157,10 +163,7 @@ function openWindows(pass: Pass): void {
 /** A failure under a step or in its quiet period is recorded only; it counts when it still is there afterwards. */
 function isQuiet(pass: Pass, target: Target): boolean {
   const steps = [...around(pass.input.index.places, target)].flatMap((outer) => pass.busy.at(outer));
-  for (const step of steps) {
-    const untilMs = quietUntilMs(pass, step);
-    if (untilMs !== null) wake(pass, untilMs);
-  }
+  for (const step of steps) wake(pass, quietUntilMs(pass, step));
   return steps.length > 0;
 }
 

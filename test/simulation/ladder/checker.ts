@@ -83,7 +83,26 @@ export class LadderChecker {
   }
 
   #isFailing(state: CheckState): boolean {
-    return state.verdict === "failing" && this.#world.nowMs - state.atMs < 35_000;
+    return state.verdict === "failing" && this.#world.nowMs - state.atMs < 35_000 && !this.#isSilent(state.id);
+  }
+
+  /** By the wall clock of UTC, which every check with hours here has; the gap between them is within one day. */
+  #isSilent(id: string): boolean {
+    const { nowMs, ladder } = this.#world;
+    const check = ladder.checks.find(({ name }) => id.startsWith(`${name}@`));
+    const minute = (nowMs % 86_400_000) / 60_000;
+    const isInGap = check?.expected != null && minute >= check.expected.untilMinute && minute < check.expected.fromMinute;
+    return isInGap || (check?.maintenance ?? []).some((one) => one.kind === "once" && one.fromMs <= nowMs && nowMs < one.untilMs);
+  }
+
+  /** A majority of places can only say that something fails if it does, as long as most of those that speak are sound. */
+  #judgeEvidence(run: Escalation): void {
+    const { nowMs, probes, brokenAtMs } = this.#world;
+    const heard = probes.filter(({ lastResultAtMs }) => nowMs - lastResultAtMs < 60_000);
+    const isCut = ({ cutUntilMs }: { readonly cutUntilMs: number }) => nowMs - cutUntilMs < 60_000;
+    if (heard.length < probes.length || heard.filter(isCut).length * 2 > heard.length) return;
+    for (const { check } of run.failed)
+      if (nowMs - (brokenAtMs.get(check) ?? 0) > 60_000) this.#problem(`${run.id} began for ${check}, which is well`);
   }
 
   #isPaused(target: string): boolean {
@@ -157,6 +176,9 @@ export class LadderChecker {
       asked.push(asks);
     }
     if (asked.length === 0) this.#problem(`${run.id} began and nothing fails`);
+    for (const { check } of run.failed)
+      if (this.#isSilent(check)) this.#problem(`${run.id} began for ${check}, which asks for nothing now`);
+    this.#judgeEvidence(run);
     if (Math.min(...asked) < level) this.#problem(`${run.id} began with "${run.level}", and something more fundamental fails`);
     const isWider = Math.min(...asked) > level;
     const tried = [...this.#world.runs.values()].some(
@@ -168,7 +190,9 @@ export class LadderChecker {
   }
 
   #isBlind(): boolean {
-    return !this.#world.isNetworkUp || this.#world.nowMs - this.#world.lastResultAtMs >= 25_000;
+    const { isNetworkUp, nowMs, probes, suspects } = this.#world;
+    const seeing = probes.filter(({ name, lastResultAtMs }) => nowMs - lastResultAtMs < 25_000 && !suspects.has(name));
+    return !isNetworkUp || seeing.length * 2 < probes.length;
   }
 
   #busyUntil(step: StepRecord): number {

@@ -32,7 +32,8 @@ export function runLadderHistory(seed: number): LadderHistory {
     checker.look();
   }
   world.note("all faults end");
-  Object.assign(world, { deathShare: 0, isNetworkUp: true, blindUntilMs: 0, isDryRun: false });
+  Object.assign(world, { deathShare: 0, isNetworkUp: true, isDryRun: false });
+  for (const probe of world.probes) Object.assign(probe, { silentUntilMs: 0, cutUntilMs: 0 });
   world.flutter.clear();
   environment.isFaulty = false;
   for (let tick = 0; tick < healingTicks && checker.problems.length === 0; tick++) {
@@ -55,7 +56,7 @@ function isAtRest(world: LadderWorld): boolean {
 function act(world: LadderWorld): void {
   const { random, environment } = world;
   const targets = (): readonly Target[] => [...world.index.places.of.keys(), "space"];
-  switch (random.between(0, 15)) {
+  switch (random.between(0, 17)) {
     case 0:
     case 1:
     case 2:
@@ -77,7 +78,7 @@ function act(world: LadderWorld): void {
       return;
     case 7:
       world.note("the probes see nothing");
-      world.blindUntilMs = world.nowMs + random.pick([20_000, 60_000, 180_000]);
+      for (const probe of world.probes) probe.silentUntilMs = world.nowMs + random.pick([20_000, 60_000, 180_000]);
       return;
     case 8:
       world.note(`the server's network is ${world.isNetworkUp ? "down" : "up"}`);
@@ -100,6 +101,18 @@ function act(world: LadderWorld): void {
       return;
     case 13: {
       world.answer(0.7);
+      return;
+    }
+    case 14: {
+      const probe = random.pick(world.probes);
+      world.note(`the ${probe.name} sends nothing`);
+      probe.silentUntilMs = world.nowMs + random.pick([20_000, 60_000, 180_000]);
+      return;
+    }
+    case 15: {
+      const probe = random.pick(world.probes);
+      world.note(`everything fails at the ${probe.name} alone`);
+      probe.cutUntilMs = world.nowMs + random.pick([20_000, 60_000, 180_000]);
       return;
     }
     default:

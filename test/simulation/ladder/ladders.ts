@@ -1,12 +1,27 @@
-import type { Check } from "../../../src/model/check.ts";
+import type { Check, Maintenance, WeeklyHours } from "../../../src/model/check.ts";
 import type { Ladder, Level, Remedy } from "../../../src/model/ladder.ts";
 import type { Scope } from "../../../src/model/target.ts";
 import type { SeededRandom } from "../random.ts";
 
 const wider: Remedy = { kind: "wider" };
 
-/** A ladder over the environment, with settings from the seed. */
-export function randomLadder(random: SeededRandom): Ladder {
+const minuteMs = 60_000;
+
+/** Hours around the whole day but for some minutes soon after `startMs`: they begin on one day and end on the next. */
+function hoursWithGap(random: SeededRandom, startMs: number): WeeklyHours {
+  const startMinute = (startMs / minuteMs) % 1440;
+  const untilMinute = startMinute + random.between(1, 10);
+  const days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
+  return { days, fromMinute: untilMinute + random.between(1, 20), untilMinute, zone: "UTC" };
+}
+
+function maintenanceSoon(random: SeededRandom, startMs: number): Maintenance {
+  const fromMs = startMs + random.between(0, 700) * 1_000;
+  return { kind: "once", fromMs, untilMs: fromMs + random.between(30, 600) * 1_000 };
+}
+
+/** A ladder over the environment, with settings from the seed, whose checks ask for nothing now and then after `startMs`. */
+export function randomLadder(random: SeededRandom, startMs: number): Ladder {
   const level = (name: string, scope: Scope, more: Partial<Level> = {}): Level => ({
     name,
     scope,
@@ -33,8 +48,8 @@ export function randomLadder(random: SeededRandom): Ladder {
     timeoutMs: 5_000,
     failures: 2,
     from: ["server"],
-    expected: null,
-    maintenance: [],
+    expected: random.chance(0.1) ? hoursWithGap(random, startMs) : null,
+    maintenance: random.chance(0.15) ? [maintenanceSoon(random, startMs)] : [],
   });
   return {
     name: "simulated",

@@ -1,8 +1,10 @@
-import type { CheckState } from "../../../src/model/check.ts";
+import type { CheckState, ProbeView } from "../../../src/model/check.ts";
 import type { Escalation, Ladder, Notice, Pause, StepEnd } from "../../../src/model/ladder.ts";
 import type { CheckId, EscalationId, StepId } from "../../../src/model/names.ts";
 import type { Target } from "../../../src/model/target.ts";
+import { silentChecks } from "../../../src/plan/checks/expected-hours.ts";
 import { foldResult, unknownState } from "../../../src/plan/checks/fold-result.ts";
+import { findSuspects } from "../../../src/plan/checks/suspects.ts";
 import { indexLadder, type LadderIndex } from "../../../src/plan/ladder/index-ladder.ts";
 import type { LadderAction, LadderInput, StepOrder } from "../../../src/plan/ladder/input.ts";
 import { planLadder } from "../../../src/plan/ladder/plan-ladder.ts";
@@ -16,6 +18,16 @@ export const startMs = 1_800_000_000_000;
 /** How often every check is made. */
 export const tickMs = 10_000;
 
+/** A place from which every check is made. */
+interface Probe {
+  readonly name: string;
+  lastResultAtMs: number;
+  /** Until when it sends nothing. */
+  silentUntilMs: number;
+  /** Until when everything fails at it, and nowhere else. */
+  cutUntilMs: number;
+}
+
 /** A space with its ladder: the real planner and check folding over an environment, an executor and people that are simulated. */
 export class LadderWorld {
   readonly random: SeededRandom;
@@ -28,9 +40,10 @@ export class LadderWorld {
   isServerUp = true;
   isDryRun = false;
   isNetworkUp = true;
-  /** Until when the probes see nothing. */
-  blindUntilMs = 0;
-  lastResultAtMs = startMs;
+  readonly probes: readonly Probe[];
+  suspects: ReadonlySet<string> = new Set();
+  /** When each check really failed last, or came out at random. */
+  readonly brokenAtMs = new Map<CheckId, number>();
   massAcknowledgedAtMs: number | null = null;
   /** Checks whose results come out at random until then. */
   readonly flutter = new Map<CheckId, number>();
@@ -43,11 +56,14 @@ export class LadderWorld {
   onAction: (action: LadderAction) => void = () => {};
   #executions = new Map<StepId, Execution>();
   #replanAtMs: number | null = null;
+  #silent: LadderInput["silent"] = { checks: new Set(), untilMs: startMs };
 
   constructor(random: SeededRandom) {
     this.random = random;
     this.environment = new Environment(random);
-    this.ladder = randomLadder(random);
+    this.ladder = randomLadder(random, startMs);
+    const names = ["server", "agent", "edge"].slice(0, random.pick([1, 1, 2, 3]));
+    this.probes = names.map((name) => ({ name, lastResultAtMs: startMs, silentUntilMs: 0, cutUntilMs: 0 }));
     this.index = indexLadder(this.ladder, this.environment.topology);
     this.states = new Map([...this.index.checks.keys()].map((id) => [id, unknownState(id, startMs)]));
   }
@@ -60,9 +76,9 @@ export class LadderWorld {
     return {
       index: this.index,
       states: this.states,
-      silent: { checks: new Set(), untilMs: null },
+      silent: this.silent(),
       monitor: {
-        probes: [{ name: "server", lastResultAtMs: this.lastResultAtMs, isSuspect: false }],
+        probes: this.probes.map(({ name, lastResultAtMs }) => ({ name, lastResultAtMs, isSuspect: this.suspects.has(name) })),
         freshMs: 25_000,
         isNetworkUp: this.isNetworkUp,
       },
@@ -92,23 +108,47 @@ export class LadderWorld {
     throw new Error("time stands still");
   }
 
+  silent(): LadderInput["silent"] {
+    const { untilMs } = this.#silent;
+    if (untilMs !== null && this.nowMs >= untilMs) this.#silent = silentChecks(this.ladder.checks, this.nowMs);
+    return this.#silent;
+  }
+
   makeChecks(): void {
-    this.pauses = this.pauses.filter(({ untilMs }) => untilMs > this.nowMs);
-    if (this.nowMs < this.blindUntilMs) return;
-    this.lastResultAtMs = this.nowMs;
+    const { nowMs } = this;
+    this.pauses = this.pauses.filter(({ untilMs }) => untilMs > nowMs);
+    const speaking = this.probes.filter(({ silentUntilMs }) => silentUntilMs <= nowMs);
+    for (const probe of speaking) probe.lastResultAtMs = nowMs;
+    const isUsual = speaking.length === this.probes.length && this.isNetworkUp && speaking.every(({ cutUntilMs }) => cutUntilMs <= nowMs);
+    this.suspects = this.probes.length > 1 && !isUsual ? findSuspects(this.states.values(), this.ladder.guards.suspectMonitor) : new Set();
+    const passing = this.#agreed(speaking, true);
+    const failing = this.#agreed(speaking, false);
     for (const { id, check, target } of this.index.checks.values()) {
-      const state = this.states.get(id) ?? unknownState(id, this.nowMs);
-      const isFluttering = (this.flutter.get(id) ?? 0) > this.nowMs;
-      const isOk = isFluttering ? this.random.chance(0.5) : this.isNetworkUp && this.environment.passes(check.name, target);
+      const state = this.states.get(id) ?? unknownState(id, nowMs);
+      const isFluttering = (this.flutter.get(id) ?? 0) > nowMs;
+      const isWell = this.environment.passes(check.name, target);
+      if (!isWell || isFluttering) this.brokenAtMs.set(id, nowMs);
       // What goes on as it was is not folded: most results are of that kind, and thousands of histories are made of them.
-      if (state.verdict === (isOk ? "ok" : "failing") && state.isPassing === isOk && !isFluttering) {
-        this.states.set(id, { ...state, atMs: this.nowMs });
+      if (isUsual && state.verdict === (isWell ? "ok" : "failing") && state.isPassing === isWell && !isFluttering) {
+        this.states.set(id, { ...state, atMs: nowMs, probes: isWell ? passing : failing });
         continue;
       }
-      const folded = foldResult(state, check, { check: id, probe: "server", atMs: this.nowMs, isOk, message: isOk ? "fine" : "fails" });
-      if (folded.change !== null) this.note(`check ${id} is ${folded.change.to}`);
-      this.states.set(id, folded.state);
+      for (const { name: probe, cutUntilMs } of speaking) {
+        const isCut = cutUntilMs > nowMs || (probe === "server" && !this.isNetworkUp);
+        const isOk = isFluttering ? this.random.chance(0.5) : isWell && !isCut;
+        const before = this.states.get(id) ?? state;
+        const result = { check: id, probe, atMs: nowMs, isOk, message: isOk ? "fine" : "fails" };
+        const folded = foldResult(before, check, result, (name) => this.suspects.has(name));
+        if (folded.change !== null) this.note(`check ${id} is ${folded.change.to}`);
+        this.states.set(id, folded.state);
+      }
     }
+  }
+
+  /** What is known of a check of which all probes say the same, as often as it takes. */
+  #agreed(speaking: readonly Probe[], isOk: boolean): Readonly<Record<string, ProbeView>> {
+    const view: ProbeView = { atMs: this.nowMs, isOk, failures: isOk ? 0 : 2, message: isOk ? "fine" : "fails" };
+    return Object.fromEntries(speaking.map(({ name }) => [name, view]));
   }
 
   /** Lets the server plan until it has nothing more to do at this moment, or dies. */
