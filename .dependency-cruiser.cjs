@@ -32,6 +32,14 @@ module.exports = {
       from: { path: `^src/${shell}/` },
       to: { path: `^src/(${shells.filter((other) => other !== shell).join("|")})/` },
     })),
+    {
+      name: "web-knows-the-api-alone",
+      comment: "Its types, and the pure rules about its words.",
+      severity: "error",
+      from: { path: "^src/web/" },
+      to: { path: "^src/(?!web/|model/)" },
+    },
+    { name: "nobody-imports-web", severity: "error", from: { path: "^src/(?!web/)" }, to: { path: "^src/web/" } },
     { name: "only-the-server-plans", severity: "error", from: { path: "^src/(agent|edge|cli|link|host)/" }, to: { path: "^src/plan/" } },
     {
       name: "production-code-has-no-dev-dependencies",

@@ -9,6 +9,7 @@ const wanted = [
   { command: "pebble", packageName: "pebble", for: "ordering certificates" },
   { command: "faketime", packageName: "faketime", for: "jumping clocks" },
   { command: "dig", packageName: "bind9-dnsutils", for: "names as other programs ask for them" },
+  { command: "chromium", packageName: "chromium", for: "the web UI" },
   { command: "dnsmasq", packageName: "dnsmasq-base", for: "chains of DNS resolvers" },
 ];
 

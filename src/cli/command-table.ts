@@ -30,6 +30,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },
   events: { group: look, summary: "show or follow what happened and why", load: () => import("./commands/events.ts") },
   route: { group: look, summary: "list routes, where they lead and what takes them", load: () => import("./commands/route.ts") },
+  ui: { group: look, summary: "open the web UI in a browser", load: () => import("./commands/ui.ts") },
   open: { group: look, summary: "open an app's address", load: () => import("./commands/open.ts") },
 
   scale: { group: change, summary: "set how many instances run", load: () => import("./commands/scale.ts") },
@@ -68,6 +69,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   machine: { group: machine, summary: "list, join and remove machines", load: () => import("./commands/machine.ts") },
   machines: { group: machine, summary: "list machines and what isolation holds on them", load: () => import("./commands/machines.ts") },
 
+  session: { group: other, summary: "list and end sessions of the web UI", load: () => import("./commands/session.ts") },
   completion: { group: other, summary: "print a completion script for a shell", load: () => import("./commands/completion.ts") },
   version: { group: other, summary: "print the versions of the command and the server", load: () => import("./commands/version.ts") },
   __complete: { group: other, summary: "complete a command line", hidden: true, load: () => import("./commands/complete.ts") },

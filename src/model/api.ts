@@ -183,6 +183,11 @@ export const appSummary = appStatus
   .extend({ wanted: z.int(), running: z.int(), ready: z.int() })
   .meta({ id: "AppSummary" });
 
+/** Of a watch of all apps: first every app, then what changed together. */
+export const appsChange = z
+  .object({ apps: z.array(appSummary), gone: z.array(z.object({ space: z.string(), app: z.string() })) })
+  .meta({ id: "AppsChange" });
+
 export const event = z
   .object({
     sequence: z.int(),
@@ -294,6 +299,26 @@ export const machineToken = z
     address: z.string().meta({ description: "Where the machine is to join." }),
   })
   .meta({ id: "MachineToken" });
+/** A ticket for the web UI; the link with it opens one session. */
+export const uiTicket = z.object({ ticket: z.string(), path: z.string(), url: z.string(), untilMs: z.number() }).meta({ id: "UiTicket" });
+export const openSessionRequest = z.strictObject({ ticket: z.string().max(200) });
+export const openedSession = z
+  .object({
+    id: z.string(),
+    pageKey: z.string().meta({ description: "To be sent as `x-drover-page` with every request, beside the cookie." }),
+    untilMs: z.number(),
+  })
+  .meta({ id: "OpenedSession" });
+export const session = z
+  .object({
+    id: z.string(),
+    agent: z.string().meta({ description: "What the browser calls itself." }),
+    openedAtMs: z.number(),
+    usedAtMs: z.number().meta({ description: "Up to ten minutes behind." }),
+    untilMs: z.number().meta({ description: "When it ends unless it is used." }),
+    isCurrent: z.boolean(),
+  })
+  .meta({ id: "Session" });
 
 export const machine = z
   .object({
@@ -349,4 +374,8 @@ export type MachineView = z.output<typeof machine>;
 export type StatusView = z.output<typeof status>;
 export type Version = z.output<typeof version>;
 export type Changed = z.output<typeof changed>;
+export type UiTicket = z.output<typeof uiTicket>;
+export type OpenedSession = z.output<typeof openedSession>;
+export type SessionView = z.output<typeof session>;
+export type AppsChange = z.output<typeof appsChange>;
 export type ExecTicket = z.output<typeof execTicket>;

@@ -36,6 +36,8 @@ export const errorCodes = {
   INSTANCE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no running instance of that name." },
   ROUTE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "No app has such a route." },
   MACHINE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no machine of that name." },
+  WEB_UI_UNAVAILABLE: { status: 503, exit: 1, retryable: true, meaning: "The pages of the web UI could not be bundled from its sources." },
+  SESSION_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no such session of the web UI, or it has ended." },
   SECRET_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no secret of that name." },
   CHECK_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no check of that name at that target." },
   ESCALATION_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no such escalation, or it is no longer kept." },

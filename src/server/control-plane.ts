@@ -70,6 +70,8 @@ export interface ExecPlace {
 export interface ControlPlane {
   /** Everything about one app now; null if the app does not exist. */
   appStatus(space: SpaceName, app: AppName): AppStatus | null;
+  /** What lists show of one app; null if it does not exist. */
+  summary(space: SpaceName, app: AppName): AppSummary | null;
   /** All apps of a space, or of all spaces, by space and name. */
   summaries(space?: SpaceName): readonly AppSummary[];
   /** Why the app is not running or not ready, in words; empty when it is. @throws {DroverError} APP_NOT_FOUND */

@@ -70,6 +70,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     };
     return {
       appStatus: (space, app) => view.status(space, app),
+      summary: (space, app) => view.summary(space, app),
       summaries: (space) => view.summaries(space),
       why: (space, app) => requireApp(space, app).reasons,
       instances: (space, app) => view.instances(space, app),

@@ -15,6 +15,7 @@ import type { Log } from "#model/log.ts";
 import packageFile from "../../package.json" with { type: "json" };
 import { ownTls, renewalInMs } from "./access/own-tls.ts";
 import { createRequestGuard } from "./access/request-guard.ts";
+import { openSessions } from "./access/sessions.ts";
 import { openAuthenticator } from "./access/token.ts";
 import { createExecSockets } from "./api/exec-socket.ts";
 import { createExecTickets } from "./api/exec-tickets.ts";
@@ -35,6 +36,7 @@ import { openSealer } from "./secrets/open-sealer.ts";
 import { createSecrets } from "./secrets/sealed-secrets.ts";
 import { openSqliteStore } from "./store/sqlite-store.ts";
 import { claimSocket, listenOnSocket } from "./unix-socket.ts";
+import type { WebSite } from "./web/web-site.ts";
 
 /** How often what is kept only for a while is looked through, and the first time after the start, when nothing else is going on. */
 const sweepEveryMs = 3_600_000;
@@ -145,6 +147,14 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const isAnyHost = options.api.host === "0.0.0.0" || options.api.host === "::";
   const peopleHost = isAnyHost ? (options.hosts[0] ?? hostname()) : options.api.host;
   const peopleUrl = () => options.publicUrl ?? `${scheme}://${formatAddress({ host: peopleHost, port: port.api })}`;
+  const sessions = await openSessions({
+    file: join(home.server, "sessions.json"),
+    installation: store.installation,
+    isSecure: !isPlain,
+    clock,
+    log,
+    newSecret: () => randomBytes(32).toString("hex"),
+  });
   const services: Services = {
     store,
     secrets,
@@ -164,6 +174,8 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       ...(options.dns === null ? [] : [options.dns.port]),
     ]),
     tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
+    sessions,
+    webUi: { prepare: () => void openWeb().then((web) => web.prepare()), url: peopleUrl },
     startedAtMs: clock.nowMs(),
     version: () => ({
       version: packageFile.version,
@@ -179,10 +191,15 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     ...(options.publicUrl === null ? [] : [new URL(options.publicUrl).hostname]),
     ...(isPlain ? [] : [options.api.host, hostname()]),
   ];
+  // Loaded by the first who opens a page, and the pages are bundled then.
+  let site: Promise<WebSite> | null = null;
+  const openWeb = () => (site ??= import("./web/web-site.ts").then((web) => web.createWebSite(join(home.server, "web"), log, stopping)));
+  const web: ApiOptions["web"] = { answer: async (path, headers) => (await openWeb()).answer(path, headers) };
   const idempotency = createIdempotencyKeys(store, clock);
   const apiOptions: ApiOptions = {
     routes: allRoutes(services),
     authenticator,
+    sessions,
     guard: createRequestGuard(hosts),
     idempotency,
     clock,
@@ -191,7 +208,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     upgrade: createExecSockets(services, stopping),
   };
   const tls = isPlain ? undefined : await ownTls(home.server, await openOwnAuthority(), hosts, clock);
-  const api = await createApi(tls === undefined ? apiOptions : { ...apiOptions, tls });
+  const api = await createApi({ ...apiOptions, web, ...(tls === undefined ? {} : { tls }) });
   port.api = await api.listen(options.api);
   const local = await createApi(apiOptions);
   await claimSocket(home.apiSocket);

@@ -1,5 +1,5 @@
 import type { Plan, PlannedChange } from "#model/api.ts";
-import { pathWords, valueWords } from "./plan-values.ts";
+import { pathWords, valueWords } from "#model/plan-words.ts";
 import { type Style, styled } from "./style.ts";
 
 const marks: Readonly<Record<PlannedChange["action"], { mark: string; word: string; style: Style }>> = {

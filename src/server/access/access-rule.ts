@@ -6,7 +6,7 @@ import type { Principal } from "./token.ts";
  *
  * - `open`: anybody who reaches the server, without a token.
  * - `read`, `write`: of one space when the route names one, else of the installation.
- * - `ticket`: the one-time ticket in the path is the permission; it was given to somebody who was allowed.
+ * - `ticket`: the one-time ticket in the path, or in the body, is the permission; it was given to somebody who was allowed.
  */
 export type AccessRule = "open" | "read" | "write" | "ticket";
 

@@ -30,12 +30,16 @@ const inputMessage = z.discriminatedUnion("kind", [
 export type OpenExecSocket = (ticket: string, request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>;
 
 /** Joins WebSockets of terminals with the agent that runs their commands. Stops with `stopping`. */
-export function createExecSockets(services: Pick<Services, "tickets" | "controlPlane" | "log">, stopping: AbortSignal): OpenExecSocket {
+export function createExecSockets(
+  services: Pick<Services, "tickets" | "sessions" | "controlPlane" | "log">,
+  stopping: AbortSignal,
+): OpenExecSocket {
   return async (ticket, request, socket, head) => {
-    const start = services.tickets.redeem(ticket);
+    const { request: start, holder } = services.tickets.redeem(ticket);
+    const life = services.sessions.lifeOf(holder);
     const gone = new AbortController();
     socket.once("close", () => gone.abort(new Error("the terminal went away")));
-    const signal = AbortSignal.any([gone.signal, stopping]);
+    const signal = AbortSignal.any([gone.signal, stopping, ...(life === null ? [] : [life])]);
     // Before the handshake, so that a missing agent is an answer with a status.
     const command = await services.controlPlane.exec(signal);
     const { WebSocketServer } = await import("ws");

@@ -1,6 +1,7 @@
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { ExecRequest } from "#model/exec.ts";
+import type { Principal } from "../access/token.ts";
 
 /** How long a ticket may lie before it is used: the time between two requests of one program. */
 const ticketMs = 30_000;
@@ -10,31 +11,31 @@ const maxTickets = 100;
 /** Permissions to open one terminal, once: so that no token ever stands in the address of a WebSocket. */
 export interface ExecTickets {
   /** @throws {DroverError} OVERLOADED */
-  issue(request: ExecRequest): string;
-  /** What the ticket was given for; it is used up. @throws {DroverError} UNAUTHENTICATED */
-  redeem(ticket: string): ExecRequest;
+  issue(request: ExecRequest, holder: Principal | null): string;
+  /** What the ticket was given for, and to whom; it is used up. @throws {DroverError} UNAUTHENTICATED */
+  redeem(ticket: string): { readonly request: ExecRequest; readonly holder: Principal | null };
 }
 
 /** @param newTicket an unguessable text of hex digits. */
 export function createExecTickets(clock: Clock, newTicket: () => string): ExecTickets {
-  const open = new Map<string, { readonly request: ExecRequest; readonly untilMs: number }>();
+  const open = new Map<string, { readonly request: ExecRequest; readonly holder: Principal | null; readonly untilMs: number }>();
   const forgetOld = () => {
     for (const [ticket, { untilMs }] of open) if (untilMs <= clock.monotonicMs()) open.delete(ticket);
   };
   return {
-    issue: (request) => {
+    issue: (request, holder) => {
       forgetOld();
       if (open.size >= maxTickets)
         throw new DroverError("OVERLOADED", `${maxTickets} exec tickets are open already`, { hint: "Try again in half a minute." });
       const ticket = newTicket();
-      open.set(ticket, { request, untilMs: clock.monotonicMs() + ticketMs });
+      open.set(ticket, { request, holder, untilMs: clock.monotonicMs() + ticketMs });
       return ticket;
     },
     redeem: (ticket) => {
       forgetOld();
       const found = open.get(ticket);
       open.delete(ticket);
-      if (found !== undefined) return found.request;
+      if (found !== undefined) return found;
       throw new DroverError("UNAUTHENTICATED", "the exec ticket is unknown, used or older than 30 s", {
         hint: "Ask for a new one; `drover exec` does.",
       });

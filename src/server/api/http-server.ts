@@ -11,8 +11,10 @@ import { spaceName } from "#model/name-schemas.ts";
 import type { SpaceName } from "#model/names.ts";
 import { allow } from "../access/access-rule.ts";
 import type { RequestGuard } from "../access/request-guard.ts";
+import type { Sessions } from "../access/sessions.ts";
 import type { Authenticator, Principal } from "../access/token.ts";
 import { listenOnSocket } from "../unix-socket.ts";
+import type { WebSite } from "../web/web-site.ts";
 import { bodyBytes, limitBytes } from "./body.ts";
 import { entityTag, readPrecondition } from "./etag.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
@@ -38,12 +40,15 @@ const maxStreams = 5_000;
 export interface ApiOptions {
   readonly routes: readonly Route[];
   readonly authenticator: Authenticator;
+  readonly sessions: Pick<Sessions, "authenticate" | "lifeOf">;
   readonly guard: RequestGuard;
   readonly idempotency: IdempotencyKeys;
   readonly clock: Clock;
   readonly log: Log;
   readonly newRequestId: () => string;
   readonly tls?: { readonly key: string; readonly cert: string };
+  /** Answers with pages of the web UI what is no path of the API. Left out: there are none. */
+  readonly web?: Pick<WebSite, "answer">;
   /** Takes over an upgraded connection at `/v1/exec/<ticket>`. */
   readonly upgrade: (ticket: string, request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>;
 }
@@ -87,7 +92,13 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   app.removeAllContentTypeParsers();
   // Bodies are read by the route, under its own limit, and only after the caller was let in.
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
-  app.setNotFoundHandler((request, reply) => sendError(unknownRoute(routes, request.method, request.url), request, reply, log));
+  app.setNotFoundHandler(async (request, reply) => {
+    if (options.web === undefined || !isForPages(request)) throw unknownRoute(routes, request.method, request.url);
+    options.guard.check({ method: request.method, headers: request.headers, isUpgrade: false });
+    const page = await options.web.answer(request.url.split("?", 1)[0] as string, request.headers);
+    if (page === null) throw unknownRoute(routes, request.method, request.url);
+    return reply.code(page.status).headers(page.headers).send(page.body);
+  });
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, log));
 
   const shared: Shared = { ...options, stopping: stopping.signal, slices: createSlices(clock.monotonicMs), openStreams: { count: 0 } };
@@ -137,7 +148,7 @@ interface Shared extends ApiOptions {
 function handlerOf(route: Route, shared: Shared): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
   return async (request, reply) => {
     shared.guard.check({ method: request.method, headers: request.headers, isUpgrade: false });
-    const principal = shared.authenticator.authenticate(request.headers.authorization);
+    const principal = shared.authenticator.authenticate(request.headers.authorization) ?? shared.sessions.authenticate(request.headers);
     const params = request.params as Readonly<Record<string, string>>;
     authorize(route, principal, params);
     checkParams(params);
@@ -158,9 +169,13 @@ function handlerOf(route: Route, shared: Shared): (request: FastifyRequest, repl
           return (signal ??= callSignal(request.raw, reply.raw, shared.stopping));
         },
         requestId: request.id,
+        userAgent: headerText(request.headers["user-agent"]) ?? "",
       };
       const answer = await route.handle(call, query, body);
-      if ("events" in answer || "lines" in answer) return await stream(reply, answer, shared, call.signal);
+      if ("events" in answer || "lines" in answer) {
+        const life = shared.sessions.lifeOf(principal);
+        return await stream(reply, answer, shared, life === null ? call.signal : AbortSignal.any([call.signal, life]));
+      }
       return send(reply, answer);
     } finally {
       receipt?.end();
@@ -226,6 +241,7 @@ function parseJson(bytes: Buffer): unknown {
 function send(reply: FastifyReply, answer: Exclude<Answer, { events: unknown } | { lines: unknown }>): FastifyReply {
   reply.header("cache-control", "no-store").header("x-content-type-options", "nosniff").header("x-request-id", reply.request.id);
   if (answer.etag !== undefined) reply.header("etag", entityTag(answer.etag));
+  if ("headers" in answer && answer.headers !== undefined) reply.headers(answer.headers);
   if ("bytes" in answer) return reply.header("content-type", "application/octet-stream").send(answer.bytes);
   if ("page" in answer) {
     return (
@@ -315,6 +331,12 @@ function fromFastify(error: unknown): unknown {
     });
   }
   return error;
+}
+
+/** What a browser opens, or loads for what it opened; programs that take a wrong path are told so. */
+function isForPages({ method, url, headers }: FastifyRequest): boolean {
+  if ((method !== "GET" && method !== "HEAD") || url.startsWith("/v1/")) return false;
+  return url.startsWith("/assets/") || (headers.accept ?? "").includes("text/html");
 }
 
 /** `:name` and `*` parts of a path match anything, so a known path with another method can be told from an unknown one. */

@@ -43,6 +43,8 @@ export interface Call {
   /** Aborted when the caller goes away or the server stops. */
   readonly signal: AbortSignal;
   readonly requestId: string;
+  /** What the caller's program calls itself; empty if it does not say. */
+  readonly userAgent: string;
 }
 
 export interface SentEvent {
@@ -52,9 +54,12 @@ export interface SentEvent {
   readonly json: string;
 }
 
+/** Headers besides the usual ones. */
+type AnswerHeaders = Readonly<Record<string, string>>;
+
 export type Answer =
-  | { readonly status?: number; readonly json: unknown; readonly etag?: number }
-  | { readonly status: 204; readonly etag?: number }
+  | { readonly status?: number; readonly json: unknown; readonly etag?: number; readonly headers?: AnswerHeaders }
+  | { readonly status: 204; readonly etag?: number; readonly headers?: AnswerHeaders }
   | { readonly bytes: Uint8Array; readonly etag: number }
   /** @see {@link AnswerRule}; `policy` is its Content-Security-Policy. */
   | { readonly status?: number; readonly page: string; readonly policy: string; readonly etag?: undefined }

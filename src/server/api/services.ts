@@ -1,5 +1,6 @@
 import type { StatusView, Version } from "#model/api.ts";
 import type { Log } from "#model/log.ts";
+import type { Sessions } from "../access/sessions.ts";
 import type { Authority } from "../certificates/authority.ts";
 import type { CertificateController } from "../certificates/certificate-controller.ts";
 import type { ControlPlane } from "../control-plane.ts";
@@ -17,6 +18,13 @@ export interface Services extends OperationContext {
   readonly sealer: Sealer;
   readonly authority: () => Promise<Authority>;
   readonly tickets: ExecTickets;
+  readonly sessions: Sessions;
+  readonly webUi: {
+    /** Somebody is about to open it. */
+    prepare(): void;
+    /** Where people reach it. */
+    url(): string;
+  };
   readonly log: Log;
   readonly startedAtMs: number;
   version(): Version;

@@ -36,6 +36,11 @@ export class AppView {
     return { ...shared, processes: [...this.#processes(stored.value)], instances: [...this.instances(space, name)] };
   }
 
+  summary(space: SpaceName, name: AppName): AppSummary | null {
+    const stored = objects.app(this.#options.store, space, name);
+    return stored === null ? null : this.#summary(stored);
+  }
+
   summaries(space?: SpaceName): readonly AppSummary[] {
     return objects.apps(this.#options.store, space).map((stored) => this.#summary(stored));
   }

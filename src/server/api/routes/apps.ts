@@ -1,8 +1,11 @@
 import { z } from "zod";
 import {
+  type AppSummary,
+  type AppsChange,
   applied,
   appStatus,
   appSummary,
+  appsChange,
   changed,
   environmentRequest,
   instance,
@@ -15,6 +18,7 @@ import {
   scaleRequest,
 } from "#model/api.ts";
 import type { Release } from "#model/app.ts";
+import { pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { spaceName } from "#model/name-schemas.ts";
 import type { AppName, InstanceId, SpaceName } from "#model/names.ts";
@@ -62,6 +66,15 @@ function readingRoutes(services: Services): readonly Route[] {
         if (space !== undefined) requireSpace(services, space);
         return { json: { apps: controlPlane.summaries(space) } };
       },
+    }),
+    route({
+      method: "GET",
+      path: "/v1/apps/watch",
+      id: "watchApps",
+      summary: "All apps, then those that changed: first an event `all`, then events `changed`.",
+      access: "read",
+      answer: { kind: "events", schema: appsChange },
+      handle: async ({ signal }) => ({ events: appChanges(services, signal) }),
     }),
     route({
       method: "GET",
@@ -338,6 +351,35 @@ async function* statusEvents({ controlPlane }: Services, space: SpaceName, app: 
       return;
     }
     yield { event: "status", id: view.revision, json: JSON.stringify(view) };
+  }
+}
+
+/** How soon after one change the next may follow: a fleet in motion is told of in steps that a person can see. */
+const changesGapMs = 100;
+
+async function* appChanges({ controlPlane, clock }: Services, signal: AbortSignal): AsyncGenerator<SentEvent> {
+  const batches = controlPlane.changes(signal)[Symbol.asyncIterator]();
+  try {
+    // It listens before it looks, so that nothing is missed in between.
+    let next = batches.next();
+    yield { event: "all", json: JSON.stringify({ apps: [...controlPlane.summaries()], gone: [] } satisfies AppsChange) };
+    for (;;) {
+      const { done, value } = await next;
+      if (done === true || signal.aborted) return;
+      const apps: AppSummary[] = [];
+      const gone: AppsChange["gone"] = [];
+      for (const id of value) {
+        const [space, app] = id.split("/") as [SpaceName, AppName];
+        const summary = controlPlane.summary(space, app);
+        if (summary === null) gone.push({ space, app });
+        else apps.push(summary);
+      }
+      if (value.size > 0) yield { event: "changed", json: JSON.stringify({ apps, gone } satisfies AppsChange) };
+      await pause(clock, changesGapMs, signal);
+      next = batches.next();
+    }
+  } finally {
+    await batches.return?.();
   }
 }
 

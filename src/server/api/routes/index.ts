@@ -14,6 +14,7 @@ import { manifestRoutes } from "./manifests.ts";
 import { poolRoutes } from "./pools.ts";
 import { routeRoutes } from "./routes.ts";
 import { secretRoutes } from "./secrets.ts";
+import { sessionRoutes } from "./sessions.ts";
 import { spaceRoutes } from "./spaces.ts";
 
 /** All that the API answers. */
@@ -34,5 +35,6 @@ export function allRoutes(services: Services): readonly Route[] {
     ...kvRoutes(services),
     ...escalationRoutes(services),
     ...poolRoutes(services),
+    ...sessionRoutes(services),
   ];
 }

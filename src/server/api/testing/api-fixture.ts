@@ -6,6 +6,7 @@ import { systemClock } from "#host/clock.ts";
 import { homeAt, makeHome } from "#host/home.ts";
 import { createLog } from "#host/log.ts";
 import { createRequestGuard } from "../../access/request-guard.ts";
+import { openSessions } from "../../access/sessions.ts";
 import { openAuthenticator } from "../../access/token.ts";
 import { openAuthority } from "../../certificates/authority.ts";
 import type { ControlPlane } from "../../control-plane.ts";
@@ -54,6 +55,14 @@ export async function startApi(
   const store = await openSqliteStore({ folder: home.server, log, fatal, random: Math.random });
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
   const sealer = openSealer(store, join(home.server, "secrets.key"));
+  const sessions = await openSessions({
+    file: join(home.server, "sessions.json"),
+    installation: store.installation,
+    isSecure: false,
+    clock,
+    log,
+    newSecret: () => randomBytes(32).toString("hex"),
+  });
   const services: Services = {
     store,
     events,
@@ -67,6 +76,8 @@ export async function startApi(
     controlPlane: { ...createIdleControlPlane(store), ...options.controlPlane },
     reservedPorts: new Set([7_373, 8_080]),
     tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
+    sessions,
+    webUi: { prepare: () => {}, url: () => "http://127.0.0.1:7373" },
     startedAtMs: clock.nowMs(),
     version: () => ({
       version: "0.0.0",
@@ -82,6 +93,7 @@ export async function startApi(
   const api = await createApi({
     routes: allRoutes(services),
     authenticator: await openAuthenticator(home),
+    sessions,
     guard: createRequestGuard([]),
     idempotency,
     clock,

@@ -17,6 +17,10 @@ export function createIdleControlPlane(store: Store): ControlPlane {
   return {
     escalator: () => Promise.reject(new DroverError("NOT_YET_SUPPORTED", "this server runs no escalations")),
     appStatus: statusOf,
+    summary: (space, app) => {
+      const view = statusOf(space, app);
+      return view === null ? null : summarize(view);
+    },
     summaries: (space) => objects.apps(store, space).map((stored) => summarize(viewApp(stored))),
     why: (space, app) => {
       const view = statusOf(space, app);

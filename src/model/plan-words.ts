@@ -1,5 +1,5 @@
-import { isDigest } from "#model/names.ts";
-import { formatDuration, formatSize } from "#model/quantities.ts";
+import { isDigest } from "./names.ts";
+import { formatDuration, formatSize } from "./quantities.ts";
 
 /** What a digest is told apart by: as many digits as git shows of a commit of a large project. */
 const digestDigits = 12;

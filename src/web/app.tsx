@@ -1,0 +1,94 @@
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { isLoggedIn } from "./api/client.ts";
+import { AppPage } from "./pages/app/app-page.tsx";
+import { EscalatorPage } from "./pages/escalator/escalator-page.tsx";
+import { EventsPage } from "./pages/events.tsx";
+import { LoginPage } from "./pages/login.tsx";
+import { ManifestPage } from "./pages/manifest/manifest-page.tsx";
+import { OverviewPage } from "./pages/overview/overview-page.tsx";
+import { SessionsPage } from "./pages/sessions.tsx";
+import { announcement } from "./parts/cli.tsx";
+import { Header } from "./shell/header.tsx";
+import { Palette } from "./shell/palette.tsx";
+import { followEvents } from "./state/events.ts";
+import { useSpaces } from "./state/installation.ts";
+import { path } from "./state/location.ts";
+import { useWhile } from "./state/use.ts";
+
+export interface PageProps {
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** Every page by its address; the first that matches is shown. */
+const pages: readonly (readonly [pattern: RegExp, page: ComponentType<PageProps>])[] = [
+  [/^\/$/, OverviewPage],
+  [/^\/spaces\/(?<space>[^/]+)\/apps\/(?<app>[^/]+)(\/(?<tab>[a-z]+))?$/, AppPage],
+  [/^\/spaces\/(?<space>[^/]+)\/escalator(\/(?<tab>[a-z]+))?(\/(?<id>[^/]+))?$/, EscalatorPage],
+  [/^\/events$/, EventsPage],
+  [/^\/manifest$/, ManifestPage],
+  [/^\/sessions$/, SessionsPage],
+];
+
+/** The page, or the way in. */
+export function App() {
+  return isLoggedIn.value === false ? <LoginPage /> : <Site />;
+}
+
+function Site() {
+  const [isSearching, setSearching] = useState(false);
+  useWhile("events", followEvents);
+  useSpaces();
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() === "k" && (event.metaKey || event.ctrlKey)) {
+        event.preventDefault();
+        setSearching(true);
+      }
+      const isTyping =
+        event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable], dialog") !== null;
+      if (event.key === "/" && !isTyping) {
+        event.preventDefault();
+        setSearching(true);
+      }
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+  return (
+    <>
+      <a class="skip" href="#page">
+        Skip to the page
+      </a>
+      <Header onSearch={() => setSearching(true)} />
+      <main id="page" tabIndex={-1}>
+        <CurrentPage />
+      </main>
+      {isSearching && <Palette onClose={() => setSearching(false)} />}
+      <div class="unseen" role="status">
+        {announcement.value}
+      </div>
+    </>
+  );
+}
+
+function CurrentPage() {
+  for (const [pattern, Page] of pages) {
+    const match = pattern.exec(path.value);
+    if (match !== null) return <Page params={decoded(match.groups ?? {})} />;
+  }
+  return (
+    <>
+      <h1>There is no such page</h1>
+      <p>
+        Nothing is shown at <code>{path.value}</code>.
+      </p>
+    </>
+  );
+}
+
+function decoded(groups: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(groups).flatMap(([name, text]) => (text === undefined ? [] : [[name, decodeURIComponent(text)]])),
+  );
+}

@@ -1,0 +1,120 @@
+import type { InstanceView } from "#model/api.ts";
+import { apiPath, call } from "../../api/client.ts";
+import { Action } from "../../parts/action.tsx";
+import { Age } from "../../parts/age.tsx";
+import { Link, OutsideLink } from "../../parts/link.tsx";
+import { Nothing } from "../../parts/notice.tsx";
+import { type Column, Rows } from "../../parts/rows.tsx";
+import { Section } from "../../parts/section.tsx";
+import { InstanceState } from "../../parts/state.tsx";
+import { visibleText } from "../../parts/visible-text.ts";
+import { appPath } from "../../state/location.ts";
+import type { TabProps } from "./app-page.tsx";
+import { LiveRollout } from "./live-rollout.tsx";
+
+/** What runs now, and where it is reached. */
+export function InstancesTab({ status }: TabProps) {
+  const { space, name, processes, instances, urls } = status;
+  return (
+    <>
+      <LiveRollout status={status} />
+      <Section title="Processes" command={`drover ps ${space}/${name}`}>
+        {processes.length === 0 && <Nothing>It has no release yet, and so no processes.</Nothing>}
+        {processes.length > 0 && (
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">process</th>
+                <th scope="col" class="number">
+                  ready
+                </th>
+                <th scope="col" class="minor">
+                  service port
+                </th>
+                <th scope="col" class="wide">
+                  runs
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {processes.map((process) => (
+                <tr key={process.name}>
+                  <td>{process.name}</td>
+                  <td class={process.ready < process.wanted ? "number warn" : "number"}>
+                    {process.ready}/{process.wanted}
+                  </td>
+                  <td class="minor">{process.servicePort ?? <span class="muted">closed</span>}</td>
+                  <td class="wide mono">{visibleText(process.run)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </Section>
+      <Section title="Instances" note={String(instances.length)} command={`drover ps ${space}/${name}`}>
+        {instances.length === 0 ? (
+          <Nothing>Nothing runs.</Nothing>
+        ) : (
+          <Rows label="Instances" rows={instances} columns={columns} keyOf={({ id }) => id} />
+        )}
+      </Section>
+      <Section title="Addresses" command={`drover open ${space}/${name}`}>
+        <ul class="lines">
+          {urls.map((url) => (
+            <li key={url}>
+              <OutsideLink url={url} />
+            </li>
+          ))}
+          {urls.length === 0 && <li class="muted">It has no routes; other apps reach it by what they need.</li>}
+        </ul>
+      </Section>
+    </>
+  );
+}
+
+const shortName = ({ id }: InstanceView) => id.slice(id.lastIndexOf("/") + 1);
+
+const columns: readonly Column<InstanceView>[] = [
+  {
+    name: "instance",
+    cell: (one) => (
+      <Link to={`${appPath(one, "logs")}?instance=${encodeURIComponent(shortName(one))}`} class="mono">
+        {shortName(one)}
+      </Link>
+    ),
+  },
+  { name: "state", cell: (one) => <InstanceState instance={one} /> },
+  { name: "release", isNumber: true, cell: ({ release }) => release },
+  { name: "restarts", isNumber: true, isMinor: true, cell: ({ restarts }) => restarts },
+  { name: "since", cell: ({ startedAtMs, sinceMs }) => <Age atMs={startedAtMs ?? sinceMs} /> },
+  { name: "at", isMinor: true, cell: ({ host, port }) => <span class="mono">{port === null ? "" : `${host}:${port}`}</span> },
+  {
+    name: "why",
+    isWide: true,
+    isMinor: true,
+    cell: ({ reason, exit }) => <span class="muted">{visibleText(reason?.message ?? (exit === null ? "" : exitWords(exit)))}</span>,
+  },
+  { name: "", cell: (one) => <InstanceActions instance={one} /> },
+];
+
+function exitWords({ code, signal, outOfMemory }: NonNullable<InstanceView["exit"]>): string {
+  const how = signal === null ? `last ended with ${code}` : `last ended by ${signal}`;
+  return outOfMemory ? `${how}, out of memory` : how;
+}
+
+function InstanceActions({ instance }: { readonly instance: InstanceView }) {
+  const { space, app, state } = instance;
+  const name = shortName(instance);
+  return (
+    <span class="actions">
+      <Action
+        label="Restart"
+        explains={`Restarts ${name} in place.`}
+        command={`drover restart ${space}/${app} --process ${instance.process}`}
+        impossible={state === "running" || state === "backoff" ? null : `It is ${state}.`}
+        run={() => call("POST", apiPath(["spaces", space, "apps", app, "instances", name, "restart"]), { body: {} })}
+      />
+      {state === "running" && <Link to={`${appPath(instance, "terminal")}?instance=${encodeURIComponent(name)}`}>Terminal</Link>}
+    </span>
+  );
+}

@@ -1,0 +1,19 @@
+import type { ApiError } from "../api/client.ts";
+
+/** What went wrong and what to do, as the API says it. */
+export function ErrorNotice({ error }: { readonly error: ApiError | null }) {
+  if (error === null) return null;
+  return (
+    <div class="notice bad" role="alert">
+      <p>
+        {error.message} <code>{error.code}</code>
+      </p>
+      {error.hint !== "" && <p>{error.hint}</p>}
+    </div>
+  );
+}
+
+/** In place of a list that has nothing in it. */
+export function Nothing({ children }: { readonly children: preact.ComponentChildren }) {
+  return <p class="nothing">{children}</p>;
+}

@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { root, TestDrover } from "../harness/drover.ts";
+import { WebBrowser, withoutChromium } from "./browser.ts";
+
+const options = { skip: withoutChromium };
+const fixture = (name: string) => join(root, "test", "fixtures", name);
+const host = "http://shop.default.localhost";
+
+let drover: TestDrover;
+let web: WebBrowser;
+
+/** Goes to a path of the site, as somebody who types it. */
+const open = (path: string) => web.page.goto(`http://127.0.0.1:${drover.apiPort}${path}`);
+const press = (name: string) => web.page.getByRole("button", { name, exact: true }).first().click();
+const see = (text: string | RegExp) => web.page.getByText(text).first().waitFor();
+
+/** Leaves pictures of the page, and fails for what keeps people from using it and for what went wrong in it. */
+async function judge(name: string): Promise<void> {
+  await web.pictures(name);
+  assert.deepEqual(await web.violations(), [], name);
+  assert.deepEqual(web.errors, [], name);
+}
+
+before(async () => {
+  if (withoutChromium !== false) return;
+  drover = await TestDrover.start();
+  const flag = await drover.file("flag", "");
+  await rm(flag);
+  const check = (path: string, level: string) =>
+    `{ http: "${host}${path}", level: ${level}, every: 1s, timeout: 1s, failures: 1, app: shop }`;
+  await drover.apply(
+    [
+      `app: shop\nrun: exec node ${fixture("breakable.mjs")}\nenv: { FLAG: ${JSON.stringify(flag)}, MODE: first }`,
+      `app: loud\nrun: exec node ${fixture("hostile-output.mjs")}`,
+      `app: broken\nrun: exec node ${fixture("exits.mjs")}`,
+      `ladder: demo\nsettle: 100ms\nlevels:\n  - { name: infra, run: "true", quiet: 1h, attempts: 1, approve: true }\n  - { name: app, do: app.restart, quiet: 1s }\nchecks:\n  smoke: ${check("/", "app")}\n  flag: ${check("/flag", "infra")}`,
+    ].join("\n---\n"),
+    "--detach",
+  );
+  await drover.until("the good ones are ready", async () => {
+    const { apps } = JSON.parse(await drover.run("apps", "--json")) as { apps: { name: string; health: string }[] };
+    return apps.filter(({ name, health }) => name !== "broken" && health === "ready").length === 2;
+  });
+  web = await WebBrowser.open((await drover.run("ui", "--print")).trim());
+});
+
+after(async () => {
+  if (withoutChromium !== false) return;
+  await web?.[Symbol.asyncDispose]();
+  await drover[Symbol.asyncDispose]();
+});
+
+test("a link of drover ui logs in once, and leaves no ticket behind", options, async () => {
+  assert.equal(web.page.url(), `http://127.0.0.1:${drover.apiPort}/`);
+  const link = (await drover.run("ui", "--print")).trim();
+  await using other = await WebBrowser.open(link);
+  await other.page.context().clearCookies();
+  await other.page.evaluate("localStorage.clear()");
+  await other.page.goto("about:blank");
+  await other.page.goto(link);
+  await other.page.getByText("was used before").waitFor();
+  assert.deepEqual(await other.violations(), []);
+});
+
+test("the overview says what is well and what is not, and changes as that does", options, async () => {
+  await open("/");
+  await see(/broken/);
+  await web.page
+    .getByRole("row", { name: /default\/shop/ })
+    .getByText("ready")
+    .waitFor();
+  await drover.run("stop", "loud");
+  await web.page
+    .getByRole("row", { name: /default\/loud/ })
+    .getByText("○stopped")
+    .waitFor();
+  await drover.run("start", "loud");
+  await web.page
+    .getByRole("row", { name: /default\/loud/ })
+    .getByText("ready")
+    .waitFor();
+  await judge("overview");
+});
+
+test("everything is reached with the keyboard alone, and the address says what is shown", options, async () => {
+  await open("/");
+  await see("default/");
+  await web.page.keyboard.press("/");
+  await web.page.keyboard.type("shop");
+  await web.page.getByRole("option", { name: /default\/shop/ }).waitFor();
+  await judge("palette");
+  await web.page.keyboard.press("Enter");
+  await web.page.waitForURL("**/spaces/default/apps/shop");
+  await web.page.goBack();
+  await web.page.getByLabel("Filter apps by name").fill("lou");
+  await web.page.getByRole("row", { name: /default\/shop/ }).waitFor({ state: "detached" });
+  assert.match(web.page.url(), /\?q=lou$/);
+});
+
+test("an app is scaled from its page, which shows the command that does the same", options, async () => {
+  await open("/spaces/default/apps/shop");
+  await press("Scale");
+  await web.page.getByRole("spinbutton", { name: "web" }).fill("2");
+  await see("drover scale default/shop web=2");
+  await judge("scale");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Scale", exact: true }).click();
+  await web.page.getByRole("table", { name: "Instances" }).getByRole("row").nth(2).getByText("ready").waitFor();
+  await judge("app");
+});
+
+test("releases show what differs, and one is gone back to", options, async () => {
+  await drover.run("env", "set", "shop", "MODE=second");
+  await open("/spaces/default/apps/shop/releases");
+  await web.page.getByText("1 changed since release 1").click();
+  await see("+ second");
+  await judge("releases");
+  await web.page.getByRole("button", { name: "Roll back" }).nth(1).click();
+  await see("drover rollback default/shop 1");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Roll back", exact: true }).click();
+  await see("1 changed since release 2");
+});
+
+test("an app that does not come up says why", options, async () => {
+  await open("/spaces/default/apps/broken");
+  await see(/RELEASE_FAILED|CRASHED|WAITING/);
+  await judge("app-broken");
+});
+
+test("hostile output is text: no markup acts, no escape reaches anything, nothing turns the line", options, async () => {
+  await open("/spaces/default/apps/loud/logs");
+  await see("<img src=x onerror=");
+  await see("␛]0;owned␇␛]52;c;b3duZWQ=␇red");
+  await see("user\\u202egpj.exe");
+  assert.equal(await web.page.title(), "default/loud – Drover");
+  assert.equal(await web.page.locator("main img, main script").count(), 0);
+  await web.page.getByLabel("Only lines with this text").fill("zalgo");
+  await web.page.getByText("<img src=x").first().waitFor({ state: "detached" });
+  await judge("logs");
+});
+
+test("the configuration names secrets and shows none", options, async () => {
+  await drover.cli(["secret", "set", "KEY"], { input: "hunter2hunter2" });
+  await drover.apply(`app: keyed\nrun: exec sleep 1000\nenv: { A: b }\nsecrets: [KEY]`, "--detach");
+  await open("/spaces/default/apps/keyed/configuration");
+  await see("secret, never shown");
+  assert.ok(!(await web.page.content()).includes("hunter2"));
+  await judge("configuration");
+});
+
+test("a terminal runs in an instance, in colours, through a flood, and ends with the session", options, async () => {
+  await open("/spaces/default/apps/shop/terminal");
+  await press("Open");
+  await see(/a shell in web/);
+  const screen = web.page.locator(".xterm-rows");
+  await web.page.keyboard.type(
+    "printf 'six \\033[32mseven\\033[0m %s\\n' $((6*7)); head -c 10000000 /dev/zero | tr '\\0' x; echo; echo fl''ood over\n",
+  );
+  await screen.getByText("flood over").waitFor();
+  await judge("terminal");
+  const { sessions } = JSON.parse(await drover.run("session", "ls", "--json")) as { sessions: { id: string; usedAtMs: number }[] };
+  for (const { id } of sessions) await drover.run("session", "end", id);
+  await see("not logged in");
+  web.forgive(/status of 401/);
+  await web.page.goto((await drover.run("ui", "--print")).trim());
+  await web.page.getByRole("navigation", { name: "Pages" }).waitFor();
+});
+
+test("the ladder shows who is on which level; a person approves, and the timeline tells it", options, async () => {
+  await open("/spaces/default/escalator");
+  await see("asked by");
+  await judge("ladder");
+  await writeFile(join(drover.home, "work", "flag"), "");
+  await web.page.getByRole("listitem").filter({ hasText: "infra" }).getByRole("link").first().waitFor();
+  await judge("ladder-waiting");
+  await web.page.getByRole("listitem").filter({ hasText: "infra" }).getByRole("link").first().click();
+  await press("Approve");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Approve", exact: true }).click();
+  await see("approved");
+  await judge("escalation");
+  await open("/spaces/default/escalator/checks");
+  await see("flag@app/shop");
+  await judge("checks");
+  await open("/spaces/default/escalator/simulate?fail=smoke%40app%2Fshop");
+  await press("Play an hour");
+  await web.page.getByRole("list", { name: "What would happen" }).getByRole("listitem").first().waitFor();
+  await judge("simulate");
+  await press("Pause");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Pause", exact: true }).click();
+  await see(/paused by/);
+  await open("/spaces/default/escalator/runs");
+  await see("space@");
+  await judge("escalations");
+});
+
+test("a manifest is edited with completion, judged as it is typed, planned and applied", options, async () => {
+  await open("/manifest?of=default%2Fshop");
+  const editor = web.page.getByRole("textbox", { name: "Manifest" });
+  await editor.getByText("breakable.mjs").waitFor();
+  await web.page.getByRole("list", { name: "What would change" }).getByText("default/shop").waitFor();
+  await editor.press("Control+End");
+  await web.page.keyboard.type("instances: many");
+  await see(/found "many", wanted/);
+  web.forgive(/status of 422/);
+  await judge("manifest-wrong");
+  for (let i = 0; i < "many".length; i++) await web.page.keyboard.press("Backspace");
+  await web.page.keyboard.type("3\nneed");
+  await web.page.getByRole("option", { name: /^needs/ }).waitFor();
+  await web.page.keyboard.press("Escape");
+  for (let i = 0; i < "need".length; i++) await web.page.keyboard.press("Backspace");
+  await web.page.getByRole("list", { name: "What would change" }).getByText("+ 3").waitFor();
+  await judge("manifest");
+  await press("Apply");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Apply", exact: true }).click();
+  await see("Applied at revision");
+});
+
+test("events lie side by side on one line of time, and come as they happen", options, async () => {
+  await open("/events");
+  await see("release.rollback");
+  await drover.run("restart", "loud", "--detach");
+  await see("app.restarted");
+  await web.page.getByLabel("Kind of events").selectOption("people");
+  await web.page.getByText("instance.ready").first().waitFor({ state: "detached" });
+  await judge("events");
+});
+
+test("whoever logs out is out, and the page says where the way in is", options, async () => {
+  await open("/sessions");
+  await see("this one");
+  await judge("sessions");
+  await web.page.getByText("Account").click();
+  await press("Log out");
+  await see("drover ui");
+  web.forgive(/status of 401/);
+  await judge("login");
+});
