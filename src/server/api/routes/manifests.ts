@@ -1,7 +1,12 @@
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
 import { applied, applyRequest, plan } from "#model/api.ts";
 import { apply, planApply } from "../../operations/apply.ts";
 import { json, type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
+
+/** As it is generated from the manifest's own definition, and committed. */
+const schemaFile = new URL("../../../../docs/manifest.schema.json", import.meta.url);
 
 /** The request's bytes: a set of manifests at its limit, every character of it escaped as JSON. */
 const applyBodyBytes = 4 * 2 ** 20;
@@ -10,6 +15,15 @@ const applyBodyBytes = 4 * 2 ** 20;
 export function manifestRoutes(services: Services): readonly Route[] {
   const body = json(applyRequest, applyBodyBytes);
   return [
+    route({
+      method: "GET",
+      path: "/v1/manifest-schema",
+      id: "getManifestSchema",
+      summary: "The JSON Schema of manifests, for editors.",
+      access: "read",
+      answer: { kind: "json", schema: z.record(z.string(), z.unknown()) },
+      handle: async () => ({ json: JSON.parse(await readFile(schemaFile, "utf8")) }),
+    }),
     route({
       method: "POST",
       path: "/v1/apply",

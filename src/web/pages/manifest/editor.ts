@@ -7,7 +7,6 @@ import { EditorState } from "@codemirror/state";
 import { EditorView, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import type { ManifestProblem } from "#model/api.ts";
-import schema from "../../../../docs/manifest.schema.json" with { type: "json" };
 import { styleNonce } from "../../parts/style-nonce.ts";
 import { visibleText } from "../../parts/visible-text.ts";
 import { keysAt, pathAtEnd, type Schema, valuesAt } from "./schema-keys.ts";
@@ -19,8 +18,16 @@ export interface Editor {
   close(): void;
 }
 
-/** An editor of manifests in `parent`; `onChange` gets the whole text after each change. */
-export function openEditor(parent: HTMLElement, text: string, onChange: (text: string) => void): Editor {
+interface EditorOptions {
+  readonly text: string;
+  /** Says what may stand where. */
+  readonly schema: Schema;
+  /** Gets the whole text after each change. */
+  readonly onChange: (text: string) => void;
+}
+
+/** An editor of manifests in `parent`. */
+export function openEditor(parent: HTMLElement, { text, schema, onChange }: EditorOptions): Editor {
   const view = new EditorView({
     parent,
     state: EditorState.create({
@@ -35,7 +42,7 @@ export function openEditor(parent: HTMLElement, text: string, onChange: (text: s
         yaml(),
         syntaxHighlighting(highlights),
         lintGutter(),
-        autocompletion({ override: [complete] }),
+        autocompletion({ override: [(context) => complete(schema, context)] }),
         // Tab goes on to what follows the editor, so that the keyboard is not caught in it.
         keymap.of([...completionKeymap, ...lintKeymap, ...historyKeymap, ...defaultKeymap]),
         EditorView.updateListener.of((update) => {
@@ -61,19 +68,19 @@ export function openEditor(parent: HTMLElement, text: string, onChange: (text: s
   };
 }
 
-function complete(context: CompletionContext): CompletionResult | null {
+function complete(schema: Schema, context: CompletionContext): CompletionResult | null {
   const before = context.state.sliceDoc(0, context.pos);
   const line = before.slice(before.lastIndexOf("\n") + 1);
   const value = /^(?<lead>\s*(?:- +)*)(?<key>[\w-]+): +(?<typed>[\w-]*)$/.exec(line)?.groups;
   if (value !== undefined) {
     const typed = value["typed"] ?? "";
     const path = [...pathAtEnd(before.slice(0, before.length - line.length) + (value["lead"] ?? "")), value["key"] ?? ""];
-    const options = valuesAt(schema as Schema, path).map((label) => ({ label }));
+    const options = valuesAt(schema, path).map((label) => ({ label }));
     return options.length === 0 ? null : { from: context.pos - typed.length, options, validFor: /^[\w-]*$/ };
   }
   const typed = /^\s*(?:- +)*([\w-]*)$/.exec(line)?.[1];
   if (typed === undefined || (typed === "" && !context.explicit)) return null;
-  const keys = keysAt(schema as Schema, pathAtEnd(before.slice(0, before.length - typed.length)));
+  const keys = keysAt(schema, pathAtEnd(before.slice(0, before.length - typed.length)));
   const options = keys.map(({ name, description }) => ({ label: name, apply: `${name}: `, info: description }));
   return { from: context.pos - typed.length, options, validFor: /^[\w-]*$/ };
 }

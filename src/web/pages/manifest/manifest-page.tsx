@@ -7,6 +7,7 @@ import { Section } from "../../parts/section.tsx";
 import { parameter, space } from "../../state/location.ts";
 import type { Editor } from "./editor.ts";
 import { PlanLines } from "./plan-lines.tsx";
+import type { Schema } from "./schema-keys.ts";
 import { toYaml } from "./to-yaml.ts";
 
 /** How long typing rests before the server is asked what it makes of it. */
@@ -33,15 +34,15 @@ export function ManifestPage() {
     const gone = new AbortController();
     const open = async () => {
       // Loaded by the first who edits: it is larger than all the other pages.
-      const [{ openEditor }, first] = await Promise.all([
+      const get = <T extends object>(...path: readonly string[]) => call<T>("GET", apiPath(path), { signal: gone.signal });
+      const [{ openEditor }, schema, first] = await Promise.all([
         import("./editor.ts"),
-        ofApp === undefined
-          ? beginning
-          : call<object>("GET", apiPath(["spaces", ofSpace ?? "", "apps", ofApp, "manifest"]), { signal: gone.signal }).then(toYaml),
+        get<Schema>("manifest-schema"),
+        ofApp === undefined ? beginning : get("spaces", ofSpace ?? "", "apps", ofApp, "manifest").then(toYaml),
       ]);
       if (gone.signal.aborted || element.current === null) return;
       setText(first);
-      editor.current = openEditor(element.current, first, setText);
+      editor.current = openEditor(element.current, { text: first, schema, onChange: setText });
     };
     open().catch((failure: unknown) => {
       if (gone.signal.aborted) return;
