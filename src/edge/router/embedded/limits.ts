@@ -18,6 +18,8 @@ export interface Limits {
   readonly oneWriteBytes: number;
   /** A whole request head has to arrive in this time, however slowly it trickles. */
   readonly headMs: number;
+  /** A TLS handshake, from the connection to its end: a few round trips, which take half a second each at worst. */
+  readonly handshakeMs: number;
   /** Idle keep-alive connections of clients: longer than the 60 s of common load balancers, so that they close first. */
   readonly clientIdleMs: number;
   /** From the end of a request's head to the end of its answer; routes may set one. */
@@ -79,6 +81,7 @@ export const defaultLimits: Limits = {
   bufferBytes: 65_536,
   oneWriteBytes: 16_384,
   headMs: 10_000,
+  handshakeMs: 5_000,
   clientIdleMs: 75_000,
   requestMs: Number.POSITIVE_INFINITY,
   bodyBytes: Number.POSITIVE_INFINITY,

@@ -4,7 +4,7 @@ import type { EdgeContext } from "../context.ts";
 import type { Timed } from "../deadlines.ts";
 import type { Security } from "../tls/security.ts";
 import type { Tunnel } from "../tunnel.ts";
-import { FrameGuard } from "./frame-guard.ts";
+import { FrameGuard, type Violation } from "./frame-guard.ts";
 import { GuardedSocket } from "./guarded-socket.ts";
 import { requestText } from "./request-text.ts";
 import { StreamSocket } from "./stream-socket.ts";
@@ -36,6 +36,10 @@ export class Http2Connection implements ClientOwner, Timed {
   readonly #context: EdgeContext;
   readonly #security: Security | null;
   readonly #session: ServerHttp2Session;
+  readonly #socket: ClientSocket;
+  readonly #guarded: GuardedSocket;
+  /** No further request is taken: the session ends with the last stream, and the connection once the client has closed its side too. */
+  #isEnding = false;
   readonly #remoteAddress: string | undefined;
   readonly #clients = new Set<ClientConnection>();
 
@@ -47,7 +51,9 @@ export class Http2Connection implements ClientOwner, Timed {
     this.#remoteAddress = socket.remoteAddress;
     this.deadlineMs = context.clock.monotonicMs() + context.limits.headMs;
     const { limits } = context;
-    const guarded = new GuardedSocket(socket, first, new FrameGuard(context.clock), (code) => session.destroy(undefined, code));
+    const guarded = new GuardedSocket(socket, first, new FrameGuard(context.clock), (code) => this.#break(code));
+    this.#socket = socket;
+    this.#guarded = guarded;
     const session = loadHttp2().performServerHandshake(guarded, {
       settings: {
         maxConcurrentStreams: streamsAtOnce,
@@ -78,22 +84,26 @@ export class Http2Connection implements ClientOwner, Timed {
 
   /** Takes no new requests; ends with the last of those under way. */
   closeGently(): void {
+    this.#isEnding = true;
     this.#session.close();
+    if (this.#clients.size === 0) this.#becomeIdle();
   }
 
   destroy(): void {
     this.#session.destroy();
+    // A session that was closed before waits for the client to close its side, which it need never do.
+    this.#guarded.destroy();
   }
 
   onDeadline(): void {
-    // Nothing under way for so long.
-    this.#session.close();
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    // Nothing under way for so long; and some time later the client has still not closed its side.
+    if (this.#isEnding) this.destroy();
+    else this.closeGently();
   }
 
   onClientClose(client: ClientConnection): void {
     this.#clients.delete(client);
-    if (this.#clients.size === 0) this.deadlineMs = this.#context.clock.monotonicMs() + this.#context.limits.clientIdleMs;
+    if (this.#clients.size === 0) this.#becomeIdle();
   }
 
   onTunnel(tunnel: Tunnel): void {
@@ -111,16 +121,34 @@ export class Http2Connection implements ClientOwner, Timed {
     if (text === null) {
       stream.on("error", () => {});
       stream.close(protocolError);
-      if (this.#clients.size === 0) this.deadlineMs = this.#context.clock.monotonicMs() + this.#context.limits.clientIdleMs;
+      if (this.#clients.size === 0) this.#becomeIdle();
       return;
     }
     const socket = new StreamSocket(stream, text, hasBody, this.#remoteAddress, this.#context);
     this.#clients.add(new ClientConnection(socket, this, this.#context, this.#security));
   }
 
+  #becomeIdle(): void {
+    const { clock, limits } = this.#context;
+    this.deadlineMs = clock.monotonicMs() + (this.#isEnding ? limits.lingerMs : limits.clientIdleMs);
+  }
+
+  #break(code: Violation): void {
+    const wasEnding = this.#session.closed;
+    this.#session.destroy(undefined, code);
+    if (wasEnding) this.#guarded.destroy();
+  }
+
   #closed(): void {
-    this.#context.deadlines.delete(this);
+    const { deadlines, clock, limits } = this.#context;
+    deadlines.delete(this);
     this.#owner.onHttp2Close(this);
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    // Its last words are still on their way; a client that does not take them is cut.
+    const last: Timed = { deadlineMs: clock.monotonicMs() + limits.lingerMs, onDeadline: () => socket.destroy() };
+    deadlines.add(last);
+    socket.once("close", () => deadlines.delete(last));
   }
 }
 

@@ -10,8 +10,6 @@ import { HostMap } from "./host-map.ts";
 import { peekClientHello } from "./peek.ts";
 import type { Security } from "./security.ts";
 
-/** A whole handshake has to be done in this time; a phone on a bad line needs two seconds. */
-const handshakeMs = 10_000;
 const acmeProtocol = "acme-tls/1";
 /** Sessions of connections that were not asked for a certificate. */
 const plainSession = "drover";
@@ -57,7 +55,7 @@ export class TlsPort {
       this.#plain.server.emit("connection", socket);
       return;
     }
-    peekClientHello(socket, this.#context, handshakeMs, (hello) => {
+    peekClientHello(socket, this.#context, this.#context.limits.handshakeMs, (hello) => {
       const route = this.#passthrough.get(hello.serverName);
       if (route !== undefined) {
         user.onPassthrough(socket, route);
@@ -115,7 +113,7 @@ export class TlsPort {
       ...protocolOptions,
       honorCipherOrder: true,
       allowHalfOpen: true,
-      handshakeTimeout: handshakeMs,
+      handshakeTimeout: this.#context.limits.handshakeMs,
       ALPNProtocols: [...this.#protocols],
       // Clients that put ChaCha20 first have no AES in hardware.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
@@ -162,7 +160,7 @@ export class TlsPort {
   #acmeServer(): tls.Server {
     if (this.#acme !== null) return this.#acme;
     const server = tls.createServer({
-      handshakeTimeout: handshakeMs,
+      handshakeTimeout: this.#context.limits.handshakeMs,
       ALPNProtocols: [acmeProtocol],
       SNICallback: (host, done) => done(null, this.certificates.tlsChallenge(host.toLowerCase()) ?? undefined),
     });
