@@ -2,7 +2,7 @@ import { coversHost, type EdgeCertificate } from "#model/certificates.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Listener, Route } from "#model/routing-table.ts";
 import { type Backend, backendOf, spareBackend } from "./backends.ts";
-import { requestRules } from "./http-rules.ts";
+import { firstRules, identityRules, requestRules, shortcut } from "./http-rules.ts";
 import { type PlacedRoute, type Places, placeRoutes } from "./places.ts";
 import { printable, routeHost } from "./quoting.ts";
 
@@ -185,6 +185,7 @@ function defaultSections(): readonly string[] {
     "  timeout http-request 10s",
     "  timeout http-keep-alive 75s",
     "  http-reuse safe",
+    ...identityRules.map((line) => `  ${line}`),
     "  http-response del-header keep-alive",
     error(502, "Bad Gateway", "the app gave no answer that can be passed on (", ")"),
     error(503, "Service Unavailable", "no instance of ", " takes connections now", " hdr retry-after 2"),
@@ -196,6 +197,7 @@ function defaultSections(): readonly string[] {
     "  mode http",
     "  log global",
     '  log-format "%b %s %ST %Ta %[fe_req_rate]"',
+    "  unique-id-format %pid-%Ts-%rt",
     "  timeout client 75s",
     "  timeout client-fin 10s",
     "  timeout http-request 10s",
@@ -222,8 +224,9 @@ function defaultSections(): readonly string[] {
 function publicFrontends(input: ConfigInput, places: Places, placed: readonly PlacedRoute[]): readonly (string | Bind)[] {
   const { http, https } = input;
   const key = ["http-request set-var(txn.path) path", "http-request set-var(txn.key) req.hdr(host),host_only,concat(,txn.path,/)"];
+  const exact = `http-request set-var(txn.to) var(txn.key),map_beg(${maps.exact})`;
   const find = [
-    `http-request set-var(txn.to) var(txn.key),map_beg(${maps.exact})`,
+    exact,
     `http-request set-var(txn.to) 'var(txn.key),regsub("^[^./]+","*"),map_beg(${maps.wildcard})' unless { var(txn.to) -m found }`,
     `http-request set-var(txn.to) 'var(txn.key),regsub("^[^/]+","*"),map_beg(${maps.any})' unless { var(txn.to) -m found }`,
     ...places.conditional.flatMap(({ name, choices, otherwise }) => [
@@ -240,6 +243,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
     name: string,
     binds: readonly (string | Bind)[],
     scheme: "http" | "https",
+    quick: { readonly before: readonly string[]; readonly needs: string },
     before: readonly string[],
     after: readonly string[] = [],
   ) => [
@@ -247,7 +251,14 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
     `frontend ${name} from front`,
     ...binds,
     ...[
-      ...requestRules(scheme),
+      ...firstRules(scheme),
+      ...key,
+      ...quick.before,
+      exact,
+      // To a backend, and not to a choice between several or to another process.
+      shortcut(`{ var(txn.to) -m beg b } ${quick.needs}`),
+      "http-request unset-var(txn.to)",
+      ...requestRules(),
       ...key,
       ...before,
       ...find,
@@ -265,6 +276,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
       "public",
       [listen(http), `  bind unix@${relays.public}.sock accept-proxy mode 600`],
       "http",
+      { before: [], needs: https === null ? "" : `!{ ${isSentToHttps} } ` },
       [challenged],
       https === null ? [] : [redirected(https)],
     ),
@@ -277,10 +289,10 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
             `  bind unix@${relays.tls}.sock accept-proxy mode 600`,
           ],
           "https",
+          { before: [named], needs: `{ ${isNamed} } ` },
           [
-            "http-request set-var(txn.scheme) str(https)",
-            "http-request set-var(txn.name) req.hdr(host),host_only",
-            "http-request return status 421 content-type 'text/plain; charset=utf-8' string '421 Misdirected Request' if { ssl_fc_has_sni } !{ ssl_fc_sni,lower,strcmp(txn.name) eq 0 }",
+            named,
+            `http-request return status 421 content-type 'text/plain; charset=utf-8' string '421 Misdirected Request' if { ssl_fc_has_sni } !{ ${isNamed} }`,
           ],
         )),
     ...(https === null || !passes
@@ -299,11 +311,14 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
   ];
 }
 
+const named = "http-request set-var(txn.name) req.hdr(host),host_only";
+const isNamed = "ssl_fc_sni,lower,strcmp(txn.name) eq 0";
+const isSentToHttps = `var(txn.to),map_str(${maps.https}) -m found`;
 const challenged = `http-request return status 200 content-type text/plain lf-string '%[var(txn.key),map_str(${maps.challenges})]' if { path -m beg /.well-known/acme-challenge/ } { var(txn.key),map_str(${maps.challenges}) -m found }`;
 
 function redirected({ port }: Address): string {
   const at = port === 443 ? "" : `:${port}`;
-  return `http-request redirect code 308 location 'https://%[req.hdr(host),host_only]${at}%[pathq]' if { var(txn.to),map_str(${maps.https}) -m found }`;
+  return `http-request redirect code 308 location 'https://%[req.hdr(host),host_only]${at}%[pathq]' if { ${isSentToHttps} }`;
 }
 
 const notFound = [
@@ -335,7 +350,7 @@ function addFrontendOfServices(services: readonly PlacedRoute[], add: Add): void
     if (route.listener.kind === "service") add([listen({ host: serviceHost, port: route.listener.port })], route.id);
   add([
     `  bind unix@${relays.services}.sock accept-proxy mode 600`,
-    ...requestRules("http").map((line) => `  ${line}`),
+    ...[...firstRules("http"), shortcut(), ...requestRules()].map((line) => `  ${line}`),
     `  use_backend %[dst_port,map_int(${maps.services})]`,
   ]);
 }

@@ -29,10 +29,47 @@ const plainTarget = "^/(?:[A-Za-z0-9_~!$&()*+,=:@-][A-Za-z0-9._~!$&()*+,=:@-]*(?
 const odd = "{ var(txn.odd) -m found }";
 const ambiguous = "the request target is not valid, or could be read in more than one way";
 
-/** @param scheme what the client spoke */
-export function requestRules(scheme: "http" | "https"): readonly string[] {
+const knownMethods = "method GET HEAD POST PUT DELETE PATCH OPTIONS";
+const oneHost = `req.fhdr(host) -m reg '${canonicalHost}'`;
+
+/** Headers that no rule looks at or changes. One that is not here costs a request the long way, no more. */
+const ordinaryNames =
+  "host|user-agent|accept(?:-(?:encoding|language|charset))?|cookie|referer|origin|authorization|cache-control|pragma|range|priority|dnt|" +
+  "content-(?:type|encoding|language|disposition)|if-(?:none-match|match|modified-since|unmodified-since|range)|" +
+  "sec-(?:fetch-[a-z]+|ch-[a-z0-9-]+|gpc)|upgrade-insecure-requests|x-requested-with|access-control-request-(?:method|headers)";
+const ordinaryHeaders =
+  `^(?:(?:(?:${ordinaryNames}):[^\\x00-\\x08\\x0a-\\x1f\\x7f]*+|content-length:[ \\t]*+(?:0|[1-9][0-9]{0,14}+)[ \\t]*+)` +
+  "\\r\\n)*+\\r\\n$";
+
+/** Rules for every request before any other, however it is written. @param scheme what the client spoke */
+export function firstRules(scheme: "http" | "https"): readonly string[] {
   return [
     `http-request set-log-level silent if !{ rand(${sampledOf}) eq 0 } { fe_req_rate gt ${exactPerSecond} }`,
+    `http-request set-var(txn.scheme) str(${scheme})`,
+  ];
+}
+
+/**
+ * Ends the frontend's rules for requests that none of `requestRules` would refuse or change: forty rules that ask in vain cost more than half of what
+ * HAProxy does for a request. @param more what else has to hold
+ */
+export function shortcut(more = ""): string {
+  const target = `url -m reg '^(?!.{8193})${plainTarget.slice(1)}'`;
+  return `http-request allow if ${more}{ ${knownMethods} } { ${oneHost} } { ${target} } { req.hdrs -m reg '${ordinaryHeaders}' } { req.fhdr_cnt(host) eq 1 }`;
+}
+
+/** For every request on its way to an app, once nothing in it says so any more. */
+export const identityRules: readonly string[] = [
+  "http-request add-header x-request-id %[unique-id]",
+  "http-request add-header x-forwarded-for %[src]",
+  "http-request add-header x-real-ip %[src]",
+  "http-request add-header x-forwarded-proto %[var(txn.scheme)]",
+  "http-request add-header x-forwarded-host %[req.hdr(host)]",
+];
+
+/** Refuses what could be read in more than one way, and leaves one form of the rest. */
+export function requestRules(): readonly string[] {
+  return [
     refuse(414, "the request line is too long", "if { url,length gt 8192 }"),
     // HAProxy passes controls in values on, and some apps take NUL for the end.
     refuse(400, "a header value holds a control character", "if { req.hdrs -m reg '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]' }"),
@@ -41,8 +78,8 @@ export function requestRules(scheme: "http" | "https"): readonly string[] {
     refuse(400, "the Transfer-Encoding is not exactly one chunked", "if { req.fhdr(transfer-encoding) -m reg -i '^(?!chunked$)' }"),
     refuse(400, "HTTP/1.0 has no Transfer-Encoding", "if { req.ver 1.0 } { req.fhdr(transfer-encoding) -m found }"),
     // Most requests are plain; only the others are looked at more closely.
-    "http-request set-var(txn.odd) bool(true) unless { method GET HEAD POST PUT DELETE PATCH OPTIONS }",
-    `http-request set-var(txn.odd) bool(true) unless { req.fhdr(host) -m reg '${canonicalHost}' }`,
+    `http-request set-var(txn.odd) bool(true) unless { ${knownMethods} }`,
+    `http-request set-var(txn.odd) bool(true) unless { ${oneHost} }`,
     `http-request set-var(txn.odd) bool(true) unless { url -m reg '${plainTarget}' }`,
     refuse(405, "the method is not allowed here", `if ${odd} { method CONNECT TRACE }`),
     refuse(400, "the method is not valid", `if ${odd} !{ method -m reg '^(?=.{1,32}$)[A-Z]+(?:-[A-Z]+)*$' }`),
@@ -87,12 +124,6 @@ export function requestRules(scheme: "http" | "https"): readonly string[] {
     // HAProxy passes trailers on without a look at them. If the app reads their end elsewhere, nobody's request may come behind it.
     "http-request set-header connection close if { req.fhdr(transfer-encoding) -m found } !{ req.fhdr(upgrade) -m found }",
     `http-request del-header traceparent if { req.fhdr(traceparent) -m found } !{ req.fhdr(traceparent) -m reg '${traceparent}' } or { req.fhdr_cnt(traceparent) gt 1 }`,
-    "unique-id-format %{+X}o%pid-%Ts-%rt",
-    "http-request set-header x-request-id %[unique-id,lower]",
-    "http-request set-header x-forwarded-for %[src]",
-    "http-request set-header x-real-ip %[src]",
-    `http-request set-header x-forwarded-proto ${scheme}`,
-    "http-request set-header x-forwarded-host %[req.hdr(host)]",
   ];
 }
 
