@@ -5,6 +5,7 @@ import type { Noun, Session, Verb } from "../command.ts";
 import { escapeText, type Style, styled } from "../output/style.ts";
 import { table } from "../output/table.ts";
 import { age, dateTime, took } from "../output/time.ts";
+import { newsOf } from "./escalation-news.ts";
 
 const stateStyles: Readonly<Record<EscalationView["state"], Style>> = {
   settling: "yellow",
@@ -13,6 +14,9 @@ const stateStyles: Readonly<Record<EscalationView["state"], Style>> = {
   "needs-human": "red",
   ended: "dim",
 };
+
+/** Escalations whose last state is kept to tell what is new; the one that was quiet for longest goes first. */
+const mostKnown = 1_000;
 
 function pathOf(session: Session, ...rest: string[]): string {
   return apiPath(["spaces", session.common.space ?? defaultSpace, "escalations", ...rest]);
@@ -96,18 +100,20 @@ function describe(run: EscalationView): readonly string[] {
 const watch = {
   summary: "follow escalations as they change",
   async run(session) {
-    const { api, out, signal, common } = session;
+    const { api, out, signal, common, clock } = session;
     const path = apiPath(["spaces", common.space ?? defaultSpace, "escalations-watch"]);
+    const known = new Map<string, EscalationView>();
     for await (const run of api.stream<EscalationView>("GET", path, signal)) {
-      if (out.json) out.streamed(run);
-      else {
-        const last = run.steps.at(-1);
-        const step =
-          last === undefined ? "" : `, ${last.level} on ${last.target}: ${last.verdict?.kind ?? last.ended?.result ?? "under way"}`;
-        out.line(
-          `${escapeText(run.id)} ${run.outcome === null ? run.state : `${run.outcome.kind}: ${escapeText(run.outcome.reason)}`}${escapeText(step)}`,
-        );
+      if (out.json) {
+        out.streamed(run);
+        continue;
       }
+      const news = newsOf(known.get(run.id) ?? null, run);
+      known.delete(run.id);
+      known.set(run.id, run);
+      for (const id of known.keys()) if (known.size > mostKnown) known.delete(id);
+      for (const line of news)
+        out.line(`${styled("dim", dateTime(clock.nowMs()))} ${styled("bold", escapeText(run.target))} ${escapeText(line)}`);
     }
     return 0;
   },
