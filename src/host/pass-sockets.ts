@@ -64,11 +64,12 @@ export async function giveSockets(
     const { fd } = (taker as unknown as { readonly _handle: Handle })._handle;
     const pipe = new Pipe(constants.IPC);
     const failed = pipe.open(fd);
-    // Two handles have one descriptor now, and whichever is closed first would close what the other has. So neither is: whoever gives is about to end.
+    // Two handles have one descriptor now. The second is closed, and the first never: the number may be somebody else's by then.
     taker.unref();
     pipe.unref();
     if (failed !== 0) return;
     void giveAll(pipe, sockets()).then((isGiven) => {
+      pipe.close();
       if (isGiven) onGiven();
     });
   });

@@ -12,12 +12,19 @@ export class OpenCounts {
   tell(id: InstanceId, open: number): void {
     this.#counts.delete(id);
     this.#counts.set(id, open);
-    if (open === 0) this.#forgetOldest();
+    if (open === 0 && this.#counts.size > 2 * remembered) this.#forgetOldest();
     for (const reader of this.#readers) {
       // Only the newest count of each instance waits for a slow reader, so what waits is bounded by the instances.
       reader.news.set(id, open);
       reader.wake?.();
     }
+  }
+
+  /** Whether there is nothing to forget. */
+  get isEmpty(): boolean {
+    if (this.#counts.size > 0) return false;
+    for (const { news } of this.#readers) if (news.size > 0) return false;
+    return true;
   }
 
   /** The instance is in the table again. */
@@ -46,12 +53,11 @@ export class OpenCounts {
     }
   }
 
+  /** Many at once: to find the oldest, everything that was taken out before it has to be stepped over. */
   #forgetOldest(): void {
-    if (this.#counts.size <= remembered) return;
     for (const [id, open] of this.#counts) {
-      if (open > 0) continue;
-      this.#counts.delete(id);
-      return;
+      if (this.#counts.size <= remembered) return;
+      if (open === 0) this.#counts.delete(id);
     }
   }
 }

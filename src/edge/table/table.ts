@@ -1,6 +1,7 @@
 import { DroverError } from "#model/errors.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Route, RoutingPatch, RoutingTable } from "#model/routing-table.ts";
+import { sameData } from "#model/same-data.ts";
 import type { TableChange } from "../router/router.ts";
 
 export interface TableVersion {
@@ -36,8 +37,7 @@ export class Table {
     const wanted = new Set<RouteId>();
     for (const route of table.routes) {
       wanted.add(route.id);
-      const before = this.#routes.get(route.id);
-      if (before === undefined || JSON.stringify(before) !== JSON.stringify(route)) set.push(route);
+      if (!sameData(this.#routes.get(route.id), route)) set.push(route);
     }
     const remove = [...this.#routes.keys()].filter((id) => !wanted.has(id));
     return this.#change({ set, remove }, table);

@@ -11,6 +11,8 @@ export class DrainTotals {
   readonly #told = new OpenCounts();
   /** By instance: what each worker that has something to say of it said last. */
   readonly #open = new Map<InstanceId, Leaving>();
+  /** Nothing was open on them wherever they have left, while a change is on its way. Nearly all are here: it costs one look for each. */
+  readonly #letGo = new Set<InstanceId>();
   #changes = 0;
 
   /** A change is about to be sent to the workers. */
@@ -24,12 +26,21 @@ export class DrainTotals {
     this.#changes--;
     // What was said of them before they came back means nothing any more.
     this.#enter(change);
+    if (this.#changes > 0) return;
+    for (const id of this.#letGo) this.#told.tell(id, 0);
+    this.#letGo.clear();
     for (const id of this.#open.keys()) this.#sum(id);
   }
 
   tell(worker: number, id: InstanceId, open: number): void {
     let leaving = this.#open.get(id);
+    if (leaving === undefined && open === 0) {
+      if (this.#changes > 0) this.#letGo.add(id);
+      else this.#told.tell(id, 0);
+      return;
+    }
     if (leaving === undefined) {
+      this.#letGo.delete(id);
       leaving = { counts: new Map(), told: null };
       this.#open.set(id, leaving);
     }
@@ -58,10 +69,12 @@ export class DrainTotals {
   }
 
   #enter({ set }: TableChange): void {
+    if (this.#open.size === 0 && this.#letGo.size === 0 && this.#told.isEmpty) return;
     for (const { targets } of set)
       for (const { endpoints } of targets)
         for (const { instance } of endpoints) {
           this.#open.delete(instance);
+          this.#letGo.delete(instance);
           this.#told.forget(instance);
         }
   }

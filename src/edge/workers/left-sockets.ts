@@ -24,8 +24,13 @@ export function giveWhatWeHave(
   return giveSockets(join(folder, `give-${process.pid}`), sockets, onGiven);
 }
 
-/** All that the workers of edges before this one hold, by address. */
-export async function takeWhatIsLeft(folder: string, clock: Clock, log: Log): Promise<ReadonlyMap<string, ListeningSocket>> {
+/** All that workers of other edges hold, by address. @param own pids of this edge's */
+export async function takeWhatIsLeft(
+  folder: string,
+  own: readonly (number | undefined)[],
+  clock: Clock,
+  log: Log,
+): Promise<ReadonlyMap<string, ListeningSocket>> {
   const all = new Map<string, ListeningSocket>();
   const late = new AbortController();
   const done = new AbortController();
@@ -33,7 +38,7 @@ export async function takeWhatIsLeft(folder: string, clock: Clock, log: Log): Pr
     () => late.abort(),
     () => {}, // All have answered.
   );
-  const files = (await readdir(folder)).filter((file) => giverFile.test(file));
+  const files = (await readdir(folder)).filter((file) => giverFile.test(file) && !own.some((pid) => file === `give-${pid}`));
   await Promise.all(
     files.map(async (file) => {
       const path = join(folder, file);

@@ -1,5 +1,8 @@
 import { bindSocket, type ListeningSocket, openSocket, portOf } from "#host/listening-socket.ts";
+import { hasCode } from "#model/errors.ts";
 import type { Address } from "./messages.ts";
+
+type TakeSockets = () => Promise<ReadonlyMap<string, ListeningSocket>>;
 
 interface Shared {
   readonly socket: Promise<ListeningSocket>;
@@ -14,6 +17,8 @@ export class SharedSockets {
   readonly #shared = new Map<string, Shared>();
   /** Taken from the edge before this one; those that no route asks for are closed. */
   readonly #left = new Map<string, ListeningSocket>();
+  #take: TakeSockets | null = null;
+  #taking: Promise<Map<string, ListeningSocket>> | null = null;
   /** Never closed while the edge runs: whoever started it holds them too. */
   readonly #fixed = new Map<string, ListeningSocket>();
 
@@ -22,9 +27,10 @@ export class SharedSockets {
     this.#fixed.set(keyOf(address), openSocket(fd));
   }
 
-  /** @param left by address, as `keyOf` writes it. */
-  takeOver(left: ReadonlyMap<string, ListeningSocket>): void {
-    for (const [name, socket] of left) this.#left.set(name, socket);
+  /** @param take what others have, by address as `keyOf` writes it; asked again for a port that turns out to be taken. */
+  async takeOver(take: TakeSockets): Promise<void> {
+    this.#take = take;
+    for (const [key, socket] of await take()) this.#left.set(key, socket);
   }
 
   /** Opens a public address for good, and says its port. @throws {Error} with the system's code, such as EADDRINUSE. */
@@ -44,9 +50,7 @@ export class SharedSockets {
     if (fixed !== undefined) return fixed;
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      const left = this.#left.get(key);
-      this.#left.delete(key);
-      shared = { socket: left === undefined ? bindSocket(address) : Promise.resolve(left), holders: new Set() };
+      shared = { socket: this.#takeOrBind(address), holders: new Set() };
       this.#shared.set(key, shared);
     }
     shared.holders.add(worker);
@@ -82,6 +86,44 @@ export class SharedSockets {
     for (const [key, shared] of this.#shared) {
       shared.holders.clear();
       this.#closeUnheld(key, shared);
+    }
+  }
+
+  async #takeOrBind(address: Address): Promise<ListeningSocket> {
+    const key = keyOf(address);
+    const left = this.#left.get(key);
+    this.#left.delete(key);
+    if (left !== undefined) return left;
+    try {
+      return await bindSocket(address);
+    } catch (error) {
+      // Another edge that is about to go may have it, opened since it was asked.
+      const taken = hasCode(error, "EADDRINUSE") ? await this.#takeOne(key) : undefined;
+      if (taken === undefined) throw error;
+      return taken;
+    }
+  }
+
+  async #takeOne(key: string): Promise<ListeningSocket | undefined> {
+    if (this.#take === null) return undefined;
+    // One question for all ports that turn out to be taken at once.
+    this.#taking ??= this.#takeAgain(this.#take);
+    const taken = await this.#taking;
+    const socket = taken.get(key);
+    taken.delete(key);
+    return socket;
+  }
+
+  async #takeAgain(take: TakeSockets): Promise<Map<string, ListeningSocket>> {
+    try {
+      const taken = new Map(await take());
+      // By then everybody who waits has had its own. What is kept and not listened on would let connections wait for nobody.
+      setImmediate(() => {
+        for (const socket of taken.values()) socket.close();
+      });
+      return taken;
+    } finally {
+      this.#taking = null;
     }
   }
 

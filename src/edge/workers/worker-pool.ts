@@ -9,6 +9,7 @@ import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import type { IdleConnections, ListenerProblem, Router, TableChange } from "../router/router.ts";
 import { DrainTotals } from "./drain-totals.ts";
+import { isLarge, LargeChange } from "./large-change.ts";
 import { takeWhatIsLeft } from "./left-sockets.ts";
 import type { Address, FromWorker } from "./messages.ts";
 import { SharedSockets } from "./shared-sockets.ts";
@@ -41,6 +42,7 @@ const longestWaitMs = 10_000;
 const loopAfter = 3;
 /** Counters that are kept before anyone looks which of them are of no use any more. */
 const firstPrune = 2_000;
+const noChange: TableChange = { set: [], remove: [] };
 /** What a worker takes to end once all its connections are gone or cut. */
 const endMarginMs = 2_000;
 
@@ -58,6 +60,9 @@ export class WorkerPool implements Router {
   #tlsProblem: ListenerProblem | null = null;
   #openingTls: Promise<void> = Promise.resolve();
   #numbers = 0;
+  /** Under way or waiting, in their order. */
+  readonly #large = new Set<LargeChange>();
+  #applyingLarge: Promise<void> = Promise.resolve();
   #running: readonly Promise<void>[] = [];
   #pruneAt = firstPrune;
   readonly #serving = Promise.withResolvers<void>();
@@ -77,7 +82,11 @@ export class WorkerPool implements Router {
     const { socketsFolder, clock, log } = this.#options;
     const http = await this.#sockets.openFixed({ host, port });
     this.#http = http;
-    if (socketsFolder !== undefined) this.#sockets.takeOver(await takeWhatIsLeft(socketsFolder, clock, log));
+    if (socketsFolder !== undefined)
+      await this.#sockets.takeOver(() => {
+        const own = this.#slots.map(({ worker }) => worker?.pid);
+        return takeWhatIsLeft(socketsFolder, own, clock, log);
+      });
     this.#running = this.#slots.map((slot) => this.#keep(slot, http));
     await this.#serving.promise;
   }
@@ -107,6 +116,35 @@ export class WorkerPool implements Router {
   }
 
   async apply(change: TableChange): Promise<void> {
+    for (const large of this.#large) large.overtake(change);
+    await (isLarge(change) ? this.#applyLarge(change) : this.#applyNow(change));
+    this.#prune();
+  }
+
+  async #applyLarge(change: TableChange): Promise<void> {
+    const large = new LargeChange(change);
+    this.#large.add(large);
+    // An instance may go from one route to another in two parts: it has not left in between.
+    this.#drains.begin(noChange);
+    const before = this.#applyingLarge;
+    const run = async () => {
+      await before;
+      // While a part is put in force the next is on its way.
+      let last: Promise<void> = Promise.resolve();
+      for (const part of large.parts()) {
+        const next = this.#applyNow(part);
+        await last;
+        last = next;
+      }
+      await last;
+    };
+    this.#applyingLarge = run();
+    await this.#applyingLarge;
+    this.#large.delete(large);
+    this.#drains.end(noChange);
+  }
+
+  async #applyNow(change: TableChange): Promise<void> {
     this.#drains.begin(change);
     // One that starts is not waited for: it has the change in its first table, or gets it before it serves.
     await Promise.all(
@@ -116,7 +154,6 @@ export class WorkerPool implements Router {
       }),
     );
     this.#drains.end(change);
-    this.#prune();
   }
 
   problems(): readonly ListenerProblem[] {

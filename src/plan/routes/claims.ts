@@ -1,5 +1,6 @@
 import type { RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
+import { sameData } from "#model/same-data.ts";
 
 /** A route that an app wants, with what decides between two that want the same. */
 export interface Claim {
@@ -35,7 +36,6 @@ export function diffRoutes(
   return { set, remove };
 }
 
-/** Routes are made by one function with its keys in one order, so equal text means equal routes. */
 export function isSame(a: Route | undefined, b: Route | undefined): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  return sameData(a, b);
 }

@@ -5,6 +5,7 @@ import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
+import { sameData } from "#model/same-data.ts";
 import type { IdleConnections, ListenerProblem, Router, TableChange } from "../router.ts";
 import type { LiveTarget } from "./choice.ts";
 import type { FindRoute } from "./client-connection.ts";
@@ -272,5 +273,5 @@ export class EmbeddedRouter implements Router {
 }
 
 function sameListener({ listener: a }: Route, { listener: b }: Route): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return sameData(a, b);
 }

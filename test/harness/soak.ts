@@ -1,0 +1,225 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { nodeProcessesOf, root, type TestDrover } from "./drover.ts";
+
+export interface SoakTarget {
+  readonly port: number;
+  readonly host: string;
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** Whether connections are used again. */
+  readonly isKept: boolean;
+}
+
+export interface Failure {
+  readonly what: string;
+  /** Milliseconds of the machine's clock. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** The connection was cut without an answer. */
+  readonly isCut: boolean;
+}
+
+export interface SoakOptions {
+  readonly durationMs: number;
+  readonly perSecond: number;
+  /** Between two of the things that are done to it, on average. */
+  readonly everyMs: number;
+  /** Of the whole time; after it the edge and one worker stay, so that their memory can be compared. */
+  readonly replaceEdgeFor: number;
+  readonly random: () => number;
+  /** Told every so often, with the memory of what stays. */
+  readonly onLook?: (look: MemoryLook) => void;
+}
+
+export interface MemoryLook {
+  readonly atMs: number;
+  readonly edgeMiB: number;
+  /** Of the oldest worker. */
+  readonly workerMiB: number;
+}
+
+export interface SoakReport {
+  readonly sent: number;
+  readonly answered: number;
+  /** That a correct proxy would have saved. */
+  readonly unsaved: readonly string[];
+  /** In flight on a worker that was killed. */
+  readonly lost: number;
+  /** How often each was done. */
+  readonly done: Readonly<Record<string, number>>;
+}
+
+const run = `exec node ${join(root, "test/fixtures/web.mjs")}`;
+const base = "/v1/spaces/default/apps";
+/** A cut reaches the client within so much of the kill, also where the client has just sent on a connection that had been cut. */
+const cutWithinMs = 250;
+const lookEveryMs = 5_000;
+
+/**
+ * Does at random what happens to a Drover in a bad year, all under load: instances and workers die (kill -9), the edge is replaced or dies, apps
+ * are scaled, restarted and put under maintenance. Of `mortal` instances are killed, so it is only asked what can be asked twice.
+ */
+export async function soak(drover: TestDrover, options: SoakOptions, signal: AbortSignal): Promise<SoakReport> {
+  const { random, durationMs } = options;
+  await drover.apply(
+    `app: mortal\nprocesses: { web: { run: ${run}, instances: 3, address: always, ready: { http: / } } }\nenv: { SLOW_MS: "150" }\n`,
+  );
+  await drover.apply(`app: steady\nprocesses: { web: { run: ${run}, instances: 2, ready: { http: / } } }\nenv: { SLOW_MS: "150" }\n`);
+  await drover.apply(`app: noise\nrun: ${run}\n`);
+  const { processes } = JSON.parse((await drover.api("GET", `${base}/mortal`)).body);
+  const [edge, service] = [drover.edgePort, processes[0].servicePort as number];
+  const [mortal, steady] = ["mortal.default.localhost", "steady.default.localhost"];
+  const targets = [true, false].flatMap((isKept): SoakTarget[] => [
+    { port: edge, host: mortal, method: "GET", path: "/", isKept },
+    { port: edge, host: mortal, method: "GET", path: "/slow", isKept },
+    { port: edge, host: steady, method: "POST", path: "/", isKept },
+    { port: edge, host: steady, method: "GET", path: "/slow", isKept },
+    { port: service, host: "mortal", method: "GET", path: "/", isKept },
+  ]);
+  const client = fork(join(import.meta.dirname, "soak-client.ts"), [JSON.stringify({ targets, perSecond: options.perSecond })], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    execArgv: [],
+  });
+  const killed: number[] = [];
+  const done: Record<string, number> = {};
+  const running: Promise<unknown>[] = [];
+  try {
+    await once(client, "message");
+    const startedMs = performance.now();
+    let lookedMs = startedMs;
+    for (let elapsedMs = 0; elapsedMs < durationMs; elapsedMs = performance.now() - startedMs) {
+      signal.throwIfAborted();
+      const kinds = Object.entries(actions).filter(([, { replaces }]) => !replaces || elapsedMs < options.replaceEdgeFor * durationMs);
+      const [name, { act }] = kinds[Math.floor(random() * kinds.length)] as (typeof kinds)[number];
+      if (process.env["SOAK_TRACE"]) console.error(new Date().toISOString(), "begin", name);
+      const began = act(drover, random, killed).then((isDone) => {
+        if (isDone) done[name] = (done[name] ?? 0) + 1;
+        if (process.env["SOAK_TRACE"]) console.error(new Date().toISOString(), name, isDone);
+      });
+      running.push(began);
+      // Half of what is done overlaps with the next.
+      if (random() < 0.5) await began;
+      await delay(random() * 2 * options.everyMs, undefined, { signal });
+      if (options.onLook === undefined || performance.now() - lookedMs < lookEveryMs) continue;
+      lookedMs = performance.now();
+      options.onLook({ atMs: lookedMs - startedMs, ...(await memory(drover)) });
+    }
+    await Promise.all(running);
+    client.send("stop");
+    const [{ sent, answered, failures }] = (await once(client, "message")) as [
+      { readonly sent: number; readonly answered: number; readonly failures: readonly Failure[] },
+    ];
+    const isLost = ({ isCut, fromMs, toMs }: Failure) =>
+      isCut && killed.some((atMs) => fromMs <= atMs + cutWithinMs && toMs >= atMs && toMs <= atMs + 4 * cutWithinMs);
+    const unsaved = failures.filter((failure) => !isLost(failure));
+    return {
+      sent,
+      answered,
+      unsaved: unsaved.map(({ what, fromMs, toMs }) => `${what}, after ${toMs - fromMs} ms, at ${new Date(toMs).toISOString()}`),
+      lost: failures.length - unsaved.length,
+      done,
+    };
+  } finally {
+    await Promise.allSettled(running);
+    client.kill("SIGKILL");
+  }
+}
+
+type Act = (drover: TestDrover, random: () => number, killed: number[]) => Promise<boolean>;
+
+/** What is done, and whether edges are replaced by it. */
+const actions: Readonly<Record<string, { readonly act: Act; readonly replaces: boolean }>> = {
+  "instance killed": { act: killInstance, replaces: false },
+  "worker killed": { act: killWorker, replaces: false },
+  scaled: { act: scale, replaces: false },
+  restarted: { act: (drover, random) => change(drover, random() < 0.5 ? "mortal" : "steady", "restart", {}), replaces: false },
+  "table changed": { act: changeTable, replaces: false },
+  "edge replaced": { act: replaceEdge, replaces: true },
+  "edge killed": { act: killEdge, replaces: true },
+};
+
+async function change(drover: TestDrover, app: string, verb: string, body: unknown): Promise<boolean> {
+  const { status } = await drover.api("POST", `${base}/${app}/${verb}`, { body });
+  // Another change of the app is under way: a person would be told the same.
+  return status < 300;
+}
+
+/** Only when all are ready: nobody can save a request from an app that is gone. */
+async function killInstance(drover: TestDrover, random: () => number): Promise<boolean> {
+  const app = JSON.parse((await drover.api("GET", `${base}/mortal`)).body) as {
+    readonly health: string;
+    readonly instances: readonly { readonly pid: number | null; readonly ready: boolean }[];
+  };
+  const ready = app.instances.filter((instance) => instance.ready);
+  const pid = ready[Math.floor(random() * ready.length)]?.pid ?? null;
+  if (app.health !== "ready" || ready.length < 2 || pid === null) return false;
+  return kill(pid);
+}
+
+/** Never the oldest: that one's memory is looked at over time. */
+async function killWorker(drover: TestDrover, random: () => number, killed: number[]): Promise<boolean> {
+  const [, ...others] = await byAge(await nodeProcessesOf(drover.home, "src/edge/workers/main.ts"));
+  const pid = others[Math.floor(random() * others.length)];
+  if (pid === undefined) return false;
+  killed.push(Date.now());
+  return kill(pid);
+}
+
+async function killEdge(drover: TestDrover): Promise<boolean> {
+  const pid = (await byAge(await nodeProcessesOf(drover.home, "src/edge/main.ts"))).at(-1);
+  if (pid === undefined || !kill(pid)) return false;
+  await drover.ready();
+  return true;
+}
+
+async function replaceEdge(drover: TestDrover): Promise<boolean> {
+  const { body } = await drover.api("GET", "/v1/status");
+  const [edge] = (JSON.parse(body) as { readonly edges: readonly { readonly machine: string; readonly linked: boolean }[] }).edges;
+  if (edge?.linked !== true) return false;
+  return (await drover.api("POST", `/v1/edges/${edge.machine}/restart`, { body: {} })).status === 200;
+}
+
+/** From two to four instances, since one of them may be killed. */
+function scale(drover: TestDrover, random: () => number): Promise<boolean> {
+  const app = random() < 0.5 ? "mortal" : "steady";
+  return change(drover, app, "scale", { instances: { web: 2 + Math.floor(random() * 3) } });
+}
+
+async function changeTable(drover: TestDrover): Promise<boolean> {
+  for (const on of [true, false, true, false]) if (!(await change(drover, "noise", "maintenance", { on }))) return false;
+  return true;
+}
+
+function kill(pid: number): boolean {
+  try {
+    process.kill(pid, "SIGKILL");
+    return true;
+  } catch {
+    return false; // It ended by itself between the look and the kill.
+  }
+}
+
+/** The oldest first. */
+async function byAge(pids: readonly number[]): Promise<readonly number[]> {
+  const started = await Promise.all(
+    pids.map(async (pid) => {
+      const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+      return { pid, ticks: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? Number.POSITIVE_INFINITY) };
+    }),
+  );
+  return started.sort((a, b) => a.ticks - b.ticks).map(({ pid }) => pid);
+}
+
+async function memory(drover: TestDrover): Promise<Omit<MemoryLook, "atMs">> {
+  const ofOldest = async (program: string) => {
+    const [pid] = await byAge(await nodeProcessesOf(drover.home, program));
+    const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
+    const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0) / 1_024;
+    return field("Private_Clean") + field("Private_Dirty");
+  };
+  return { edgeMiB: await ofOldest("src/edge/main.ts"), workerMiB: await ofOldest("src/edge/workers/main.ts") };
+}
