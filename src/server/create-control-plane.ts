@@ -8,6 +8,7 @@ import type { Reason } from "#model/workload.ts";
 import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 import { collectArtifacts } from "./controllers/artifact-collector.ts";
 import { type Core, startCore } from "./controllers/core.ts";
+import { EdgeNews } from "./controllers/edge-news.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import { AppView } from "./view/app-view.ts";
@@ -29,12 +30,14 @@ const linkLookMs = 25;
 export function createControlPlane(options: ControlPlaneOptions, signal: AbortSignal): ControlPlane {
   const { store, secrets, listener, clock, log } = options;
   const core = startCore(options, signal);
+  const news = new EdgeNews({ events: options.events, clock, log });
   const onLink = (link: Link) => {
     log.info("linked", { role: link.identity.role, machine: link.identity.machine });
     if (link.identity.role === "agent") core.agentLinked(agentOverLink(link));
     else {
       const edge = edgeOverLink(link);
       core.edgeLinked(edge);
+      news.follow(edge, signal);
       options.certificates?.edgeLinked(edge);
     }
   };
@@ -48,7 +51,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   return {
     ...answersOf(core, options),
     escalator: () => escalations.get(),
-    stopped: Promise.all([core.stopped, collected, escalations.stopped()]).then(() => {}),
+    stopped: Promise.all([core.stopped.then(() => news.stopped()), collected, escalations.stopped()]).then(() => {}),
   } satisfies ControlPlane;
 
   function answersOf(

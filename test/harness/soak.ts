@@ -84,7 +84,7 @@ export async function soak(drover: TestDrover, options: SoakOptions, signal: Abo
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     execArgv: [],
   });
-  const killed: number[] = [];
+  const deaths: Deaths = { workersMs: [], instanceMs: 0, edgeMs: 0 };
   const done: Record<string, number> = {};
   const running: Promise<unknown>[] = [];
   try {
@@ -95,10 +95,8 @@ export async function soak(drover: TestDrover, options: SoakOptions, signal: Abo
       signal.throwIfAborted();
       const kinds = Object.entries(actions).filter(([, { replaces }]) => !replaces || elapsedMs < options.replaceEdgeFor * durationMs);
       const [name, { act }] = kinds[Math.floor(random() * kinds.length)] as (typeof kinds)[number];
-      if (process.env["SOAK_TRACE"]) console.error(new Date().toISOString(), "begin", name);
-      const began = act(drover, random, killed).then((isDone) => {
+      const began = act(drover, random, deaths).then((isDone) => {
         if (isDone) done[name] = (done[name] ?? 0) + 1;
-        if (process.env["SOAK_TRACE"]) console.error(new Date().toISOString(), name, isDone);
       });
       running.push(began);
       // Half of what is done overlaps with the next.
@@ -114,7 +112,7 @@ export async function soak(drover: TestDrover, options: SoakOptions, signal: Abo
       { readonly sent: number; readonly answered: number; readonly failures: readonly Failure[] },
     ];
     const isLost = ({ isCut, fromMs, toMs }: Failure) =>
-      isCut && killed.some((atMs) => fromMs <= atMs + cutWithinMs && toMs >= atMs && toMs <= atMs + 4 * cutWithinMs);
+      isCut && deaths.workersMs.some((atMs) => fromMs <= atMs + cutWithinMs && toMs >= atMs && toMs <= atMs + 4 * cutWithinMs);
     const unsaved = failures.filter((failure) => !isLost(failure));
     return {
       sent,
@@ -129,7 +127,19 @@ export async function soak(drover: TestDrover, options: SoakOptions, signal: Abo
   }
 }
 
-type Act = (drover: TestDrover, random: () => number, killed: number[]) => Promise<boolean>;
+/** When by the machine's clock. */
+interface Deaths {
+  readonly workersMs: number[];
+  instanceMs: number;
+  edgeMs: number;
+}
+
+/** An edge that dies more often than three times, each within a minute of the one before, is given up and started anew with all its sockets. */
+const edgeDeathEveryMs = 61_000;
+/** The table has heard of a death, and of who came in its place, long before. */
+const instanceDeathEveryMs = 3_000;
+
+type Act = (drover: TestDrover, random: () => number, deaths: Deaths) => Promise<boolean>;
 
 /** What is done, and whether edges are replaced by it. */
 const actions: Readonly<Record<string, { readonly act: Act; readonly replaces: boolean }>> = {
@@ -148,28 +158,37 @@ async function change(drover: TestDrover, app: string, verb: string, body: unkno
   return status < 300;
 }
 
-/** Only when all are ready: nobody can save a request from an app that is gone. */
-async function killInstance(drover: TestDrover, random: () => number): Promise<boolean> {
-  const app = JSON.parse((await drover.api("GET", `${base}/mortal`)).body) as {
-    readonly health: string;
-    readonly instances: readonly { readonly pid: number | null; readonly ready: boolean }[];
-  };
-  const ready = app.instances.filter((instance) => instance.ready);
-  const pid = ready[Math.floor(random() * ready.length)]?.pid ?? null;
-  if (app.health !== "ready" || ready.length < 2 || pid === null) return false;
+/** Only while others take its requests: nobody can save those of an app that is gone. */
+async function killInstance(drover: TestDrover, random: () => number, deaths: Deaths): Promise<boolean> {
+  if (Date.now() - deaths.instanceMs < instanceDeathEveryMs) return false;
+  const [routes, app] = await Promise.all(
+    ["/v1/routes?space=default&app=mortal", `${base}/mortal`].map(async (path) => JSON.parse((await drover.api("GET", path)).body)),
+  );
+  const inTable = routes.routes.map(
+    (route: { readonly targets: readonly { readonly endpoints: readonly { readonly instance: string }[] }[] }) =>
+      route.targets.flatMap(({ endpoints }) => endpoints.map(({ instance }) => instance)),
+  ) as readonly (readonly string[])[];
+  const isPlenty = app.health === "ready" && routes.routes.every(({ inForce }: { readonly inForce: boolean }) => inForce);
+  const [ids = []] = inTable;
+  const id = ids[Math.floor(random() * ids.length)];
+  const pid = app.instances.find((one: { readonly id: string }) => one.id === id)?.pid ?? null;
+  if (!isPlenty || inTable.some((some) => some.length < 2) || pid === null) return false;
+  deaths.instanceMs = Date.now();
   return kill(pid);
 }
 
 /** Never the oldest: that one's memory is looked at over time. */
-async function killWorker(drover: TestDrover, random: () => number, killed: number[]): Promise<boolean> {
+async function killWorker(drover: TestDrover, random: () => number, deaths: Deaths): Promise<boolean> {
   const [, ...others] = await byAge(await nodeProcessesOf(drover.home, "src/edge/workers/main.ts"));
   const pid = others[Math.floor(random() * others.length)];
   if (pid === undefined) return false;
-  killed.push(Date.now());
+  deaths.workersMs.push(Date.now());
   return kill(pid);
 }
 
-async function killEdge(drover: TestDrover): Promise<boolean> {
+async function killEdge(drover: TestDrover, _random: () => number, deaths: Deaths): Promise<boolean> {
+  if (Date.now() - deaths.edgeMs < edgeDeathEveryMs) return false;
+  deaths.edgeMs = Date.now();
   const pid = (await byAge(await nodeProcessesOf(drover.home, "src/edge/main.ts"))).at(-1);
   if (pid === undefined || !kill(pid)) return false;
   await drover.ready();

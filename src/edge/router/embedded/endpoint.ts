@@ -77,6 +77,11 @@ export class Endpoint {
 
   /** The endpoint left the table: connections that nobody uses are closed, the others when their request is done. */
   retire(): void {
+    this.closeIdle();
+  }
+
+  /** One of them was closed by the instance: the others may be too, and a request that tried each of them would run out of attempts. */
+  closeIdle(): void {
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
 }

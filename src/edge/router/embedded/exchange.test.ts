@@ -215,6 +215,23 @@ test("a request that can be repeated survives an app that closes its idle connec
   assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, 3);
 });
 
+test("a request survives more closed idle connections of an instance than it has attempts", async (t) => {
+  const waiting: net.Socket[] = [];
+  const connections = 5;
+  const origin = await rawOrigin(t, (soFar, socket, connection) => {
+    const requests = soFar.split("\r\n\r\n").length - 1;
+    if (connection >= connections) socket.write(ok);
+    else if (requests > 1) socket.destroy();
+    else if (waiting.push(socket) === connections) for (const one of waiting) one.write(ok);
+  });
+  const edge = await startEdge(t);
+  await edge.apply({ set: [routeTo(origin.port)], remove: [] });
+  const ask = () => exchangeBytes(edge.port, `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+  for (const answer of await Promise.all(Array.from({ length: connections }, ask))) assert.equal(statusOf(answer), 200);
+  // As when an instance was killed, and the edge has not heard of most of its connections yet.
+  assert.equal(statusOf(await ask()), 200);
+});
+
 test("a request that can be repeated survives the death of the instance that had it, once", async (t) => {
   const dying = () => rawOrigin(t, (_, socket) => socket.destroy());
   const well = await rawOrigin(t, (_, socket) => socket.write(ok));

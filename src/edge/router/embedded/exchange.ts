@@ -212,6 +212,7 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
       this.#fail(502, noAnswer);
       return;
     }
+    if (upstream.wasUsed) this.#search.endpoint?.closeIdle();
     this.#isSent = false;
     this.#upstream = null;
     this.#search.leave();
