@@ -1,6 +1,6 @@
 /**
- * Requests per second of the edge beside HAProxy, nginx and Caddy: keep-alive, 64 connections, a small and a 64 KiB answer. The proxy has core 0,
- * the client and the app behind it core 1. Absent peers are skipped.
+ * Requests per second of the edge beside HAProxy, nginx and Caddy: keep-alive, 64 connections, a small and a 64 KiB answer; and the time that each
+ * adds to a request at half of Caddy's load. The proxy has core 0, the client and the app behind it core 1. Absent peers are skipped.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,12 +10,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "#host/testing/free-ports.ts";
 import { droverBin } from "../test/harness/drover.ts";
-import { cpuSecondsOf, listening, programOnPath, report, skip } from "./lib.ts";
+import { cpuSecondsOf, listening, median, programOnPath, report, skip } from "./lib.ts";
 
 const run = promisify(execFile);
 const taskset = programOnPath("taskset") ?? "";
 const host = "bench.test";
 const seconds = 4;
+const connections = 64;
 const rounds = 3;
 const folder = await mkdtemp(join(tmpdir(), "drover-bench-edge-"));
 const driven = "drover edge, router HAProxy";
@@ -132,42 +133,75 @@ async function cpuUs(pid: number): Promise<number> {
 interface Figures {
   readonly cpuUs: number;
   readonly rps: number;
+  readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
-async function load(pid: number, port: number, path: string): Promise<Figures> {
+/** @param more arguments of wrk */
+async function load(pid: number, port: number, path: string, more: readonly string[] = []): Promise<Figures> {
   const before = await cpuUs(pid);
-  const { stdout } = await run(taskset, [
-    "-c",
-    "1",
-    "wrk",
-    "-t1",
-    "-c64",
-    `-d${seconds}s`,
-    "--latency",
-    "-H",
-    `Host: ${host}`,
-    `http://127.0.0.1:${port}${path}`,
-  ]);
+  const wrk = ["-c", "1", "wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--latency", "-H", `Host: ${host}`, ...more];
+  const { stdout } = await run(taskset, [...wrk, `http://127.0.0.1:${port}${path}`]);
   const failed = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1];
   if (failed !== undefined) throw new Error(`${failed} requests failed:\n${stdout}`);
-  const [, p99 = "0", unit = "ms"] = /99%\s+([\d.]+)(us|ms|s)/.exec(stdout) ?? [];
-  const scale = { us: 0.001, ms: 1, s: 1_000 }[unit] ?? 1;
+  const waitMs = (share: number) => {
+    const [, wait = "0", unit = "ms"] = new RegExp(`${share}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout) ?? [];
+    return Number(wait) * ({ us: 0.001, ms: 1, s: 1_000 }[unit] ?? 1);
+  };
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
   return {
     cpuUs: ((await cpuUs(pid)) - before) / requests,
     rps: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-    p99Ms: Number(p99) * scale,
+    p50Ms: waitMs(50),
+    p99Ms: waitMs(99),
   };
 }
 
 const middle = (all: readonly Figures[]): Figures =>
-  [...all].sort((a, b) => a.rps - b.rps)[Math.floor(all.length / 2)] ?? { cpuUs: Number.NaN, rps: Number.NaN, p99Ms: Number.NaN };
+  [...all].sort((a, b) => a.rps - b.rps)[Math.floor(all.length / 2)] ?? {
+    cpuUs: Number.NaN,
+    rps: Number.NaN,
+    p50Ms: Number.NaN,
+    p99Ms: Number.NaN,
+  };
+
+interface Place {
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+}
+
+/** What each adds to the waits of requests that come at half the rate that Caddy can carry, beside the app without a proxy. */
+async function reportAddedWaits(app: Place, proxies: readonly Place[], caddyRps: number): Promise<void> {
+  const pace = join(folder, "pace.lua");
+  const pauseMs = (connections / (caddyRps / 2)) * 1_000;
+  await writeFile(pace, `function delay() return math.random(0, ${Math.round(2 * pauseMs)}) end\n`);
+  const places = [app, ...proxies];
+  const waits = new Map(places.map(({ name }) => [name, { p50Ms: [] as number[], p99Ms: [] as number[] }]));
+  for (let round = 0; round < rounds; round++)
+    for (const { name, pid, port } of places) {
+      const { p50Ms, p99Ms } = await load(pid, port, "/", ["-s", pace]);
+      waits.get(name)?.p50Ms.push(p50Ms);
+      waits.get(name)?.p99Ms.push(p99Ms);
+    }
+  const added = ({ name }: Place, key: "p50Ms" | "p99Ms") =>
+    median(waits.get(name)?.[key] ?? []) - median(waits.get(app.name)?.[key] ?? []);
+  const [edge, ...peers] = proxies;
+  if (edge === undefined) return;
+  for (const key of ["p50Ms", "p99Ms"] as const) {
+    for (const peer of peers) {
+      const [ours, theirs] = [added(edge, key), added(peer, key)];
+      const goal = peer.name === "Caddy" ? { goal: "less", ok: ours < theirs } : {};
+      report(`added wait at half load, ${key.slice(0, 3)}`, ours, "ms", { peer: [peer.name, theirs], ...goal });
+    }
+  }
+}
 
 async function main(): Promise<void> {
   if (programOnPath("wrk") === null || taskset === "") return skip("requests through the edge", "wrk and taskset are needed");
   const appPort = await freePort();
   start(1, process.execPath, ["-e", app, String(appPort)]);
+  const behind: Place = { name: "no proxy", pid: children.at(-1)?.pid ?? 0, port: appPort };
   await listening(appPort);
   const running: {
     readonly name: string;
@@ -225,6 +259,8 @@ async function main(): Promise<void> {
       report(what, rps, "req/s", { peer: [peer.name, theirs], ...(goal === 0 ? {} : { goal: `${goal} ×`, ok: rps / theirs >= goal }) });
     }
   }
+  const caddy = peers.find(({ name }) => name === "Caddy");
+  if (caddy !== undefined) await reportAddedWaits(behind, running, middle(caddy.small).rps);
 }
 
 try {
