@@ -11,6 +11,7 @@ import { newStep, orderOf, skippedStep } from "./step-order.ts";
 import { retryAtMs } from "./steps.ts";
 import { isMended, tendSteps } from "./tend.ts";
 import { actionAt, remedyAt, triesOf } from "./tries.ts";
+import { isToBeReplaced } from "./windows.ts";
 
 /** Takes a begun run one change further. Rules 5 to 12. */
 export function advanceRun(pass: Pass, run: Run): void {
@@ -44,10 +45,10 @@ export function advanceRun(pass: Pass, run: Run): void {
       endRun(pass, run, "done", { kind: "done", steps: run.steps.filter(({ action }) => action !== null).length });
       return;
     }
-    save(pass, { ...run, at: next.name }, { kind: "next-level", level: next.name });
+    if (!isToBeReplaced(pass, run)) save(pass, { ...run, at: next.name }, { kind: "next-level", level: next.name });
     return;
   }
-  startNext(pass, run, level, wave);
+  if (!isToBeReplaced(pass, run)) startNext(pass, run, level, wave);
 }
 
 /** One target of the level that a run is at. */

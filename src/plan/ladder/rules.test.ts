@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Pause } from "#model/ladder.ts";
 import type { AppName, MachineId, PoolName } from "#model/names.ts";
 import type { Target, Topology } from "#model/target.ts";
-import { classic, type level, lines, playScene, type Scene, t0, twoPools } from "../testing/ladder-world.ts";
+import { check, classic, type level, lines, playScene, type Scene, t0, twoPools } from "../testing/ladder-world.ts";
 
 const pause = (target: Target, from: number, until: number): Pause => ({
   target,
@@ -424,6 +424,79 @@ const rows: readonly (readonly [sentence: string, scene: Scene, happens: readonl
       fails: { "provider-online@space": [0] },
     },
     ["end 30 space people", 'tell 30 space needs a person: level "machine" found nothing on space that it may act on'],
+  ],
+  [
+    "a need for a wider run waits for the current step, and then that run replaces the rest",
+    { fails: { "services@machine/m1": [0], "pool-serves@pool/web": [32] }, forSeconds: 250 },
+    [
+      "start 30 converge machine/m1",
+      "end 100 machine/m1 absorbed",
+      "start 100 pool pool/web",
+      "start 170 machine machine/m1",
+      "start 170 machine machine/m2",
+      "start 240 converge machine/m1",
+      "start 240 converge machine/m2",
+    ],
+  ],
+  [
+    "a window that has not settled yet ends with the wider run that begins meanwhile",
+    { fails: { "ping@machine/m1": [0], "ping@machine/m3": [20], "provider-online@space": [25] }, forSeconds: 31 },
+    ["end 30 machine/m1 absorbed", "start 30 provider space", "end 30 machine/m3 absorbed"],
+  ],
+  [
+    "in a mass failure a machine's lighter levels that do not act on machines still run",
+    {
+      ladder: {
+        ...guards({ massFailure: { share: 0.1, count: 0, withinMs: 600_000 } }),
+        checks: [...classic.checks, check("agent", "machine", "app")],
+      },
+      fails: { "ping@machine/m1": [0], "agent@machine/m1": [0] },
+      forSeconds: 120,
+    },
+    [
+      "tell 0 1 of 4 machines failed within 10m; rebuilding them could make it worse",
+      "start 30 app app/shop",
+      "end 100 machine/m1 done",
+    ],
+  ],
+  [
+    "and do not go on to a level that does",
+    {
+      ladder: {
+        ...guards({ massFailure: { share: 0.1, count: 0, withinMs: 600_000 } }),
+        checks: [check("agent", "machine", "app")],
+        levels: levelsWith("app", { attempts: 1, remedies: [{ kind: "wider" }] }),
+      },
+      fails: { "agent@machine/m1": [0] },
+      broken: ["app app/shop"],
+      forSeconds: 300,
+    },
+    [
+      "tell 0 1 of 4 machines failed within 10m; rebuilding them could make it worse",
+      "start 30 app app/shop",
+      "end 40 machine/m1 wider",
+    ],
+  ],
+  [
+    "a lighter level begins with its first attempt, however often the heavier one was tried",
+    { fails: { "ping@machine/m1": [0] }, lies: ["machine machine/m1"], forSeconds: 500 },
+    [
+      ...run4to6(30),
+      "start 270 machine machine/m1",
+      "start 340 converge machine/m1",
+      "start 410 app app/shop",
+      "end 480 machine/m1 done",
+    ],
+  ],
+  [
+    "a level without targets is passed over on the way to one that has some",
+    {
+      topology: { ...twoPools, machines: [] },
+      ladder: { checks: classic.checks.map((one) => (one.name === "provider-online" ? { ...one, level: "machine" } : one)) },
+      fails: { "provider-online@space": [0] },
+      forSeconds: 120,
+    },
+    ["start 30 app app/shop", "start 30 app app/store", "end 100 space done"],
   ],
   [
     "what is more fundamental is mended first where two needs touch and neither covers the other",

@@ -78,6 +78,25 @@ function beginRuns(pass: Pass, over: readonly Escalation[]): void {
   }
 }
 
+/**
+ * Whether a wider run takes over from this one as soon as nothing of it acts, so that it starts nothing more. Only if nothing else keeps that run from
+ * beginning: else both would wait.
+ */
+export function isToBeReplaced(pass: Pass, run: Run): boolean {
+  const { places } = pass.input.index;
+  return pass.troubleAt.above(run.target).some(({ target, needs }) => {
+    const window = windowAt(pass, target);
+    const need = needs.find((one) => holdOf(pass, one) === null);
+    if (window === null || !isOver(pass, window) || need === undefined || runThatCovers(pass, need) !== null) return false;
+    const choice = chooseLevel(pass, need);
+    if (choice.kind === "people" || holdOf(pass, choice) !== null) return false;
+    return underWay(pass, pass.begun.touching(choice.target)).every((other) => {
+      const reach = reachOf(pass, other);
+      return reach !== null && covers(places, choice, reach);
+    });
+  });
+}
+
 /** Begins the run that a need asks for, unless something that is under way does it, or has to end first. */
 function beginRun(pass: Pass, need: Need): "waits" | null {
   const { places, ladder } = pass.input.index;

@@ -48,7 +48,7 @@ export function randomLadder(random: SeededRandom, startMs: number): Ladder {
     timeoutMs: 5_000,
     failures: 2,
     from: ["server"],
-    expected: random.chance(0.1) ? hoursWithGap(random, startMs) : null,
+    expected: random.chance(0.05) ? hoursWithGap(random, startMs) : null,
     maintenance: random.chance(0.15) ? [maintenanceSoon(random, startMs)] : [],
   });
   return {

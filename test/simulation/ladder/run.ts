@@ -35,7 +35,8 @@ if (isMainThread) {
 
 function runShare(share: Share): Promise<number> {
   return new Promise((resolve) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: share });
+    // Plans are short-lived: with room for many of them, little is left to be collected.
+    const worker = new Worker(new URL(import.meta.url), { workerData: share, resourceLimits: { maxYoungGenerationSizeMb: 96 } });
     worker.once("message", resolve);
     worker.once("error", (error) => {
       console.error(error.message);
