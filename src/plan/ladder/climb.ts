@@ -45,7 +45,7 @@ export function advanceRun(pass: Pass, run: Run): void {
       endRun(pass, run, "done", { kind: "done", steps: run.steps.filter(({ action }) => action !== null).length });
       return;
     }
-    if (!isToBeReplaced(pass, run)) save(pass, { ...run, at: next.name }, { kind: "next-level", level: next.name });
+    save(pass, { ...run, at: next.name }, { kind: "next-level", level: next.name });
     return;
   }
   if (!isToBeReplaced(pass, run)) startNext(pass, run, level, wave);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CheckState } from "#model/check.ts";
 import type { Escalation } from "#model/ladder.ts";
 import type { CheckId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
@@ -292,7 +293,122 @@ const plans: readonly (readonly [sentence: string, input: () => LadderInput, say
   ],
 ];
 
-for (const [sentence, input, expected] of plans)
+const bothServices = { fails: { "services@machine/m1": [0], "services@machine/m2": [0] } } as const;
+const smokeHeardAt = (atSeconds: number) => ({
+  states: new Map([[smoke as CheckId, stateOf(smoke as CheckId, true, t0, t0 + atSeconds * 1_000)]]),
+});
+
+const more: typeof plans = [
+  [
+    "what another run acts on is waited for",
+    () => moment(bothServices, 105, []),
+    { waits: ['app/shop: level "app" acts on app/shop', 'app/shop: level "app" acts on app/shop'], again: 220 },
+  ],
+  [
+    "and then its quiet period",
+    () => moment(bothServices, 120, []),
+    {
+      waits: ['app/shop: the quiet period of level "app" on app/shop', 'app/shop: the quiet period of level "app" on app/shop'],
+      again: 170,
+    },
+  ],
+  [
+    "a result that is about to be too old is a moment to look again",
+    () => moment(smokeFails, 10, [], smokeHeardAt(-10)),
+    { does: [], waits: ["app/shop: smoke@app/shop fails; it may mend itself before anything is done"], again: 25 },
+  ],
+  ["and one that is too old asks for nothing", () => moment(smokeFails, 25, [], smokeHeardAt(-10)), { does: [], waits: [], again: 30 }],
+  [
+    "what is more fundamental is waited for by what it touches, also when it has to wait itself",
+    () => {
+      const checks = classic.checks.map((one) => (one.name === "provider-online" ? { ...one, level: "app" } : one));
+      const fails = { "services@machine/m1": [0], "ping@machine/m1": [32], "provider-online@space": [10] } as const;
+      return moment({ fails, ladder: { checks } }, 45, ["ping@machine/m1", "provider-online@space"]);
+    },
+    {
+      does: [],
+      waits: [
+        'machine/m1: the quiet period of level "converge" on machine/m1',
+        "space: ping@machine/m1, which is more fundamental, is mended first on machine/m1",
+      ],
+      again: 100,
+    },
+  ],
+];
+
+const poolChecked = { fails: { "pool-serves@pool/web": [0] }, ladder: { levels: levelsWith("pool", { check: "services" }) } } as const;
+const appChecked = { ...smokeFails, ladder: { levels: levelsWith("app", { check: "pool-serves" }) } } as const;
+const failedCheck = (id: string): CheckState => stateOf(id as CheckId, true, t0, t0 + 1e9);
+
+/** A level whose check has this state once the quiet period is over. */
+function judged(scene: Scene, seconds: number, states: readonly CheckState[]) {
+  const input = moment(scene, 99, []);
+  const known = new Map([...input.states, ...states.map((state) => [state.id, state] as const)]);
+  return says(planLadder({ ...input, nowMs: t0 + seconds * 1_000, states: known }));
+}
+
+test("rule 8: the check of a level looks inside its target when it is not made there, and has to pass everywhere", () => {
+  assert.deepEqual(judged(poolChecked, 100, []).does, [
+    'save pool/web: level "pool" on pool/web passed: its action exited well and its check passes',
+  ]);
+  assert.deepEqual(judged(poolChecked, 100, [failedCheck("services@machine/m2")]).does.slice(0, 1), [
+    'save pool/web: level "pool" on pool/web failed: its check services@machine/m2 fails: no answer',
+  ]);
+  assert.deepEqual(judged(poolChecked, 100, [failedCheck("services@machine/m3")]).does.slice(0, 1), [
+    'save pool/web: level "pool" on pool/web passed: its action exited well and its check passes',
+  ]);
+});
+
+test("or around it", () => {
+  assert.deepEqual(judged(appChecked, 100, [failedCheck("pool-serves@pool/db")]).does.slice(0, 1), [
+    'save app/shop: level "app" on app/shop passed: its action exited well and its check passes',
+  ]);
+  assert.deepEqual(judged(appChecked, 100, [failedCheck("pool-serves@pool/web")]).does.slice(0, 1), [
+    'save app/shop: level "app" on app/shop failed: its check pool-serves@pool/web fails: no answer',
+  ]);
+});
+
+test("a check that fails for the first time has neither passed nor failed, until it could have", () => {
+  const wavering = { ...failedCheck("pool-serves@pool/web"), verdict: "ok" as const };
+  assert.deepEqual(judged(appChecked, 100, [wavering]).waits, ['app/shop: the check of level "app" on app/shop']);
+  assert.deepEqual(judged(appChecked, 134, [wavering]).does, []);
+  assert.deepEqual(judged(appChecked, 135, [wavering]).does.slice(0, 1), [
+    'save app/shop: level "app" on app/shop failed: its check pool-serves@pool/web did not pass',
+  ]);
+});
+
+test("what was heard before the quiet period was over says nothing about the step", () => {
+  const before = { ...failedCheck("pool-serves@pool/web"), atMs: t0 + 99_999 };
+  assert.deepEqual(judged(appChecked, 100, [before]).waits, ['app/shop: the check of level "app" on app/shop']);
+  const after = { ...before, atMs: t0 + 100_000 };
+  assert.match(judged(appChecked, 100, [after]).does[0] ?? "", /its check pool-serves@pool\/web fails/);
+});
+
+test("a plan that waits for nothing says so", () => {
+  const monitor = { probes: [{ name: "a", lastResultAtMs: t0 - 60_000, isSuspect: false }], freshMs: 60_000, isNetworkUp: true };
+  assert.equal(planLadder(moment({}, 0, [], { monitor })).replanAtMs, null);
+});
+
+test("the order in which runs are given changes nothing", () => {
+  const input = moment(bothServices, 99, [], { nowMs: t0 + 100_000 });
+  assert.deepEqual(planLadder({ ...input, escalations: input.escalations.toReversed() }), planLadder(input));
+});
+
+test("rule 12: of a step that mends itself before its next attempt the others are left as they were", () => {
+  const ladder = { levels: levelsWith("converge", { check: "services" }) };
+  const input = moment({ ...m1Down, ladder, broken: ["converge machine/m1"] }, 115, []);
+  const [action] = planLadder(input).actions;
+  assert.ok(action?.kind === "save");
+  assert.deepEqual(
+    action.escalation.steps.map(({ level: name, verdict }) => [name, verdict?.kind]),
+    [
+      ["machine", "passed"],
+      ["converge", "mended"],
+    ],
+  );
+});
+
+for (const [sentence, input, expected] of [...plans, ...more])
   test(sentence, () => {
     const said = says(planLadder(input()));
     assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, said[key as keyof typeof said]])), expected);

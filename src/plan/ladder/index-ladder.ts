@@ -45,8 +45,13 @@ export function indexLadder(ladder: Ladder, topology: Topology): LadderIndex {
     const target = scope === undefined ? null : widen(places, own, scope);
     return target === null ? [] : [{ id, level, target }];
   });
-  asking.sort((a, b) => a.level - b.level || rankOf(a.target) - rankOf(b.target) || compare(a.target, b.target) || compare(a.id, b.id));
-  const asks = new Map(asking.map(({ id, level, target }, order) => [id, { level, target, order }]));
+  // As text, because text is put in order without a rule of its own; a ladder has fewer levels than there are characters.
+  const byRank = new Map(asking.map((one) => [`${String.fromCharCode(one.level, rankOf(one.target))}${one.target} ${one.id}`, one]));
+  const asks = new Map<CheckId, Asks>();
+  for (const [order, key] of [...byRank.keys()].sort().entries()) {
+    const one = byRank.get(key);
+    if (one !== undefined) asks.set(one.id, { level: one.level, target: one.target, order });
+  }
   const checks = expanded.map((one): IndexedCheck => ({ ...one, asks: asks.get(one.id) ?? null, freshMs: freshMsOf(one.check) }));
   return {
     ladder,
@@ -57,8 +62,4 @@ export function indexLadder(ladder: Ladder, topology: Topology): LadderIndex {
     checksAt: Map.groupBy(checks, ({ target }) => target),
     machines: topology.machines.length,
   };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

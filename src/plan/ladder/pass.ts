@@ -67,9 +67,8 @@ export function isBegun(run: Escalation): run is Run {
 
 /** Lays the present record of a run over what is known. */
 export function lay(pass: Pass, run: Escalation): void {
-  const before = pass.runs.get(run.id);
   pass.runs.set(run.id, run);
-  if (isBegun(run) && (before === undefined || !isBegun(before))) pass.begun.add(run.target, run.id);
+  if (isBegun(run)) pass.begun.add(run.target, run.id);
   if (run.outcome === null && !isBegun(run)) pass.windows.set(run.target, run.id);
   if (run.outcome?.kind === "people" && run.outcome.acknowledged === null && !pass.people.has(run.target)) pass.people.set(run.target, run);
 }

@@ -149,6 +149,21 @@ const rows: readonly (readonly [sentence: string, scene: Scene, happens: readonl
     run4to6(30),
   ],
   [
+    "nothing that fails is no mass failure, however small the share",
+    { topology: pools(0, 10), ladder: guards({ massFailure: { share: 0.05, count: 0, withinMs: 600_000 } }) },
+    [],
+  ],
+  [
+    "a machine counts from its first failure on, whatever else of it fails later",
+    {
+      topology: pools(0, 10),
+      ladder: guards({ massFailure: { share: 0.1, count: 1, withinMs: 9_000 } }),
+      fails: { "ping@machine/m1": [0], "services@machine/m1": [20], "ping@machine/m2": [20] },
+      forSeconds: 31,
+    },
+    ["start 30 machine machine/m1"],
+  ],
+  [
     "machines that fail one after the other are no mass failure",
     {
       topology: pools(0, 10),
@@ -453,11 +468,7 @@ const rows: readonly (readonly [sentence: string, scene: Scene, happens: readonl
       fails: { "ping@machine/m1": [0], "agent@machine/m1": [0] },
       forSeconds: 120,
     },
-    [
-      "tell 0 1 of 4 machines failed within 10m; rebuilding them could make it worse",
-      "start 30 app app/shop",
-      "end 100 machine/m1 done",
-    ],
+    ["tell 0 1 of 4 machines failed within 10m; rebuilding them could make it worse", "start 30 app app/shop", "end 100 machine/m1 done"],
   ],
   [
     "and do not go on to a level that does",
@@ -471,22 +482,12 @@ const rows: readonly (readonly [sentence: string, scene: Scene, happens: readonl
       broken: ["app app/shop"],
       forSeconds: 300,
     },
-    [
-      "tell 0 1 of 4 machines failed within 10m; rebuilding them could make it worse",
-      "start 30 app app/shop",
-      "end 40 machine/m1 wider",
-    ],
+    ["tell 0 1 of 4 machines failed within 10m; rebuilding them could make it worse", "start 30 app app/shop", "end 40 machine/m1 wider"],
   ],
   [
     "a lighter level begins with its first attempt, however often the heavier one was tried",
     { fails: { "ping@machine/m1": [0] }, lies: ["machine machine/m1"], forSeconds: 500 },
-    [
-      ...run4to6(30),
-      "start 270 machine machine/m1",
-      "start 340 converge machine/m1",
-      "start 410 app app/shop",
-      "end 480 machine/m1 done",
-    ],
+    [...run4to6(30), "start 270 machine machine/m1", "start 340 converge machine/m1", "start 410 app app/shop", "end 480 machine/m1 done"],
   ],
   [
     "a level without targets is passed over on the way to one that has some",

@@ -158,6 +158,12 @@ test("an explanation names what keeps everything from being done", () => {
   ]);
 });
 
+test("an explanation names people once, also where the ladder does", () => {
+  const levels = [level("app", "app", { attempts: 1, remedies: [{ kind: "people" }] })];
+  const other = indexLadder({ ...classic, levels, checks: classic.checks.filter(({ name }) => name === "smoke") }, twoPools);
+  assert.equal(explain(present({ index: other }), smoke).at(-1), "if that does not help, after 1 attempt: people");
+});
+
 test("an explanation leaves out what other checks lead to", () => {
   assert.deepEqual(explain(present({}, [idOf("ping", "machine/m3")]), smoke), [
     "2 failures in a row, 10s apart, make it failing; then it has 30s to recover by itself",
