@@ -4,15 +4,14 @@ import { once } from "node:events";
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { test } from "node:test";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { processesOf, request, root, TestDrover } from "../harness/drover.ts";
 import { TestMailServer } from "../harness/mail-server.ts";
 import { seed, seeded } from "../harness/random.ts";
 
 const fixture = join(root, "test/fixtures/breakable.mjs");
-const host = "shop.default.localhost";
 const isFull = process.env["DROVER_FULL"] === "1";
 /** How often the server is killed in the middle of runs. Few by default, because its agent waits ever longer before it starts it again. */
 const kills = isFull ? 200 : 3;
@@ -27,203 +26,70 @@ interface Run {
   readonly outcome: { readonly kind: string } | null;
 }
 
-async function runs(drover: TestDrover): Promise<readonly Run[]> {
-  return JSON.parse(await drover.run("escalation", "ls", "--json")).escalations;
+/** Asked without a command in between, because tests ask again and again. */
+async function runs(drover: TestDrover, space = "default"): Promise<readonly Run[]> {
+  return JSON.parse((await drover.api("GET", `/v1/spaces/${space}/escalations`)).body).escalations;
 }
 
-const check = (path: string, level: string) => `{ http: "http://${host}${path}", level: ${level}, every: 1s, failures: 1 }`;
+const check = (path: string, level: string, space = "default") =>
+  `{ http: "http://shop.${space}.localhost${path}", level: ${level}, every: 1s, failures: 1 }`;
 
 function shop(flag: string): string {
   return `app: shop\nrun: exec node ${fixture}\nenv: { FLAG: ${JSON.stringify(flag)} }\n---\n`;
 }
 
-async function start(args: readonly string[] = []): Promise<{ readonly drover: TestDrover; readonly flag: string; readonly done: string }> {
-  const drover = await TestDrover.start({ args });
-  const [flag, done] = [await drover.file("flag", ""), await drover.file("done", "")];
+/** Two files for what runs under another user: one that makes checks fail while it is there, and one that is written to. */
+async function filesFor(drover: TestDrover, folder: string): Promise<{ readonly flag: string; readonly done: string }> {
+  const [flag, done] = [await drover.file(`${folder}/flag`, ""), await drover.file(`${folder}/done`, "")];
   await rm(flag);
-  await chmod(join(drover.home, "work"), 0o777);
+  await chmod(dirname(done), 0o777);
   await chmod(done, 0o666);
-  return { drover, flag, done };
+  return { flag, done };
 }
 
-test("an app that answers wrongly is restarted by its ladder, and the record says why and how", async () => {
-  const { drover, flag } = await start();
-  await using _ = drover;
-  const ladder = `ladder: demo\nsettle: 500ms\nlevels: [{ name: app, do: app.restart, quiet: 500ms }]\nchecks:\n  smoke: ${check("/", "app")}\n`;
-  await drover.apply(shop(flag) + ladder.replace("level: app", "level: app, app: shop"));
-  await drover.until("the check passes", async () => (await drover.run("check", "ls")).includes(" ok "));
-  assert.match(await drover.apply(shop(flag) + ladder.replace("level: app", "level: app, app: shop")), /unchanged/);
-  await drover.get(host, "/break");
-  await drover.until("the run is done", async () => (await runs(drover))[0]?.outcome?.kind === "done");
-  assert.equal((await drover.get(host)).status, 200);
-  const history = JSON.parse(await drover.run("check", "history", "smoke@app/shop", "--json")).changes as { to: string }[];
-  assert.deepEqual(
-    history.map(({ to }) => to),
-    ["ok", "failing", "ok"],
-  );
-  const [run] = await runs(drover);
-  const report = await drover.run("escalation", "show", run?.id ?? "", "--report");
-  assert.match(report, /smoke@app\/shop` since .*answered 500/);
-  assert.match(report, /1\. \*\*app\*\* on `app\/shop`: app\.restart.*ok/);
-  assert.match(await drover.run("explain", "shop"), /app\.restart \(level "app"\) on app\/shop/);
-  assert.match(await drover.run("ladder", "simulate", "--fail", "smoke"), /begun app\/shop/);
-});
+/** A space of one test, on a server that it shares with others. */
+class TestSpace {
+  readonly host: string;
+  readonly flag: string;
+  readonly done: string;
+  readonly #drover: TestDrover;
+  readonly #name: string;
 
-test("people approve, pause, stop and take note; who has no right does not", async () => {
-  const { drover, flag, done } = await start();
-  await using _ = drover;
-  const ladder = (more: string) =>
-    `ladder: demo\nsettle: 100ms\nlevels:\n  - { name: infra, run: "echo $DROVER_ATTEMPT >> ${done}; sleep 30", quiet: 0s, attempts: 1, ${more} }\nchecks:\n  flag: ${check("/flag", "infra")}\n`;
-  await drover.apply(shop(flag) + ladder("approve: true"));
-  await drover.run("ladder", "pause", "--for", "1h", "--by", "ann");
-  await writeFile(flag, "");
-  await drover.until("it waits because of the pause", async () => /paused by ann/.test(await drover.run("ladder", "show")));
-  await drover.run("ladder", "resume");
-  await drover.until("it waits for approval", async () => (await runs(drover))[0]?.state === "waiting");
-  const id = (await runs(drover))[0]?.id ?? "";
-  const path = `/v1/spaces/default/escalations/${encodeURIComponent(id)}/approve`;
-  const headers = { "content-type": "application/json", authorization: `Bearer drv_admin_x_${"0".repeat(72)}` };
-  assert.equal((await request({ port: drover.apiPort, method: "POST", path, headers, body: "{}" })).status, 401);
-  assert.equal(await readFile(done, "utf8"), "", "nothing ran before it was approved");
-  await drover.run("escalation", "approve", id, "--by", "ann");
-  await drover.until("the command runs", async () => (await readFile(done, "utf8")) === "1\n");
-  await drover.run("escalation", "stop", id);
-  await drover.until("it is stopped", async () => (await runs(drover)).find((run) => run.id === id)?.outcome?.kind === "stopped");
-  assert.equal((await runs(drover)).find((run) => run.id === id)?.steps[0]?.ended?.result, "killed");
-  const again = await drover.cli(["escalation", "acknowledge", id]);
-  assert.equal(again.code, 8, "nobody was asked");
-});
+  private constructor(drover: TestDrover, name: string, files: { readonly flag: string; readonly done: string }) {
+    this.#drover = drover;
+    this.#name = name;
+    this.host = `shop.${name}.localhost`;
+    this.flag = files.flag;
+    this.done = files.done;
+  }
 
-test("a command that an agent runs is a check as any other", async () => {
-  const { drover, flag } = await start();
-  await using _ = drover;
-  const command = { run: `test ! -e ${flag} && echo "$TARGET id $(id -u) is well"`, every: "1s", timeout: "1s", failures: 1 };
-  await drover.apply(`${shop(flag)}checks: { flag: ${JSON.stringify(command)} }\nescalate: [tell]\n`.replace("---\n", ""));
-  await drover.until("the command passed", async () => /ok .*shop id \d+ is well/.test(await drover.run("check", "ls")));
-  await writeFile(flag, "");
-  await drover.until("it fails", async () => /failing .*exited with 1/.test((await drover.cli(["check", "ls"])).stdout));
-  await drover.kill("server");
-  await drover.until("the server that follows hears of it too", async () => /failing/.test((await drover.cli(["check", "ls"])).stdout));
-});
+  static async in(drover: TestDrover, name: string): Promise<TestSpace> {
+    return new TestSpace(drover, name, await filesFor(drover, name));
+  }
 
-test("a check is made from the server, the agent and the edge, a majority decides, and a person can have it made at once", async () => {
-  const { drover, flag } = await start(["--allow-outgoing", "127.0.0.1"]);
-  await using _ = drover;
-  const http = `{ http: "http://${host}/", from: [server, agent, edge], every: 1s, failures: 1 }`;
-  const inside = `{ tcp: ${drover.edgePort}, host: 127.0.0.1, from: [edge], every: 1s }`;
-  const command = `{ run: "echo $TARGET of $(id -u)", every: 1h }`;
-  const beat = "{ heartbeat: 1h, every: 1s }";
-  await drover.apply(
-    `${shop(flag).replace("---\n", "")}checks: { web: ${http}, port: ${inside}, own: ${command}, cron: ${beat} }\nescalate: [tell]\n`,
-  );
-  const views = async () =>
-    JSON.parse((await drover.cli(["check", "ls", "--json"])).stdout).checks as { id: string; verdict: string; probes: object }[];
-  await drover.until("all three have made it", async () => {
-    const web = (await views()).find(({ id }) => id === "shop-web@app/shop");
-    return web?.verdict === "ok" && Object.keys(web.probes).length === 3;
-  });
-  const ran = await drover.cli(["check", "run", "shop-web"]);
-  assert.equal(ran.code, 0, ran.stderr);
-  assert.match(ran.stdout, /shop-web@app\/shop: ok, by majority\n {2}server: ok: .* answers 200\n {2}\S+: ok: .*\n {2}edge@\S+: ok: /);
-  assert.match(await drover.run("check", "run", "shop-port"), /shop-port@app\/shop from edge@\S+: ok: 127\.0\.0\.1 accepts connections/);
-  assert.match(await drover.run("check", "run", "shop-own"), /shop-own@app\/shop from (?!edge)\S+: ok: shop of \d+/);
-  assert.match(await drover.run("check", "run", "shop-cron"), /shop-cron@app\/shop from server: ok: last call \d+ s ago/);
-  await drover.get(host, "/break");
-  const failed = await drover.cli(["check", "run", "shop-web"]);
-  assert.equal(failed.code, 4);
-  assert.match(failed.stdout, /edge@\S+: failed: .*answered 500/);
-  await drover.kill("edge");
-  await drover.until("the edge that follows makes it too", async () => {
-    const { stdout } = await drover.cli(["check", "run", "shop-port"]);
-    return /from edge@\S+: ok/.test(stdout);
-  });
-  const refused = await drover.cli(["apply", "-"], { input: `app: other\nrun: sleep 1\nchecks: { up: { run: "true", from: [edge] } }\n` });
-  assert.match(refused.stderr + refused.stdout, /nobody else runs commands/);
-});
+  check(path: string, level: string): string {
+    return check(path, level, this.#name);
+  }
 
-test("people are told by signed webhooks, a target that fails is tried again, and redirects are not followed", async () => {
-  const { drover, flag } = await start(["--allow-outgoing", "127.0.0.1", "--public-url", "https://drover.example.com"]);
-  await using _ = drover;
-  const received: { readonly path: string; readonly headers: http.IncomingHttpHeaders; readonly body: string }[] = [];
-  const receiver = http
-    .createServer(async (incoming, response) => {
-      let body = "";
-      for await (const chunk of incoming) body += chunk;
-      received.push({ path: incoming.url ?? "", headers: incoming.headers, body });
-      if (incoming.url === "/moved") response.writeHead(307, { location: "/inside" });
-      else response.statusCode = 204;
-      response.end();
-    })
-    .listen(0, "127.0.0.1");
-  await once(receiver, "listening");
-  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
-  await drover.cli(["secret", "set", "DROVER_WEBHOOK_SECRET"], { input: "whsec_c2VjcmV0" });
-  await drover.apply(
-    `${shop(flag)}ladder: demo\nsettle: 100ms\nlevels: [{ name: app, do: app.restart, quiet: 0s, attempts: 1 }]\nchecks:\n  flag: ${check("/flag", "app").replace("level", "app: shop, level")}\ntell:\n  - { webhook: "${url}/hook", template: '{ "say": "{{text}}", "link": "{{acknowledge}}" }' }\n  - { webhook: "${url}/moved" }\n  - { webhook: "http://169.254.169.254/latest" }\n`,
-  );
-  await writeFile(flag, "");
-  await drover.until("the receiver is told", async () => received.some(({ path }) => path === "/hook"));
-  const hook = received.find(({ path }) => path === "/hook");
-  const { "webhook-id": id, "webhook-timestamp": at, "webhook-signature": signature } = hook?.headers ?? {};
-  assert.equal(signature, `v1,${createHmac("sha256", "secret").update(`${id}.${at}.${hook?.body}`).digest("base64")}`);
-  const { say, link } = JSON.parse(hook?.body ?? "{}") as { say: string; link: string };
-  assert.match(say, /app\/shop needs a person/);
-  await drover.until("the failures are told", async () => {
-    const events = await drover.run("events", "-n", "200");
-    return /answered 307, and redirects are not followed/.test(events) && /169\.254\.169\.254 was not told: .*inside/.test(events);
-  });
-  assert.ok(!received.some(({ path }) => path === "/inside"));
-  await rm(flag);
-  assert.match(link, /^https:\/\/drover\.example\.com\/v1\/acknowledge\/[0-9a-f]{64}$/);
-  const { pathname } = new URL(link);
-  const follow = (method: string, path = pathname, headers: Record<string, string> = {}) =>
-    request({ port: drover.apiPort, method, path, headers });
-  const page = await follow("GET");
-  assert.equal(page.status, 200, "the link alone is the permission");
-  assert.match(page.body, /app\/shop needs a person.*flag@app\/shop.*answered 500.*<form method="post"><button/s);
-  assert.match(String(page.headers["content-security-policy"]), /default-src 'none'.*frame-ancestors 'none'/);
-  assert.equal((await follow("HEAD")).status, 200);
-  assert.equal((await runs(drover)).find(({ state }) => state === "needs-human")?.target, "app/shop", "looking at it changes nothing");
-  assert.equal(
-    (await follow("POST", pathname, { origin: "https://elsewhere.example" })).status,
-    403,
-    "another site cannot press the button",
-  );
-  const own = { origin: `http://127.0.0.1:${drover.apiPort}`, "sec-fetch-site": "same-origin" };
-  assert.equal((await follow("POST", pathname, own)).status, 200);
-  assert.ok((await runs(drover)).every(({ state }) => state !== "needs-human"));
-  for (const method of ["GET", "POST"]) assert.equal((await follow(method)).status, 401, "the link ends with what it was for");
-  assert.equal((await follow("POST", "/v1/acknowledge/none")).status, 401);
-  receiver.close();
-  receiver.closeAllConnections();
-});
+  runs(): Promise<readonly Run[]> {
+    return runs(this.#drover, this.#name);
+  }
 
-test("people are told by e-mail over TLS and by a command, each with a link that takes note", async () => {
-  await using server = await TestMailServer.start({ authOptional: false });
-  const { drover, flag, done } = await start(["--allow-outgoing", "127.0.0.1"]);
-  await using _ = drover;
-  await drover.cli(["secret", "set", "SMTP_PASSWORD"], { input: "correct horse" });
-  const pem = server.ca.trimEnd().replaceAll("\n", "\n    ");
-  const mail = `mail:\n  host: 127.0.0.1\n  port: ${server.port}\n  user: drover\n  password: SMTP_PASSWORD\n  from: drover@example.com\n  ca: |\n    ${pem}\n`;
-  await drover.apply(
-    `${shop(flag)}ladder: demo\nsettle: 100ms\nlevels: [{ name: app, do: app.restart, quiet: 0s, attempts: 1 }]\nchecks:\n  flag: ${check("/flag", "app").replace("level", "app: shop, level")}\ntell:\n  - { email: oncall@example.com }\n  - { run: 'echo "$DROVER_SPACE $DROVER_TEXT $DROVER_ACKNOWLEDGE" >> ${done}' }\n${mail}`,
-  );
-  await writeFile(flag, "");
-  await drover.until("the e-mail is there", async () => server.taken.length > 0);
-  const [taken] = server.taken;
-  assert.deepEqual([taken?.to, taken?.user, taken?.isEncrypted], [["oncall@example.com"], "drover", true]);
-  assert.match(taken?.text ?? "", /^Subject: \[default\] app\/shop needs a person/m);
-  const path = /http:\S+(\/v1\/acknowledge\/[0-9a-f]{64})/.exec(taken?.text ?? "")?.[1] ?? "";
-  assert.equal((await request({ port: drover.apiPort, method: "GET", path, headers: {} })).status, 200);
-  await drover.until("the command ran", async () =>
-    /^default \[default\] app\/shop needs .* http:.*acknowledge/.test(await readFile(done, "utf8")),
-  );
-  const leaked = await processesOf(drover.home).then((pids) =>
-    Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""))),
-  );
-  assert.ok(!leaked.join().includes("correct horse"));
-  assert.ok(!(await drover.run("events", "-n", "200", "--json")).includes("correct horse"));
-});
+  cli(args: readonly string[], input = "") {
+    return this.#drover.cli(args, { input, env: { DROVER_SPACE: this.#name } });
+  }
+
+  /** As `cli`, and the command has to succeed. */
+  async run(args: readonly string[], input = ""): Promise<string> {
+    const { code, stdout, stderr } = await this.cli(args, input);
+    assert.equal(code, 0, `drover ${args.join(" ")} ended with ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  apply(manifest: string): Promise<string> {
+    return this.run(["apply", "-"], manifest);
+  }
+}
 
 /** A level whose command writes down that it ran, quiet until its check was made again. @param mends the file that it removes, which makes its check pass */
 function recorded(name: string, done: string, mends: string | null): string {
@@ -231,76 +97,241 @@ function recorded(name: string, done: string, mends: string | null): string {
   return `  - { name: ${name}, run: "${line}", quiet: 1500ms, attempts: 5, retry: 100ms }\n`;
 }
 
-for (const place of isFull ? places : [places[seed % places.length] as string])
-  test(`the server killed at ${place}: the run goes on, and its step runs once`, async () => {
-    await using drover = await TestDrover.prepare();
-    drover.launch([], { DROVER_FAILPOINTS: `${place}=kill` });
-    await drover.ready();
-    const [flag, done] = [await drover.file("flag", ""), await drover.file("done", "")];
-    await chmod(join(drover.home, "work"), 0o777);
-    await chmod(done, 0o666);
-    await drover.cli(["apply", "-", "--detach"], {
-      input: `${shop(flag)}ladder: demo\nsettle: 300ms\nlevels:\n${recorded("a", done, flag)}checks:\n  flag: ${check("/flag", "a")}\n`,
+describe("escalations", { concurrency: true }, () => {
+  describe("on one server", () => {
+    let drover: TestDrover;
+    before(async () => {
+      drover = await TestDrover.start({ args: ["--allow-outgoing", "127.0.0.1", "--public-url", "https://drover.example.com"] });
     });
-    await drover.until("the place is reached", async () => /"drover\/server\/main.*SIGKILL/.test(drover.output));
-    // What an agent without the failpoint starts is without it.
-    await drover.kill("agent");
-    await drover.up();
-    await drover.kill("server").catch(() => drover.output);
-    await drover.ready();
-    await drover.until(
-      "the run ends",
-      async () => (await readFile(done, "utf8")) !== "" && (await runs(drover)).every(({ outcome }) => outcome !== null),
-    );
-    const lines = (await readFile(done, "utf8")).trimEnd().split("\n");
-    assert.deepEqual(lines, [...new Set(lines)], "each attempt ran once");
-    assert.equal(lines.length, 1, `${lines.join("\n")}\n${await drover.run("escalation", "ls")}${await drover.run("events", "-n", "100")}`);
-    assert.deepEqual(
-      (await runs(drover)).map(({ outcome }) => outcome?.kind).filter((kind) => kind !== "recovered"),
-      ["done"],
-    );
+    after(() => drover[Symbol.asyncDispose]());
+
+    describe("in spaces of their own", { concurrency: true }, () => {
+      test("an app that answers wrongly is restarted by its ladder, and the record says why and how", async () => {
+        const space = await TestSpace.in(drover, "restart");
+        const { flag } = space;
+        const ladder = `ladder: demo\nsettle: 500ms\nlevels: [{ name: app, do: app.restart, quiet: 500ms, attempts: 5 }]\nchecks:\n  smoke: ${space.check("/", "app")}\n`;
+        await space.apply(shop(flag) + ladder.replace("level: app", "level: app, app: shop"));
+        await drover.until("the check passes", async () => (await space.run(["check", "ls"])).includes(" ok "));
+        assert.match(await space.apply(shop(flag) + ladder.replace("level: app", "level: app, app: shop")), /unchanged/);
+        await drover.get(space.host, "/break");
+        // Before the app answered for the first time the check may have failed too: only the last changes are those of the break.
+        await drover.until("the check failed and passes again", async () => {
+          const { changes } = JSON.parse(await space.run(["check", "history", "smoke@app/shop", "--json"]));
+          const verdicts = changes.map(({ to }: { readonly to: string }) => to).slice(-3);
+          return verdicts.join() === "ok,failing,ok" && (await drover.get(space.host)).status === 200;
+        });
+        await drover.until("the run is done", async () => (await space.runs())[0]?.outcome?.kind === "done");
+        const [run] = await space.runs();
+        const report = await space.run(["escalation", "show", run?.id ?? "", "--report"]);
+        assert.match(report, /smoke@app\/shop` since .*answered 500/);
+        assert.match(report, /1\. \*\*app\*\* on `app\/shop`: app\.restart.*ok/);
+        assert.match(await space.run(["explain", "shop"]), /app\.restart \(level "app"\) on app\/shop/);
+        assert.match(await space.run(["ladder", "simulate", "--fail", "smoke"]), /begun app\/shop/);
+      });
+
+      test("people approve, pause, stop and take note; who has no right does not", async () => {
+        const space = await TestSpace.in(drover, "people");
+        const { flag, done } = space;
+        const ladder = (more: string) =>
+          `ladder: demo\nsettle: 100ms\nlevels:\n  - { name: infra, run: "echo $DROVER_ATTEMPT >> ${done}; sleep 30", quiet: 0s, attempts: 1, ${more} }\nchecks:\n  flag: ${space.check("/flag", "infra")}\n`;
+        await space.apply(shop(flag) + ladder("approve: true"));
+        await space.run(["ladder", "pause", "--for", "1h", "--by", "ann"]);
+        await writeFile(flag, "");
+        await drover.until("it waits because of the pause", async () => /paused by ann/.test(await space.run(["ladder", "show"])));
+        await space.run(["ladder", "resume"]);
+        await drover.until("it waits for approval", async () => (await space.runs())[0]?.state === "waiting");
+        const id = (await space.runs())[0]?.id ?? "";
+        const path = `/v1/spaces/people/escalations/${encodeURIComponent(id)}/approve`;
+        const headers = { "content-type": "application/json", authorization: `Bearer drv_admin_x_${"0".repeat(72)}` };
+        assert.equal((await request({ port: drover.apiPort, method: "POST", path, headers, body: "{}" })).status, 401);
+        assert.equal(await readFile(done, "utf8"), "", "nothing ran before it was approved");
+        await space.run(["escalation", "approve", id, "--by", "ann"]);
+        await drover.until("the command runs", async () => (await readFile(done, "utf8")) === "1\n");
+        await space.run(["escalation", "stop", id]);
+        await drover.until("it is stopped", async () => (await space.runs()).find((run) => run.id === id)?.outcome?.kind === "stopped");
+        assert.equal((await space.runs()).find((run) => run.id === id)?.steps[0]?.ended?.result, "killed");
+        const again = await space.cli(["escalation", "acknowledge", id]);
+        assert.equal(again.code, 8, "nobody was asked");
+      });
+
+      test("people are told by signed webhooks, a target that fails is tried again, and redirects are not followed", async () => {
+        const space = await TestSpace.in(drover, "webhook");
+        const { flag } = space;
+        const received: { readonly path: string; readonly headers: http.IncomingHttpHeaders; readonly body: string }[] = [];
+        const receiver = http
+          .createServer(async (incoming, response) => {
+            let body = "";
+            for await (const chunk of incoming) body += chunk;
+            received.push({ path: incoming.url ?? "", headers: incoming.headers, body });
+            if (incoming.url === "/moved") response.writeHead(307, { location: "/inside" });
+            else response.statusCode = 204;
+            response.end();
+          })
+          .listen(0, "127.0.0.1");
+        await once(receiver, "listening");
+        const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+        await space.apply(shop(flag));
+        await space.run(["secret", "set", "DROVER_WEBHOOK_SECRET"], "whsec_c2VjcmV0");
+        await space.apply(
+          `${shop(flag)}ladder: demo\nsettle: 100ms\nlevels: [{ name: app, do: app.restart, quiet: 0s, attempts: 1 }]\nchecks:\n  flag: ${space.check("/flag", "app").replace("level", "app: shop, level")}\ntell:\n  - { webhook: "${url}/hook", template: '{ "say": "{{text}}", "link": "{{acknowledge}}" }' }\n  - { webhook: "${url}/moved" }\n  - { webhook: "http://169.254.169.254/latest" }\n`,
+        );
+        await writeFile(flag, "");
+        await drover.until("the receiver is told", async () => received.some(({ path }) => path === "/hook"));
+        const hook = received.find(({ path }) => path === "/hook");
+        const { "webhook-id": id, "webhook-timestamp": at, "webhook-signature": signature } = hook?.headers ?? {};
+        assert.equal(signature, `v1,${createHmac("sha256", "secret").update(`${id}.${at}.${hook?.body}`).digest("base64")}`);
+        const { say, link } = JSON.parse(hook?.body ?? "{}") as { say: string; link: string };
+        assert.match(say, /app\/shop needs a person/);
+        await drover.until("the failures are told", async () => {
+          const events = await space.run(["events", "-n", "200"]);
+          return /answered 307, and redirects are not followed/.test(events) && /169\.254\.169\.254 was not told: .*inside/.test(events);
+        });
+        assert.ok(!received.some(({ path }) => path === "/inside"));
+        await rm(flag);
+        assert.match(link, /^https:\/\/drover\.example\.com\/v1\/acknowledge\/[0-9a-f]{64}$/);
+        const { pathname } = new URL(link);
+        const follow = (method: string, path = pathname, headers: Record<string, string> = {}) =>
+          request({ port: drover.apiPort, method, path, headers });
+        const page = await follow("GET");
+        assert.equal(page.status, 200, "the link alone is the permission");
+        assert.match(page.body, /app\/shop needs a person.*flag@app\/shop.*answered 500.*<form method="post"><button/s);
+        assert.match(String(page.headers["content-security-policy"]), /default-src 'none'.*frame-ancestors 'none'/);
+        assert.equal((await follow("HEAD")).status, 200);
+        assert.equal(
+          (await space.runs()).find(({ state }) => state === "needs-human")?.target,
+          "app/shop",
+          "looking at it changes nothing",
+        );
+        assert.equal(
+          (await follow("POST", pathname, { origin: "https://elsewhere.example" })).status,
+          403,
+          "another site cannot press the button",
+        );
+        const own = { origin: `http://127.0.0.1:${drover.apiPort}`, "sec-fetch-site": "same-origin" };
+        assert.equal((await follow("POST", pathname, own)).status, 200);
+        assert.ok((await space.runs()).every(({ state }) => state !== "needs-human"));
+        for (const method of ["GET", "POST"]) assert.equal((await follow(method)).status, 401, "the link ends with what it was for");
+        assert.equal((await follow("POST", "/v1/acknowledge/none")).status, 401);
+        receiver.close();
+        receiver.closeAllConnections();
+      });
+
+      test("people are told by e-mail over TLS and by a command, each with a link that takes note", async () => {
+        await using server = await TestMailServer.start({ authOptional: false });
+        const space = await TestSpace.in(drover, "mail");
+        const { flag, done } = space;
+        await space.apply(shop(flag));
+        await space.run(["secret", "set", "SMTP_PASSWORD"], "correct horse");
+        const pem = server.ca.trimEnd().replaceAll("\n", "\n    ");
+        const mail = `mail:\n  host: 127.0.0.1\n  port: ${server.port}\n  user: drover\n  password: SMTP_PASSWORD\n  from: drover@example.com\n  ca: |\n    ${pem}\n`;
+        await space.apply(
+          `${shop(flag)}ladder: demo\nsettle: 100ms\nlevels: [{ name: app, do: app.restart, quiet: 0s, attempts: 1 }]\nchecks:\n  flag: ${space.check("/flag", "app").replace("level", "app: shop, level")}\ntell:\n  - { email: oncall@example.com }\n  - { run: 'echo "$DROVER_SPACE $DROVER_TEXT $DROVER_ACKNOWLEDGE" >> ${done}' }\n${mail}`,
+        );
+        await writeFile(flag, "");
+        await drover.until("the e-mail is there", async () => server.taken.length > 0);
+        const [taken] = server.taken;
+        assert.deepEqual([taken?.to, taken?.user, taken?.isEncrypted], [["oncall@example.com"], "drover", true]);
+        assert.match(taken?.text ?? "", /^Subject: \[mail\] app\/shop needs a person/m);
+        const path = /https:\S+(\/v1\/acknowledge\/[0-9a-f]{64})/.exec(taken?.text ?? "")?.[1] ?? "";
+        assert.equal((await request({ port: drover.apiPort, method: "GET", path, headers: {} })).status, 200);
+        await drover.until("the command ran", async () =>
+          /^mail \[mail\] app\/shop needs .* https:.*acknowledge/.test(await readFile(done, "utf8")),
+        );
+        const leaked = await processesOf(drover.home).then((pids) =>
+          Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""))),
+        );
+        assert.ok(!leaked.join().includes("correct horse"));
+        assert.ok(!(await space.run(["events", "-n", "200", "--json"])).includes("correct horse"));
+      });
+    });
+
+    test("a command that an agent runs is a check as any other", async () => {
+      const space = await TestSpace.in(drover, "command");
+      const { flag } = space;
+      const command = { run: `test ! -e ${flag} && echo "$TARGET id $(id -u) is well"`, every: "1s", timeout: "1s", failures: 1 };
+      await space.apply(`${shop(flag)}checks: { flag: ${JSON.stringify(command)} }\nescalate: [tell]\n`.replace("---\n", ""));
+      await drover.until("the command passed", async () => /ok .*shop id \d+ is well/.test(await space.run(["check", "ls"])));
+      await writeFile(flag, "");
+      await drover.until("it fails", async () => /failing .*exited with 1/.test((await space.cli(["check", "ls"])).stdout));
+      await drover.kill("server");
+      await drover.until("the server that follows hears of it too", async () => /failing/.test((await space.cli(["check", "ls"])).stdout));
+    });
   });
 
-test(`the server killed ${kills} times in the middle of runs: they end as they would have, and no step runs twice (seed ${seed})`, async () => {
-  const random = seeded(seed);
-  const { drover, flag, done } = await start();
-  await using _ = drover;
-  const levels = ["a", "b", "c"].map((name) => recorded(name, done, name === "c" ? flag : null)).join("");
-  await drover.apply(
-    `${shop(flag)}ladder: demo\nsettle: 300ms\nsoon: 1s\nlevels:\n${levels}checks:\n  flag: ${check("/flag", "a")}\nguard: { actions_per_hour: 10000 }\n`,
-  );
-  for (let killed = 0; killed < kills; ) {
-    await writeFile(flag, "");
-    const before = (await readFile(done, "utf8")).length;
-    await delay(random() * 1_500);
-    do {
-      await drover.kill("server");
-      killed++;
-      await drover.until("the server answers again", async () => (await drover.cli(["status"])).code !== 1);
-      await delay(random() * 700);
-    } while (killed < kills && random() < 0.6);
-    await drover.until("the run ends", async () => {
-      const all = await runs(drover);
-      return all.every(({ outcome }) => outcome !== null) && (await readFile(done, "utf8")).length > before;
+  for (const place of isFull ? places : [places[seed % places.length] as string])
+    test(`the server killed at ${place}: the run goes on, and its step runs once`, async () => {
+      await using drover = await TestDrover.prepare();
+      drover.launch([], { DROVER_FAILPOINTS: `${place}=kill` });
+      await drover.ready();
+      const { flag, done } = await filesFor(drover, "place");
+      await writeFile(flag, "");
+      await drover.cli(["apply", "-", "--detach"], {
+        input: `${shop(flag)}ladder: demo\nsettle: 300ms\nlevels:\n${recorded("a", done, flag)}checks:\n  flag: ${check("/flag", "a")}\n`,
+      });
+      await drover.until("the place is reached", async () => /"drover\/server\/main.*SIGKILL/.test(drover.output));
+      // What an agent without the failpoint starts is without it.
+      await drover.kill("agent");
+      await drover.up();
+      await drover.kill("server").catch(() => drover.output);
+      await drover.ready();
+      await drover.until(
+        "the run ends",
+        async () => (await readFile(done, "utf8")) !== "" && (await runs(drover)).every(({ outcome }) => outcome !== null),
+      );
+      const lines = (await readFile(done, "utf8")).trimEnd().split("\n");
+      assert.deepEqual(lines, [...new Set(lines)], "each attempt ran once");
+      assert.equal(
+        lines.length,
+        1,
+        `${lines.join("\n")}\n${await drover.run("escalation", "ls")}${await drover.run("events", "-n", "100")}`,
+      );
+      assert.deepEqual(
+        (await runs(drover)).map(({ outcome }) => outcome?.kind).filter((kind) => kind !== "recovered"),
+        ["done"],
+      );
     });
-  }
-  const lines = (await readFile(done, "utf8")).trimEnd().split("\n");
-  assert.deepEqual(
-    lines.filter((line, i) => lines.indexOf(line) !== i),
-    [],
-    "each attempt of each step ran once",
-  );
-  const byRun = Map.groupBy(lines, (line) => line.slice(0, line.lastIndexOf("/", line.lastIndexOf("/") - 1)));
-  for (const [run, own] of byRun)
-    assert.deepEqual(
-      own.map((line) => line.split("/").at(-2)),
-      ["a", "b", "c"],
-      `${run} went through its levels in order`,
+
+  test(`the server killed ${kills} times in the middle of runs: they end as they would have, and no step runs twice (seed ${seed})`, async () => {
+    const random = seeded(seed);
+    await using drover = await TestDrover.start();
+    const { flag, done } = await filesFor(drover, "kills");
+    const levels = ["a", "b", "c"].map((name) => recorded(name, done, name === "c" ? flag : null)).join("");
+    await drover.apply(
+      `${shop(flag)}ladder: demo\nsettle: 300ms\nsoon: 1s\nlevels:\n${levels}checks:\n  flag: ${check("/flag", "a")}\nguard: { actions_per_hour: 10000 }\n`,
     );
-  assert.deepEqual(
-    (await runs(drover))
-      .filter(({ outcome }) => outcome?.kind !== "done" && outcome?.kind !== "recovered")
-      .map(({ id, outcome }) => `${id} ${outcome?.kind}`),
-    [],
-  );
+    for (let killed = 0; killed < kills; ) {
+      await writeFile(flag, "");
+      const before = (await readFile(done, "utf8")).length;
+      await delay(random() * 1_500);
+      do {
+        await drover.kill("server");
+        killed++;
+        await drover.until("the server answers again", async () => (await drover.cli(["status"])).code !== 1);
+        await delay(random() * 700);
+      } while (killed < kills && random() < 0.6);
+      await drover.until("the run ends", async () => {
+        const all = await runs(drover);
+        return all.every(({ outcome }) => outcome !== null) && (await readFile(done, "utf8")).length > before;
+      });
+    }
+    const lines = (await readFile(done, "utf8")).trimEnd().split("\n");
+    assert.deepEqual(
+      lines.filter((line, i) => lines.indexOf(line) !== i),
+      [],
+      "each attempt of each step ran once",
+    );
+    const byRun = Map.groupBy(lines, (line) => line.slice(0, line.lastIndexOf("/", line.lastIndexOf("/") - 1)));
+    for (const [run, own] of byRun)
+      assert.deepEqual(
+        own.map((line) => line.split("/").at(-2)),
+        ["a", "b", "c"],
+        `${run} went through its levels in order`,
+      );
+    assert.deepEqual(
+      (await runs(drover))
+        .filter(({ outcome }) => outcome?.kind !== "done" && outcome?.kind !== "recovered")
+        .map(({ id, outcome }) => `${id} ${outcome?.kind}`),
+      [],
+    );
+  });
 });
