@@ -197,3 +197,24 @@ test("a probe at which most fails that others see passing is not believed", () =
     "what fails everywhere fails",
   );
 });
+
+test("a probe that makes too few checks with others, or makes them alone, is believed", () => {
+  const alone = Array.from({ length: 5 }, () => seen({ c: false }));
+  assert.deepEqual([...findSuspects(alone, 0.8)], []);
+  const few = Array.from({ length: 3 }, () => seen({ a: true, c: false }));
+  assert.deepEqual([...findSuspects(few, 0.8)], ["c"], "three prove it");
+  const split = Array.from({ length: 5 }, () => seen({ a: true, b: false, c: false }));
+  assert.deepEqual([...findSuspects(split, 0.8)], [], "half of the others are no majority");
+});
+
+test("a check flaps from the sixth change within half an hour on", () => {
+  const every = (ms: number) => ({ at: (i: number) => i * ms });
+  const results = ["a ok", "a no", "a no", "a ok", "a no", "a no", "a ok", "a no", "a no", "a ok"];
+  const calm = fold(results.slice(0, 9), every(10_000)).state;
+  assert.deepEqual([calm.isFlapping, calm.changesAtMs.length], [false, 5]);
+  assert.equal(fold(results, every(10_000)).state.isFlapping, true);
+  const first = fold([...results.slice(0, 9), "a ok"], { at: (i) => (i < 9 ? i * 10_000 : 20_000 + 30 * 60_000 - 1) });
+  assert.equal(first.state.isFlapping, true, "just within");
+  const late = fold([...results.slice(0, 9), "a ok"], { at: (i) => (i < 9 ? i * 10_000 : 20_000 + 30 * 60_000) });
+  assert.equal(late.state.isFlapping, false, "the first of them is forgotten");
+});

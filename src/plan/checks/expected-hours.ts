@@ -12,8 +12,8 @@ function wallClock(zone: string): WallClock {
   const format = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "longOffset" });
   return (atMs) => {
     const name = format.formatToParts(atMs).find(({ type }) => type === "timeZoneName")?.value ?? "";
-    const match = /^GMT(?:([+-])(\d{2}):(\d{2})(?::(\d{2}))?)?$/.exec(name);
-    const offsetMs = (Number(match?.[2] ?? 0) * 3_600 + Number(match?.[3] ?? 0) * 60 + Number(match?.[4] ?? 0)) * 1_000;
+    const match = /^GMT(?:([+-])(\d{2}):(\d{2}))?/.exec(name);
+    const offsetMs = (Number(match?.[2] ?? 0) * 60 + Number(match?.[3] ?? 0)) * minuteMs;
     return atMs + (match?.[1] === "-" ? -offsetMs : offsetMs);
   };
 }
@@ -55,7 +55,7 @@ export function hoursAt(hours: WeeklyHours, nowMs: number): { readonly isOpen: b
     if (toMs === undefined) break;
     const offsetMs = wall(fromMs) - fromMs;
     for (let day = Math.floor((fromMs + offsetMs) / dayMs); day * dayMs <= toMs + offsetMs; day++) {
-      for (const minute of [0, hours.fromMinute, hours.untilMinute].sort((a, b) => a - b)) {
+      for (const minute of [hours.fromMinute, hours.untilMinute].sort((a, b) => a - b)) {
         const atMs = day * dayMs + minute * minuteMs - offsetMs;
         if (atMs > fromMs && atMs < toMs && isOpen(atMs) !== now) return { isOpen: now, untilMs: atMs };
       }
