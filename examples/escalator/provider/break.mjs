@@ -11,6 +11,14 @@ const parts = {
     process.kill(read(`running/${existing(name)}`).pid, "SIGKILL");
     return `${name} is dead`;
   },
+  "lost [machine]": (name = "web-1") => {
+    setMachine(existing(name), { ping: false });
+    return `${name} answers no pings: end that with break found`;
+  },
+  "found [machine]": (name = "web-1") => {
+    setMachine(existing(name), { ping: true });
+    return `${name} answers pings again`;
+  },
   "service [machine]": (name = "web-1") => {
     setMachine(existing(name), { services: false });
     return `${name} has lost its services`;

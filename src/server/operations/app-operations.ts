@@ -114,9 +114,12 @@ export function changeEnvironment(
   });
 }
 
-/** Whether the app has the variable, from wherever. */
+/**
+ * Whether the app has the variable, from wherever. After a rollback the release may be without what was set by hand, which the next apply would bring
+ * back: that counts as set.
+ */
 function isSet(app: App, spec: ReleaseSpec | null, name: string): boolean {
-  if (spec !== null) return Object.hasOwn(spec.env, name);
+  if (spec !== null) return Object.hasOwn(spec.env, name) || typeof app.manual.env[name] === "string";
   return Object.hasOwn(app.manual.env, name) ? app.manual.env[name] !== null : writtenEnv(app)[name] !== undefined;
 }
 

@@ -156,6 +156,16 @@ test("variables set by hand are a new release and stay until a manifest names th
   assert.equal(api.services.store.revision, revision);
 });
 
+test("a variable that a rollback took away can be unset, so that no later apply brings it back", async () => {
+  await declare("app: a\nrun: x\n");
+  await changeEnvironment(api.services, on("a"), { set: { BAD: "1" }, unset: [] });
+  await rollback(api.services, on("a"), 1);
+  const unset = await changeEnvironment(api.services, on("a"), { set: {}, unset: ["BAD"] });
+  assert.deepEqual([unset.changed, appOf("a").manual.env], [true, { BAD: null }]);
+  await declare("app: a\nrun: y\n");
+  assert.deepEqual(specOf("a").env, {});
+});
+
 test("a rollback is a new release with what the last one that served was", async () => {
   await declare("app: a\nrun: one\n");
   await activate("a");

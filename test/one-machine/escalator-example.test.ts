@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { root, TestDrover } from "../harness/drover.ts";
+
+/**
+ * Every row of the truth table of docs/escalator.md, for real: in examples/escalator, with shortened times. Nothing here rests on how fast anything is:
+ * each row waits for what has to come, and what must not come is read from the records afterwards.
+ */
+
+const example = join(root, "examples", "escalator");
+
+interface Step {
+  readonly level: string;
+  readonly target: string;
+  readonly startedAtMs: number;
+  readonly action: { readonly kind: string; readonly name?: string } | null;
+  readonly ended: { readonly result: string; readonly atMs: number } | null;
+  readonly verdict: { readonly kind: string; readonly atMs: number } | null;
+}
+interface Run {
+  readonly id: string;
+  readonly target: string;
+  readonly state: string;
+  readonly level: string | null;
+  readonly openedAtMs: number;
+  readonly begunAtMs: number | null;
+  readonly failed: readonly { readonly check: string }[];
+  readonly steps: readonly Step[];
+  readonly outcome: { readonly kind: string; readonly atMs: number; readonly reason: string } | null;
+}
+interface Check {
+  readonly id: string;
+  readonly verdict: string;
+  readonly level: string | null;
+  readonly isSilent: boolean;
+}
+
+/** The example with its data centre, and what happened in it. */
+class Demo implements AsyncDisposable {
+  readonly drover: TestDrover;
+  readonly cloud: string;
+  readonly #net: string;
+  readonly #centre: ChildProcess;
+
+  private constructor(drover: TestDrover, cloud: string, net: string, centre: ChildProcess) {
+    this.drover = drover;
+    this.cloud = cloud;
+    this.#net = net;
+    this.#centre = centre;
+  }
+
+  static async start(): Promise<Demo> {
+    // A network of its own, so that two runs of this test do not meet.
+    const net = String(100 + (process.pid % 100));
+    const drover = await TestDrover.start({ args: ["--allow-outgoing", `127.${net}.0.0/16`] });
+    const cloud = join(drover.home, "work", "cloud");
+    await mkdir(cloud, { recursive: true });
+    for (const folder of [join(drover.home, "work"), cloud]) await chmod(folder, 0o777);
+    await cp(join(example, "provider"), join(cloud, "bin"), { recursive: true });
+    const env = { ...drover.environment, CLOUD: cloud, NET: net };
+    const centre = spawn(process.execPath, [join(cloud, "bin", "cloud.mjs")], { env, stdio: ["ignore", "pipe", "inherit"] });
+    await once(centre.stdout as NonNullable<typeof centre.stdout>, "data");
+    return new Demo(drover, cloud, net, centre);
+  }
+
+  /** Applies the space; checks fail after one failure. @param more documents beside those of the example */
+  async apply(settle: string, more = ""): Promise<void> {
+    const values = await this.drover.file("values", `CLOUD=${this.cloud}\nNET=${this.#net}\nSETTLE=${settle}\nQUIET=1500ms\nSOON=20s\n`);
+    const space = (await readFile(join(example, "space.yaml"), "utf8")).replaceAll("failures: 2", "failures: 1");
+    const folder = join(this.drover.home, "work", "space");
+    await cp(example, folder, { recursive: true });
+    await writeFile(
+      join(folder, "space.yaml"),
+      space.replace("guard:", () => `${more}guard:`),
+    );
+    await this.drover.run("apply", folder, "--env-file", values, "--detach");
+  }
+
+  async break(...args: readonly string[]): Promise<void> {
+    const env = {
+      ...this.drover.environment,
+      CLOUD: this.cloud,
+      DROVER: join(root, "bin", "drover"),
+      HTTP_PORT: String(this.drover.edgePort),
+    };
+    const child = spawn(process.execPath, [join(this.cloud, "bin", "break.mjs"), ...args], { env, stdio: ["ignore", "ignore", "inherit"] });
+    const [code] = await once(child, "exit");
+    assert.equal(code, 0, `break ${args.join(" ")}`);
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    const { status, body } = await this.drover.api("GET", `/v1/spaces/escalator/${path}`);
+    assert.equal(status, 200, body);
+    return JSON.parse(body) as T;
+  }
+
+  async runs(): Promise<readonly Run[]> {
+    return (await this.#get<{ escalations: Run[] }>("escalations")).escalations;
+  }
+
+  async checks(): Promise<readonly Check[]> {
+    return (await this.#get<{ checks: Check[] }>("checks")).checks;
+  }
+
+  /** Waits for a run that fits. */
+  async run(what: string, fits: (run: Run) => boolean): Promise<Run> {
+    const found: { run: Run | undefined } = { run: undefined };
+    await this.#until(what, async () => (found.run = (await this.runs()).find(fits)) !== undefined);
+    assert.ok(found.run);
+    return found.run;
+  }
+
+  /** Waits until everything is as it should be and nothing is going on. */
+  calm(): Promise<void> {
+    return this.#until("all is well", async () => {
+      const failing = (await this.checks()).filter(({ verdict, level, isSilent }) => verdict !== "ok" && level !== null && !isSilent);
+      return failing.length === 0 && (await this.runs()).every(({ outcome }) => outcome !== null);
+    });
+  }
+
+  /** Says what there was in place of what never came. */
+  async #until(what: string, check: () => Promise<boolean>): Promise<void> {
+    try {
+      await this.drover.until(what, check, 90_000);
+    } catch (error) {
+      const seen = await Promise.all(
+        [
+          ["escalation", "ls"],
+          ["check", "ls"],
+          ["ladder", "show"],
+        ].map((args) => this.drover.cli([...args, "--space", "escalator"])),
+      );
+      throw new Error(`never came: ${what}\n${seen.map(({ stdout }) => stdout).join("\n")}`, { cause: error });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#centre, "exit");
+    this.#centre.kill("SIGKILL");
+    await ended;
+    await this.drover[Symbol.asyncDispose]();
+  }
+}
+
+const done = (target: string) => (run: Run) => run.target === target && run.outcome?.kind === "done";
+const stepsOf = ({ steps }: Run) => steps.map(({ level, target }) => `${level} ${target}`);
+const since = (atMs: number, fits: (run: Run) => boolean) => (run: Run) => run.openedAtMs >= atMs && fits(run);
+
+test("every row of the truth table, in examples/escalator", { timeout: 280_000 }, async (t) => {
+  await using demo = await Demo.start();
+  const { drover } = demo;
+  // Hours that are far from now, whenever that is.
+  const hour = (new Date().getUTCHours() + 12) % 24;
+  const at = (minutes: string) => `"${String(hour).padStart(2, "0")}:${minutes}"`;
+  const night = `  night: { tcp: 9, host: "127.\${NET}.0.1", level: app, app: hello, every: 1s, timeout: 1s, failures: 1, expected: { from: ${at("00")}, until: ${at("59")}, zone: UTC } }\n`;
+  // The latest time that the records know of, by the clock that made them.
+  const nowMs = async () => Math.max(...(await demo.runs()).flatMap(({ openedAtMs, outcome }) => [openedAtMs, outcome?.atMs ?? 0])) + 1;
+
+  await t.test("nothing exists: everything is built, level by level", async () => {
+    // Nothing acts before everything was seen to fail, however busy the machine is.
+    await demo.apply("30s", night);
+    await drover.run("ladder", "pause", "--space", "escalator");
+    await demo.apply("1500ms", night);
+    await drover.until("everything fails", async () => (await demo.checks()).every(({ verdict }) => verdict === "failing"));
+    await drover.run("ladder", "resume", "--space", "escalator");
+    const run = await demo.run("the space is built", done("space"));
+    const levels = run.steps.map(({ level }) => level);
+    assert.deepEqual([...new Set(levels)], ["provider", "network", "pool", "machine", "converge", "app"]);
+    assert.deepEqual(
+      levels,
+      levels.toSorted((a, b) => [...new Set(levels)].indexOf(a) - [...new Set(levels)].indexOf(b)),
+      "one level after the other",
+    );
+    const failed = new Set(run.failed.map(({ check }) => check.split("@")[0]));
+    assert.deepEqual([...failed].sort(), ["node-ping", "pool-serves", "provider-online", "services-online", "smoke"]);
+    await demo.calm();
+  });
+
+  await t.test(
+    "machines of two pools are dead: two runs side by side; the app broken again in its quiet period: recorded only",
+    async () => {
+      const fromMs = await nowMs();
+      await Promise.all([demo.break("ping", "web-1"), demo.break("ping", "store-1"), demo.break("app")]);
+      const acted = await demo.run(
+        "the app was redeployed",
+        since(fromMs, ({ target, steps }) => target === "app/hello" && steps[0]?.ended?.result === "ok"),
+      );
+      await demo.break("app");
+      const [web, store] = await Promise.all([
+        demo.run("web-1 is mended", since(fromMs, done("machine/web-1"))),
+        demo.run("store-1 is mended", since(fromMs, done("machine/store-1"))),
+      ]);
+      assert.deepEqual(stepsOf(web), ["machine machine/web-1", "converge machine/web-1"]);
+      assert.deepEqual(stepsOf(store), ["machine machine/store-1", "converge machine/store-1"]);
+      for (const [one, other] of [
+        [web, store],
+        [store, web],
+      ] as const)
+        assert.ok((one.begunAtMs ?? 0) < (other.outcome?.atMs ?? 0), "neither waits for the other");
+      await demo.calm();
+      const quietUntilMs = (acted.steps[0]?.ended?.atMs ?? 0) + 1_500;
+      for (const { id, target, openedAtMs, steps } of await demo.runs()) {
+        if (target !== "app/hello" || openedAtMs < fromMs) continue;
+        assert.deepEqual([...new Set(steps.map(({ level }) => level))], steps.length === 0 ? [] : ["app"], "only the smoke check failed");
+        if (id !== acted.id) assert.ok(openedAtMs >= quietUntilMs, "nothing begins in a quiet period");
+      }
+    },
+  );
+
+  await t.test("a service is down on one machine: it is converged. Where that fails twice: people, and no redeploy", async () => {
+    const fromMs = await nowMs();
+    await Promise.all([demo.break("service", "web-2"), demo.break("stuck", "store-2")]);
+    const run = await demo.run("web-2 is mended", since(fromMs, done("machine/web-2")));
+    assert.deepEqual([run.level, stepsOf(run)], ["converge", ["converge machine/web-2"]]);
+    const stuck = await demo.run(
+      "people are asked",
+      since(fromMs, ({ target, outcome }) => target === "machine/store-2" && outcome?.kind === "people"),
+    );
+    assert.deepEqual(
+      stuck.steps.map(({ level, verdict }) => `${level} ${verdict?.kind}`),
+      ["converge failed", "converge failed"],
+    );
+    await demo.break("unstuck", "store-2");
+    await drover.run("escalation", "acknowledge", stuck.id, "--space", "escalator");
+    await demo.run("store-2 is mended", since(fromMs, done("machine/store-2")));
+    await demo.calm();
+  });
+
+  await t.test(
+    "a pool is down although its machines ping: the pool and everything in it. A release that stays bad: the previous one",
+    async () => {
+      const fromMs = await nowMs();
+      await Promise.all([demo.break("pool", "web"), demo.break("release")]);
+      const run = await demo.run("the pool is mended", since(fromMs, done("pool/web")));
+      assert.deepEqual(stepsOf(run).sort(), [
+        "converge machine/web-1",
+        "converge machine/web-2",
+        "machine machine/web-1",
+        "machine machine/web-2",
+        "pool pool/web",
+      ]);
+      assert.equal(run.steps[0]?.level, "pool");
+      await demo.calm();
+      const tried = (await demo.runs())
+        .filter(since(fromMs, ({ target }) => target === "app/hello"))
+        .toSorted((a, b) => a.openedAtMs - b.openedAtMs);
+      const actions = tried.flatMap(({ steps }) => steps.map(({ action }) => action?.name ?? ""));
+      assert.equal(actions.at(-1), "app.rollback");
+      assert.ok(actions.slice(0, -1).every((name) => name === "app.redeploy") && actions.length <= 4, actions.join(", "));
+    },
+  );
+
+  await t.test("ping is lost and comes back: nothing. A machine is lost, then its pool: one run from the pool on", async () => {
+    // Long enough for what happens inside of the window to be seen there on a busy machine too.
+    await drover.run("env", "unset", "hello", "BREAK", "--space", "escalator", "--detach");
+    await demo.apply("12s", night);
+    const fromMs = await nowMs();
+    await Promise.all([demo.break("lost", "store-1"), demo.break("ping", "web-1")]);
+    const settling = (target: string) => since(fromMs, (run) => run.target === target && run.begunAtMs === null);
+    await Promise.all([demo.run("store-1 settles", settling("machine/store-1")), demo.run("web-1 settles", settling("machine/web-1"))]);
+    await Promise.all([demo.break("found", "store-1"), demo.break("service", "web-2")]);
+    const run = await demo.run("the pool is mended", since(fromMs, done("pool/web")));
+    assert.deepEqual([run.level, run.steps[0]?.level], ["pool", "pool"]);
+    await demo.calm();
+    const others = (await demo.runs()).filter(since(fromMs, ({ id }) => id !== run.id));
+    const web = others.filter(({ target, openedAtMs }) => target.startsWith("machine/web") && openedAtMs < (run.begunAtMs ?? 0));
+    assert.deepEqual([...new Set(web.map(({ outcome }) => outcome?.kind))], ["absorbed"], "its window is part of the pool's run");
+    const blip = others.find(({ target }) => target === "machine/store-1");
+    assert.deepEqual([blip?.outcome?.kind, blip?.steps], ["recovered", []]);
+  });
+
+  await t.test("outside of its expected hours a check fails, and nothing comes of it", async () => {
+    const check = (await demo.checks()).find(({ id }) => id.startsWith("night@"));
+    assert.deepEqual([check?.verdict, check?.isSilent], ["failing", true]);
+    assert.ok((await demo.runs()).every(({ failed }) => !failed.some((one) => one.check.startsWith("night@"))));
+  });
+});
