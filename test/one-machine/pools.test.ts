@@ -91,3 +91,22 @@ test("a provider that lies or fails is found out, in words that say what it did"
     /ping@machine\/web-1 +impossible.*is no JSON/.test((await drover.cli(["check", "ls"])).stdout),
   );
 });
+
+test("the server killed while machines are made: the next one waits for them, and none is made twice", async () => {
+  const { drover, folder, log } = await start();
+  await using _ = drover;
+  const line = `exec node ${fixture}`;
+  // Making a machine begins with a mark, and goes on when it is told to.
+  const create = `touch $FOLDER/begun-$DROVER_MACHINE; until test -e $FOLDER/go; do sleep 0.1; done; ${line}`;
+  const commands = `{ list: "${line}", create: "${create}", destroy: "${line}", converge: "${line}" }`;
+  await drover.cli(["apply", "-", "--detach"], { input: `${pool(folder).replace(line, commands)}---\n${ladder(drover.edgePort)}` });
+  await drover.until(
+    "machines are being made",
+    async () => (await readdir(folder)).filter((name) => name.startsWith("begun-")).length === 2,
+  );
+  await drover.kill("server");
+  await drover.file("provider/go", "");
+  await drover.until("everything is built", async () => (await runs(drover)).some(({ outcome }) => outcome?.kind === "done"));
+  const made = (await log()).filter((one) => !one.startsWith("converge"));
+  assert.deepEqual([...made].sort(), ["create web-1", "create web-2"]);
+});
