@@ -55,7 +55,7 @@ const show = {
       return 0;
     }
     out.line(
-      `${styled("bold", escapeText(ladder.name))}${ladder.isDeclared ? "" : " (default)"}, settles ${ladder.settleMs / 1_000} s${ladder.isDryRun ? ", dry run" : ""}`,
+      `${styled("bold", ladder.isDeclared ? escapeText(ladder.name) : "the default ladder")}, settles ${ladder.settleMs / 1_000} s${ladder.isDryRun ? ", dry run" : ""}`,
     );
     const rows = ladder.levels.map((level, i) => [
       String(i + 1),
