@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { checkRoutes, lazyCheckRoutes } from "#checks/link-routes.ts";
 import type { Home } from "#host/home.ts";
 import { errorFields } from "#host/log.ts";
+import { addressToDial } from "#host/network.ts";
 import type { Connector } from "#link/connector.ts";
 import { type LinkRoutes, serveLink } from "#link/serve.ts";
 import type { Clock } from "#model/clock.ts";
@@ -143,7 +144,11 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   };
 }
 
-function allRoutes({ home, environment, isRoot, clock, log }: AgentParts, engine: LocalEngine, artifacts: ArtifactStore): LinkRoutes {
+function allRoutes(
+  { home, options, connector, environment, isRoot, clock, log }: AgentParts,
+  engine: LocalEngine,
+  artifacts: ArtifactStore,
+): LinkRoutes {
   // Builds and commands are rare, and what they need is large: it is loaded when the first one comes.
   const builds = lazy(async () => {
     const [{ openBuilder }, { buildRoutes }, { buildEnvironment }, { confineByCgroup }] = await Promise.all([
@@ -165,6 +170,11 @@ function allRoutes({ home, environment, isRoot, clock, log }: AgentParts, engine
   });
   return {
     ...engineRoutes(engine),
+    "GET /machine": async (call) => {
+      const machine = await engine.machine(call.signal);
+      const address = options.address ?? connector.address() ?? (options.link === null ? null : addressToDial(options.link).host);
+      return address === null ? machine : { ...machine, address };
+    },
     ...notifying(artifactRoutes(artifacts), () => engine.artifactsChanged()),
     "POST /exec": async (call) => {
       const { execOverStream } = await import("./exec/exec-stream.ts");

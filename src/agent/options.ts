@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly publicUrl: string | null;
   /** Where other machines that join dial; null: none can. */
   readonly link: Address | null;
+  /** Where other machines reach what runs here; null: as it turns out. */
+  readonly address: string | null;
   /** The Drover that this machine is to be one of; null: its own, or the one that it has joined. */
   readonly join: JoinOrder | null;
   /** Manifests to apply once the server answers; null: none. */
@@ -84,6 +86,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
     link: link === undefined ? null : parseAddress(link),
+    address: parseOwnAddress(given.one("--address")),
     join: joinOrder(given.one("--join"), given.one("--token-file"), given.one("--machine"), [
       ...(link === undefined ? [] : ["--link"]),
       ...(apply === undefined ? [] : ["--apply"]),
@@ -91,6 +94,11 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     apply: apply === undefined ? null : resolve(apply),
     down: given.has("--down"),
   };
+}
+
+function parseOwnAddress(text: string | undefined): string | null {
+  if (text === undefined || isIP(text) !== 0) return text ?? null;
+  throw new DroverError("USAGE", `"${text}" is no address of this machine`, { hint: 'Use an IP address, such as "10.0.0.2".' });
 }
 
 /** @param ofServers options that were given and are for machines with a server of their own */

@@ -66,7 +66,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   down: { group: machine, summary: "stop the Drover that runs here, and all its apps", load: () => import("./commands/down.ts") },
   status: { group: machine, summary: "show how Drover itself is", load: () => import("./commands/status.ts") },
   edge: { group: machine, summary: "restart the edge without a failed request", load: () => import("./commands/edge.ts") },
-  machine: { group: machine, summary: "list, join and remove machines", load: () => import("./commands/machine.ts") },
+  machine: { group: machine, summary: "list, join, drain and remove machines", load: () => import("./commands/machine.ts") },
   machines: { group: machine, summary: "list machines and what isolation holds on them", load: () => import("./commands/machines.ts") },
 
   session: { group: other, summary: "list and end sessions of the web UI", load: () => import("./commands/session.ts") },

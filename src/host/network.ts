@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import { DroverError } from "#model/errors.ts";
 
 export interface Network {
@@ -31,4 +32,13 @@ export function parseResolver(text: string): { readonly host: string; readonly p
     });
   }
   return { host, port };
+}
+
+/** Where others reach what listens on `host`: on all addresses of the machine, the first that is not for itself alone. */
+export function addressToDial<A extends { readonly host: string; readonly port: number }>(address: A): A {
+  if (address.host !== "0.0.0.0" && address.host !== "::") return address;
+  const outside = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .find(({ internal, family }) => !internal && family === "IPv4");
+  return { ...address, host: outside?.address ?? "127.0.0.1" };
 }

@@ -31,6 +31,10 @@ export const upOptions = {
     value: "FILE",
     help: 'the token that "drover machine token" printed, for the first time that it joins; "-" reads it here',
   },
+  "--address": {
+    value: "ADDRESS",
+    help: "where other machines reach the apps here (default: the address by which this one reaches the server)",
+  },
   "--machine": { value: "NAME", help: "with --join, the name that the token is for (default: what the token says)" },
   "--apply": { value: "PATH", help: "apply these manifests once it runs" },
   "--down": { value: null, help: "stop what an agent that was killed has left", isHidden: true },

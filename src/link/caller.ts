@@ -5,6 +5,8 @@ import type { LinkIdentity } from "#model/link.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { readJsonLines } from "./ndjson.ts";
 
+/** Carries the code of an error, for answers without a body. */
+export const codeHeader = "drover-code";
 /** How long one call on the link may take before it counts as failed; streams may live on after their first byte. */
 const callTimeoutMs = 15_000;
 /** Most bytes of one JSON answer. */
@@ -101,19 +103,24 @@ export class Link {
       options.upload.on("error", (error) => stream.destroy(error));
       options.upload.pipe(stream);
     }
-    const status = await this.#firstAnswer(stream, `${method} ${path}`, options.timeoutMs ?? callTimeoutMs);
+    const { status, code } = await this.#firstAnswer(stream, `${method} ${path}`, options.timeoutMs ?? callTimeoutMs);
     if (status < 400) return stream;
     const chunks: Buffer[] = [];
     for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+    if (chunks.length === 0) throw fromErrorBody({ code, message: `${method} ${path} was answered with ${status}` });
     throw fromErrorBody(JSON.parse(Buffer.concat(chunks).toString("utf8")) as ErrorBody);
   }
 
-  #firstAnswer(stream: http2.ClientHttp2Stream, what: string, timeoutMs: number): Promise<number> {
+  #firstAnswer(
+    stream: http2.ClientHttp2Stream,
+    what: string,
+    timeoutMs: number,
+  ): Promise<{ readonly status: number; readonly code: string }> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => stream.destroy(new Error(`no answer to ${what} within ${timeoutMs} ms`)), timeoutMs);
       stream.once("response", (headers) => {
         clearTimeout(timer);
-        resolve(headers[":status"] ?? 500);
+        resolve({ status: headers[":status"] ?? 500, code: String(headers[codeHeader] ?? "INTERNAL") });
       });
       stream.on("error", (error) => {
         clearTimeout(timer);

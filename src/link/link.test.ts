@@ -51,6 +51,15 @@ async function linked(context: TestContext, routes: LinkRoutes, installation: st
   return Promise.race([link, delay(2_000, undefined, { ref: false }).then(() => assert.fail("no link"))]);
 }
 
+test("an error keeps its code where the answer has no body", async (t) => {
+  const link = await linked(t, {
+    "HEAD /things/:id": async () => {
+      throw new DroverError("ARTIFACT_NOT_FOUND", "there is none");
+    },
+  });
+  await assert.rejects(link.call("HEAD", "/things/a", t.signal), { code: "ARTIFACT_NOT_FOUND" });
+});
+
 test("the server calls what the dialler serves and gets its answer", async (t) => {
   const link = await linked(t, { "PUT /things/:id": async (call) => ({ id: call.params["id"], body: await call.body() }) });
   assert.deepEqual(await link.call("PUT", `/things/${encodeURIComponent("a/b")}`, t.signal, { body: { x: 1 } }), {

@@ -4,6 +4,8 @@ import { type Clock, pause } from "#model/clock.ts";
 import { DroverError, errorCodes, fromErrorBody, toErrorBody } from "#model/errors.ts";
 import { type Fence, type LinkHello, linkVersion } from "#model/link.ts";
 import type { Log } from "#model/log.ts";
+import { isRecord } from "#model/shape.ts";
+import { codeHeader } from "./caller.ts";
 import { parseWelcome } from "./greetings.ts";
 import { readGreeting, writeGreeting } from "./handshake.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -171,7 +173,9 @@ async function answer(
 
 function respond(stream: http2.ServerHttp2Stream, status: number, body: unknown): void {
   if (stream.destroyed || stream.headersSent) return;
-  stream.respond({ ":status": status, "content-type": "application/json" });
+  const code = status >= 400 && isRecord(body) ? body["code"] : undefined;
+  // In a header too: an answer to HEAD has no body.
+  stream.respond({ ":status": status, "content-type": "application/json", ...(typeof code === "string" ? { [codeHeader]: code } : {}) });
   stream.end(body === null ? undefined : JSON.stringify(body));
 }
 

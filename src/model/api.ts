@@ -291,6 +291,7 @@ const machineLabels = z
   .record(z.string().regex(labelPattern), z.string().regex(labelPattern))
   .meta({ description: "What the machine is, such as { zone: a }: for spreading over, and for choosing by." });
 export const newMachineToken = z.strictObject({ machine: machineName, labels: machineLabels.default({}) });
+export const machineChange = z.strictObject({ cordoned: z.boolean(), draining: z.boolean() }).partial();
 export const machineToken = z
   .object({
     machine: z.string(),
@@ -330,6 +331,9 @@ export const machine = z
     linked: z.boolean(),
     joined: z.boolean().meta({ description: "It has joined over the network; false for the server's own." }),
     labels: z.record(z.string(), z.string()),
+    cordoned: z.boolean().meta({ description: "It takes nothing new." }),
+    draining: z.boolean().meta({ description: "What it runs goes elsewhere." }),
+    address: z.string().nullable().meta({ description: "Where other machines reach its instances; null where there are no others." }),
     isolation: z.record(z.string(), z.object({ holds: z.boolean(), how: z.string() })),
   })
   .meta({ id: "Machine" });

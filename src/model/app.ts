@@ -124,6 +124,8 @@ export interface App {
   readonly servicePorts: Readonly<Record<ProcessName, number>>;
   /** Processes whose service address is open whether an app needs it or not. Left out: none. */
   readonly openAddresses?: readonly ProcessName[];
+  /** Where it may run; left out: anywhere. */
+  readonly place?: { readonly labels: Readonly<Record<string, string>>; readonly spread: string | null };
   readonly createdAtMs: number;
 }
 

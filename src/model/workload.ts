@@ -141,6 +141,8 @@ export type EngineChange =
 export interface Machine {
   readonly id: MachineId;
   readonly hostName: string;
+  /** Where other machines reach its instances; left out where there are no others. */
+  readonly address?: string;
   readonly cores: number;
   readonly memoryBytes: number;
   /** What isolation holds here, each either in force or absent with the reason in words. */

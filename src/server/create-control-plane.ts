@@ -16,6 +16,7 @@ import { askEdges } from "./view/edge-answers.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
 import { viewMachines } from "./view/machine-view.ts";
+import { mergedLogs } from "./view/merged-logs.ts";
 import { RouteAddresses } from "./view/route-address.ts";
 import { viewRoutes } from "./view/routes-view.ts";
 
@@ -96,10 +97,16 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
         }
       },
       async *logs(query, until) {
-        yield* (await linkedAgent(until)).logs(query, until);
+        const first = await linkedAgent(until);
+        // Lines of what ran elsewhere before are with the machines that it ran on.
+        const agents =
+          query.instance === null
+            ? [first, ...fleet.agents().filter((agent) => agent !== first)]
+            : [fleet.agentOf(query.instance) ?? first];
+        yield* mergedLogs(agents, query, until);
       },
       execPlace: (space, app, wanted) => chooseExecPlace({ store, fleet, secrets }, space, app, wanted),
-      exec: async (until) => (await linkedAgent(until)).exec(until),
+      exec: async (instance, until) => ((instance === null ? null : fleet.agentOf(instance)) ?? (await linkedAgent(until))).exec(until),
       async *build(build, source, until) {
         yield* (await linkedAgent(until)).build(build, source, until);
       },
@@ -110,7 +117,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       restartInstance: async (id, until) => {
         if (fleet.instance(id) === null)
           throw new DroverError("INSTANCE_NOT_FOUND", `there is no instance "${id}"`, { hint: '"drover ps" lists those that run.' });
-        await (await linkedAgent(until)).restart(id, until);
+        await (fleet.agentOf(id) ?? (await linkedAgent(until))).restart(id, until);
       },
     };
   }

@@ -1,38 +1,13 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { freePorts } from "#host/testing/free-ports.ts";
+import { test } from "node:test";
 import { TestDrover } from "../harness/drover.ts";
-
-/** A Drover that other machines can join, and where. */
-async function open(context: TestContext): Promise<{ readonly first: TestDrover; readonly address: string }> {
-  const [port = 0] = await freePorts(1);
-  const address = `127.0.0.1:${port}`;
-  const first = await TestDrover.start({ args: ["--link", address] });
-  context.after(() => first[Symbol.asyncDispose]());
-  return { first, address };
-}
-
-/** Makes a token for the machine and starts it. */
-async function start(context: TestContext, first: TestDrover, address: string, name: string): Promise<TestDrover> {
-  const machine = await TestDrover.prepare();
-  context.after(() => machine[Symbol.asyncDispose]());
-  const file = join(machine.home, "join-token");
-  await first.run("machine", "token", name, "--out", file);
-  machine.launch(["--join", address, "--token-file", file]);
-  return machine;
-}
-
-const isLinked = async (first: TestDrover, name: string) =>
-  JSON.parse(await first.run("machine", "ls", "--json")).machines.some(
-    (one: { id: string; linked: boolean }) => one.id === name && one.linked,
-  );
+import { isLinked, openFleet, startMachine } from "../harness/fleet.ts";
 
 test("a machine joins with a token, comes back without one, and is refused once it was removed", async (t) => {
-  const { first, address } = await open(t);
-  const machine = await start(t, first, address, "m2");
-  await first.until("m2 is linked", () => isLinked(first, "m2"));
+  const { first, address } = await openFleet(t);
+  const machine = await startMachine(t, first, address, "m2");
   await first.until("the edge of m2 is linked", async () => / edge\.linked: the edge of m2 /.test(await first.run("events")));
 
   await machine.kill("agent");
@@ -49,7 +24,7 @@ test("a machine joins with a token, comes back without one, and is refused once 
 });
 
 test("a machine that may not join says why and ends", async (t) => {
-  const { first, address } = await open(t);
+  const { first, address } = await openFleet(t);
   const other = await TestDrover.prepare();
   t.after(() => other[Symbol.asyncDispose]());
   const up = (...args: string[]) => other.cli(["up", "--http", `127.0.0.1:${other.edgePort}`, "--dns", "off", "--join", address, ...args]);

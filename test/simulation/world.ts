@@ -294,6 +294,7 @@ export class World {
       },
       knownBuild: async () => null,
       hasArtifact: async () => true,
+      putArtifact: unsupported,
       readArtifact: unsupported,
       putChecks: async () => {},
       checkReports: async function* () {},

@@ -2,9 +2,11 @@ import { writeFile } from "node:fs/promises";
 import type { MachineToken, MachineView } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
-import type { Noun, Verb } from "../command.ts";
+import type { Noun, Session, Verb } from "../command.ts";
 import { table } from "../output/table.ts";
+import { count } from "../output/time.ts";
 import { confirm } from "../prompt.ts";
+import { until } from "../wait/until.ts";
 import { describeMachine } from "./machines.ts";
 
 const list = {
@@ -17,7 +19,7 @@ const list = {
     }
     const rows = machines.map((machine) => [
       machine.id,
-      machine.linked ? "linked" : "does not answer",
+      stateOf(machine),
       String(machine.cores),
       gibibytes(machine.memoryBytes),
       String(machine.instances),
@@ -77,28 +79,98 @@ The token is good once, for a machine of that name, within 15 minutes. On the ne
   },
 } satisfies Verb & { summary: string };
 
+/** An app may take a minute to stop, and they go one after another. */
+const drainTimeoutMs = 30 * 60_000;
+
+const drain = {
+  summary: "move what a machine runs to others, step by step, and let it take nothing new",
+  configure: (command) => command.argument("<name>", "the machine"),
+  async run(session, { args: [name = ""] }) {
+    const { api, out, progress, common, signal } = session;
+    await change(session, name, { cordoned: true, draining: true });
+    let left = 0;
+    if (!common.detach) {
+      const late = () => ({ message: `${count(left, "instance")} of ${name} had not moved`, details: { machine: name, left } });
+      await until(session, { timeoutMs: common.timeoutMs ?? drainTimeoutMs, late }, async (asked) => {
+        const { machines } = await api.call<{ machines: MachineView[] }>("GET", apiPath(["machines"]), asked);
+        left = machines.find(({ id }) => id === name)?.instances ?? 0;
+        if (left === 0) return true;
+        progress.show([`${name}  ${count(left, "instance")} to move`]);
+        return null;
+      });
+      progress.clear();
+    }
+    signal.throwIfAborted();
+    if (out.json) out.value({ machine: name, instances: left });
+    else
+      out.line(
+        common.detach ? `${name} is being drained` : `${name} is drained; "drover machine uncordon ${name}" lets it take instances again`,
+      );
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
+const cordon = {
+  summary: "let a machine take nothing new",
+  configure: (command) => command.argument("<name>", "the machine"),
+  async run(session, { args: [name = ""] }) {
+    const changed = await change(session, name, { cordoned: true });
+    if (session.out.json) session.out.value(changed);
+    else session.out.line(`${name} takes nothing new`);
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
+const uncordon = {
+  summary: "let a machine take instances again, after cordon or drain",
+  configure: (command) => command.argument("<name>", "the machine"),
+  async run(session, { args: [name = ""] }) {
+    const changed = await change(session, name, { cordoned: false, draining: false });
+    if (session.out.json) session.out.value(changed);
+    else session.out.line(`${name} takes instances again`);
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
+interface Changed {
+  readonly machine: string;
+  readonly cordoned: boolean;
+  readonly draining: boolean;
+}
+
+function change({ api, signal }: Session, name: string, body: Partial<Omit<Changed, "machine">>): Promise<Changed> {
+  return api.call<Changed>("PATCH", apiPath(["machines", name]), signal, { body });
+}
+
 const remove = {
   summary: "forget a machine: its certificate is worth nothing from then on",
   configure: (command) =>
     command
       .argument("<name>", "the machine")
+      .option("--force", "also while it runs something")
       .addHelpText("after", '\nWhat runs there goes on until "drover down" there; its instances are started on other machines.'),
-  async run(session, { args: [name = ""] }) {
+  async run(session, { args: [name = ""], options }) {
     const { api, out, signal } = session;
+    const force = (options as { readonly force?: boolean }).force === true ? "true" : "false";
     await confirm(session, `this removes the machine "${name}" from this Drover`, name);
-    const removed = await api.call<{ machine: string }>("DELETE", apiPath(["machines", name]), signal);
+    const removed = await api.call<{ machine: string }>("DELETE", apiPath(["machines", name], { force }), signal);
     if (out.json) out.value(removed);
     else out.line(`removed ${removed.machine}`);
     return 0;
   },
 } satisfies Verb & { summary: string };
 
-export default { verbs: { ls: list, show, token, remove } } satisfies Noun;
+export default { verbs: { ls: list, show, token, drain, cordon, uncordon, remove } } satisfies Noun;
 
 function readLabel(text: string): readonly [string, string] {
   const [, key, value] = /^([^=]+)=(.*)$/.exec(text) ?? [];
   if (key !== undefined && value !== undefined) return [key, value];
   throw new DroverError("USAGE", `"${text}" is no label`, { hint: 'Write KEY=VALUE, such as "zone=a".' });
+}
+
+function stateOf({ linked, draining, cordoned }: MachineView): string {
+  if (!linked) return "does not answer";
+  return draining ? "draining" : cordoned ? "cordoned" : "linked";
 }
 
 function labelsOf(labels: Readonly<Record<string, string>>): string {

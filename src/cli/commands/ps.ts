@@ -20,9 +20,12 @@ export default {
       return 0;
     }
     const nowMs = session.clock.nowMs();
+    // Where there is one machine, its name says nothing.
+    const isSpread = new Set(instances.map(({ machine }) => machine)).size > 1;
     const rows = instances.map((one) => [
       `${one.space}/${one.app}`,
       one.id.slice(one.id.lastIndexOf("/") + 1),
+      ...(isSpread ? [one.machine] : []),
       stateWord(one),
       one.port === null ? "-" : String(one.port),
       one.pid === null ? "-" : String(one.pid),
@@ -30,7 +33,9 @@ export default {
       age(one.startedAtMs, nowMs),
       one.reason?.message ?? "",
     ]);
-    for (const line of table(["APP", "INSTANCE", "STATE", "PORT", "PID", "RESTARTS", "UP", ""], rows, out.columns)) out.line(line);
+    const where = isSpread ? ["MACHINE"] : [];
+    for (const line of table(["APP", "INSTANCE", ...where, "STATE", "PORT", "PID", "RESTARTS", "UP", ""], rows, out.columns))
+      out.line(line);
     return 0;
   },
 } satisfies Verb<{ process?: string }>;

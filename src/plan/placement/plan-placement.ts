@@ -9,6 +9,13 @@ export interface MachineRoom {
   readonly memoryBytes: number;
   readonly freeCores: number;
   readonly freeMemoryBytes: number;
+  /** Of all apps, there or ordered. */
+  readonly instances: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Takes nothing new. */
+  readonly isCordoned: boolean;
+  /** What it runs is to go elsewhere; it is cordoned too. */
+  readonly isDraining: boolean;
 }
 
 export interface PlacementRequest {
@@ -17,45 +24,178 @@ export interface PlacementRequest {
   /** Instances more than there are. */
   readonly more: number;
   readonly resources: Resources;
+  /** What is there already of the same kind, by machine: new ones go where there are fewest. */
+  readonly beside: ReadonlyMap<MachineId, number>;
+  readonly rules: PlacementRules;
 }
+
+/** Where an app may run. */
+export interface PlacementRules {
+  /** The one machine that it is bound to, because its volumes are there; null: none. */
+  readonly only: MachineId | null;
+  /** Labels that a machine must have. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The label over whose values to spread, before machines; null: over machines alone. */
+  readonly spread: string | null;
+}
+
+export const anywhere: PlacementRules = { only: null, labels: {}, spread: null };
 
 export interface Placement {
   readonly name: string;
   /** How many of them fit now. */
   readonly fitting: number;
+  /** Where these go. */
+  readonly on: ReadonlyMap<MachineId, number>;
   /** Why not all of them, in words; null when all fit. */
   readonly problem: string | null;
   /** Whether not even one would fit on an empty machine, so that waiting cannot help. */
   readonly neverFits: boolean;
 }
 
-/** Finds room for instances in the order given, machine by machine in the order given. What is not stated needs nothing. */
-export function planPlacement(requests: readonly PlacementRequest[], machines: readonly MachineRoom[]): readonly Placement[] {
-  const room = machines.map((machine) => ({ ...machine }));
-  return requests.map(({ name, more, resources }) => {
-    const cores = resources.cpu ?? 0;
-    const bytes = resources.memoryBytes ?? 0;
-    let fitting = 0;
-    for (const machine of room) {
-      const fits = Math.min(more - fitting, whole(machine.freeCores, cores), whole(machine.freeMemoryBytes, bytes));
-      fitting += fits;
-      machine.freeCores -= fits * cores;
-      machine.freeMemoryBytes -= fits * bytes;
-    }
-    if (fitting === more) return { name, fitting, problem: null, neverFits: false };
-    const looked = room.map((machine) => describeRoom(machine, cores, bytes)).join(", ");
-    return {
-      name,
-      fitting,
-      problem: `${name} needs ${describeNeed(cores, bytes)}${more - fitting > 1 ? ` for each of ${more - fitting} instances` : ""}; ${count(room.length)} looked at${looked === "" ? "" : `, ${looked}`}`,
-      neverFits: machines.length > 0 && machines.every((machine) => machine.cores < cores || machine.memoryBytes < bytes),
-    };
-  });
+/** Machines that a refusal names one by one; of more it names the best. */
+const mostNamed = 3;
+
+interface Candidate {
+  readonly machine: MachineRoom;
+  freeCores: number;
+  freeBytes: number;
+  /** Of the same kind. */
+  beside: number;
+  instances: number;
+  readonly zone: Zone;
 }
 
-/** How often `each` goes into `free`; a sliver is forgiven, because sums of fractions of cores are not exact. */
-function whole(free: number, each: number): number {
-  return each === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, Math.floor(free / each + 1e-9));
+interface Zone {
+  beside: number;
+}
+
+interface Taken {
+  cores: number;
+  bytes: number;
+  instances: number;
+}
+
+/**
+ * Finds room for instances in the order given. Each goes where there are fewest of its kind (by the label to spread over, then by machine), then where
+ * there are fewest at all, then to the first machine. What is not stated needs nothing. Takes requests × instances × machines steps.
+ */
+export function planPlacement(requests: readonly PlacementRequest[], machines: readonly MachineRoom[]): readonly Placement[] {
+  const taken = new Map<MachineId, Taken>();
+  return requests.map((request) => placeOne(request, machines, taken));
+}
+
+function placeOne(request: PlacementRequest, machines: readonly MachineRoom[], taken: Map<MachineId, Taken>): Placement {
+  const { name, more, resources } = request;
+  const cores = resources.cpu ?? 0;
+  const bytes = resources.memoryBytes ?? 0;
+  const candidates = candidatesFor(request, machines, taken);
+  const on = new Map<MachineId, number>();
+  let fitting = 0;
+  for (; fitting < more; fitting++) {
+    const best = findBest(candidates, cores, bytes);
+    if (best === null) break;
+    best.freeCores -= cores;
+    best.freeBytes -= bytes;
+    best.beside++;
+    best.instances++;
+    best.zone.beside++;
+    on.set(best.machine.id, (on.get(best.machine.id) ?? 0) + 1);
+  }
+  for (const [id, count] of on) {
+    const before = taken.get(id) ?? { cores: 0, bytes: 0, instances: 0 };
+    taken.set(id, { cores: before.cores + count * cores, bytes: before.bytes + count * bytes, instances: before.instances + count });
+  }
+  if (fitting === more) return { name, fitting, on, problem: null, neverFits: false };
+  const each = more - fitting > 1 ? ` for each of ${more - fitting} instances` : "";
+  return {
+    name,
+    fitting,
+    on,
+    problem: `${name} needs ${describeNeed(cores, bytes)}${each}; ${describeLook(request.rules, machines, candidates, cores, bytes)}`,
+    neverFits: machines.length > 0 && machines.every((machine) => machine.cores < cores || machine.memoryBytes < bytes),
+  };
+}
+
+function candidatesFor({ beside, rules }: PlacementRequest, machines: readonly MachineRoom[], taken: Map<MachineId, Taken>): Candidate[] {
+  const zones = new Map<string | undefined, Zone>();
+  const candidates: Candidate[] = [];
+  for (const machine of machines) {
+    const own = beside.get(machine.id) ?? 0;
+    const label = rules.spread === null ? machine.id : machine.labels[rules.spread];
+    let zone = zones.get(label);
+    if (zone === undefined) zones.set(label, (zone = { beside: 0 }));
+    // What is on a machine that takes nothing new counts for its zone all the same.
+    zone.beside += own;
+    if (!isAllowed(machine, rules)) continue;
+    const gone = taken.get(machine.id);
+    candidates.push({
+      machine,
+      freeCores: machine.freeCores - (gone?.cores ?? 0),
+      freeBytes: machine.freeMemoryBytes - (gone?.bytes ?? 0),
+      beside: own,
+      instances: machine.instances + (gone?.instances ?? 0),
+      zone,
+    });
+  }
+  return candidates;
+}
+
+function isAllowed(machine: MachineRoom, rules: PlacementRules): boolean {
+  return !machine.isCordoned && (rules.only === null || rules.only === machine.id) && hasLabels(machine, rules);
+}
+
+function hasLabels(machine: MachineRoom, { labels }: PlacementRules): boolean {
+  for (const name of Object.keys(labels)) if (machine.labels[name] !== labels[name]) return false;
+  return true;
+}
+
+function findBest(candidates: readonly Candidate[], cores: number, bytes: number): Candidate | null {
+  let best: Candidate | null = null;
+  for (const candidate of candidates) {
+    if (!fits(candidate.freeCores, cores) || !fits(candidate.freeBytes, bytes)) continue;
+    if (best === null || isBetter(candidate, best)) best = candidate;
+  }
+  return best;
+}
+
+function isBetter(one: Candidate, other: Candidate): boolean {
+  if (one.zone.beside !== other.zone.beside) return one.zone.beside < other.zone.beside;
+  if (one.beside !== other.beside) return one.beside < other.beside;
+  return one.instances < other.instances;
+}
+
+/** A sliver is forgiven, because sums of fractions of cores are not exact. */
+function fits(free: number, each: number): boolean {
+  return each === 0 || free / each + 1e-9 >= 1;
+}
+
+/** What was looked at and why it was not enough. */
+function describeLook(
+  rules: PlacementRules,
+  machines: readonly MachineRoom[],
+  candidates: readonly Candidate[],
+  cores: number,
+  bytes: number,
+): string {
+  const refused: string[] = [];
+  const elsewhere = rules.only === null ? 0 : machines.filter(({ id }) => id !== rules.only).length;
+  if (rules.only !== null && elsewhere === machines.length) refused.push(`its volumes are on ${rules.only}, which is not there`);
+  else if (elsewhere > 0) refused.push(`its volumes are on ${rules.only}`);
+  const unlike = machines.filter((machine) => !hasLabels(machine, rules)).length;
+  const labels = Object.entries(rules.labels).map(([name, value]) => `${name}=${value}`);
+  if (unlike > 0) refused.push(`${unlike} without ${labels.join(" ")}`);
+  const cordoned = machines.filter(({ isCordoned }) => isCordoned).map(({ id }) => id);
+  if (cordoned.length > 0) refused.push(`${cordoned.length > mostNamed ? `${cordoned.length} of them` : cordoned.join(", ")} cordoned`);
+  const free = candidates.length <= mostNamed ? candidates : [roomiest(candidates, cores)];
+  const rooms = free.map((candidate) => describeRoom(candidate, cores, bytes));
+  if (candidates.length > mostNamed) rooms[0] = `the largest has ${rooms[0]}`;
+  return [`${count(machines.length)} looked at`, ...refused, ...rooms].join(", ");
+}
+
+function roomiest(candidates: readonly Candidate[], cores: number): Candidate {
+  const size = (one: Candidate) => (cores > 0 ? one.freeCores : one.freeBytes);
+  return candidates.reduce((most, one) => (size(one) > size(most) ? one : most));
 }
 
 function describeNeed(cores: number, bytes: number): string {
@@ -63,10 +203,10 @@ function describeNeed(cores: number, bytes: number): string {
   return parts.length === 0 ? "a machine" : parts.join(" and ");
 }
 
-function describeRoom(machine: MachineRoom, cores: number, bytes: number): string {
+function describeRoom({ machine, freeCores, freeBytes }: Candidate, cores: number, bytes: number): string {
   const parts = [
-    ...(cores > 0 ? [`${formatCores(Math.max(0, machine.freeCores))} CPU`] : []),
-    ...(bytes > 0 ? [`${formatSize(Math.max(0, machine.freeMemoryBytes))} of memory`] : []),
+    ...(cores > 0 ? [`${formatCores(Math.max(0, freeCores))} CPU`] : []),
+    ...(bytes > 0 ? [`${formatSize(Math.max(0, freeBytes))} of memory`] : []),
   ];
   return `${parts.length === 0 ? "nothing" : parts.join(" and ")} free on ${machine.id}`;
 }

@@ -4,12 +4,13 @@ import type { ObservedInstance, ObservedWorkload } from "./input.ts";
 /** One release's share of a process. */
 export interface ReleaseCount {
   readonly release: number;
-  readonly workload: ObservedWorkload | null;
-  /** What the agent was told. */
+  /** One for each machine that has or had something of it. */
+  readonly parts: readonly ObservedWorkload[];
+  /** What the agents were told. */
   readonly count: number;
   /** All that exist: what was told but is not there yet, and what is on its way out, count as well. */
   readonly existing: number;
-  /** Those that will still be ready when the agent has done what it was told, given that it stops unready ones first. */
+  /** Those that will still be ready when each agent has done what it was told, given that it stops unready ones first. */
   readonly ready: number;
 }
 
@@ -23,27 +24,42 @@ export function isReady(instance: ObservedInstance): boolean {
 
 /** Every release that has or had something of the process, oldest first; `release` is among them even if it has nothing. */
 export function countReleases(observed: readonly ObservedWorkload[], process: ProcessName, release: number): readonly ReleaseCount[] {
-  const counts = observed.filter((workload) => workload.kind === "service" && workload.process === process).map(countOf);
-  if (!counts.some((count) => count.release === release)) counts.push({ release, workload: null, count: 0, existing: 0, ready: 0 });
-  return counts.sort((a, b) => a.release - b.release);
+  const parts = new Map<number, ObservedWorkload[]>([[release, []]]);
+  for (const workload of observed) {
+    if (workload.kind !== "service" || workload.process !== process) continue;
+    const known = parts.get(workload.release);
+    if (known === undefined) parts.set(workload.release, [workload]);
+    else known.push(workload);
+  }
+  return [...parts].map(([number, of]) => countOf(number, of)).sort((a, b) => a.release - b.release);
 }
 
-function countOf(workload: ObservedWorkload): ReleaseCount {
+function countOf(release: number, parts: readonly ObservedWorkload[]): ReleaseCount {
+  const total = { count: 0, existing: 0, ready: 0 };
+  for (const part of parts) {
+    total.count += part.count;
+    total.existing += existingOf(part);
+    total.ready += readyOf(part);
+  }
+  return { release, parts, ...total };
+}
+
+function existingOf({ instances, count, mayHave }: ObservedWorkload): number {
   let staying = 0;
   let leaving = 0;
-  let ready = 0;
-  for (const instance of workload.instances) {
+  for (const instance of instances) {
     if (isLeaving(instance)) leaving++;
     else if (instance.state !== "exited") staying++;
-    if (isReady(instance)) ready++;
   }
-  return {
-    release: workload.release,
-    workload,
-    count: workload.count,
-    existing: Math.max(workload.mayHave, Math.max(workload.count, staying) + leaving),
-    ready: Math.min(ready, workload.count),
-  };
+  return Math.max(mayHave, Math.max(count, staying) + leaving);
+}
+
+/** What cannot be asked may be ready or not; nothing that is ready may go because of it. */
+export function readyOf({ instances, count, isReachable }: ObservedWorkload): number {
+  if (!isReachable) return 0;
+  let ready = 0;
+  for (const instance of instances) if (isReady(instance)) ready++;
+  return Math.min(ready, count);
 }
 
 export function sum(counts: readonly ReleaseCount[], field: "count" | "existing" | "ready"): number {

@@ -1,14 +1,19 @@
 import type { App, Release, ReleaseFailure, Rollout } from "#model/app.ts";
-import type { InstanceId, ProcessName, WorkloadId } from "#model/names.ts";
+import type { InstanceId, MachineId, ProcessName, WorkloadId } from "#model/names.ts";
 import type { Instance, Reason, Workload } from "#model/workload.ts";
-import type { MachineRoom } from "../placement/plan-placement.ts";
+import type { MachineRoom, PlacementRules } from "../placement/plan-placement.ts";
 
-/** What is known of one workload of the app: what the agent was told, and what it reports. */
+/** What is known of one workload of the app on one machine: what its agent was told, and what it reports. */
 export interface ObservedWorkload {
   readonly id: WorkloadId;
   readonly process: ProcessName;
   readonly release: number;
   readonly kind: Workload["kind"];
+  readonly machine: MachineId;
+  /** Whether its agent can be told anything now. What is there is as it was reported last, and counts as not ready. */
+  readonly isReachable: boolean;
+  /** Of the newest order that the agent has. */
+  readonly revision: number;
   /** What the agent was told last; 0 when it was told to remove it. */
   readonly count: number;
   /** The most that it was told since it last confirmed an order: it may have that many before its reports show them. */
@@ -41,11 +46,13 @@ export interface RolloutInput {
   /** The releases that are kept, by number. */
   readonly releases: ReadonlyMap<number, Release>;
   readonly rollout: Rollout | null;
-  /** Null while the agent cannot be asked: unknown is not gone, so nothing is done then. */
+  /** Of machines that are not lost. Null while no agent can be asked: unknown is not gone, so nothing is done then. */
   readonly observed: readonly ObservedWorkload[] | null;
   /** Since when this server can ask it. What was before counts against no release: nobody could give orders then. */
   readonly observedSinceMs: number;
+  /** Those that can be told something. */
   readonly machines: readonly MachineRoom[];
+  readonly placement: PlacementRules;
   /** Needed apps that have no ready instance. */
   readonly unreadyNeeds: readonly string[];
   /** Null while nothing is known. */
@@ -80,13 +87,15 @@ export interface Failure {
 export type Order =
   | {
       readonly kind: "apply";
+      readonly machine: MachineId;
       readonly process: ProcessName;
       readonly release: number;
       readonly workload: Workload["kind"];
+      /** On that machine. */
       readonly count: number;
       readonly reason: string;
     }
-  | { readonly kind: "remove"; readonly id: WorkloadId; readonly reason: string };
+  | { readonly kind: "remove"; readonly id: WorkloadId; readonly machine: MachineId; readonly reason: string };
 
 export interface RolloutPlan {
   readonly step: Step | null;

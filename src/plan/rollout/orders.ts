@@ -1,7 +1,8 @@
 import type { App, Release } from "#model/app.ts";
-import type { ProcessName } from "#model/names.ts";
+import type { MachineId, ProcessName } from "#model/names.ts";
 import { planPlacement } from "../placement/plan-placement.ts";
-import { countReleases, type ReleaseCount, sum } from "./counts.ts";
+import { type Shares, shareOut } from "../placement/share-out.ts";
+import { countReleases, type ReleaseCount, readyOf, sum } from "./counts.ts";
 import type { ObservedWorkload, Order, RolloutInput, RolloutPlan } from "./input.ts";
 import { countsBeside, countsTowards, type ReleaseCounts } from "./process-counts.ts";
 
@@ -78,7 +79,7 @@ function orders(
   share = 1,
 ): OrdersPlan {
   const { app, observed, rollout } = input;
-  const result: Order[] = [];
+  const wishes: Wish[] = [];
   const missing: string[] = [];
   const processes = target.release?.spec.processes ?? {};
   const isReplacing = target.release !== null && target.active !== null && target.release.number !== target.active;
@@ -92,22 +93,36 @@ function orders(
       isOfTarget || target.release === null
         ? plan(process, counts, isExclusive(input, target, process, counts))
         : new Map<number, number>();
-    for (const count of counts) {
-      const order = orderFor(process, count, next.get(count.release) ?? 0, release);
-      if (order !== null) result.push(order);
-    }
+    const beside = besideOf(counts);
+    const wantedInAll = wantedOf(app, process);
+    const room = wantedInAll + surgeOf(app, wantedInAll) - sum(counts, "existing");
+    for (const count of counts)
+      wishes.push(wishFor(input, process, count, next.get(count.release) ?? 0, { beside, room, target: release }));
     if (!isOfTarget) continue;
-    const wanted = shareOf(wantedOf(app, process), share);
+    const wanted = shareOf(wantedInAll, share);
     const own = counts.find((count) => count.release === release);
-    if (own !== undefined && (own.ready < wanted || own.count < wanted || (own.workload !== null && !own.workload.isCurrent)))
+    if (own !== undefined && (own.ready < wanted || own.count < wanted || own.parts.some((part) => part.count > 0 && !part.isCurrent)))
       missing.push(`${process}: ${own.ready} of ${wanted} ready`);
   }
   const needsTask = rollout !== null && rollout.release === taskOf && (rollout.before === "waiting" || rollout.before === "running");
+  const removals: Order[] = [];
   for (const workload of observed) {
     if (workload.kind !== "task" || workload.isRemoving || (needsTask && workload.release === taskOf)) continue;
-    result.push({ kind: "remove", id: workload.id, reason: "the command has done its work" });
+    if (workload.isReachable) removals.push(removal(workload, "the command has done its work"));
   }
-  return { step: null, replanAtMs: null, waitingFor: missing, missing, ...place(input, result) };
+  const placed = place(input, wishes);
+  return { step: null, replanAtMs: null, waitingFor: missing, missing, ...placed, orders: [...placed.orders, ...removals] };
+}
+
+export function removal({ id, machine }: ObservedWorkload, reason: string): Order {
+  return { kind: "remove", id, machine, reason };
+}
+
+/** How many of the process each machine has, of whichever release. */
+function besideOf(counts: readonly ReleaseCount[]): ReadonlyMap<MachineId, number> {
+  const beside = new Map<MachineId, number>();
+  for (const { parts } of counts) for (const { machine, count } of parts) beside.set(machine, (beside.get(machine) ?? 0) + count);
+  return beside;
 }
 
 function processNames(processes: Release["spec"]["processes"], observed: readonly ObservedWorkload[]): readonly ProcessName[] {
@@ -123,47 +138,86 @@ function isExclusive({ releases }: Known, target: Target, process: ProcessName, 
   return counts.some(({ release }) => release !== target.release?.number && releases.get(release)?.spec.processes[process]?.port === port);
 }
 
-function orderFor(process: ProcessName, now: ReleaseCount, count: number, target: number): Order | null {
-  const { workload, release } = now;
-  if (count === 0) {
-    if (workload === null || workload.isRemoving) return null;
-    return { kind: "remove", id: workload.id, reason: release === target ? "none is wanted" : "another release takes its place" };
-  }
-  if (workload !== null && !workload.isRemoving && workload.count === count && workload.isCurrent) return null;
-  const reason =
-    workload === null || now.count < count
-      ? "instances are wanted"
-      : now.count > count
-        ? "fewer instances are wanted"
-        : "the order changed";
-  return { kind: "apply", process, release, workload: "service", count, reason };
+/** What is to become of a release of a process: how many each machine keeps, and how many more are to find a place. */
+interface Wish {
+  readonly process: ProcessName;
+  readonly release: ReleaseCount;
+  readonly total: number;
+  readonly shares: Shares;
+  readonly beside: ReadonlyMap<MachineId, number>;
+  readonly isTarget: boolean;
 }
 
-/** Cuts what is ordered down to what fits on the machines. */
-function place(input: Known, wanted: readonly Order[]): Pick<OrdersPlan, "orders" | "unplaced" | "neverFits"> {
-  const before = (order: Extract<Order, { kind: "apply" }>) =>
-    input.observed.find((workload) => workload.process === order.process && workload.release === order.release)?.count ?? 0;
-  const raised = wanted.filter((order) => order.kind === "apply" && order.count > before(order)) as Extract<Order, { kind: "apply" }>[];
+function wishFor(
+  { machines }: Known,
+  process: ProcessName,
+  release: ReleaseCount,
+  total: number,
+  { beside, room, target }: { readonly beside: ReadonlyMap<MachineId, number>; readonly room: number; readonly target: number },
+): Wish {
+  const draining = new Set(machines.filter(({ isDraining }) => isDraining).map(({ id }) => id));
+  const parts = release.parts.map((part) => ({
+    machine: part.machine,
+    count: part.count,
+    ready: readyOf(part),
+    revision: part.revision,
+    isReachable: part.isReachable,
+    isDraining: draining.has(part.machine),
+  }));
+  const shares = shareOut({ parts, total, room, beside });
+  return { process, release, total, shares, beside, isTarget: release.release === target };
+}
+
+/** Finds places for what is wanted beyond what there is, and says which machine is to have how many. */
+function place(input: Known, wishes: readonly Wish[]): Pick<OrdersPlan, "orders" | "unplaced" | "neverFits"> {
+  const raised = wishes.filter(({ shares }) => shares.more > 0);
   const placements = planPlacement(
-    raised.map((order) => ({
-      name: order.process,
-      more: order.count - before(order),
-      resources: input.releases.get(order.release)?.spec.processes[order.process]?.resources ?? { cpu: null, memoryBytes: null, pids: 0 },
+    raised.map(({ process, release, shares, beside }) => ({
+      name: process,
+      more: shares.more,
+      resources: input.releases.get(release.release)?.spec.processes[process]?.resources ?? noResources,
+      beside,
+      rules: input.placement,
     })),
     input.machines,
   );
-  const cut = new Map(placements.map((placement, i) => [raised[i] as Order, placement]));
-  const result: Order[] = [];
-  for (const order of wanted) {
-    const placement = cut.get(order);
-    if (placement === undefined || placement.problem === null || order.kind !== "apply") result.push(order);
-    else if (placement.fitting > 0) result.push({ ...order, count: before(order) + placement.fitting });
-  }
+  const placedOf = new Map(placements.map((placement, i) => [raised[i], placement]));
   return {
-    orders: result,
+    orders: wishes.flatMap((wish) => ordersOf(wish, placedOf.get(wish)?.on ?? new Map())),
     unplaced: placements.flatMap((placement) => placement.problem ?? []),
     neverFits: placements.some((placement) => placement.neverFits),
   };
+}
+
+const noResources = { cpu: null, memoryBytes: null, pids: 0 };
+
+/** By machine, so that the same wish always gives the same orders. */
+function ordersOf(wish: Wish, placed: ReadonlyMap<MachineId, number>): readonly Order[] {
+  const parts = new Map(wish.release.parts.map((part) => [part.machine, part]));
+  const machines = [...new Set([...parts.keys(), ...placed.keys()])].sort();
+  return machines.flatMap((machine) => {
+    const count = (wish.shares.keep.get(machine) ?? 0) + (placed.get(machine) ?? 0);
+    return orderFor(wish, machine, parts.get(machine) ?? null, count) ?? [];
+  });
+}
+
+function orderFor(
+  { process, release, total, isTarget }: Wish,
+  machine: MachineId,
+  part: ObservedWorkload | null,
+  count: number,
+): Order | null {
+  if (part !== null && !part.isReachable) return null;
+  if (count === 0) {
+    if (part === null || part.isRemoving) return null;
+    const why = total > 0 ? "fewer instances are wanted here" : isTarget ? "none is wanted" : "another release takes its place";
+    return removal(part, why);
+  }
+  if (part !== null && !part.isRemoving && part.count === count && part.isCurrent) return null;
+  const before = part?.count ?? 0;
+  const reason =
+    part === null || before < count ? "instances are wanted" : before > count ? "fewer instances are wanted" : "the order changed";
+  return { kind: "apply", machine, process, release: release.release, workload: "service", count, reason };
 }
 
 /** Stops everything of the app. */
@@ -174,7 +228,7 @@ export function removeAll(observed: readonly ObservedWorkload[], reason: string)
   );
   return {
     step: null,
-    orders: observed.filter((workload) => !workload.isRemoving).map(({ id }) => ({ kind: "remove", id, reason })),
+    orders: observed.filter(({ isRemoving, isReachable }) => isReachable && !isRemoving).map((workload) => removal(workload, reason)),
     replanAtMs: null,
     waitingFor: running === 0 ? [] : [running === 1 ? "1 instance to stop" : `${running} instances to stop`],
     unplaced: [],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { beforeProcess, type ProcessName } from "#model/names.ts";
-import { app, input, instance, plainDeploy, release, rolloutOf, t0, web, words, workload } from "../testing/planner-world.ts";
+import { app, input, instance, m1, plainDeploy, release, rolloutOf, room, t0, web, words, workload } from "../testing/planner-world.ts";
 import type { RolloutInput } from "./input.ts";
 import { planRollout } from "./plan-rollout.ts";
 
@@ -373,7 +373,7 @@ test("a failure says what was missing, why, and whose lines tell more", () => {
 
 test("a release that fits on no machine at all fails at once, and says why", () => {
   const huge = release(2, "pending", { process: { resources: { cpu: 64, memoryBytes: null, pids: 512 } } });
-  const machines = [{ id: "m1" as never, cores: 2, memoryBytes: 2 ** 32, freeCores: 1.5, freeMemoryBytes: 2 ** 31 }];
+  const machines = [room(m1, { cores: 2, memoryBytes: 2 ** 32, freeCores: 1.5, freeMemoryBytes: 2 ** 31 })];
   const { step } = planRollout(input({ releases: [release(1, "active"), huge], machines, observed: [workload(1, { ready: 4 })] }));
   assert.ok(step?.kind === "fail");
   assert.equal(step.reason, "cannot be placed: web needs 64 CPU; 1 machine looked at, 1.5 CPU free on m1");
@@ -381,7 +381,7 @@ test("a release that fits on no machine at all fails at once, and says why", () 
 
 test("a release that has no room now waits for it until its deadline", () => {
   const large = release(2, "pending", { process: { resources: { cpu: 1, memoryBytes: null, pids: 512 } } });
-  const machines = [{ id: "m1" as never, cores: 2, memoryBytes: 2 ** 32, freeCores: 0.5, freeMemoryBytes: 2 ** 31 }];
+  const machines = [room(m1, { cores: 2, memoryBytes: 2 ** 32, freeCores: 0.5, freeMemoryBytes: 2 ** 31 })];
   const plan = planRollout(input({ releases: [release(1, "active"), large], machines, observed: [workload(1, { ready: 4 })] }));
   assert.deepEqual(words(plan), []);
   assert.deepEqual(plan.unplaced, ["web needs 1 CPU; 1 machine looked at, 0.5 CPU free on m1"]);

@@ -1,7 +1,8 @@
 import type { App, Release, Rollout } from "#model/app.ts";
 import { describeExit } from "#model/exit.ts";
-import { beforeProcess } from "#model/names.ts";
+import { beforeProcess, type MachineId } from "#model/names.ts";
 import { formatDuration } from "#model/quantities.ts";
+import { planPlacement } from "../placement/plan-placement.ts";
 import { describeTrouble, findCrashing, findWorst, judgeTraffic, percent } from "./failures.ts";
 import type { Failure, ObservedWorkload, RolloutInput, RolloutPlan, Step } from "./input.ts";
 import { ordersBeside, ordersTowards, removeAll, type Target } from "./orders.ts";
@@ -109,8 +110,11 @@ function planBefore(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
   }
   const task = observed.find((workload) => workload.process === beforeProcess && workload.release === release.number);
   if (task === undefined || task.isRemoving) {
+    const place = placeTask(input);
+    if (place.machine === null) return { ...waiting, waitingFor: ["a machine for the before command"], unplaced: place.unplaced };
     const order = {
       kind: "apply",
+      machine: place.machine,
       process: beforeProcess,
       release: release.number,
       workload: "task",
@@ -146,6 +150,13 @@ function planBefore(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
     waitingFor: [`the before command${trouble === null ? "" : `: ${trouble}`}`],
     replanAtMs: deadlineAtMs,
   };
+}
+
+/** The command states no needs, so any machine will do that the app may run on. */
+function placeTask({ machines, placement }: Known): { readonly machine: MachineId | null; readonly unplaced: readonly string[] } {
+  const resources = { cpu: null, memoryBytes: null, pids: 0 };
+  const [placed] = planPlacement([{ name: "the before command", more: 1, resources, beside: new Map(), rules: placement }], machines);
+  return { machine: placed?.on.keys().next().value ?? null, unplaced: placed?.problem == null ? [] : [placed.problem] };
 }
 
 function planDeploy(input: Known, target: Wanted, rollout: Rollout): RolloutPlan {

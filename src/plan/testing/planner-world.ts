@@ -10,11 +10,29 @@ import {
   workloadId,
 } from "#model/names.ts";
 import type { InstanceState } from "#model/workload.ts";
+import { anywhere, type MachineRoom } from "../placement/plan-placement.ts";
 import { isLeaving, isReady } from "../rollout/counts.ts";
 import type { ObservedInstance, ObservedWorkload, RolloutInput, RolloutPlan, Step } from "../rollout/input.ts";
 
 export const web = "web" as ProcessName;
 export const t0 = 1_000_000;
+export const m1 = "m1" as MachineId;
+
+/** A machine with more room than anything needs. */
+export function room(id: MachineId, more: Partial<MachineRoom> = {}): MachineRoom {
+  return {
+    id,
+    cores: 1_000,
+    memoryBytes: 2 ** 40,
+    freeCores: 1_000,
+    freeMemoryBytes: 2 ** 40,
+    instances: 0,
+    labels: {},
+    isCordoned: false,
+    isDraining: false,
+    ...more,
+  };
+}
 
 export const plainDeploy: DeployManifest = {
   strategy: "rolling",
@@ -97,7 +115,7 @@ export function instance(
   return {
     id,
     workload: workloadId({ space: "s" as SpaceName, app: "a" as AppName, process, release: number }),
-    machine: "m1" as MachineId,
+    machine: m1,
     state: state === "ready" ? "running" : state,
     ready: state === "ready",
     host: "127.0.0.1",
@@ -130,6 +148,9 @@ export function workload(
     process,
     release: number,
     kind: "service",
+    machine: m1,
+    isReachable: true,
+    revision: 1,
     count: instances.filter((one) => !isLeaving(one)).length,
     mayHave: 0,
     isRemoving: false,
@@ -148,7 +169,8 @@ export function input(more: Partial<Omit<RolloutInput, "releases">> & { readonly
     rollout: rolloutOf(2),
     observed: [],
     observedSinceMs: t0,
-    machines: [{ id: "m1" as MachineId, cores: 1_000, memoryBytes: 2 ** 40, freeCores: 1_000, freeMemoryBytes: 2 ** 40 }],
+    machines: [room(m1)],
+    placement: anywhere,
     unreadyNeeds: [],
     traffic: null,
     nowMs: t0,
@@ -169,15 +191,18 @@ export function words(plan: RolloutPlan): readonly string[] {
 /** What becomes of the input when the plan was carried out by an agent and a store that do as they are told. Nothing starts or ends yet. */
 export function carryOut(before: RolloutInput, plan: RolloutPlan): RolloutInput {
   if (plan.step !== null) return take(before, plan.step);
-  const observed = new Map((before.observed ?? []).map((one) => [one.id, one]));
+  const keyOf = (one: Pick<ObservedWorkload, "id" | "machine">) => `${one.machine} ${one.id}`;
+  const observed = new Map((before.observed ?? []).map((one) => [keyOf(one), one]));
   for (const order of plan.orders) {
     if (order.kind === "remove") {
-      const known = observed.get(order.id);
-      if (known !== undefined) observed.set(order.id, shrink({ ...known, isRemoving: true, count: 0 }));
+      const known = observed.get(keyOf(order));
+      if (known !== undefined) observed.set(keyOf(order), shrink({ ...known, isRemoving: true, count: 0 }));
     } else {
       const id = workloadId({ space: "s" as SpaceName, app: "a" as AppName, process: order.process, release: order.release });
-      const known = observed.get(id) ?? workload(order.release, {}, { process: order.process, kind: order.workload });
-      observed.set(id, shrink({ ...known, isRemoving: false, isCurrent: true, count: order.count }));
+      const key = keyOf({ id, machine: order.machine });
+      const known =
+        observed.get(key) ?? workload(order.release, {}, { process: order.process, kind: order.workload, machine: order.machine });
+      observed.set(key, shrink({ ...known, isRemoving: false, isCurrent: true, count: order.count }));
     }
   }
   return { ...before, observed: [...observed.values()] };
@@ -251,7 +276,9 @@ export function settle(before: RolloutInput): RolloutInput {
       exit: null,
       restarts: 0,
     }));
-    const missing = Array.from({ length: Math.max(0, one.count - kept.length) }, () => instance(one.release, "ready", {}, one.process));
+    const missing = Array.from({ length: Math.max(0, one.count - kept.length) }, () =>
+      instance(one.release, "ready", { machine: one.machine }, one.process),
+    );
     return [{ ...one, instances: [...kept, ...missing] }];
   });
   return { ...before, observed };

@@ -41,7 +41,8 @@ export function createExecSockets(
     socket.once("close", () => gone.abort(new Error("the terminal went away")));
     const signal = AbortSignal.any([gone.signal, stopping, ...(life === null ? [] : [life])]);
     // Before the handshake, so that a missing agent is an answer with a status.
-    const command = await services.controlPlane.exec(signal);
+    const instance = start.where.kind === "instance" ? start.where.instance : null;
+    const command = await services.controlPlane.exec(instance, signal);
     const { WebSocketServer } = await import("ws");
     const server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false });
     server.handleUpgrade(request, socket, head, (webSocket) => {

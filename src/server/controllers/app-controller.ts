@@ -4,7 +4,7 @@ import type { App, Release, Rollout, Space } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import { type AppId, type AppName, appId, type InstanceId, type ProcessName, type SpaceName } from "#model/names.ts";
+import { type AppId, type AppName, appId, type InstanceId, type MachineId, type ProcessName, type SpaceName } from "#model/names.ts";
 import type { LogLine, Reason } from "#model/workload.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedWorkload, Order, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
@@ -14,8 +14,11 @@ import type { AgentPeer } from "../fleet/peers.ts";
 import { objects } from "../objects/objects.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
+import type { AppHomes } from "./app-homes.ts";
+import type { ArtifactCopies } from "./artifact-copies.ts";
 import { Backoff } from "./backoff.ts";
 import type { Narrator } from "./narrator.ts";
+import { observe } from "./observe.ts";
 import { type AppObjects, transactionFor } from "./steps.ts";
 import { digestOf, type WorkloadBody, workloadBody } from "./workloads.ts";
 
@@ -34,10 +37,12 @@ export interface AppControllerOptions {
   readonly clock: Clock;
   /** Epoch milliseconds that do not jump while the server runs: deadlines must not pass because a clock was set. */
   readonly steadyNowMs: () => number;
-  /** Since when, by `steadyNowMs`, the agent that takes orders can be asked. */
+  /** Since when, by `steadyNowMs`, an agent can be asked. */
   readonly agentSinceMs: () => number;
   readonly random: () => number;
   readonly log: Log;
+  readonly copies: ArtifactCopies;
+  readonly homes: AppHomes;
   readonly trafficOf: (app: App, rollout: Rollout) => StepTraffic | null;
   /** Waits until the addresses that a release needs are open, within a bound; null if they are. */
   readonly addressesOpened: (release: Release, signal: AbortSignal) => Promise<void> | null;
@@ -95,19 +100,19 @@ export class AppController {
     const [space, name] = id.split("/") as [SpaceName, AppName];
     for (let taken = 0; ; taken++) {
       const found = this.#read(space, name);
-      const agent = this.#options.fleet.agent;
+      const { fleet } = this.#options;
       if (found === null) {
-        if (agent !== null) await this.#removeStrays(id, agent, signal);
+        await this.#removeStrays(id, signal);
         return null;
       }
-      const plan = this.#plan(found, agent !== null);
+      const plan = this.#plan(found, fleet.isKnown, await this.#options.homes.of(found, signal));
       if (plan.step === null) {
-        if (agent !== null) await this.#carryOut(plan.orders, found, agent, signal);
+        await this.#carryOut(plan.orders, found, signal);
         return plan;
       }
       // Taken again at once: the store's watch wakes the app anyway, and fairness to others is all that this gives up.
       if (taken === stepsInOnePass) return { ...plan, replanAtMs: this.#options.steadyNowMs() };
-      await this.#take(plan.step, found, agent, signal);
+      await this.#take(plan.step, found, signal);
     }
   }
 
@@ -119,7 +124,7 @@ export class AppController {
     return { app, releases, rollout: objects.rollout(store, space, name) };
   }
 
-  #plan(found: AppObjects, isLinked: boolean): RolloutPlan {
+  #plan(found: AppObjects, isKnown: boolean, home: MachineId | null): RolloutPlan {
     const { fleet, steadyNowMs, trafficOf } = this.#options;
     const app = found.app.value;
     const rollout = found.rollout?.value ?? null;
@@ -129,9 +134,10 @@ export class AppController {
       app,
       releases,
       rollout,
-      observed: isLinked ? this.observed(found) : null,
+      observed: isKnown ? this.observed(found) : null,
       observedSinceMs: this.#options.agentSinceMs(),
       machines: fleet.rooms(),
+      placement: { only: home, labels: app.place?.labels ?? {}, spread: app.place?.spread ?? null },
       unreadyNeeds: target === undefined || target.number === app.active ? [] : this.unreadyNeeds(target),
       traffic: rollout === null ? null : trafficOf(app, rollout),
       nowMs: steadyNowMs(),
@@ -149,19 +155,8 @@ export class AppController {
   }
 
   observed(found: AppObjects): readonly ObservedWorkload[] {
-    const known = this.#options.fleet.workloads(appId(found.app.value.space, found.app.value.name));
-    return known.map((workload) => ({
-      id: workload.id,
-      process: workload.name.process,
-      release: workload.name.release,
-      kind: workload.kind,
-      count: workload.count,
-      mayHave: workload.mayHave,
-      isRemoving: workload.isRemoving,
-      isCurrent: this.#isCurrent(found, workload),
-      reason: workload.status?.reason ?? null,
-      instances: [...workload.instances.values()],
-    }));
+    const id = appId(found.app.value.space, found.app.value.name);
+    return observe(this.#options.fleet, id, (workload) => this.#isCurrent(found, workload));
   }
 
   #isCurrent({ app, releases }: AppObjects, workload: KnownWorkload): boolean {
@@ -192,11 +187,11 @@ export class AppController {
     return workloadBody({ app, space: this.#space(app), release, process }, this.#options.secrets);
   }
 
-  async #take(step: Step, found: AppObjects, agent: AgentPeer | null, signal: AbortSignal): Promise<void> {
+  async #take(step: Step, found: AppObjects, signal: AbortSignal): Promise<void> {
     const { store, narrator, steadyNowMs } = this.#options;
     // Before its keys go: as long as they are there, a failure or a crash in between makes the next pass try again.
-    if (step.kind === "forget") await this.#forgetOnMachine(found, agent, signal);
-    const lines = step.kind === "fail" && step.linesOf !== null ? await this.#lastLines(step.linesOf, agent, signal) : [];
+    if (step.kind === "forget") await this.#options.homes.forget(found.app.value, signal);
+    const lines = step.kind === "fail" && step.linesOf !== null ? await this.#lastLines(step.linesOf, signal) : [];
     const failure = step.kind === "fail" ? { code: step.code, reason: step.reason, lines, atMs: steadyNowMs() } : null;
     try {
       failpoint("app.step.before");
@@ -210,19 +205,8 @@ export class AppController {
     narrator.stepTaken(found, step, failure);
   }
 
-  async #forgetOnMachine({ app: { value: app } }: AppObjects, agent: AgentPeer | null, signal: AbortSignal): Promise<void> {
-    if (agent === null) throw new DroverError("CLUSTER_UNREACHABLE", "its volumes go once its agent is linked");
-    try {
-      await agent.forgetApp(appId(app.space, app.name), signal);
-    } catch (error) {
-      // An agent from before there was such a call. It will not learn it by being asked again, so the app must not wait for it.
-      const isUnknown = error instanceof DroverError && (error.code === "ROUTE_UNKNOWN" || error.code === "METHOD_NOT_ALLOWED");
-      if (!isUnknown) throw error;
-      this.#options.narrator.filesKept(app, agent.machine);
-    }
-  }
-
-  async #lastLines(instance: InstanceId, agent: AgentPeer | null, parent: AbortSignal): Promise<readonly string[]> {
+  async #lastLines(instance: InstanceId, parent: AbortSignal): Promise<readonly string[]> {
+    const agent = this.#options.fleet.agentOf(instance);
     if (agent === null) return [];
     const { clock, log } = this.#options;
     const ended = new AbortController();
@@ -244,20 +228,25 @@ export class AppController {
     return latestRun(lines.slice(-linesKept)).map(({ text }) => text);
   }
 
-  async #carryOut(orders: readonly Order[], found: AppObjects, agent: AgentPeer, signal: AbortSignal): Promise<void> {
+  async #carryOut(orders: readonly Order[], found: AppObjects, signal: AbortSignal): Promise<void> {
+    const { fleet, narrator, copies, addressesOpened } = this.#options;
     for (const order of orders) {
+      // One that was lost in between: its end wakes the app again.
+      const agent = fleet.agentOn(order.machine);
+      if (agent === null) continue;
       if (order.kind === "remove") {
         await this.#remove(order.id, agent, signal);
-        this.#options.narrator.ordered(found, order, 0);
+        narrator.ordered(found, order, 0);
         continue;
       }
       const release = found.releases.get(order.release);
       const body = release === undefined ? null : this.#body(found.app.value, release.value, order.process);
       if (release === undefined || body === null) continue; // A release that is not kept, or without such a process, can only be scaled down, and that is removed.
-      const opening = order.count > 0 ? this.#options.addressesOpened(release.value, signal) : null;
+      const opening = order.count > 0 ? addressesOpened(release.value, signal) : null;
       if (opening !== null) await opening;
+      if (body.artifact !== null) await copies.bring(body.artifact, agent, signal);
       await this.#apply(body, order.count, agent, signal);
-      this.#options.narrator.ordered(found, order, order.count);
+      narrator.ordered(found, order, order.count);
     }
   }
 
@@ -279,12 +268,14 @@ export class AppController {
     fleet.removed(agent, id, revision);
   }
 
-  /** Workloads of an app that does not exist: left over from a destroyed one whose server died in between. */
-  async #removeStrays(id: AppId, agent: AgentPeer, signal: AbortSignal): Promise<void> {
-    for (const workload of this.#options.fleet.workloads(id)) {
-      if (workload.isRemoving) continue;
+  /** Workloads of an app that does not exist: left over from a destroyed one whose server died in between, or whose machine was away. */
+  async #removeStrays(id: AppId, signal: AbortSignal): Promise<void> {
+    const { fleet, narrator } = this.#options;
+    for (const workload of fleet.workloads(id)) {
+      const agent = fleet.agentOn(workload.machine);
+      if (workload.isRemoving || agent === null) continue;
       await this.#remove(workload.id, agent, signal);
-      this.#options.narrator.strayRemoved(workload);
+      narrator.strayRemoved(workload);
     }
   }
 

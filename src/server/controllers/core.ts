@@ -1,16 +1,7 @@
 import type { App, Release } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
-import {
-  type AppId,
-  type AppName,
-  appId,
-  type MachineId,
-  type ProcessName,
-  type RouteId,
-  type SpaceName,
-  type WorkloadName,
-} from "#model/names.ts";
+import { type AppId, type AppName, appId, type MachineId, type RouteId, type SpaceName, type WorkloadName } from "#model/names.ts";
 import { isStepsApp } from "#model/steps.ts";
 import { planNeeds } from "#plan/routes/needs.ts";
 import { planRoutes, serviceRouteId } from "#plan/routes/plan-routes.ts";
@@ -18,13 +9,19 @@ import type { EventLog } from "../events/event-log.ts";
 import { followAgent } from "../fleet/agent-link.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import type { AgentPeer, EdgePeer } from "../fleet/peers.ts";
+import { findMember } from "../members/members.ts";
+import { standingOf } from "../members/standings.ts";
 import { objects } from "../objects/objects.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
 import { AppController } from "./app-controller.ts";
+import { AppHomes } from "./app-homes.ts";
+import { ArtifactCopies } from "./artifact-copies.ts";
 import { Drainer } from "./drainer.ts";
 import { followStore } from "./follow-store.ts";
+import { LostMachines } from "./lost-machines.ts";
 import { Narrator } from "./narrator.ts";
+import { observe } from "./observe.ts";
 import { type Fragment, RoutesController } from "./routes-controller.ts";
 import { Subscribers } from "./subscribers.ts";
 import { TrafficMonitor } from "./traffic-monitor.ts";
@@ -74,12 +71,13 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   };
 
   const knownSinceMs = new Map<MachineId, number>();
-  const agentSinceMs = () => {
-    const machine = fleet.agent?.machine;
-    return (machine === undefined ? undefined : knownSinceMs.get(machine)) ?? steadyNowMs();
-  };
+  const agentSinceMs = () => Math.min(steadyNowMs(), ...knownSinceMs.values());
   const releaseOf = (name: WorkloadName) => objects.release(store, name.space, name.app, name.release)?.value ?? null;
-  const fleet = new Fleet({
+  const fleet: Fleet = new Fleet({
+    standingOf: (machine) => {
+      const { cordoned, draining } = standingOf(store, machine);
+      return { labels: findMember(store, machine)?.labels ?? {}, isCordoned: cordoned, isDraining: draining };
+    },
     resourcesOf: (name) => releaseOf(name)?.spec.processes[name.process]?.resources ?? { cpu: null, memoryBytes: null },
     onApp: (app) => {
       subscribers.changed(app);
@@ -95,10 +93,12 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     },
     onMachine: (machine) => {
       narrator.machine(machine);
+      lost.changed(machine);
       if (!machine.isKnown) knownSinceMs.delete(machine.id);
       else {
+        if (machine.peer !== null) own(homes.cleanUp(machine.peer, signal));
         if (!knownSinceMs.has(machine.id)) knownSinceMs.set(machine.id, steadyNowMs());
-        routes.open();
+        if (fleet.isKnown) routes.open();
         observeDraining();
       }
       wakeAll();
@@ -135,19 +135,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
       appCreatedAtMs: app.value.createdAtMs,
     };
   };
-  const observedForRoutes = (id: AppId) =>
-    fleet.workloads(id).map((workload) => ({
-      id: workload.id,
-      process: workload.name.process as ProcessName,
-      release: workload.name.release,
-      kind: workload.kind,
-      count: workload.count,
-      mayHave: workload.mayHave,
-      isRemoving: workload.isRemoving,
-      isCurrent: true,
-      reason: null,
-      instances: [...workload.instances.values()],
-    }));
+  const observedForRoutes = (id: AppId) => observe(fleet, id, () => true);
   const addressesOf = ({ space, spec }: Release): readonly RouteId[] =>
     Object.entries(spec.needs).flatMap(([name, { port }]) => {
       const needed = objects.app(store, space, name as AppName);
@@ -156,8 +144,25 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     });
   const appIdOf = (app: Pick<App, "space" | "name">) => appId(app.space, app.name);
 
-  const routes = new RoutesController(
+  const lost = new LostMachines(
     {
+      store,
+      fleet,
+      clock,
+      log,
+      onLost: (machine, instances) => {
+        narrator.machineLost(machine, instances);
+        if (fleet.isKnown) routes.open();
+        routes.edgeLost(machine);
+        wakeAll();
+      },
+    },
+    signal,
+  );
+  const homes = new AppHomes({ store, fleet, narrator, log });
+  const routes: RoutesController = new RoutesController(
+    {
+      addressOf: (machine) => fleet.machines().find(({ id }) => id === machine)?.machine.address ?? null,
       epoch: store.epoch,
       fragmentOf,
       apps: () => objects.apps(store).map(({ value }) => appIdOf(value)),
@@ -180,6 +185,8 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     clock,
     steadyNowMs,
     agentSinceMs,
+    copies: new ArtifactCopies(fleet, log),
+    homes,
     random,
     log,
     trafficOf: (app, rollout) => traffic.trafficOf(app, rollout),
@@ -204,10 +211,15 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     if (objects.app(store, ...(app.split("/") as [SpaceName, AppName])) === null) traffic.forget(app);
   };
   for (const prefix of ["/apps/", "/releases/", "/rollouts/"]) own(followStore(prefix, onKey, wakeAll, options, signal));
+  const onMachineKey = (key: string) => {
+    fleet.standingChanged(key.slice(key.lastIndexOf("/") + 1) as MachineId);
+    wakeAll();
+  };
+  for (const prefix of ["/standings/", "/machines/"]) own(followStore(prefix, onMachineKey, wakeAll, options, signal));
   wakeAll();
 
   const stopped = (async () => {
-    await Promise.all([queue.stopped(), routes.stopped(), drainer.stopped(), traffic.stopped()]);
+    await Promise.all([queue.stopped(), routes.stopped(), drainer.stopped(), lost.stopped(), traffic.stopped()]);
     await Promise.all(running);
   })();
 

@@ -67,7 +67,7 @@ export class Drainer {
   async #pass(id: InstanceId, signal: AbortSignal): Promise<number | null> {
     const { fleet, clock, log } = this.#options;
     const entry = this.#draining.get(id);
-    const { agent } = fleet;
+    const agent = fleet.agentOf(id);
     if (entry === undefined) return null;
     const nowMs = clock.monotonicMs();
     if (nowMs < entry.deadlineMs && !this.#isLetGo(id, nowMs)) return Math.min(entry.deadlineMs, nowMs + repeatMs);

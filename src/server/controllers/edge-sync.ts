@@ -4,7 +4,7 @@ import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { InstanceId, MachineId, RouteId } from "#model/names.ts";
-import type { Route } from "#model/routing-table.ts";
+import type { Endpoint, Route } from "#model/routing-table.ts";
 import { diffRoutes } from "#plan/routes/claims.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
 import { Backoff } from "./backoff.ts";
@@ -14,6 +14,8 @@ export interface EdgeSyncOptions {
   readonly epoch: number;
   /** The routes in force, by id; read at the moment of sending. */
   readonly routes: () => ReadonlyMap<RouteId, Route>;
+  /** Where other machines reach the edge's own; null where there are no others. */
+  readonly addressOf: (machine: MachineId) => string | null;
   /** A revision above every one given before, and above `seen`. */
   readonly nextRevision: (seen: number) => number;
   readonly clock: Clock;
@@ -136,7 +138,7 @@ export class EdgeSync {
     const table = [...routes().values()];
     this.#expectGone(this.#confirmed.values(), table);
     failpoint("edge.table.before");
-    await peer.putTable({ epoch, revision, routes: table }, signal);
+    await peer.putTable({ epoch, revision, routes: table.map((route) => this.#asSeenHere(route)) }, signal);
     failpoint("edge.table.after");
     this.#confirmed.clear();
     this.#held.clear();
@@ -158,13 +160,21 @@ export class EdgeSync {
       set,
     );
     failpoint("edge.patch.before");
-    await peer.patchTable({ epoch, from, revision, set, remove }, signal);
+    await peer.patchTable({ epoch, from, revision, set: set.map((route) => this.#asSeenHere(route)), remove }, signal);
     failpoint("edge.patch.after");
     for (const id of remove) this.#unconfirm(id);
     for (const route of set) this.#confirm(route);
     this.#revision = revision;
     onSent(set.length, remove.length, revision);
     this.#options.onProgress();
+  }
+
+  /** What is on the edge's own machine it reaches by loopback, where also those listen that listen nowhere else. */
+  #asSeenHere(route: Route): Route {
+    const address = this.#options.addressOf(this.machine);
+    if (address === null || !route.targets.some(({ endpoints }) => endpoints.some(({ host }) => host === address))) return route;
+    const here = (endpoint: Endpoint) => (endpoint.host === address ? { ...endpoint, host: "127.0.0.1" } : endpoint);
+    return { ...route, targets: route.targets.map((target) => ({ ...target, endpoints: target.endpoints.map(here) })) };
   }
 
   /** Noted before the edge is told, because its report that nothing is open can come before its answer. */

@@ -1,4 +1,4 @@
-import type { App, ReleaseFailure } from "#model/app.ts";
+import type { ReleaseFailure } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { describeExit } from "#model/exit.ts";
 import { beforeProcess, parseWorkloadId, shortInstanceId } from "#model/names.ts";
@@ -91,7 +91,7 @@ export class Narrator {
     }
   }
 
-  filesKept({ space, name }: Pick<App, "space" | "name">, machine: string): void {
+  filesKept({ space, name }: { readonly space: string; readonly name: string }, machine: string): void {
     const message = `volumes and logs of ${name} stay on ${machine}: its agent is older than the server and cannot remove them`;
     this.#events.append({ space, app: name, subject: machine, kind: "app.files-kept", message });
   }
@@ -109,8 +109,17 @@ export class Narrator {
     for (const { kind, message } of instanceNews(before, after)) this.#calmly({ space, app, subject: instance.id, kind, message });
   }
 
-  machine({ id, peer, isKnown }: KnownMachine): void {
-    if (peer === null) {
+  /** @param count instances that it had */
+  machineLost(id: string, count: number): void {
+    const message = `machine ${id} is lost: what it ran (${count === 1 ? "1 instance" : `${count} instances`}) is started on others`;
+    this.#events.append({ subject: id, kind: "machine.lost", message });
+  }
+
+  machine({ id, peer, isKnown, isRemote }: KnownMachine): void {
+    if (peer === null && isRemote) {
+      const message = `the agent of ${id} is not linked; what it runs is started on other machines unless it is back within 5s`;
+      this.#events.append({ subject: id, kind: "agent.unlinked", message });
+    } else if (peer === null) {
       const message = `the agent of ${id} is not linked; nothing of it is re-created, because it may well run on`;
       this.#events.append({ subject: id, kind: "agent.unlinked", message });
     } else if (isKnown) {

@@ -41,6 +41,8 @@ export interface RoutesControllerOptions {
   readonly log: Log;
   /** An edge confirmed a table or let go of something, linked or went. */
   readonly onEdges: () => void;
+  /** Where other machines reach the machine; null where there are no others. */
+  readonly addressOf: (machine: MachineId) => string | null;
   readonly onConflict: (app: AppId) => void;
 }
 
@@ -181,6 +183,13 @@ export class RoutesController {
     if (this.#isOpen) start();
     else this.#waiting.push(start);
     this.#options.onEdges();
+  }
+
+  /** The machine is lost: nobody waits for its edge any more. It goes on with its last table, and is told what is true when it is back. */
+  edgeLost(machine: MachineId): void {
+    if (this.#edges.get(machine)?.sync.isLinked !== false) return;
+    this.#edges.delete(machine);
+    this.#edgesChanged();
   }
 
   /**

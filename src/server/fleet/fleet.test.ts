@@ -8,7 +8,7 @@ import type { AgentPeer } from "./peers.ts";
 const app = "s/shop" as AppId;
 const id = "s/shop/web/1" as WorkloadId;
 const machine = { id: "m1" as MachineId, hostName: "m1", cores: 4, memoryBytes: 2 ** 32 } as Machine;
-const peer = () => ({ machine: machine.id, close: () => {} }) as unknown as AgentPeer;
+const peer = () => ({ machine: machine.id, isRemote: false, gone: new AbortController().signal, close: () => {} }) as unknown as AgentPeer;
 const status = (count: number, revision = 1): WorkloadStatus => ({ id, revision, kind: "service", count, reason: null });
 const instance = (name: string, state: Instance["state"] = "running", ready = true) =>
   ({ id: `s/shop/web.1.${name}` as InstanceId, workload: id, machine: machine.id, state, ready, restarts: 0 }) as Instance;
@@ -115,4 +115,67 @@ test("reservations follow what is ordered and what exists", () => {
   fleet.removed(agent, id, 2);
   fold({ kind: "workload-gone", id });
   assert.equal(fleet.rooms()[0]?.freeCores, 4);
+});
+
+const second = { ...machine, id: "m2" as MachineId, hostName: "m2", address: "10.0.0.2" } as Machine;
+function setUpTwo() {
+  const one = setUp();
+  const other = { machine: second.id, isRemote: true, gone: new AbortController().signal, close: () => {} } as unknown as AgentPeer;
+  one.fleet.linked(other, second);
+  one.fold(snapshot([status(1)], [instance("aaaaa")]));
+  one.fold(snapshot([status(2)], [{ ...instance("bbbbb"), machine: second.id }]), other);
+  return { ...one, other };
+}
+
+test("one workload on two machines is known by machine", () => {
+  const { fleet, other } = setUpTwo();
+  assert.deepEqual(
+    fleet.workloads(app).map((workload) => [workload.machine, workload.count]),
+    [
+      ["m1", 1],
+      ["m2", 2],
+    ],
+  );
+  assert.equal(fleet.agentOf(instance("bbbbb").id), other);
+  fleet.removed(other, id, 5);
+  assert.deepEqual(
+    fleet.workloads(app).map(({ isRemoving }) => isRemoving),
+    [false, true],
+  );
+});
+
+test("instances of another machine are reached at its address", () => {
+  const { fleet } = setUpTwo();
+  assert.equal(fleet.instance(instance("bbbbb").id)?.host, "10.0.0.2");
+});
+
+test("what a lost machine ran counts as gone, and is there again when it comes back", () => {
+  const { fleet, fold, other } = setUpTwo();
+  fleet.unlinked(other);
+  assert.equal(fleet.workloads(app).length, 2);
+  fleet.giveUp(second.id);
+  assert.deepEqual(
+    fleet.workloads(app).map((workload) => workload.machine),
+    ["m1"],
+  );
+  fleet.linked(other, second);
+  fold(snapshot([status(2)], []), other);
+  assert.equal(fleet.workloads(app).length, 2);
+});
+
+test("nothing is decided before every member has told what it runs, or is given up", () => {
+  const { fleet, fold } = setUp();
+  fleet.await(second.id);
+  fold(snapshot([], []));
+  assert.equal(fleet.isKnown, false);
+  fleet.giveUp(second.id);
+  assert.equal(fleet.isKnown, true);
+});
+
+test("nothing is decided by what remote machines tell alone", () => {
+  const { fleet } = setUp();
+  const other = { machine: second.id, isRemote: true, gone: new AbortController().signal, close: () => {} } as unknown as AgentPeer;
+  fleet.linked(other, second);
+  fleet.fold(other, snapshot([], []));
+  assert.equal(fleet.agent, null);
 });

@@ -1,3 +1,4 @@
+import { PeerSilent } from "#link/keep-alive.ts";
 import { DroverError } from "#model/errors.ts";
 import { type AppId, type InstanceId, type MachineId, parseWorkloadId, type WorkloadId, type WorkloadName } from "#model/names.ts";
 import type { EngineChange, Instance, Machine, Resources, Workload, WorkloadStatus } from "#model/workload.ts";
@@ -8,7 +9,7 @@ import type { AgentPeer } from "./peers.ts";
 /** Drover's own programs are workloads of this space at their agent; they are no app's. */
 const ownSpace = "drover";
 
-/** What is known of one workload: what its agent was told in this link, and what it reports. */
+/** What is known of one workload on one machine: what its agent was told in this link, and what it reports. */
 export interface KnownWorkload {
   readonly id: WorkloadId;
   readonly name: WorkloadName;
@@ -37,6 +38,7 @@ interface MutableWorkload extends KnownWorkload {
   readonly instances: Map<InstanceId, ObservedInstance>;
   reservedCores: number;
   reservedBytes: number;
+  reservedInstances: number;
 }
 
 export interface KnownMachine {
@@ -46,12 +48,33 @@ export interface KnownMachine {
   readonly peer: AgentPeer | null;
   /** Whether everything on it was reported since it linked. */
   readonly isKnown: boolean;
+  /** It is another machine than the server's. */
+  readonly isRemote: boolean;
+  /** How long nothing was heard of it when its link was given up; 0 where the link was closed. */
+  readonly silentMs: number;
+  /** What is said of it here, besides what it says of itself. */
+  readonly standing: MachineStanding;
 }
+
+/** What is declared of a machine: it is no fact that its agent could know. */
+export interface MachineStanding {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Takes nothing new. */
+  readonly isCordoned: boolean;
+  /** What it runs is to go elsewhere. */
+  readonly isDraining: boolean;
+}
+
+const plain: MachineStanding = { labels: {}, isCordoned: false, isDraining: false };
 
 interface MutableMachine extends KnownMachine {
   machine: Machine;
   peer: AgentPeer | null;
   isKnown: boolean;
+  isRemote: boolean;
+  silentMs: number;
+  standing: MachineStanding;
+  reservedInstances: number;
   reservedCores: number;
   reservedBytes: number;
 }
@@ -59,6 +82,8 @@ interface MutableMachine extends KnownMachine {
 export interface FleetOptions {
   /** What one instance of a workload reserves; nothing for one that is not known any more. */
   readonly resourcesOf: (name: WorkloadName) => Pick<Resources, "cpu" | "memoryBytes">;
+  /** What is declared of a machine; left out: nothing of any. */
+  readonly standingOf?: (machine: MachineId) => MachineStanding;
   /** Something of the app changed. */
   readonly onApp: (app: AppId) => void;
   /** One instance changed, appeared (`before` null) or went (`after` null). Not called for what a snapshot shows for the first time. */
@@ -74,13 +99,18 @@ export interface FleetOptions {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #machines = new Map<MachineId, MutableMachine>();
-  readonly #apps = new Map<AppId, Map<WorkloadId, MutableWorkload>>();
+  /** By app, then by machine and workload. */
+  readonly #apps = new Map<AppId, Map<string, MutableWorkload>>();
+  /** Made once for all that ask between two changes. */
+  #rooms: readonly MachineRoom[] | null = null;
+  /** Members that have not linked since the server's start and may run whatever. */
+  readonly #awaited = new Set<MachineId>();
 
   constructor(options: FleetOptions) {
     this.#options = options;
   }
 
-  /** Workloads that are known of an app, with their instances. */
+  /** Workloads that are known of an app, with their instances, by machine. */
   workloads(app: AppId): readonly KnownWorkload[] {
     const known = this.#apps.get(app);
     return known === undefined ? [] : [...known.values()];
@@ -99,6 +129,24 @@ export class Fleet {
     return null;
   }
 
+  /** The agent that an instance is at, if it can be asked. */
+  agentOf(id: InstanceId): AgentPeer | null {
+    const instance = this.instance(id);
+    return instance === null ? null : this.agentOn(instance.machine);
+  }
+
+  /** The machine's agent, if it takes orders now. */
+  agentOn(id: MachineId): AgentPeer | null {
+    const machine = this.#machines.get(id);
+    return machine?.isKnown === true ? machine.peer : null;
+  }
+
+  /** Agents that take orders now, the one beside the server first. */
+  agents(): readonly AgentPeer[] {
+    const known = [...this.#machines.values()].flatMap(({ peer, isKnown }) => (peer !== null && isKnown ? [peer] : []));
+    return known.sort((a, b) => Number(a.isRemote) - Number(b.isRemote) || (a.machine < b.machine ? -1 : 1));
+  }
+
   machines(): readonly KnownMachine[] {
     return [...this.#machines.values()];
   }
@@ -111,18 +159,24 @@ export class Fleet {
     return count;
   }
 
-  /**
-   * The agent that takes orders; null while none is linked and known. The one beside the server, else the one with the lowest id, so that it is
-   * always the same.
-   */
+  /** The agent beside the server, which builds and runs what is no app's; null while it is not linked and known. */
   get agent(): AgentPeer | null {
-    let chosen: MutableMachine | null = null;
-    for (const machine of this.#machines.values()) {
-      if (machine.peer === null || !machine.isKnown) continue;
-      if (!machine.peer.isRemote) return machine.peer;
-      if (chosen === null || machine.id < chosen.id) chosen = machine;
-    }
-    return chosen?.peer ?? null;
+    for (const { peer, isKnown, isRemote } of this.#machines.values()) if (isKnown && !isRemote) return peer;
+    return null;
+  }
+
+  /**
+   * Whether enough is known to decide about apps: what is not known of may run on a machine that has not told yet. After that, a machine that cannot be
+   * asked keeps nobody from deciding for the others.
+   */
+  get isKnown(): boolean {
+    const isThere = [...this.#machines.values()].some(({ isRemote }) => !isRemote);
+    return isThere && this.#awaited.size === 0 && this.agents().length > 0;
+  }
+
+  /** Decides nothing before this machine has told everything, or is given up. */
+  await(machine: MachineId): void {
+    this.#awaited.add(machine);
   }
 
   /** @throws {DroverError} CLUSTER_UNREACHABLE */
@@ -134,30 +188,57 @@ export class Fleet {
     });
   }
 
-  /** What is free on the machines that are linked. */
+  /** What is free on the machines that take orders. */
   rooms(): readonly MachineRoom[] {
-    return [...this.#machines.values()]
-      .filter((machine) => machine.peer !== null)
-      .map(({ id, machine, reservedCores, reservedBytes }) => ({
+    this.#rooms ??= [...this.#machines.values()]
+      .filter((machine) => machine.peer !== null && machine.isKnown)
+      .map(({ id, machine, standing, reservedCores, reservedBytes, reservedInstances }) => ({
         id,
         cores: machine.cores,
         memoryBytes: machine.memoryBytes,
         freeCores: machine.cores - reservedCores,
         freeMemoryBytes: machine.memoryBytes - reservedBytes,
+        instances: reservedInstances,
+        labels: standing.labels,
+        isCordoned: standing.isCordoned || standing.isDraining,
+        isDraining: standing.isDraining,
       }));
+    return this.#rooms;
   }
 
   /** A new link of a machine's agent; an older one of the same machine is closed. Orders given through it count as unknown. */
   linked(peer: AgentPeer, machine: Machine): void {
+    this.#rooms = null;
     const known = this.#machines.get(peer.machine);
+    const standing = this.#options.standingOf?.(peer.machine) ?? plain;
     if (known === undefined) {
-      this.#machines.set(peer.machine, { id: peer.machine, machine, peer, isKnown: false, reservedCores: 0, reservedBytes: 0 });
+      const empty = { reservedCores: 0, reservedBytes: 0, reservedInstances: 0 };
+      this.#machines.set(peer.machine, {
+        id: peer.machine,
+        machine,
+        peer,
+        isKnown: false,
+        isRemote: peer.isRemote,
+        silentMs: 0,
+        standing,
+        ...empty,
+      });
       return;
     }
     if (known.peer !== null && known.peer !== peer) known.peer.close();
     known.peer = peer;
+    known.isRemote = peer.isRemote;
     known.machine = machine;
+    known.standing = standing;
     known.isKnown = false;
+  }
+
+  /** What is declared of the machine changed. */
+  standingChanged(id: MachineId): void {
+    const machine = this.#machines.get(id);
+    if (machine === undefined) return;
+    this.#rooms = null;
+    machine.standing = this.#options.standingOf?.(id) ?? plain;
   }
 
   unlinked(peer: AgentPeer): void {
@@ -165,26 +246,39 @@ export class Fleet {
     if (known === undefined || known.peer !== peer) return;
     known.peer = null;
     known.isKnown = false;
+    known.silentMs = peer.gone.reason instanceof PeerSilent ? peer.gone.reason.silentMs : 0;
+    this.#rooms = null;
     this.#options.onMachine(known);
   }
 
   /** A machine that was removed: nothing of it counts any more. */
   forgetMachine(id: MachineId): void {
+    this.#awaited.delete(id);
     const machine = this.#machines.get(id);
     if (machine === undefined) return;
     const { peer } = machine;
     machine.peer = null;
     machine.isKnown = false;
+    this.#rooms = null;
     peer?.close();
-    for (const workloads of [...this.#apps.values()]) {
-      for (const known of [...workloads.values()]) {
-        if (known.machine !== id) continue;
-        for (const instance of [...known.instances.keys()]) this.#foldInstanceGone(machine, instance);
-        this.#foldWorkloadGone(machine, known.id);
-      }
-    }
+    this.giveUp(id);
     this.#machines.delete(id);
     this.#options.onMachine(machine);
+  }
+
+  /** A machine that is lost: what it ran counts as gone. What it still runs is told anew when it comes back. */
+  giveUp(id: MachineId): void {
+    this.#awaited.delete(id);
+    const machine = this.#machines.get(id);
+    if (machine === undefined || machine.peer !== null) return;
+    for (const known of this.#workloadsOn(id)) {
+      for (const instance of [...known.instances.keys()]) this.#foldInstanceGone(machine, instance);
+      this.#foldWorkloadGone(machine, known.id);
+    }
+  }
+
+  #workloadsOn(machine: MachineId): readonly MutableWorkload[] {
+    return [...this.#apps.values()].flatMap((of) => [...of.values()]).filter((known) => known.machine === machine);
   }
 
   /** Folds in one report of an agent. */
@@ -232,7 +326,7 @@ export class Fleet {
   /** The agent took the order to remove this workload. */
   removed(peer: AgentPeer, id: WorkloadId, revision: number): void {
     const machine = this.#machines.get(peer.machine);
-    const known = this.#find(id);
+    const known = this.#find(peer.machine, id);
     if (machine === undefined || machine.peer !== peer || known === undefined) return;
     known.count = 0;
     if (known.status?.revision === revision && known.status.count === 0) known.mayHave = 0;
@@ -248,8 +342,7 @@ export class Fleet {
     const statuses = new Map(workloads.map((status) => [status.id, status]));
     const reported = new Map(instances.map((instance) => [instance.id, instance]));
     const isFirst = !machine.isKnown;
-    for (const known of [...this.#apps.values()].flatMap((of) => [...of.values()])) {
-      if (known.machine !== machine.id) continue;
+    for (const known of this.#workloadsOn(machine.id)) {
       for (const instance of known.instances.values()) if (!reported.has(instance.id)) this.#foldInstanceGone(machine, instance.id);
       if (isFirst) {
         known.order = null;
@@ -261,6 +354,8 @@ export class Fleet {
     for (const status of workloads) this.#foldStatus(machine, status);
     for (const instance of instances) this.#foldInstance(machine, instance);
     machine.isKnown = true;
+    this.#awaited.delete(machine.id);
+    this.#rooms = null;
     this.#options.onMachine(machine);
   }
 
@@ -283,7 +378,7 @@ export class Fleet {
   }
 
   #foldWorkloadGone(machine: MutableMachine, id: WorkloadId): void {
-    const known = this.#find(id);
+    const known = this.#find(machine.id, id);
     if (known === undefined) return;
     known.status = null;
     known.order = null;
@@ -303,6 +398,8 @@ export class Fleet {
     const isNowReady = instance.ready && instance.state === "running";
     const after = {
       ...instance,
+      // An agent knows its instances by its own loopback; others reach them by the machine's address.
+      host: machine.machine.address ?? instance.host,
       everReady: (before?.everReady ?? false) || isNowReady,
       readySinceStart: isNowReady || (before?.readySinceStart === true && before.startedAtMs === instance.startedAtMs),
     };
@@ -315,7 +412,7 @@ export class Fleet {
   #foldInstanceGone(machine: MutableMachine, id: InstanceId): void {
     const app = appOfInstance(id);
     for (const known of this.#apps.get(app)?.values() ?? []) {
-      const before = known.instances.get(id);
+      const before = known.machine === machine.id ? known.instances.get(id) : undefined;
       if (before === undefined) continue;
       known.instances.delete(id);
       this.#options.onInstance(before, null);
@@ -326,8 +423,8 @@ export class Fleet {
     }
   }
 
-  #find(id: WorkloadId): MutableWorkload | undefined {
-    return this.#apps.get(appOf(parseWorkloadId(id)))?.get(id);
+  #find(machine: MachineId, id: WorkloadId): MutableWorkload | undefined {
+    return this.#apps.get(appOf(parseWorkloadId(id)))?.get(keyOf(machine, id));
   }
 
   #workload(machine: MutableMachine, id: WorkloadId): MutableWorkload {
@@ -335,7 +432,8 @@ export class Fleet {
     const app = appOf(name);
     let workloads = this.#apps.get(app);
     if (workloads === undefined) this.#apps.set(app, (workloads = new Map()));
-    let known = workloads.get(id);
+    const key = keyOf(machine.id, id);
+    let known = workloads.get(key);
     if (known === undefined) {
       known = {
         id,
@@ -351,18 +449,21 @@ export class Fleet {
         instances: new Map(),
         reservedCores: 0,
         reservedBytes: 0,
+        reservedInstances: 0,
       };
-      workloads.set(id, known);
+      workloads.set(key, known);
     }
     return known;
   }
 
   #forget(machine: MutableMachine, known: MutableWorkload): void {
+    this.#rooms = null;
     machine.reservedCores -= known.reservedCores;
     machine.reservedBytes -= known.reservedBytes;
+    machine.reservedInstances -= known.reservedInstances;
     const app = appOf(known.name);
     const workloads = this.#apps.get(app);
-    workloads?.delete(known.id);
+    workloads?.delete(keyOf(known.machine, known.id));
     if (workloads?.size === 0) this.#apps.delete(app);
   }
 
@@ -371,16 +472,24 @@ export class Fleet {
     const instances = Math.max(known.count, known.instances.size);
     const cores = instances * (cpu ?? 0);
     const bytes = instances * (memoryBytes ?? 0);
+    if (instances === known.reservedInstances && cores === known.reservedCores && bytes === known.reservedBytes) return;
+    this.#rooms = null;
     machine.reservedCores += cores - known.reservedCores;
     machine.reservedBytes += bytes - known.reservedBytes;
+    machine.reservedInstances += instances - known.reservedInstances;
     known.reservedCores = cores;
     known.reservedBytes = bytes;
+    known.reservedInstances = instances;
   }
 }
 
 /** Nothing of it is left, and no order that the agent may not have reported yet could bring something. */
 function isOver(known: MutableWorkload): boolean {
   return known.status === null && known.instances.size === 0 && known.count === 0 && known.mayHave === 0;
+}
+
+function keyOf(machine: MachineId, id: WorkloadId): string {
+  return `${machine} ${id}`;
 }
 
 export function appOf(name: Pick<WorkloadName, "space" | "app">): AppId {

@@ -47,6 +47,8 @@ export interface AgentPeer extends ProbePeer {
   /** What the agent remembers of an archive; null if nothing, also where it is too old to be asked. */
   knownBuild(options: BuildOptions, archive: Digest, signal: AbortSignal): Promise<BuildResult | null>;
   hasArtifact(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** Takes an artifact as a tar stream. @throws {DroverError} DIGEST_MISMATCH */
+  putArtifact(digest: Digest, content: Readable, signal: AbortSignal): Promise<void>;
   readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
   /** Runs a command that looks, and ends it when the signal aborts. */
   look(order: LookOrder, signal: AbortSignal): Promise<LookAnswer>;
@@ -130,6 +132,9 @@ export function agentOverLink(link: Link): AgentPeer {
         if (error instanceof DroverError && error.code === "ARTIFACT_NOT_FOUND") return false;
         throw error;
       }
+    },
+    putArtifact: async (digest, content, signal) => {
+      await link.call("PUT", `/artifacts/${digest}`, signal, { upload: content, timeoutMs: buildAnswerMs });
     },
     readArtifact: (digest, signal) => link.bytes("GET", `/artifacts/${digest}`, signal),
     artifacts: async (signal) => ((await link.call("GET", "/artifacts", signal)) as { artifacts: readonly StoredArtifact[] }).artifacts,

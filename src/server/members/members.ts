@@ -14,6 +14,8 @@ export interface Member {
   /** The digest of its key: whoever has another one is not this machine. */
   readonly key: string;
   readonly joinedAtMs: number;
+  /** When what it ran was given up, to be started elsewhere; left out while it is there, or may be. */
+  readonly lostAtMs?: number;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -105,6 +107,24 @@ export async function redeemToken({ store, events, clock }: MembersContext, text
   if (isNew) events.append({ kind: "machine.joined", message: `machine ${machine} joined`, subject: machine });
 }
 
+/** Notes that what a machine ran was given up, or that it is back. Of no machine that is no member. */
+export async function setLost(store: Store, name: MachineId, lostAtMs: number | null): Promise<void> {
+  await changeMember(store, name, ({ lostAtMs: before, ...member }) =>
+    (before === undefined) === (lostAtMs === null) ? null : lostAtMs === null ? member : { ...member, lostAtMs },
+  );
+}
+
+/** @param change the member as it is to be; null: as it is. @returns whether there is such a member */
+async function changeMember(store: Store, name: MachineId, change: (member: Member) => Member | null): Promise<boolean> {
+  const { isMember } = await transact(store, null, () => {
+    const stored = namePattern.test(name) ? read<Member>(store, keys.machine(name)) : null;
+    const next = stored === null ? null : change(stored.value);
+    if (stored === null || next === null) return { answer: { isMember: stored !== null }, conditions: [], changes: [] };
+    return { answer: { isMember: true }, conditions: [unchanged(stored.key, stored)], changes: [put(stored.key, next)] };
+  });
+  return isMember;
+}
+
 /** Makes the machine a stranger: its certificate is worth nothing from now on. @throws {DroverError} MACHINE_NOT_FOUND */
 export async function removeMember({ store, events }: MembersContext, name: MachineId): Promise<void> {
   await transact(store, null, () => {
@@ -116,7 +136,9 @@ export async function removeMember({ store, events }: MembersContext, name: Mach
 }
 
 export function noSuchMachine(name: string): DroverError {
-  return new DroverError("MACHINE_NOT_FOUND", `no machine "${name}" has joined`, { hint: '"drover machine ls" lists those that have.' });
+  return new DroverError("MACHINE_NOT_FOUND", `there is no machine "${name}" that has joined`, {
+    hint: '"drover machine ls" lists the machines.',
+  });
 }
 
 function refused(why: string, machine: string): DroverError {

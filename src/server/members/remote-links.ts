@@ -1,7 +1,7 @@
 import { type KeyObject, X509Certificate } from "node:crypto";
-import { networkInterfaces } from "node:os";
 import tls from "node:tls";
 import { errorFields } from "#host/log.ts";
+import { addressToDial } from "#host/network.ts";
 import { keyPem, newKey } from "#host/x509/make-certificate.ts";
 import type { Link } from "#link/caller.ts";
 import { acceptSecureLinks } from "#link/secure/accept.ts";
@@ -161,13 +161,4 @@ function listen(server: tls.Server, { host, port }: Address): Promise<number> {
       resolve(typeof bound === "object" && bound !== null ? bound.port : port);
     });
   });
-}
-
-/** Where others reach what listens on `host`: on all addresses of the machine, the first that is not for itself alone. */
-function addressToDial({ host, port }: Address): Address {
-  if (host !== "0.0.0.0" && host !== "::") return { host, port };
-  const outside = Object.values(networkInterfaces())
-    .flatMap((list) => list ?? [])
-    .find(({ internal, family }) => !internal && family === "IPv4");
-  return { host: outside?.address ?? "127.0.0.1", port };
 }

@@ -1,5 +1,5 @@
 import type { App, Release, Rollout, Space } from "#model/app.ts";
-import type { AppName, SpaceName } from "#model/names.ts";
+import type { AppId, AppName, MachineId, SpaceName } from "#model/names.ts";
 import type { AcmeSettings } from "../certificates/acme-settings.ts";
 import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
 
@@ -12,6 +12,9 @@ import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
  *   /rollouts/<space>/<app>              Rollout, while one is under way
  *   /secrets/<space>/<name>              SealedSecret
  *   /machines/<machine>                  Member, of each machine that has joined
+ *   /standings/<machine>                 Standing, of a machine that is cordoned or drained
+ *   /homes/<space>/<app>                 { machine }, which has the app's volumes; while there are several machines
+ *   /leftovers/<machine>/<space>/<app>   of a destroyed app, to be removed once the machine is back
  *   /join-tokens/<id>                    StoredToken, for a day after its end
  *   /certificates/<origin>/<host or name>  StoredCertificate
  *   /tls/tickets                         TicketKeys
@@ -31,6 +34,10 @@ export const keys = {
   secret: (space: SpaceName, name: string) => `/secrets/${space}/${name}`,
   secrets: (space: SpaceName) => `/secrets/${space}/`,
   machine: (name: string) => `/machines/${name}`,
+  standing: (machine: MachineId) => `/standings/${machine}`,
+  home: (space: SpaceName, app: AppName) => `/homes/${space}/${app}`,
+  leftover: (machine: MachineId, app: AppId) => `/leftovers/${machine}/${app}`,
+  leftovers: (machine: MachineId) => `/leftovers/${machine}/`,
   joinToken: (id: string) => `/join-tokens/${id}`,
   certificate: (id: string) => `/certificates/${id}`,
   ticketKeys: "/tls/tickets",

@@ -1,11 +1,14 @@
 import type { MachineView } from "#model/api.ts";
+import type { MachineId } from "#model/names.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { listMembers } from "../members/members.ts";
+import { standingOf } from "../members/standings.ts";
 import type { Store } from "../store/store.ts";
 
 /** Machines that have linked since the server's start, and those that have joined and have not: of the latter only that much is known. */
 export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[] {
   const members = new Map(listMembers(store).map((member) => [member.name, member]));
+  const said = (id: MachineId) => standingOf(store, id);
   const seen = fleet.machines().map(({ id, machine, peer }) => ({
     id,
     hostName: machine.hostName,
@@ -15,6 +18,8 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
     linked: peer !== null,
     joined: members.has(id),
     labels: members.get(id)?.labels ?? {},
+    ...said(id),
+    address: machine.address ?? null,
     isolation: machine.isolation,
   }));
   const known = new Set(seen.map(({ id }) => id));
@@ -29,6 +34,8 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
       linked: false,
       joined: true,
       labels,
+      ...said(name),
+      address: null,
       isolation: {},
     }));
   return [...seen, ...unseen].sort((a, b) => (a.id < b.id ? -1 : 1));

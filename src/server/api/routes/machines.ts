@@ -1,17 +1,24 @@
 import { z } from "zod";
-import { machine, machineToken, newMachineToken } from "#model/api.ts";
+import { machine, machineChange, machineToken, newMachineToken } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
+import { noSuchMachine } from "../../members/members.ts";
+import { setStanding } from "../../members/standings.ts";
 import { json, type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
 
 /** The machines that apps run on, and who may become one. */
-export function machineRoutes({ controlPlane, remote }: Services): readonly Route[] {
+export function machineRoutes({ controlPlane, remote, store }: Services): readonly Route[] {
   const requireRemote = () => {
     if (remote !== null) return remote;
     throw new DroverError("NOT_YET_SUPPORTED", "other machines cannot reach this server", {
       hint: 'Start it with "drover up --link HOST:7374", with an address of this machine that the others reach.',
     });
+  };
+  const requireMachine = (name: string | undefined) => {
+    const found = controlPlane.machines().find(({ id }) => id === name);
+    if (found === undefined) throw noSuchMachine(name ?? "");
+    return found;
   };
   return [
     route({
@@ -41,14 +48,35 @@ export function machineRoutes({ controlPlane, remote }: Services): readonly Rout
       },
     }),
     route({
+      method: "PATCH",
+      path: "/v1/machines/:machine",
+      id: "changeMachine",
+      summary:
+        "Cordons a machine, so that it takes nothing new, or drains it, so that what it runs goes elsewhere step by step; or ends that.",
+      access: "write",
+      body: json(machineChange),
+      answer: { kind: "json", schema: z.object({ machine: z.string(), cordoned: z.boolean(), draining: z.boolean() }) },
+      handle: async ({ params }, _query, { cordoned, draining }) => {
+        const name = requireMachine(params["machine"]).id as MachineId;
+        const change = { ...(cordoned === undefined ? {} : { cordoned }), ...(draining === undefined ? {} : { draining }) };
+        return { json: { machine: name, ...(await setStanding(store, name, change)) } };
+      },
+    }),
+    route({
       method: "DELETE",
       path: "/v1/machines/:machine",
       id: "removeMachine",
       summary: "Forgets a machine that has joined: its certificate is worth nothing from then on.",
       access: "write",
+      query: z.strictObject({ force: z.enum(["true", "false"]).default("false") }),
       answer: { kind: "json", schema: z.object({ machine: z.string() }) },
-      handle: async ({ params }) => {
-        const name = params["machine"] as MachineId;
+      handle: async ({ params }, { force }) => {
+        const { id, instances, linked } = requireMachine(params["machine"]);
+        const name = id as MachineId;
+        if (instances > 0 && linked && force !== "true")
+          throw new DroverError("CONFLICT", `"${name}" runs ${instances === 1 ? "an instance" : `${instances} instances`}`, {
+            hint: `Move them first with "drover machine drain ${name}", or remove it all the same with --force.`,
+          });
         await requireRemote().remove(name);
         controlPlane.forgetMachine(name);
         return { json: { machine: name } };

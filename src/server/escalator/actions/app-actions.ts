@@ -96,7 +96,7 @@ async function untilAsWanted(
           .filter((instance) => isReady(instance) && instance.restartToken === token);
         return ready.length >= (app.instances[process] ?? 1);
       });
-      if (isWanted && fleet.agent !== null && app.active === app.target && objects.rollout(store, space, name) === null) return null;
+      if (isWanted && fleet.isKnown && app.active === app.target && objects.rollout(store, space, name) === null) return null;
       await follower.next(signal);
     }
   } finally {

@@ -102,9 +102,8 @@ export async function endTask(options: TaskOptions, space: SpaceName, key: strin
   const follower = subscribers.follow(stepsAppId(space));
   try {
     for (;;) {
-      const own = fleet.workloads(stepsAppId(space)).filter((one) => isTaskOf(one, key));
-      const { agent } = fleet;
-      if (own.length === 0 || agent === null || over.signal.aborted) break;
+      const own = fleet.workloads(stepsAppId(space)).filter((one) => isTaskOf(one, key) && fleet.agentOn(one.machine) !== null);
+      if (own.length === 0 || over.signal.aborted) break;
       const known = own.find(({ isRemoving }) => !isRemoving);
       if (known !== undefined) {
         await removeTask({ store, fleet }, known, over.signal);
@@ -122,10 +121,10 @@ export async function endTask(options: TaskOptions, space: SpaceName, key: strin
 
 export async function removeTask(
   { store, fleet }: Pick<TaskOptions, "store" | "fleet">,
-  { id, isRemoving }: KnownWorkload,
+  { id, machine, isRemoving }: KnownWorkload,
   signal: AbortSignal,
 ) {
-  const { agent } = fleet;
+  const agent = fleet.agentOn(machine);
   if (agent === null || isRemoving) return;
   const { revision } = store;
   await agent.remove(id, revision, signal);
@@ -165,7 +164,7 @@ function exitOf(known: KnownWorkload) {
 }
 
 async function lastLines({ fleet, clock }: TaskOptions, known: KnownWorkload, parent: AbortSignal): Promise<string> {
-  const { agent } = fleet;
+  const agent = fleet.agentOn(known.machine);
   const instance = [...known.instances.keys()][0];
   if (agent === null || instance === undefined) return "";
   const ended = new AbortController();
