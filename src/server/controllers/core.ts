@@ -162,7 +162,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   const homes = new AppHomes({ store, fleet, narrator, log });
   const routes: RoutesController = new RoutesController(
     {
-      addressOf: (machine) => fleet.machines().find(({ id }) => id === machine)?.machine.address ?? null,
+      addressOf: (machine) => fleet.addressOf(machine),
       epoch: store.epoch,
       fragmentOf,
       apps: () => objects.apps(store).map(({ value }) => appIdOf(value)),

@@ -77,6 +77,10 @@ interface MutableMachine extends KnownMachine {
   reservedInstances: number;
   reservedCores: number;
   reservedBytes: number;
+  /** What is known of it, so that nobody has to look through all apps for it. */
+  readonly workloads: Set<MutableWorkload>;
+  /** As planners see it, made when it is asked for; null once anything of it has changed. */
+  room: MachineRoom | null;
 }
 
 export interface FleetOptions {
@@ -101,8 +105,10 @@ export class Fleet {
   readonly #machines = new Map<MachineId, MutableMachine>();
   /** By app, then by machine and workload. */
   readonly #apps = new Map<AppId, Map<string, MutableWorkload>>();
-  /** Made once for all that ask between two changes. */
-  #rooms: readonly MachineRoom[] | null = null;
+  /** Made once for all that ask while no machine comes or goes. */
+  #agents: readonly AgentPeer[] | null = null;
+  /** Whether the machine beside the server has linked since the server's start. */
+  #hasOwn = false;
   /** Members that have not linked since the server's start and may run whatever. */
   readonly #awaited = new Set<MachineId>();
 
@@ -143,19 +149,24 @@ export class Fleet {
 
   /** Agents that take orders now, the one beside the server first. */
   agents(): readonly AgentPeer[] {
-    const known = [...this.#machines.values()].flatMap(({ peer, isKnown }) => (peer !== null && isKnown ? [peer] : []));
-    return known.sort((a, b) => Number(a.isRemote) - Number(b.isRemote) || (a.machine < b.machine ? -1 : 1));
+    this.#agents ??= [...this.#machines.values()]
+      .flatMap(({ peer, isKnown }) => (peer !== null && isKnown ? [peer] : []))
+      .sort((a, b) => Number(a.isRemote) - Number(b.isRemote) || (a.machine < b.machine ? -1 : 1));
+    return this.#agents;
+  }
+
+  /** Where other machines reach the machine; null where there are no others. */
+  addressOf(id: MachineId): string | null {
+    return this.#machines.get(id)?.machine.address ?? null;
   }
 
   machines(): readonly KnownMachine[] {
     return [...this.#machines.values()];
   }
 
-  instancesOn(machine: MachineId): number {
+  instancesOn(id: MachineId): number {
     let count = 0;
-    for (const workloads of this.#apps.values()) {
-      for (const workload of workloads.values()) if (workload.machine === machine) count += workload.instances.size;
-    }
+    for (const { instances } of this.#machines.get(id)?.workloads ?? []) count += instances.size;
     return count;
   }
 
@@ -170,8 +181,7 @@ export class Fleet {
    * asked keeps nobody from deciding for the others.
    */
   get isKnown(): boolean {
-    const isThere = [...this.#machines.values()].some(({ isRemote }) => !isRemote);
-    return isThere && this.#awaited.size === 0 && this.agents().length > 0;
+    return this.#hasOwn && this.#awaited.size === 0 && this.agents().length > 0;
   }
 
   /** Decides nothing before this machine has told everything, or is given up. */
@@ -190,29 +200,20 @@ export class Fleet {
 
   /** What is free on the machines that take orders. */
   rooms(): readonly MachineRoom[] {
-    this.#rooms ??= [...this.#machines.values()]
-      .filter((machine) => machine.peer !== null && machine.isKnown)
-      .map(({ id, machine, standing, reservedCores, reservedBytes, reservedInstances }) => ({
-        id,
-        cores: machine.cores,
-        memoryBytes: machine.memoryBytes,
-        freeCores: machine.cores - reservedCores,
-        freeMemoryBytes: machine.memoryBytes - reservedBytes,
-        instances: reservedInstances,
-        labels: standing.labels,
-        isCordoned: standing.isCordoned || standing.isDraining,
-        isDraining: standing.isDraining,
-      }));
-    return this.#rooms;
+    const rooms: MachineRoom[] = [];
+    for (const machine of this.#machines.values())
+      if (machine.peer !== null && machine.isKnown) rooms.push((machine.room ??= roomOf(machine)));
+    return rooms;
   }
 
   /** A new link of a machine's agent; an older one of the same machine is closed. Orders given through it count as unknown. */
   linked(peer: AgentPeer, machine: Machine): void {
-    this.#rooms = null;
+    this.#agents = null;
+    if (!peer.isRemote) this.#hasOwn = true;
     const known = this.#machines.get(peer.machine);
     const standing = this.#options.standingOf?.(peer.machine) ?? plain;
     if (known === undefined) {
-      const empty = { reservedCores: 0, reservedBytes: 0, reservedInstances: 0 };
+      const empty = { reservedCores: 0, reservedBytes: 0, reservedInstances: 0, workloads: new Set<MutableWorkload>(), room: null };
       this.#machines.set(peer.machine, {
         id: peer.machine,
         machine,
@@ -230,6 +231,7 @@ export class Fleet {
     known.isRemote = peer.isRemote;
     known.machine = machine;
     known.standing = standing;
+    known.room = null;
     known.isKnown = false;
   }
 
@@ -237,7 +239,7 @@ export class Fleet {
   standingChanged(id: MachineId): void {
     const machine = this.#machines.get(id);
     if (machine === undefined) return;
-    this.#rooms = null;
+    machine.room = null;
     machine.standing = this.#options.standingOf?.(id) ?? plain;
   }
 
@@ -247,7 +249,7 @@ export class Fleet {
     known.peer = null;
     known.isKnown = false;
     known.silentMs = peer.gone.reason instanceof PeerSilent ? peer.gone.reason.silentMs : 0;
-    this.#rooms = null;
+    this.#agents = null;
     this.#options.onMachine(known);
   }
 
@@ -259,7 +261,7 @@ export class Fleet {
     const { peer } = machine;
     machine.peer = null;
     machine.isKnown = false;
-    this.#rooms = null;
+    this.#agents = null;
     peer?.close();
     this.giveUp(id);
     this.#machines.delete(id);
@@ -271,14 +273,10 @@ export class Fleet {
     this.#awaited.delete(id);
     const machine = this.#machines.get(id);
     if (machine === undefined || machine.peer !== null) return;
-    for (const known of this.#workloadsOn(id)) {
+    for (const known of [...machine.workloads]) {
       for (const instance of [...known.instances.keys()]) this.#foldInstanceGone(machine, instance);
       this.#foldWorkloadGone(machine, known.id);
     }
-  }
-
-  #workloadsOn(machine: MachineId): readonly MutableWorkload[] {
-    return [...this.#apps.values()].flatMap((of) => [...of.values()]).filter((known) => known.machine === machine);
   }
 
   /** Folds in one report of an agent. */
@@ -342,7 +340,7 @@ export class Fleet {
     const statuses = new Map(workloads.map((status) => [status.id, status]));
     const reported = new Map(instances.map((instance) => [instance.id, instance]));
     const isFirst = !machine.isKnown;
-    for (const known of this.#workloadsOn(machine.id)) {
+    for (const known of [...machine.workloads]) {
       for (const instance of known.instances.values()) if (!reported.has(instance.id)) this.#foldInstanceGone(machine, instance.id);
       if (isFirst) {
         known.order = null;
@@ -355,7 +353,7 @@ export class Fleet {
     for (const instance of instances) this.#foldInstance(machine, instance);
     machine.isKnown = true;
     this.#awaited.delete(machine.id);
-    this.#rooms = null;
+    this.#agents = null;
     this.#options.onMachine(machine);
   }
 
@@ -452,12 +450,14 @@ export class Fleet {
         reservedInstances: 0,
       };
       workloads.set(key, known);
+      machine.workloads.add(known);
     }
     return known;
   }
 
   #forget(machine: MutableMachine, known: MutableWorkload): void {
-    this.#rooms = null;
+    machine.room = null;
+    machine.workloads.delete(known);
     machine.reservedCores -= known.reservedCores;
     machine.reservedBytes -= known.reservedBytes;
     machine.reservedInstances -= known.reservedInstances;
@@ -473,7 +473,7 @@ export class Fleet {
     const cores = instances * (cpu ?? 0);
     const bytes = instances * (memoryBytes ?? 0);
     if (instances === known.reservedInstances && cores === known.reservedCores && bytes === known.reservedBytes) return;
-    this.#rooms = null;
+    machine.room = null;
     machine.reservedCores += cores - known.reservedCores;
     machine.reservedBytes += bytes - known.reservedBytes;
     machine.reservedInstances += instances - known.reservedInstances;
@@ -481,6 +481,20 @@ export class Fleet {
     known.reservedBytes = bytes;
     known.reservedInstances = instances;
   }
+}
+
+function roomOf({ id, machine, standing, reservedCores, reservedBytes, reservedInstances }: MutableMachine): MachineRoom {
+  return {
+    id,
+    cores: machine.cores,
+    memoryBytes: machine.memoryBytes,
+    freeCores: machine.cores - reservedCores,
+    freeMemoryBytes: machine.memoryBytes - reservedBytes,
+    instances: reservedInstances,
+    labels: standing.labels,
+    isCordoned: standing.isCordoned || standing.isDraining,
+    isDraining: standing.isDraining,
+  };
 }
 
 /** Nothing of it is left, and no order that the agent may not have reported yet could bring something. */
