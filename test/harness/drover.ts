@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "#host/testing/free-ports.ts";
+import type { Host } from "./hosts.ts";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const droverBin = join(root, "bin", "drover");
@@ -36,11 +37,13 @@ export class TestDrover implements AsyncDisposable {
   readonly tlsPort: number;
   readonly environment: NodeJS.ProcessEnv;
   #agent: ChildProcess | null = null;
+  readonly #host: Pick<Host, "enter"> | null;
   readonly #user: { readonly uid?: number; readonly gid?: number };
   #output = "";
 
-  private constructor(home: string, ports: readonly number[], user: number | null) {
+  private constructor(home: string, ports: readonly number[], user: number | null, host: Pick<Host, "enter"> | null) {
     this.home = home;
+    this.#host = host;
     this.#user = user === null ? {} : { uid: user, gid: user };
     [this.apiPort = 0, this.edgePort = 0, this.tlsPort = 0] = ports;
     this.environment = { ...process.env, DROVER_HOME: home, NO_COLOR: "1" };
@@ -54,13 +57,15 @@ export class TestDrover implements AsyncDisposable {
     return drover;
   }
 
-  /** Makes a home, for `launch` or `up`. @param user whom the home belongs to and everything runs as; this one if left out. */
-  static async prepare(options: { readonly home?: string; readonly user?: number } = {}): Promise<TestDrover> {
+  /** Makes a home, for `launch` or `up`. @param user whom the home belongs to and everything runs as; this one if left out. @param host on which `up` runs; this one if left out */
+  static async prepare(
+    options: { readonly home?: string; readonly user?: number; readonly host?: Pick<Host, "enter"> } = {},
+  ): Promise<TestDrover> {
     const home = options.home ?? (await mkdtemp(join(tmpdir(), "drover-e2e-")));
     // As Drover makes it itself: apps under users of their own pass through.
     await chmod(home, 0o711);
     if (options.user !== undefined) await chown(home, options.user, options.user);
-    return new TestDrover(home, await freePorts(3), options.user ?? null);
+    return new TestDrover(home, await freePorts(3), options.user ?? null, options.host ?? null);
   }
 
   /** Starts `drover up` (again). Resolves when the API answers and the edge is linked. */
@@ -76,7 +81,8 @@ export class TestDrover implements AsyncDisposable {
     const own = Object.entries(addresses).flatMap(([flag, port]) => [flag, `127.0.0.1:${port}`]);
     // The usual address of DNS is one for the whole machine: only who tests it asks for one of its own.
     const dns = args.includes("--dns") ? [] : ["--dns", "off"];
-    const agent = spawn(bin, ["up", ...own, ...dns, ...args], {
+    const [program = bin, ...more] = [...(this.#host?.enter ?? []), bin, "up", ...own, ...dns, ...args];
+    const agent = spawn(program, more, {
       env: { ...this.environment, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       cwd: this.home,

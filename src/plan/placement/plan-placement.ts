@@ -1,6 +1,7 @@
 import type { MachineId } from "#model/names.ts";
 import { formatSize } from "#model/quantities.ts";
 import type { Resources } from "#model/workload.ts";
+import { Heap } from "./heap.ts";
 
 /** A machine, and what of it nobody has reserved. Free amounts can be below zero after resources were raised by hand. */
 export interface MachineRoom {
@@ -63,11 +64,15 @@ interface Candidate {
   /** Of the same kind. */
   beside: number;
   instances: number;
-  readonly zone: Zone;
+  /** Its place in the list. */
+  readonly order: number;
 }
 
+/** Machines with one value of the label to spread over; without one, all of them. */
 interface Zone {
+  /** Of the same kind, on all its machines. */
   beside: number;
+  readonly candidates: Candidate[];
 }
 
 interface Taken {
@@ -78,7 +83,7 @@ interface Taken {
 
 /**
  * Finds room for instances in the order given. Each goes where there are fewest of its kind (by the label to spread over, then by machine), then where
- * there are fewest at all, then to the first machine. What is not stated needs nothing. Takes requests × instances × machines steps.
+ * there are fewest at all, then to the first machine. What is not stated needs nothing.
  */
 export function planPlacement(requests: readonly PlacementRequest[], machines: readonly MachineRoom[]): readonly Placement[] {
   const taken = new Map<MachineId, Taken>();
@@ -89,17 +94,26 @@ function placeOne(request: PlacementRequest, machines: readonly MachineRoom[], t
   const { name, more, resources } = request;
   const cores = resources.cpu ?? 0;
   const bytes = resources.memoryBytes ?? 0;
-  const candidates = candidatesFor(request, machines, taken);
+  const zones = zonesOf(request, machines, taken);
+  const candidates = zones.flatMap((zone) => zone.candidates);
+  const heaps = zones.map((zone) => ({ zone, heap: new Heap([...zone.candidates], isBetter) }));
   const on = new Map<MachineId, number>();
   let fitting = 0;
   for (; fitting < more; fitting++) {
-    const best = findBest(candidates, cores, bytes);
-    if (best === null) break;
+    let chosen: (typeof heaps)[number] | null = null;
+    for (const one of heaps) {
+      // What does not fit now will not fit for the rest of this request.
+      for (let best = one.heap.best; best !== null && !holds(best, cores, bytes); best = one.heap.best) one.heap.dropBest();
+      if (one.heap.best !== null && (chosen === null || one.zone.beside < chosen.zone.beside)) chosen = one;
+    }
+    const best = chosen?.heap.best;
+    if (chosen === null || best === null || best === undefined) break;
     best.freeCores -= cores;
     best.freeBytes -= bytes;
     best.beside++;
     best.instances++;
-    best.zone.beside++;
+    chosen.zone.beside++;
+    chosen.heap.worsened();
     on.set(best.machine.id, (on.get(best.machine.id) ?? 0) + 1);
   }
   for (const [id, count] of on) {
@@ -117,28 +131,27 @@ function placeOne(request: PlacementRequest, machines: readonly MachineRoom[], t
   };
 }
 
-function candidatesFor({ beside, rules }: PlacementRequest, machines: readonly MachineRoom[], taken: Map<MachineId, Taken>): Candidate[] {
+function zonesOf({ beside, rules }: PlacementRequest, machines: readonly MachineRoom[], taken: Map<MachineId, Taken>): readonly Zone[] {
   const zones = new Map<string | undefined, Zone>();
-  const candidates: Candidate[] = [];
-  for (const machine of machines) {
+  for (const [order, machine] of machines.entries()) {
     const own = beside.get(machine.id) ?? 0;
-    const label = rules.spread === null ? machine.id : machine.labels[rules.spread];
+    const label = rules.spread === null ? undefined : machine.labels[rules.spread];
     let zone = zones.get(label);
-    if (zone === undefined) zones.set(label, (zone = { beside: 0 }));
+    if (zone === undefined) zones.set(label, (zone = { beside: 0, candidates: [] }));
     // What is on a machine that takes nothing new counts for its zone all the same.
     zone.beside += own;
     if (!isAllowed(machine, rules)) continue;
     const gone = taken.get(machine.id);
-    candidates.push({
+    zone.candidates.push({
       machine,
       freeCores: machine.freeCores - (gone?.cores ?? 0),
       freeBytes: machine.freeMemoryBytes - (gone?.bytes ?? 0),
       beside: own,
       instances: machine.instances + (gone?.instances ?? 0),
-      zone,
+      order,
     });
   }
-  return candidates;
+  return [...zones.values()];
 }
 
 function isAllowed(machine: MachineRoom, rules: PlacementRules): boolean {
@@ -150,19 +163,13 @@ function hasLabels(machine: MachineRoom, { labels }: PlacementRules): boolean {
   return true;
 }
 
-function findBest(candidates: readonly Candidate[], cores: number, bytes: number): Candidate | null {
-  let best: Candidate | null = null;
-  for (const candidate of candidates) {
-    if (!fits(candidate.freeCores, cores) || !fits(candidate.freeBytes, bytes)) continue;
-    if (best === null || isBetter(candidate, best)) best = candidate;
-  }
-  return best;
+function holds({ freeCores, freeBytes }: Candidate, cores: number, bytes: number): boolean {
+  return fits(freeCores, cores) && fits(freeBytes, bytes);
 }
 
 function isBetter(one: Candidate, other: Candidate): boolean {
-  if (one.zone.beside !== other.zone.beside) return one.zone.beside < other.zone.beside;
   if (one.beside !== other.beside) return one.beside < other.beside;
-  return one.instances < other.instances;
+  return one.instances === other.instances ? one.order < other.order : one.instances < other.instances;
 }
 
 /** A sliver is forgiven, because sums of fractions of cores are not exact. */

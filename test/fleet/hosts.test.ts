@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { TestDrover } from "../harness/drover.ts";
+import { isLinked } from "../harness/fleet.ts";
+import { type Host, Hosts, whyNoHosts } from "../harness/hosts.ts";
+
+const why = whyNoHosts();
+const skip = why === null ? false : `three hosts on one network were not tried: ${why}`;
+
+const web = "require('http').createServer((q, s) => s.end(process.env.DROVER_INSTANCE)).listen(process.env.PORT)";
+const manifest = `app: hello\nrun: exec node -e "${web}"\ninstances: 6\nstop: { drain: 2s, grace: 2s }\n`;
+const linkPort = 7374;
+
+/** Three hosts, of which the first runs the server and the others have joined, with an app that has two instances on each. */
+async function setUp(context: TestContext): Promise<{ readonly hosts: Hosts; readonly first: TestDrover }> {
+  const hosts = await Hosts.up(3);
+  context.after(() => hosts[Symbol.asyncDispose]());
+  const link = `${hosts.get("h1").address}:${linkPort}`;
+  const first = await TestDrover.prepare({ host: hosts.get("h1") });
+  context.after(() => first[Symbol.asyncDispose]());
+  await first.up(["--link", link]);
+  for (const name of ["h2", "h3"]) {
+    const machine = await TestDrover.prepare({ host: hosts.get(name) });
+    context.after(() => machine[Symbol.asyncDispose]());
+    const file = join(machine.home, "join-token");
+    await first.run("machine", "token", name, "--out", file);
+    machine.launch(["--join", link, "--token-file", file]);
+    await first.until(`${name} is linked`, () => isLinked(first, name));
+  }
+  await first.apply(manifest);
+  assert.deepEqual(await readyOn(first), { h1: 2, h2: 2, h3: 2 });
+  return { hosts, first };
+}
+
+/** Ready instances by machine. */
+async function readyOn(first: TestDrover): Promise<Readonly<Record<string, number>>> {
+  const { instances } = JSON.parse(await first.run("ps", "hello", "--json"));
+  const counts: Record<string, number> = {};
+  for (const { machine } of instances.filter(({ ready }: { ready: boolean }) => ready)) counts[machine] = (counts[machine] ?? 0) + 1;
+  return Object.fromEntries(Object.entries(counts).sort());
+}
+
+/** Who answered so many requests through the edge of `host`; an empty text for one that failed. */
+function answers(host: Host, port: number, count: number): readonly string[] {
+  const ask = `const got = []; for (let i = 0; i < ${count}; i++) got.push(await new Promise((done) => require("http").get({ host: "127.0.0.1",
+    port: ${port}, headers: { host: "hello.default.localhost" }, agent: false, timeout: 10000 }, (answer) => { let text = ""; answer.on("data", (part) => text += part);
+    answer.on("end", () => done(answer.statusCode === 200 ? text : "")); }).on("error", () => done("")).on("timeout", function () { this.destroy(); })));
+    console.log(JSON.stringify(got));`;
+  const [program = "", ...args] = host.enter;
+  const { stdout } = spawnSync(program, [...args, process.execPath, "-e", `(async () => {${ask}})()`], { encoding: "utf8" });
+  return JSON.parse(stdout);
+}
+
+test("an app on three hosts is served by all, outlives a cable that is cut and a power that is lost, and is doubled by neither", {
+  skip,
+}, async (t) => {
+  const { hosts, first } = await setUp(t);
+  const all = answers(hosts.get("h1"), first.edgePort, 24);
+  assert.equal(new Set(all).size, 6, "the edge of h1 sends to the instances of all hosts");
+  assert.ok(!all.includes(""));
+
+  const before = await idsOn(first, "h2");
+  hosts.get("h2").cut();
+  await first.until(
+    "what h2 ran is started elsewhere",
+    async () => (await readyOn(first))["h2"] === undefined && (await total(first)) === 6,
+  );
+  hosts.get("h2").heal();
+  await first.until("h2 is back, and there are six again", async () => {
+    const { instances } = JSON.parse(await first.run("ps", "hello", "--json"));
+    return instances.length === 6 && instances.every(({ ready }: { ready: boolean }) => ready) && (await isLinked(first, "h2"));
+  });
+  const kept = (await idsOn(first, "h2")).filter((id) => before.includes(id));
+  assert.ok(kept.length > 0, "an instance of h2 that ran on serves again");
+
+  await hosts.get("h3").powerOff();
+  const startedAt = performance.now();
+  await first.until(
+    "what h3 ran is started elsewhere",
+    async () => (await readyOn(first))["h3"] === undefined && (await total(first)) === 6,
+  );
+  t.diagnostic(`served elsewhere after ${Math.round(performance.now() - startedAt)} ms`);
+  const after = answers(hosts.get("h1"), first.edgePort, 24);
+  assert.equal(new Set(after).size, 6);
+  assert.ok(!after.includes(""));
+  assert.match(await first.run("events"), /machine h3 is lost: what it ran \(\d instances?\) is started on others/);
+});
+
+async function total(first: TestDrover): Promise<number> {
+  return Object.values(await readyOn(first)).reduce((sum, count) => sum + count, 0);
+}
+
+async function idsOn(first: TestDrover, name: string): Promise<readonly string[]> {
+  const { instances } = JSON.parse(await first.run("ps", "hello", "--json"));
+  return instances.filter(({ machine }: { machine: string }) => machine === name).map(({ id }: { id: string }) => id);
+}

@@ -1,0 +1,175 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { hasProgram, root } from "./drover.ts";
+
+/** Networks of their own that test hosts take, one after another, so that two sets can be there at once. */
+const networks = Array.from({ length: 50 }, (_, i) => `10.213.${i + 1}`);
+const setUpMs = 10_000;
+
+/** Why hosts cannot be made here; null if they can. */
+export function whyNoHosts(): string | null {
+  if (process.platform !== "linux") return "hosts are made of Linux namespaces";
+  if (process.getuid?.() !== 0) return "making hosts needs root";
+  const missing = ["ip", "unshare", "nsenter"].filter((program) => !hasProgram(program));
+  if (missing.length > 0) return `${missing.join(", ")} missing`;
+  const name = `drvt${process.pid}`;
+  const { status, stderr } = spawnSync("ip", ["netns", "add", name], { encoding: "utf8" });
+  if (status !== 0) return `network namespaces cannot be made: ${stderr.trim()}`;
+  ip("netns", "del", name);
+  return null;
+}
+
+/**
+ * A few hosts on this one: each has a network with an address, a process tree and a host name of its own, and all hang on one switch. They share the
+ * disk, so that a program here can look into their homes.
+ */
+export class Hosts implements AsyncDisposable {
+  readonly #prefix: string;
+  readonly #network: string;
+  readonly #hosts = new Map<string, Host>();
+
+  private constructor(prefix: string, network: string) {
+    this.#prefix = prefix;
+    this.#network = network;
+  }
+
+  /** Makes h1, h2, … @throws {Error} what the system refuses */
+  static async up(count: number): Promise<Hosts> {
+    const taken = run("ip", ["netns", "list"]);
+    const network = networks.find((one) => !taken.includes(`drv${one.split(".")[2]}-`)) ?? networks[0] ?? "";
+    const hosts = new Hosts(`drv${network.split(".")[2]}`, network);
+    try {
+      hosts.#makeSwitch();
+      for (let number = 1; number <= count; number++) await hosts.#make(number);
+      return hosts;
+    } catch (error) {
+      await hosts[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get(name: string): Host {
+    const host = this.#hosts.get(name);
+    if (host === undefined) throw new Error(`there is no host ${name}`);
+    return host;
+  }
+
+  #makeSwitch(): void {
+    const name = `${this.#prefix}-switch`;
+    ip("netns", "add", name);
+    ip("-n", name, "link", "add", "br0", "type", "bridge", "stp_state", "0");
+    ip("-n", name, "link", "set", "br0", "up");
+  }
+
+  async #make(number: number): Promise<void> {
+    const name = `h${number}`;
+    const [space, center, cable] = [`${this.#prefix}-${name}`, `${this.#prefix}-switch`, `p${number}`];
+    ip("netns", "add", space);
+    ip("link", "add", "eth0", "netns", space, "type", "veth", "peer", "name", cable, "netns", center);
+    ip("-n", center, "link", "set", cable, "master", "br0", "up");
+    ip("-n", space, "link", "set", "lo", "up");
+    ip("-n", space, "link", "set", "eth0", "up");
+    const address = `${this.#network}.${10 + number}`;
+    ip("-n", space, "addr", "add", `${address}/24`, "dev", "eth0");
+    // Its first process: everything that is started on the host ends with it.
+    const init = spawn(
+      "nsenter",
+      [
+        `--net=/run/netns/${space}`,
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "--uts",
+        join(root, "test", "harness", "host-init.sh"),
+        name,
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    const host = new Host({ name, address, space, center, cable, init });
+    this.#hosts.set(name, host);
+    // It says when it is up, so that nobody enters a host that is still being made.
+    await once(init.stdout, "data", { signal: AbortSignal.timeout(setUpMs) });
+    await host.findFirst();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const host of this.#hosts.values()) await host.powerOff();
+    for (const host of this.#hosts.values()) ip("netns", "del", host.space);
+    ip("netns", "del", `${this.#prefix}-switch`);
+  }
+}
+
+interface HostParts {
+  readonly name: string;
+  readonly address: string;
+  readonly space: string;
+  readonly center: string;
+  readonly cable: string;
+  readonly init: ChildProcess;
+}
+
+export class Host {
+  readonly name: string;
+  readonly address: string;
+  /** Its network, as `ip netns` calls it. */
+  readonly space: string;
+  readonly #center: string;
+  readonly #cable: string;
+  readonly #init: ChildProcess;
+  #first = 0;
+
+  constructor({ name, address, space, center, cable, init }: HostParts) {
+    this.name = name;
+    this.address = address;
+    this.space = space;
+    this.#center = center;
+    this.#cable = cable;
+    this.#init = init;
+  }
+
+  /** What goes before a command line so that it runs on this host. */
+  get enter(): readonly string[] {
+    return ["nsenter", "--target", String(this.#first), "--net", "--pid", "--uts", "--mount", "--"];
+  }
+
+  /** Learns the process that all others of the host are below. */
+  async findFirst(): Promise<void> {
+    // unshare forks once: its child is the first in there.
+    const children = await readFile(`/proc/${this.#init.pid}/task/${this.#init.pid}/children`, "utf8");
+    this.#first = Number(children.trim().split(" ")[0]);
+    if (!(this.#first > 1)) throw new Error(`host ${this.name} has no first process`);
+  }
+
+  /** Nothing goes in or out any more; whoever waits for an answer is told nothing. */
+  cut(): void {
+    ip("-n", this.#center, "link", "set", this.#cable, "down");
+  }
+
+  heal(): void {
+    ip("-n", this.#center, "link", "set", this.#cable, "up");
+  }
+
+  /** The power goes: no connection is closed, no process does anything any more. */
+  async powerOff(): Promise<void> {
+    if (this.#init.exitCode !== null || this.#init.signalCode !== null) return;
+    this.cut();
+    const ended = once(this.#init, "exit");
+    this.#init.kill("SIGKILL");
+    await ended;
+  }
+}
+
+function ip(...args: readonly string[]): void {
+  run("ip", args);
+}
+
+function run(program: string, args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: "utf8", timeout: setUpMs });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")}: ${stderr.trim()}`);
+  return stdout;
+}
