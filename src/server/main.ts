@@ -150,7 +150,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const sessions = await openSessions({
     file: join(home.server, "sessions.json"),
     installation: store.installation,
-    isSecure: !isPlain,
+    isSecure: peopleUrl().startsWith("https:"),
     clock,
     log,
     newSecret: () => randomBytes(32).toString("hex"),
