@@ -15,7 +15,10 @@ test("a large change comes in parts, what is new before what goes, and what newe
   const parts = change.parts();
   const first = parts.next().value;
   assert.deepEqual(first, { set: set.slice(0, routesTogether), remove: [] });
-  change.overtake({ set: routes(["set300" as RouteId]), remove: ["gone0" as RouteId, `set${2 * routesTogether}` as RouteId] });
+  change.overtake({
+    set: routes([`set${routesTogether + 50}` as RouteId]),
+    remove: ["gone0" as RouteId, `set${2 * routesTogether}` as RouteId],
+  });
   const rest = [...parts];
   assert.deepEqual(
     rest.map((part) => [part.set.length, part.remove.length]),
@@ -25,5 +28,7 @@ test("a large change comes in parts, what is new before what goes, and what newe
       [0, 1],
     ],
   );
-  assert.ok(!rest.some((part) => part.set.some(({ id }) => id === "set300") || part.remove.includes("gone0" as RouteId)));
+  assert.ok(
+    !rest.some((part) => part.set.some(({ id }) => id === `set${routesTogether + 50}`) || part.remove.includes("gone0" as RouteId)),
+  );
 });
