@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmod, readFile } from "node:fs/promises";
+import { access, chmod, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { nodeProcessesOf, root, TestDrover } from "../harness/drover.ts";
+import { nodeProcessesOf, processesOf, root, TestDrover } from "../harness/drover.ts";
 import { TestMachines } from "../harness/machines.ts";
 
 /** What keeps escalations from doing harm, with the real server and its real probes. */
@@ -124,4 +124,50 @@ test("a monitor that goes blind causes nothing: what looks as if it were broken 
   await drover.until("nothing is open", async () => (await escalations(drover)).every(({ outcome }) => outcome !== null));
   assert.deepEqual(await linesOf(done), [], "nothing was done");
   assert.deepEqual(outside.told.filter((text) => /probes/.test(text)).length, 1);
+});
+
+test("actions that hang, flood, lie or leave children behind are ended and judged by their check, and what a check says is never run", async () => {
+  const { drover, done } = await start();
+  await using _ = drover;
+  const flag = join(drover.home, "work", "flag");
+  const pwned = join(drover.home, "work", "pwned");
+  const mark = "31999";
+  const commands = [
+    `echo hangs >> ${done}; setsid sleep ${mark} & exec sleep ${mark}`,
+    `echo floods >> ${done}; head -c 20971520 /dev/zero | tr '\\0' x`,
+    `echo lies >> ${done}; setsid sleep ${mark} & exit 0`,
+    `echo mends >> ${done}; rm -f ${flag}`,
+  ];
+  const [first, ...rest] = commands.map((run) => JSON.stringify(run));
+  const says = JSON.stringify(`test ! -e ${flag} || { echo '$(touch ${pwned}) \`touch ${pwned}\`; touch ${pwned}'; exit 1; }`);
+  await drover.apply(
+    `ladder: demo\nsettle: 100ms\nlevels:\n  - { name: all, run: ${first}, timeout: 6s, attempts: 1, quiet: 1500ms, retry: 0s, check: well, then: [${rest.map((run) => `{ run: ${run} }`).join(", ")}] }\nchecks: { well: { run: ${says}, level: all, every: 1s, failures: 1 } }\ntell: [{ run: "echo told $DROVER_TEXT >> ${done}" }]\n`.replace(
+      "timeout: 1s",
+      "timeout: 8s",
+    ),
+  );
+  await drover.until("it is well", async () => (await drover.run("check", "ls")).includes(" ok "));
+  await writeFile(flag, "");
+  await drover.until("it is mended", async () => (await escalations(drover))[0]?.outcome?.kind === "done");
+  assert.deepEqual(await linesOf(done), ["hangs", "floods", "lies", "mends"]);
+  const [run] = await escalations(drover);
+  const { steps } = JSON.parse(await drover.run("escalation", "show", run?.id ?? "", "--json")) as {
+    steps: { ended: { result: string; output: string }; verdict: { kind: string } }[];
+  };
+  assert.deepEqual(
+    steps.map(({ ended, verdict }) => `${ended.result} ${verdict.kind}`),
+    ["timed-out failed", `${steps[1]?.ended.result} failed`, "ok failed", "ok passed"],
+    "the flood may take until its time is over",
+  );
+  for (const { ended } of steps) assert.ok(ended.output.length <= 100_000, `${ended.output.length} characters are kept`);
+  assert.deepEqual(await processesOf(drover.home, mark), [], "no child is left");
+  assert.match(await drover.run("check", "history", "well@space"), /\$\(touch /);
+
+  // The same words reach a command that tells people, as text.
+  const asks = `ladder: demo\nsettle: 100ms\nlevels: [{ name: all, run: "false", attempts: 1, quiet: 0s, retry: 0s }]\nchecks: { well: { run: ${says}, level: all, every: 1s, failures: 1 } }\ntell: [{ run: "echo \\"told $DROVER_TEXT\\" >> ${done}" }]\n`;
+  await drover.apply(asks);
+  await writeFile(flag, "");
+  await drover.until("people are told", async () => (await linesOf(done)).some((line) => line.startsWith("told ")));
+  await assert.rejects(access(pwned), { code: "ENOENT" });
+  await rm(flag);
 });

@@ -139,6 +139,13 @@ describe("escalations", { concurrency: true }, () => {
         await writeFile(flag, "");
         await drover.until("it waits because of the pause", async () => /paused by ann/.test(await space.run(["ladder", "show"])));
         await space.run(["ladder", "resume"]);
+        for (const [args, says] of [
+          [["pause", "app/nope"], /no app "nope"/],
+          [["pause", "machine/nope"], /no machine "nope"/],
+          [["pause", "shop"], /Write app\/shop for the app/],
+          [["dry-run", "maybe"], /neither on nor off/],
+        ] as const)
+          assert.match((await drover.cli(["ladder", ...args])).stderr, says);
         await drover.until("it waits for approval", async () => (await space.runs())[0]?.state === "waiting");
         const id = (await space.runs())[0]?.id ?? "";
         const path = `/v1/spaces/people/escalations/${encodeURIComponent(id)}/approve`;

@@ -92,7 +92,11 @@ function describe(run: EscalationView): readonly string[] {
       ];
     }),
     ...(run.waitingFor === null ? [] : [`  waits: ${escapeText(run.waitingFor)}`]),
+    ...(run.outcome === null && run.approvals.some(({ level, decision }) => level === run.at && decision === null)
+      ? [`  next: drover escalation approve ${escapeText(run.id)}, or refuse`]
+      : []),
     ...(end === null ? [] : [`  ended ${dateTime(end.atMs)}: ${end.kind}: ${escapeText(end.reason)}`]),
+    ...(run.state === "needs-human" ? [`  next: look at it, then drover escalation acknowledge ${escapeText(run.id)}`] : []),
     ...(end?.acknowledged == null ? [] : [`  acknowledged by ${escapeText(end.acknowledged.by)} at ${dateTime(end.acknowledged.atMs)}`]),
   ];
 }

@@ -1,4 +1,5 @@
 import type { LadderView, Simulation } from "#model/api-escalations.ts";
+import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
 import { defaultSpace, durationMs } from "../arguments.ts";
 import type { Noun, Session, Verb } from "../command.ts";
@@ -69,7 +70,7 @@ const show = {
     for (const line of table(["", "LEVEL", "SCOPE", "DOES", "TRIED", "APPROVAL", "ASKED BY"], rows, out.columns)) out.line(line);
     for (const { target, by, untilMs } of ladder.pauses)
       out.line(`${styled("yellow", "paused")} ${escapeText(target)} by ${escapeText(by)} until ${dateTime(untilMs)}`);
-    for (const { text } of ladder.notices) out.line(`${styled("yellow", "told")} ${escapeText(text)}`);
+    for (const { text } of ladder.notices) out.line(`${styled("yellow", "told")} people: ${escapeText(text)}`);
     for (const { target, reason } of ladder.waiting) out.line(`${escapeText(target)} waits: ${escapeText(reason)}`);
     return 0;
   },
@@ -104,6 +105,16 @@ const simulate = {
   },
 } satisfies Verb<{ fail: string; for?: string; from?: string; stayBroken?: boolean }> & { summary: string };
 
+/** @throws {DroverError} USAGE */
+function targetOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === "space" || /^(app|machine|pool)\/[^/]+$/.test(text)) return text;
+  throw new DroverError("USAGE", `"${text}" is no target`, {
+    hint: text.includes("/")
+      ? "Write space, app/NAME, machine/NAME or pool/NAME."
+      : `Write app/${text} for the app, or machine/${text}, or pool/${text}.`,
+  });
+}
+
 const pause = {
   summary: "let nothing act for a while",
   configure: (command) =>
@@ -114,7 +125,7 @@ const pause = {
   async run(session, { args, options }) {
     const { api, out, signal } = session;
     const forMs = options.for === undefined ? undefined : durationMs(options.for, "--for");
-    const body = { target: args[0], forMs, by: options.by };
+    const body = { target: targetOf(args[0]), forMs, by: options.by };
     const done = await api.call<{ target: string; untilMs: number }>("POST", pathOf(session, "pause"), signal, { body });
     if (out.json) out.value(done);
     else out.line(`${done.target} is paused until ${dateTime(done.untilMs)}`);
@@ -127,7 +138,7 @@ const resume = {
   configure: (command) =>
     command.argument("[target]", "what is paused; the space if left out").option("--by <name>", "who, as the record shows it"),
   async run(session, { args, options }) {
-    const body = { target: args[0], by: options.by };
+    const body = { target: targetOf(args[0]), by: options.by };
     const done = await session.api.call<{ target: string }>("POST", pathOf(session, "resume"), session.signal, { body });
     if (session.out.json) session.out.value(done);
     else session.out.line(`${done.target} is resumed`);
@@ -139,6 +150,9 @@ const dryRun = {
   summary: "decide and record the same, and do nothing: on or off",
   configure: (command) => command.argument("<on|off>", "on or off"),
   async run(session, { args }) {
+    // A slip of the finger must not make escalations act.
+    if (args[0] !== "on" && args[0] !== "off")
+      throw new DroverError("USAGE", `"${args[0]}" is neither on nor off`, { hint: "Write `drover ladder dry-run on`, or `off`." });
     const body = { isDryRun: args[0] === "on" };
     const done = await session.api.call<{ isDryRun: boolean }>("POST", pathOf(session, "dry-run"), session.signal, { body });
     if (session.out.json) session.out.value(done);

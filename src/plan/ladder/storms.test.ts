@@ -16,7 +16,7 @@ test("one that flaps and fails whenever it is looked at is tried as often as its
   assert.equal(happened.filter((line) => line.startsWith("tell")).length, 1, happened.join("\n"));
 });
 
-test("5,000 checks that fail together start no more steps within the hour than the budget has, and people are told of that once", () => {
+test("5,000 checks that fail together start no more steps than the budget of the hour has, and people are told of that once", () => {
   const apps = Array.from({ length: 200 }, (_, i) => `app${i}` as AppName);
   const names = Array.from({ length: 25 }, (_, i) => `check${i}`);
   const fails = Object.fromEntries(apps.flatMap((app) => names.map((name) => [`${name}@app/${app}`, [0] as const])));
@@ -24,7 +24,7 @@ test("5,000 checks that fail together start no more steps within the hour than t
     ladder: { checks: names.map((name) => check(name, "app", "app")), guards: { ...classic.guards, actionsPerHour: 30 } },
     topology: { pools: [], machines: [], apps },
     fails,
-    forSeconds: 3_600,
+    forSeconds: 600,
   });
   const starts = lines(played, ["start"]);
   assert.equal(starts.length, 30);

@@ -7,7 +7,7 @@ import { planNeeds } from "#plan/routes/needs.ts";
 import { planRoutes, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { followAgent } from "../fleet/agent-link.ts";
-import { Fleet } from "../fleet/fleet.ts";
+import { appOfInstance, Fleet } from "../fleet/fleet.ts";
 import type { AgentPeer, EdgePeer } from "../fleet/peers.ts";
 import { findMember } from "../members/members.ts";
 import { standingOf } from "../members/standings.ts";
@@ -87,7 +87,9 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
       routes.wake(app);
     },
     onInstance: (before, after) => {
-      narrator.instance(before, after);
+      // Commands of ladders are told of by what runs them, in words that people know.
+      const instance = after ?? before;
+      if (instance !== null && !isStepsApp(appOfInstance(instance.id))) narrator.instance(before, after);
       if (after !== null) drainer.observe(after, drainMsOf(after.workload));
       else if (before !== null) drainer.forget(before.id);
     },

@@ -125,7 +125,12 @@ test("an e-mail of one notice has it as its subject; one of many counts them, an
   const told = (i: number) => ({ notice: { key: `people:${i}`, sinceMs: 0, text: `app/a${i} needs a person` }, link: `https://d/${i}` });
   const one = mailOf(space, [told(0)]);
   assert.equal(one.subject, "[shop] app/a0 needs a person");
-  assert.match(one.text, /^app\/a0 needs a person\n {2}Look and take note: https:\/\/d\/0\n/);
+  assert.match(one.text, /^app\/a0 needs a person\. Next: drover escalation show 0 --space shop\n {2}Look and take note: https:\/\/d\/0\n/);
+  const approval = { notice: { key: "approval:space@1:network", sinceMs: 0, text: "it waits for approval" }, link: null };
+  assert.match(
+    mailOf(space, [approval]).text,
+    /^it waits for approval\. Next: drover escalation approve space@1 --space shop \(or refuse\)\n/,
+  );
   const many = mailOf(
     space,
     Array.from({ length: 12 }, (_, i) => told(i)),

@@ -10,14 +10,27 @@ export interface ToldNotice {
   readonly link: string | null;
 }
 
+/** What whoever reads it can do, for notices about one escalation; empty for others. */
+function nextOf(space: SpaceName, { key }: Notice): string {
+  // Keys are `people:ID` and `approval:ID:LEVEL`; a level has no colon in its name.
+  const asked = /^approval:(.+):[^:]+$/.exec(key)?.[1];
+  if (asked !== undefined) return `drover escalation approve ${asked} --space ${space} (or refuse)`;
+  return key.startsWith("people:") ? `drover escalation show ${key.slice("people:".length)} --space ${space}` : "";
+}
+
+function withNext(space: SpaceName, notice: Notice): string {
+  const next = nextOf(space, notice);
+  return next === "" ? notice.text : `${notice.text}. Next: ${next}`;
+}
+
 /** One notice in its own words; several as a summary. */
 export function textOf(space: SpaceName, notices: readonly Notice[]): string {
   const [first] = notices;
-  if (first !== undefined && notices.length === 1) return `[${space}] ${first.text}`;
+  if (first !== undefined && notices.length === 1) return `[${space}] ${withNext(space, first)}`;
   const more = notices.length - mostSpelled;
   return [
     `[${space}] ${notices.length} notices:`,
-    ...notices.slice(0, mostSpelled).map(({ text }) => `- ${text}`),
+    ...notices.slice(0, mostSpelled).map((notice) => `- ${withNext(space, notice)}`),
     ...(more > 0 ? [`- and ${more} more`] : []),
   ].join("\n");
 }
@@ -31,7 +44,7 @@ export function mailOf(space: SpaceName, told: readonly ToldNotice[]): { readonl
     text: [
       ...told
         .slice(0, mostSpelled)
-        .flatMap(({ notice, link }) => [notice.text, ...(link === null ? [] : [`  Look and take note: ${link}`]), ""]),
+        .flatMap(({ notice, link }) => [withNext(space, notice), ...(link === null ? [] : [`  Look and take note: ${link}`]), ""]),
       ...(more > 0 ? [`and ${more} more`, ""] : []),
       `Everything that happened: drover escalation ls --space ${space}`,
       "",

@@ -17,8 +17,8 @@ import {
 } from "#model/api-escalations.ts";
 import type { Check } from "#model/check.ts";
 import { DroverError } from "#model/errors.ts";
-import type { CheckId, EscalationId, SpaceName } from "#model/names.ts";
-import type { Target } from "#model/target.ts";
+import type { AppName, CheckId, EscalationId, SpaceName } from "#model/names.ts";
+import { nameOf, scopeOf, type Target } from "#model/target.ts";
 import { silentChecks } from "#plan/checks/expected-hours.ts";
 import { explainCheck } from "#plan/ladder/explain.ts";
 import type { LadderInput } from "#plan/ladder/input.ts";
@@ -29,6 +29,7 @@ import { reportOf } from "../../escalator/report.ts";
 import type { SpaceScene } from "../../escalator/space-scene.ts";
 import { viewChecks, viewEscalation, viewLadder } from "../../escalator/view.ts";
 import { ladderObjects } from "../../objects/ladder-objects.ts";
+import { objects } from "../../objects/objects.ts";
 import {
   acknowledgeEscalation,
   acknowledgeMassFailure,
@@ -80,6 +81,22 @@ function sceneOf({ space, escalator }: Place): SpaceScene {
   if (scene !== null) return scene;
   throw new DroverError("CHECK_NOT_FOUND", `nothing of space "${space}" is checked`, {
     hint: "Declare `checks` in an app, or a `ladder` for the space, and apply it.",
+  });
+}
+
+const missing = { app: "APP_NOT_FOUND", machine: "MACHINE_NOT_FOUND", pool: "POOL_NOT_FOUND" } as const;
+
+/** A pause of what is not there would hold nothing, while whoever made it believes that it does. @throws {DroverError} APP_NOT_FOUND, … */
+function requireTarget({ store }: Services, { space, escalator }: Place, target: Target): void {
+  const scope = scopeOf(target);
+  if (scope === "space") return;
+  // An app that is stopped is left out of escalations, and may be paused for when it starts.
+  const isThere =
+    escalator.sceneOf(space)?.index.places.of.has(target) === true ||
+    (scope === "app" && objects.app(store, space, nameOf(target) as AppName) !== null);
+  if (isThere) return;
+  throw new DroverError(missing[scope], `space "${space}" has no ${scope} "${nameOf(target)}"`, {
+    hint: "`drover check ls` shows the targets that there are.",
   });
 }
 
@@ -228,6 +245,7 @@ function ladderRoutes(services: Services): readonly Route[] {
       answer: { kind: "json", schema: z.object({ target: z.string(), untilMs: z.number(), revision: z.int() }) },
       handle: async (call, _query, { target, forMs, by }) => {
         const place = await placeOf(services, call);
+        requireTarget(services, place, target as Target);
         return { json: await pauseTarget(services, place.space, target as Target, forMs, handOf(call, by, place)) };
       },
     }),
