@@ -145,7 +145,7 @@ describe("escalations", { concurrency: true }, () => {
           [["pause", "shop"], /Write app\/shop for the app/],
           [["dry-run", "maybe"], /neither on nor off/],
         ] as const)
-          assert.match((await drover.cli(["ladder", ...args])).stderr, says);
+          assert.match((await space.cli(["ladder", ...args])).stderr, says);
         await drover.until("it waits for approval", async () => (await space.runs())[0]?.state === "waiting");
         const id = (await space.runs())[0]?.id ?? "";
         const path = `/v1/spaces/people/escalations/${encodeURIComponent(id)}/approve`;
