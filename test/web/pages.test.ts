@@ -89,6 +89,7 @@ test("everything is reached with the keyboard alone, and the address says what i
   await open("/");
   await see("default/");
   await web.page.keyboard.press("/");
+  await web.page.getByRole("combobox", { name: /^Find/ }).waitFor();
   await web.page.keyboard.type("shop");
   await web.page.getByRole("option", { name: /default\/shop/ }).waitFor();
   await judge("palette");

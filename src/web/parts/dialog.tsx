@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface DialogProps {
   readonly title: string;
@@ -11,7 +11,8 @@ interface DialogProps {
 /** A question in front of everything else: it keeps the keyboard, and Escape leaves it. */
 export function Dialog({ title, onClose, children, class: className }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before anything else can happen: what is typed right after the key that opens it belongs to it.
+  useLayoutEffect(() => {
     element.current?.showModal();
   }, []);
   const onClick = (event: MouseEvent) => {
