@@ -87,6 +87,15 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["pool", "show", "web"],
   ],
   explain: [["explain", "shop"]],
+  route: [
+    ["route", "ls"],
+    ["route", "show", "shop.localhost"],
+  ],
+  ui: [["ui", "--print"]],
+  session: [
+    ["session", "ls"],
+    ["session", "end", "a"],
+  ],
   exec: [["exec", "shop", "ls"]],
   run: [["run", "shop", "ls"]],
   status: [["status"]],
