@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
 import { hasCode } from "#model/errors.ts";
@@ -8,14 +7,15 @@ import { hasCode } from "#model/errors.ts";
  * here is still free when the program that it was looked up for opens it.
  */
 const range = { first: 30_000, end: 32_768 } as const;
-/** Far more than can be taken at once. */
-const mostTries = 200;
+const size = range.end - range.first;
+/** Processes begin far apart and go on in order, so that tests that run side by side do not look at the same port. */
+let next = (process.pid * 101) % size;
 
 /** Different TCP ports on which nothing listens at 127.0.0.1, for a program that has to be told its port. */
 export async function freePorts(count: number): Promise<number[]> {
   const held: net.Server[] = [];
-  for (let tries = 0; held.length < count && tries < mostTries; tries++) {
-    const server = net.createServer().listen(randomInt(range.first, range.end), "127.0.0.1");
+  for (let tries = 0; held.length < count && tries < size; tries++) {
+    const server = net.createServer().listen(range.first + (next++ % size), "127.0.0.1");
     try {
       await once(server, "listening");
       held.push(server);
