@@ -253,7 +253,7 @@ function folderOf(artifacts: ArtifactStore, digest: Digest): string | null {
 
 /** What Drover's own programs get of the environment that it was started in: what changes how they run, and nothing else. */
 function programEnvironment(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const passed = ["NODE_COMPILE_CACHE", "DROVER_FAILPOINTS"];
+  const passed = ["NODE_COMPILE_CACHE", "MALLOC_ARENA_MAX", "DROVER_FAILPOINTS"];
   return Object.fromEntries(passed.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
 }
 

@@ -35,8 +35,8 @@ export function ownPrograms(options: {
     options;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
-  // Where compiled code is kept belongs to the version, and does not change what a program does.
-  const { NODE_COMPILE_CACHE: _, ...settings } = env;
+  // Where compiled code is kept and how memory is given out belong to the version, and do not change what a program does.
+  const { NODE_COMPILE_CACHE: _, MALLOC_ARENA_MAX: __, ...settings } = env;
   const fingerprint = (...parts: readonly unknown[]) => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
   const program = (id: WorkloadId, argv: readonly string[], { port }: Address): Workload => ({
     id,
