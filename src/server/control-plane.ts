@@ -8,6 +8,7 @@ import type { Clock } from "#model/clock.ts";
 import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
 import type { AppId, AppName, Digest, InstanceId, MachineId, ProcessName, SpaceName } from "#model/names.ts";
+import type { Target } from "#model/target.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
 import type { Escalator } from "./escalator/escalator.ts";
@@ -117,6 +118,8 @@ export interface ControlPlane {
   readArtifact(digest: Digest, signal: AbortSignal): Promise<Readable>;
   /** Restarts one instance in place. @throws {DroverError} INSTANCE_NOT_FOUND, CLUSTER_UNREACHABLE */
   restartInstance(id: InstanceId, signal: AbortSignal): Promise<void>;
+  /** What the checks and ladders of a space want people to look at. @param target null: all of it */
+  unmended(space: SpaceName, target: Target | null): Promise<readonly Reason[]>;
   /** What watches and mends; loaded by the first who asks, or when the first space has a ladder. */
   escalator(): Promise<Escalator>;
   /** Has the machine's edge hand over to another one. @throws {DroverError} CLUSTER_UNREACHABLE, NOT_YET_SUPPORTED, TIMED_OUT */

@@ -52,13 +52,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   return {
     ...answersOf(core, options),
     escalator: () => escalations.get(),
+    unmended: async (space, target) => (await escalations.running())?.unmended(space, target) ?? [],
     stopped: Promise.all([core.stopped.then(() => news.stopped()), collected, escalations.stopped()]).then(() => {}),
   } satisfies ControlPlane;
 
   function answersOf(
     { fleet, routes, subscribers }: Core,
     { edgeUrl, edgeTlsUrl }: ControlPlaneOptions,
-  ): Omit<ControlPlane, "stopped" | "escalator"> {
+  ): Omit<ControlPlane, "stopped" | "escalator" | "unmended"> {
     const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
     const addresses = new RouteAddresses(edgeUrl, edgeTlsUrl, certificateOf);
     const view = new AppView({ store, core, clock, addresses });

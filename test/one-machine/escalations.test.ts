@@ -242,6 +242,10 @@ describe("escalations", { concurrency: true }, () => {
         assert.match(taken?.text ?? "", /^Subject: \[mail\] app\/shop needs a person/m);
         const path = /https:\S+(\/v1\/acknowledge\/[0-9a-f]{64})/.exec(taken?.text ?? "")?.[1] ?? "";
         assert.equal((await request({ port: drover.apiPort, method: "GET", path, headers: {} })).status, 200);
+        assert.match(
+          (await space.cli(["status"])).stdout,
+          /app\/shop of space "mail" needs a person: .*drover escalation show .*\[PERSON_NEEDED\]/,
+        );
         await drover.until("the command ran", async () =>
           /^mail \[mail\] app\/shop needs .* https:.*acknowledge/.test(await readFile(done, "utf8")),
         );
@@ -261,6 +265,13 @@ describe("escalations", { concurrency: true }, () => {
       await drover.until("the command passed", async () => /ok .*shop id \d+ is well/.test(await space.run(["check", "ls"])));
       await writeFile(flag, "");
       await drover.until("it fails", async () => /failing .*exited with 1/.test((await space.cli(["check", "ls"])).stdout));
+      assert.match(
+        await space.run(["why", "shop"]),
+        /is ready\n {2}check shop-flag@app\/shop of space "command" fails: exited with 1 {3}\[CHECK_FAILING\]/,
+      );
+      const status = await space.cli(["status"]);
+      assert.equal(status.code, 4, status.stdout);
+      assert.match(status.stdout, /check shop-flag@app\/shop of space "command" fails: exited with 1/);
       await drover.kill("server");
       await drover.until("the server that follows hears of it too", async () => /failing/.test((await space.cli(["check", "ls"])).stdout));
     });

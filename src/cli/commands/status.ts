@@ -1,7 +1,7 @@
 import type { StatusView } from "#model/api.ts";
 import { apiPath } from "../api/client.ts";
 import type { Verb } from "../command.ts";
-import { styled } from "../output/style.ts";
+import { escapeText, styled } from "../output/style.ts";
 import { age, count } from "../output/time.ts";
 
 /** Exit code for "something that should work does not", so that scripts can ask. */
@@ -33,7 +33,7 @@ export default {
       out.line(`machine   ${machine.id}: ${count(machine.cores, "core")}, ${count(machine.instances, "instance")}${isolation}${linked}`);
     }
     out.line(`apps      ${total === 0 ? "none" : `${total}: ${apps.map(([health, number]) => `${number} ${health}`).join(", ")}`}`);
-    for (const problem of status.problems) out.line(`${styled("red", "problem")}   ${problem.message}   [${problem.code}]`);
+    for (const problem of status.problems) out.line(`${styled("red", "problem")}   ${escapeText(problem.message)}   [${problem.code}]`);
     return exit;
   },
 } satisfies Verb;

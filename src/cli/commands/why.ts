@@ -4,6 +4,7 @@ import { apiPath } from "../api/client.ts";
 import { appReference } from "../arguments.ts";
 import type { Verb } from "../command.ts";
 import { healthWord } from "../output/app-line.ts";
+import { escapeText } from "../output/style.ts";
 import { dateTime } from "../output/time.ts";
 
 export default {
@@ -29,7 +30,7 @@ function describe(app: AppStatus, reasons: readonly Reason[]): string[] {
   const lines = [`${app.space}/${app.name} is ${healthWord(app.health)}`];
   // What failed is told below, with the moment and the last lines.
   const told = app.lastFailure === null ? reasons : reasons.filter(({ code }) => code !== "RELEASE_FAILED");
-  for (const { code, message } of told) lines.push(`  ${message}   [${code}]`);
+  for (const { code, message } of told) lines.push(`  ${escapeText(message)}   [${code}]`);
   if (app.rollout !== null) {
     const waiting = app.rollout.waitingFor.length === 0 ? "" : `, waits for ${app.rollout.waitingFor.join(", ")}`;
     lines.push(`  release ${app.rollout.release} is on its way with ${Math.round(app.rollout.weight * 100)}% of traffic${waiting}`);

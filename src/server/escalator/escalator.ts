@@ -4,6 +4,8 @@ import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { CheckId, PoolName, SpaceName, WorkloadId } from "#model/names.ts";
+import type { Target } from "#model/target.ts";
+import type { Reason } from "#model/workload.ts";
 import type { Core } from "../controllers/core.ts";
 import { followStore } from "../controllers/follow-store.ts";
 import { WorkQueue } from "../controllers/work-queue.ts";
@@ -30,6 +32,7 @@ import { JudgedChecks } from "./judged-checks.ts";
 import { takeLead } from "./leadership.ts";
 import { LinkedProbes } from "./linked-probes.ts";
 import { watchOwnNetwork } from "./own-network.ts";
+import { findUnmended } from "./problems.ts";
 import { providerOf } from "./providers.ts";
 import { countReadyMachines } from "./ready-machines.ts";
 import { ServerProbe, serverProbe } from "./server-probe.ts";
@@ -71,6 +74,8 @@ export interface Escalator {
   once(space: SpaceName, check: ExpandedCheck, signal: AbortSignal): Promise<FoundOnce>;
   /** Null when nothing of the space is checked. */
   sceneOf(space: SpaceName): SpaceScene | null;
+  /** What somebody should look at. @param target null: of the whole space */
+  unmended(space: SpaceName, target: Target | null): readonly Reason[];
   /** Something called in. False when there is no such heartbeat. */
   beat(space: SpaceName, check: CheckId): boolean;
   readonly acknowledgements: Acknowledgements;
@@ -254,6 +259,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     sceneOf,
     acknowledgements,
     pools,
+    unmended: (space, target) => findUnmended({ sceneOf, controller, nowMs: steadyNowMs }, store, space, target),
     beat: (space, check) => judged.beat(space, check),
     stopped: (async () => {
       await Promise.all([queue.stopped(), ...following, sweeping]);

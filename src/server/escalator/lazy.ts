@@ -12,6 +12,8 @@ import { hasChecks } from "./has-checks.ts";
 export interface LazyEscalator {
   /** @throws {DroverError} CONFLICT when another server runs escalations */
   get(): Promise<Escalator>;
+  /** Null while there is nothing to check, or while another server runs escalations. */
+  running(): Promise<Escalator | null>;
   stopped(): Promise<void>;
 }
 
@@ -32,6 +34,8 @@ export function lazyEscalator(options: ControlPlaneOptions, core: Core, signal: 
     });
     return loaded;
   };
+  // What could not be started was said when it was asked for.
+  const running = async () => (await loaded?.catch(() => null)) ?? null;
   const start = () => {
     if (loaded === null && escalations !== undefined)
       get().catch((error: unknown) => log.error("escalations do not run", errorFields(error)));
@@ -55,11 +59,10 @@ export function lazyEscalator(options: ControlPlaneOptions, core: Core, signal: 
   lookAtAll();
   return {
     get,
+    running,
     stopped: async () => {
       await Promise.all(following);
-      // What could not be started was said when it was asked for.
-      const running = await loaded?.catch(() => null);
-      await running?.stopped;
+      await (await running())?.stopped;
     },
   };
 }

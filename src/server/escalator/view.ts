@@ -8,7 +8,7 @@ import type { Store } from "../store/store.ts";
 import type { Escalator } from "./escalator.ts";
 
 /** What people see of a space's checks, by name and target. */
-export function viewChecks(escalator: Escalator, space: SpaceName, nowMs: number): readonly CheckView[] {
+export function viewChecks(escalator: Pick<Escalator, "sceneOf">, space: SpaceName, nowMs: number): readonly CheckView[] {
   const scene = escalator.sceneOf(space);
   if (scene === null) return [];
   const silent = scene.silent(nowMs).checks;
@@ -40,7 +40,11 @@ export function viewChecks(escalator: Escalator, space: SpaceName, nowMs: number
   });
 }
 
-export function viewEscalation(escalator: Escalator, space: SpaceName, { value, modRevision }: Stored<Escalation>): EscalationView {
+export function viewEscalation(
+  escalator: Pick<Escalator, "controller">,
+  space: SpaceName,
+  { value, modRevision }: Stored<Escalation>,
+): EscalationView {
   const waiting = escalator.controller.waiting(space).find(({ target }) => value.outcome === null && target === value.target);
   const { outcome } = value;
   return {

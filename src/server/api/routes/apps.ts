@@ -146,12 +146,12 @@ function readingRoutes(services: Services): readonly Route[] {
       method: "GET",
       path: `${base}/why`,
       id: "whyApp",
-      summary: "Why the app is not running or not ready, in words; empty when it is.",
+      summary: "Why the app is not running or not ready, and which of its checks fail, in words; empty when all is well.",
       access: "read",
       answer: { kind: "json", schema: z.object({ reasons: z.array(reason) }) },
       handle: async (call) => {
         const { space, app } = named(call);
-        return { json: { reasons: controlPlane.why(space, app) } };
+        return { json: { reasons: [...controlPlane.why(space, app), ...(await controlPlane.unmended(space, `app/${app}`))] } };
       },
     }),
     route({

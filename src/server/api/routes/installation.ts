@@ -59,14 +59,16 @@ async function viewStatus(services: Services, signal: AbortSignal): Promise<Stat
   const { store, controlPlane } = services;
   const apps: Record<string, number> = {};
   for (const { health: state } of controlPlane.summaries()) apps[state] = (apps[state] ?? 0) + 1;
+  const spaces = objects.spaces(store);
+  const unmended = await Promise.all(spaces.map(({ value }) => controlPlane.unmended(value.name, null)));
   return {
     version: services.version(),
     startedAtMs: services.startedAtMs,
-    spaces: objects.spaces(store).map((stored) => viewSpace(services, stored)),
+    spaces: spaces.map((stored) => viewSpace(services, stored)),
     apps,
     machines: [...controlPlane.machines()],
     edges: [...controlPlane.edges()],
     addresses: services.addresses(),
-    problems: [...(await controlPlane.problems(signal))],
+    problems: [...(await controlPlane.problems(signal)), ...unmended.flat()],
   };
 }

@@ -16,6 +16,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
   };
   return {
     escalator: () => Promise.reject(new DroverError("NOT_YET_SUPPORTED", "this server runs no escalations")),
+    unmended: async () => [],
     appStatus: statusOf,
     summary: (space, app) => {
       const view = statusOf(space, app);

@@ -23,8 +23,10 @@ export function Attention({ apps, problems, watched }: AttentionProps) {
   const troubled = apps.filter(({ health }) => health === "down" || health === "degraded");
   const deploying = apps.filter(({ rollout }) => rollout !== null);
   const failing = (watched.value?.checks ?? []).filter(({ verdict, isSilent }) => verdict === "failing" && !isSilent);
+  // Those have a line and a link of their own.
+  const others = problems.filter(({ code }) => code !== "CHECK_FAILING" && code !== "PERSON_NEEDED");
   const runs = watched.value?.runs ?? [];
-  const isCalm = problems.length + troubled.length + deploying.length + failing.length + runs.length === 0;
+  const isCalm = others.length + troubled.length + deploying.length + failing.length + runs.length === 0;
   const checks = watched.value?.checks.length ?? 0;
   return (
     <Section title="Now" command="drover status">
@@ -36,7 +38,7 @@ export function Attention({ apps, problems, watched }: AttentionProps) {
             <span class="muted">{checks === 0 ? "no checks are declared" : `${count(checks, "check")} watched`}</span>
           </li>
         )}
-        {problems.map(({ code, message }) => (
+        {others.map(({ code, message }) => (
           <li key={code + message}>
             <State tone="bad" word="problem" />
             <span>{message}</span>

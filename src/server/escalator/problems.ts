@@ -1,0 +1,41 @@
+import type { SpaceName } from "#model/names.ts";
+import type { Target } from "#model/target.ts";
+import type { Reason } from "#model/workload.ts";
+import { ladderObjects } from "../objects/ladder-objects.ts";
+import type { Store } from "../store/store.ts";
+import type { Escalator } from "./escalator.ts";
+import { viewChecks, viewEscalation } from "./view.ts";
+
+/** Failing checks of a space that are named: where more fail at once, the first few and their number say enough. */
+const checksNamed = 5;
+
+/** What of a space somebody should look at: runs that need a person, and checks that fail or cannot be made. @param target null: of the whole space */
+export function findUnmended(
+  escalator: Pick<Escalator, "sceneOf" | "controller" | "nowMs">,
+  store: Store,
+  space: SpaceName,
+  target: Target | null,
+): readonly Reason[] {
+  const isMeant = (one: { readonly target: string }) => target === null || one.target === target;
+  const runs = ladderObjects
+    .escalations(store, space)
+    .map((stored) => viewEscalation(escalator, space, stored))
+    .filter((run) => isMeant(run) && (run.state === "needs-human" || run.approvals.some(({ decision }) => decision === null)))
+    .map((run) => ({
+      code: "PERSON_NEEDED",
+      message: `${run.target} of space "${space}" needs a person: ${run.outcome?.reason ?? `waits for ${run.waitingFor ?? "approval"}`}; see "drover escalation show ${run.id} -s ${space}"`,
+    }));
+  const failing = viewChecks(escalator, space, escalator.nowMs())
+    .filter((check) => isMeant(check) && !check.isSilent && (check.verdict === "failing" || check.impossible !== null))
+    .map(({ id, message, impossible }) =>
+      impossible === null
+        ? { code: "CHECK_FAILING", message: `check ${id} of space "${space}" fails: ${message}` }
+        : { code: "CHECK_IMPOSSIBLE", message: `check ${id} of space "${space}" cannot be made: ${impossible}` },
+    );
+  const more = failing.length - checksNamed;
+  const rest =
+    more <= 0
+      ? []
+      : [{ code: "CHECK_FAILING", message: `${more} more checks of space "${space}" fail; see "drover check ls -s ${space}"` }];
+  return [...runs, ...failing.slice(0, checksNamed), ...rest];
+}
