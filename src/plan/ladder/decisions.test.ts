@@ -4,7 +4,7 @@ import type { CheckState } from "#model/check.ts";
 import type { Escalation } from "#model/ladder.ts";
 import type { CheckId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
-import { classic, inputOf, type level, playScene, type Scene, stateOf, t0, twoPools } from "../testing/ladder-world.ts";
+import { check, classic, inputOf, type level, playScene, type Scene, stateOf, t0, twoPools } from "../testing/ladder-world.ts";
 import { indexLadder } from "./index-ladder.ts";
 import type { LadderAction, LadderInput, LadderPlan } from "./input.ts";
 import { planLadder } from "./plan-ladder.ts";
@@ -68,13 +68,55 @@ const without = (input: LadderInput, ...names: readonly string[]): LadderInput =
   ...input,
   index: indexLadder({ ...classic, levels: classic.levels.filter(({ name }) => !names.includes(name)) }, twoPools),
 });
-const heardAt = (input: LadderInput, seconds: number, atSeconds: number): LadderInput => ({
+const heardAt = (input: LadderInput, seconds: number, atSeconds: number, id = smoke, isFailing = false): LadderInput => ({
   ...input,
   nowMs: t0 + seconds * 1_000,
-  states: new Map([[smoke as CheckId, stateOf(smoke as CheckId, false, t0, t0 + atSeconds * 1_000)]]),
+  states: new Map([[id as CheckId, stateOf(id as CheckId, isFailing, t0, t0 + atSeconds * 1_000)]]),
 });
 
+/** A pool that counts its ready machines, some seconds into a scene in which a run mended it. @param pingAt when m1 was last seen to fail, in seconds */
+function counted(seconds: number, pingAt: number): LadderInput {
+  const [, ping] = classic.checks.map((one) => (one.name === "ping" ? { ...one, level: null } : one));
+  const serves = check("serves", "pool", "pool", { test: { kind: "ready", least: 1 } });
+  const scene: Scene = { ladder: { checks: ping === undefined ? [serves] : [ping, serves] }, fails: { "serves@pool/web": [0] } };
+  const nowMs = t0 + seconds * 1_000;
+  const failing = (id: string, atMs: number) => [id as CheckId, stateOf(id as CheckId, true, t0, atMs)] as const;
+  const states = new Map([failing("serves@pool/web", nowMs), failing("ping@machine/m1", t0 + pingAt * 1_000)]);
+  return { ...moment(scene, seconds, []), states };
+}
+
 const plans: readonly (readonly [sentence: string, input: () => LadderInput, says: Partial<ReturnType<typeof says>>])[] = [
+  [
+    "rule 8: what failed before the quiet period was over is no failure after it",
+    () => heardAt(moment(smokeFails, 105, []), 105, 99, smoke, true),
+    { does: [], waits: [] },
+  ],
+  [
+    "rule 8: what fails when the quiet period is over counts",
+    () => heardAt(moment(smokeFails, 105, []), 105, 100, smoke, true),
+    { does: ["save app/shop: smoke@app/shop fails; it may mend itself before anything is done"] },
+  ],
+  [
+    "rule 8: a run over a machine is quiet for the whole of it, until its last step is",
+    () => heardAt(moment(m1Down, 245, []), 245, 239, "ping@machine/m1", true),
+    { does: [], waits: [] },
+  ],
+  [
+    "rule 8: what fails on a machine when all of its run is over counts",
+    () => heardAt(moment(m1Down, 245, []), 245, 240, "ping@machine/m1", true),
+    { does: ["save machine/m1: ping@machine/m1 fails; it may mend itself before anything is done"] },
+  ],
+  ["rule 8: a count of ready machines is as old as what was seen of them", () => counted(315, 309), { does: [], waits: [] }],
+  [
+    "rule 8: a count of ready machines counts once they were looked at",
+    () => counted(315, 310),
+    { does: ["save pool/web: serves@pool/web fails; it may mend itself before anything is done"] },
+  ],
+  [
+    "rule 8: a count of ready machines waits for none that is not looked at any more",
+    () => counted(315, 270),
+    { does: ["save pool/web: serves@pool/web fails; it may mend itself before anything is done"] },
+  ],
   [
     "rule 2: an open window is waited for until it has settled",
     () => moment(smokeFails, 10, [smoke]),

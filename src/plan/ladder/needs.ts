@@ -3,7 +3,7 @@ import type { FailedCheck } from "#model/ladder.ts";
 import type { Target } from "#model/target.ts";
 import type { IndexedCheck } from "./index-ladder.ts";
 import type { LadderInput } from "./input.ts";
-import { above, type Places } from "./places.ts";
+import { above, type Places, targetsInside } from "./places.ts";
 
 /** A target, and a level from which it has to be mended. */
 export interface Reach {
@@ -57,6 +57,17 @@ export function needOf({ index, silent, nowMs }: LadderInput, state: CheckState 
   if (state.atMs + check.freshMs <= nowMs) return null;
   const { target, level, order } = check.asks;
   return { check, state, target, level, order };
+}
+
+/** When what a need rests on was seen: a count of machines that are ready is as old as the oldest failure at one of them that still is fresh. */
+export function seenAtMs({ index, states, nowMs }: LadderInput, { check, state }: Need): number {
+  if (check.check.test.kind !== "ready") return state.atMs;
+  const counted = targetsInside(index.places, check.target, "machine").flatMap((machine) => index.checksAt.get(machine) ?? []);
+  const seen = counted.flatMap(({ id, freshMs }) => {
+    const own = states.get(id);
+    return own?.verdict === "failing" && own.atMs + freshMs > nowMs ? own.atMs : [];
+  });
+  return Math.min(state.atMs, ...seen);
 }
 
 /** Whether a run from `outer` does everything that one from `inner` would. */

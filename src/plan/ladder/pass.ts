@@ -39,6 +39,8 @@ export interface Pass {
   readonly people: Map<Target, Escalation>;
   /** Steps that act or whose quiet period holds, of every run, ended ones too. */
   readonly busy: Placed<StepRecord>;
+  /** When the quiet period of the last step at a target, or of the last run on it, is over: a result from before says nothing of what they did. */
+  readonly quietUntilMs: ReadonlyMap<Target, number>;
   /** Machines that fail, and since when. */
   readonly failing: readonly MachineFailure[];
   /** What `massFailure` found; undefined when it has to look again. */
@@ -110,6 +112,20 @@ export function underWay(pass: Pass, ids: Iterable<EscalationId>): readonly Run[
 export function quietUntilMs(pass: Pick<Pass, "input">, step: StepRecord): number {
   if (step.ended === null) return Number.POSITIVE_INFINITY;
   return step.ended.atMs + (pass.input.index.levelNamed.get(step.level)?.quietMs ?? 0);
+}
+
+/** By target, the last end of a quiet period at it; that of all steps of a run that has ended counts for the run's own target too. */
+export function quietEnds(pass: Pick<Pass, "input">, runs: readonly Escalation[]): ReadonlyMap<Target, number> {
+  const ends = new Map<Target, number>();
+  for (const run of runs) {
+    for (const step of run.steps) {
+      if (step.action === null) continue;
+      const endMs = quietUntilMs(pass, step);
+      for (const target of run.outcome === null ? [step.target] : [step.target, run.target])
+        ends.set(target, Math.max(endMs, ends.get(target) ?? 0));
+    }
+  }
+  return ends;
 }
 
 /** Whether a step acts or its quiet period holds. */

@@ -4,7 +4,7 @@ import { budgetMs, findBlindness, findMachineFailures } from "./guards.ts";
 import type { LadderInput, LadderPlan } from "./input.ts";
 import { findTroubles } from "./needs.ts";
 import { tellPeople } from "./notices.ts";
-import { isBegun, isBusy, lay, type Pass, wait, wake } from "./pass.ts";
+import { isBegun, isBusy, lay, type Pass, quietEnds, wait, wake } from "./pass.ts";
 import { Placed } from "./placed.ts";
 import type { Reason } from "./reasons.ts";
 import { endRun } from "./runs.ts";
@@ -30,6 +30,7 @@ function newPass(input: LadderInput): Pass {
   const alarm = { input, wakeAtMs: Number.POSITIVE_INFINITY };
   const troubles = findTroubles(input, (atMs) => wake(alarm, atMs));
   const blind = findBlindness(input, (atMs) => wake(alarm, atMs));
+  const own = input.escalations.filter(({ isDryRun }) => isDryRun === input.isDryRun);
   const pass: Pass = {
     input,
     troubles,
@@ -41,6 +42,7 @@ function newPass(input: LadderInput): Pass {
     windows: new Map(),
     people: new Map(),
     busy: new Placed(places),
+    quietUntilMs: quietEnds({ input }, own),
     failing: findMachineFailures(input, troubles),
     mass: undefined,
     ended: undefined,
@@ -52,7 +54,6 @@ function newPass(input: LadderInput): Pass {
     notices: new Map(),
   };
   for (const trouble of troubles) pass.troubleAt.add(trouble.target, trouble);
-  const own = input.escalations.filter(({ isDryRun }) => isDryRun === input.isDryRun);
   for (const run of own.toSorted((a, b) => a.openedAtMs - b.openedAtMs || (a.id < b.id ? -1 : 1))) {
     lay(pass, run);
     for (const step of run.steps) {

@@ -2,8 +2,8 @@ import type { Escalation } from "#model/ladder.ts";
 import type { EscalationId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import { holdOf } from "./guards.ts";
-import { asFailed, covers, type Need, type Reach } from "./needs.ts";
-import { isBegun, type Pass, quietUntilMs, type Run, save, underWay, wait, wake, windowAt } from "./pass.ts";
+import { asFailed, covers, type Need, type Reach, seenAtMs } from "./needs.ts";
+import { isBegun, type Pass, type Run, save, underWay, wait, wake, windowAt } from "./pass.ts";
 import { Placed } from "./placed.ts";
 import { above, around } from "./places.ts";
 import { absorbRun, askPeople, endRun, freeAtMs, reachOf } from "./runs.ts";
@@ -168,7 +168,7 @@ function openWindows(pass: Pass): void {
       continue;
     }
     mend(need);
-    if (windowAt(pass, target) !== null || isQuiet(pass, target)) continue;
+    if (windowAt(pass, target) !== null || isQuiet(pass, target, needs)) continue;
     if (count >= mostOpenRuns) {
       wait(pass, target, { kind: "too-many-runs", most: mostOpenRuns }, Number.POSITIVE_INFINITY);
       return;
@@ -179,11 +179,14 @@ function openWindows(pass: Pass): void {
   }
 }
 
-/** A failure under a step or in its quiet period is recorded only; it counts when it still is there afterwards. */
-function isQuiet(pass: Pass, target: Target): boolean {
-  const steps = [...around(pass.input.index.places, target)].flatMap((outer) => pass.busy.at(outer));
-  for (const step of steps) wake(pass, quietUntilMs(pass, step));
-  return steps.length > 0;
+/**
+ * A failure under a step or in its quiet period is recorded only. It counts when it is still there afterwards, by a result from then: a check may
+ * look more seldom than its level is quiet.
+ */
+function isQuiet(pass: Pass, target: Target, needs: readonly Need[]): boolean {
+  const untilMs = Math.max(...[...around(pass.input.index.places, target)].map((outer) => pass.quietUntilMs.get(outer) ?? 0));
+  wake(pass, untilMs);
+  return untilMs > pass.input.nowMs || needs.every((need) => seenAtMs(pass.input, need) < untilMs);
 }
 
 function newWindow({ input, runs }: Pass, target: Target, needs: readonly Need[]): Escalation {

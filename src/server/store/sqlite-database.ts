@@ -39,6 +39,7 @@ export function sqliteCode(error: unknown): number | null {
   return typeof extended === "number" ? extended & 0xff : null;
 }
 
+export const SQLITE_OK = 0;
 export const SQLITE_ERROR = 1;
 export const SQLITE_BUSY = 5;
 export const SQLITE_CORRUPT = 11;
