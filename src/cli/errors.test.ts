@@ -214,7 +214,7 @@ test("what destroys is refused without a terminal, names --yes, and changes noth
     "GET /v1/spaces/shop/apps/api": { json: appStatus() },
     "GET /v1/spaces/shop": { json: { name: "shop" } },
     "GET /v1/apps": { json: { apps: [] } },
-    "GET /v1/spaces/default/secrets": { json: { secrets: [{ name: "KEY", version: 1, updatedAtMs: 0, usedBy: [] }] } },
+    "GET /v1/spaces/default/secrets": { json: { secrets: [{ name: "KEY", version: 1, updatedAtMs: 0, usedBy: [], signs: [] }] } },
   });
   for (const args of [
     ["destroy", "shop/api"],
@@ -229,10 +229,34 @@ test("what destroys is refused without a terminal, names --yes, and changes noth
 });
 
 test("nobody is asked about the end of what is not there, or cannot go", async () => {
-  const used = { name: "KEY", version: 1, updatedAtMs: 0, usedBy: ["api"] };
+  const used = { name: "KEY", version: 1, updatedAtMs: 0, usedBy: ["api"], signs: [] };
   await using fake = await FakeServer.start({ "GET /v1/spaces/default/secrets": { json: { secrets: [used] } } });
   assert.match((await fake.run(["secret", "rm", "NOPE"])).stderr, /has no secret "NOPE" {3}\[SECRET_NOT_FOUND\]/);
   assert.match((await fake.run(["secret", "rm", "KEY"])).stderr, /used by "api" {3}\[CONFLICT\]/);
+});
+
+test("whoever removes what signs webhooks is told that they go unsigned", async () => {
+  const secret = { name: "KEY", version: 1, updatedAtMs: 0, usedBy: [], signs: ["ladder/demo"] };
+  await using fake = await FakeServer.start({
+    "GET /v1/spaces/default/secrets": { json: { secrets: [secret] } },
+    "DELETE /v1/spaces/default/secrets/KEY": { json: {} },
+  });
+  const { stdout } = await fake.run(["secret", "rm", "KEY", "--yes"]);
+  assert.match(stdout, /removed default\/KEY; webhooks of ladder\/demo are not signed any more/);
+});
+
+test("a mass failure is acknowledged by the word for it, and an escalation by its id", async () => {
+  await using fake = await FakeServer.start({
+    "POST /v1/spaces/default/mass-failure/acknowledge": { json: { acknowledgedAtMs: 0 } },
+    "POST /v1/spaces/default/escalations/m/acknowledge": { json: { id: "machine/m1@1" } },
+  });
+  const { stdout } = await fake.run(["escalation", "acknowledge", "mass-failure", "--by", "ann"]);
+  assert.match(stdout, /^the mass failure is acknowledged/);
+  assert.match((await fake.run(["escalation", "acknowledge", "m"])).stdout, /^machine\/m1@1 is acknowledged/);
+  assert.deepEqual(
+    fake.requests.map(({ body }) => body),
+    [{ by: "ann" }, {}],
+  );
 });
 
 test("a name that no variable can have is refused before anything is asked of the server", async () => {

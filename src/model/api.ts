@@ -239,7 +239,13 @@ export const acmeRequest = z.strictObject({
 export const acme = acmeRequest.omit({ caPem: true }).extend({ isPrivate: z.boolean() }).meta({ id: "Acme" });
 
 export const secret = z
-  .object({ name: z.string(), version: z.int(), updatedAtMs: z.number(), usedBy: z.array(z.string()) })
+  .object({
+    name: z.string(),
+    version: z.int(),
+    updatedAtMs: z.number(),
+    usedBy: z.array(z.string()).meta({ description: "Who fails without it: apps by name, `pool/NAME`, and `ladder/NAME` for its e-mail." }),
+    signs: z.array(z.string()).meta({ description: "Ladders whose webhooks it signs; without it they are sent unsigned." }),
+  })
   .meta({ id: "Secret" });
 export const secretValue = z.strictObject({ value: z.string().max(65_536) });
 

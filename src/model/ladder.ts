@@ -69,6 +69,9 @@ export type Tell =
   | { readonly kind: "email"; readonly to: string; readonly via: MailServer }
   | { readonly kind: "command"; readonly run: string };
 
+/** The secret of a space whose value signs its webhooks, if it has one of this name. */
+export const webhookSecret = "DROVER_WEBHOOK_SECRET";
+
 /** Who takes e-mail from us. */
 export interface MailServer {
   readonly host: string;

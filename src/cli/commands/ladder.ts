@@ -70,7 +70,10 @@ const show = {
     for (const line of table(["", "LEVEL", "SCOPE", "DOES", "TRIED", "APPROVAL", "ASKED BY"], rows, out.columns)) out.line(line);
     for (const { target, by, untilMs } of ladder.pauses)
       out.line(`${styled("yellow", "paused")} ${escapeText(target)} by ${escapeText(by)} until ${dateTime(untilMs)}`);
-    for (const { text } of ladder.notices) out.line(`${styled("yellow", "told")} people: ${escapeText(text)}`);
+    for (const { key, text } of ladder.notices) {
+      out.line(`${styled("yellow", "told")} people: ${escapeText(text)}`);
+      if (key === "mass-failure") out.line("  next: look at it, then drover escalation acknowledge mass-failure");
+    }
     for (const { target, reason } of ladder.waiting) out.line(`${escapeText(target)} waits: ${escapeText(reason)}`);
     return 0;
   },

@@ -32,11 +32,11 @@ const list = {
       out.note(`space "${spaceOf(session)}" has no secrets`);
       return 0;
     }
-    const rows = secrets.map(({ name, version, updatedAtMs, usedBy }) => [
+    const rows = secrets.map(({ name, version, updatedAtMs, usedBy, signs }) => [
       name,
       String(version),
       dateTime(updatedAtMs),
-      usedBy.join(", ") || "-",
+      [...usedBy, ...signs].join(", ") || "-",
     ]);
     for (const line of table(["SECRET", "VERSION", "SET", "USED BY"], rows, out.columns)) out.line(line);
     return 0;
@@ -80,11 +80,12 @@ const remove = {
   configure: (command) => command.argument("<name>", "name of the secret"),
   async run(session, { args: [name = ""] }) {
     const { api, out, signal } = session;
-    await requireUnused(session, name);
-    await confirm(session, `this removes the secret "${name}" of space "${spaceOf(session)}"`, name);
+    const { signs } = await requireUnused(session, name);
+    const unsigned = signs.length === 0 ? "" : `; webhooks of ${signs.join(", ")} are not signed any more`;
+    await confirm(session, `this removes the secret "${name}" of space "${spaceOf(session)}"${unsigned}`, name);
     const removed = await api.call<SecretChanged>("DELETE", apiPath(["spaces", spaceOf(session), "secrets", name]), signal);
     if (out.json) out.value(removed);
-    else out.line(`removed ${spaceOf(session)}/${name}`);
+    else out.line(`removed ${spaceOf(session)}/${name}${unsigned}`);
     return 0;
   },
 } satisfies Verb & { summary: string };
@@ -96,7 +97,7 @@ function spaceOf(session: Session): string {
 }
 
 /** Looked up first, so that nobody has to confirm the end of what does not exist or cannot go. @throws {DroverError} SECRET_NOT_FOUND, CONFLICT */
-async function requireUnused(session: Session, name: string): Promise<void> {
+async function requireUnused(session: Session, name: string): Promise<SecretView> {
   const space = spaceOf(session);
   const { secrets } = await session.api.call<{ secrets: SecretView[] }>("GET", apiPath(["spaces", space, "secrets"]), session.signal);
   const secret = secrets.find((one) => one.name === name);
@@ -105,9 +106,9 @@ async function requireUnused(session: Session, name: string): Promise<void> {
       hint: `See which there are with "drover secret ls --space ${space}".`,
     });
   }
-  if (secret.usedBy.length === 0) return;
+  if (secret.usedBy.length === 0) return secret;
   throw new DroverError("CONFLICT", `the secret ${name} is used by ${secret.usedBy.map((user) => `"${user}"`).join(", ")}`, {
-    hint: "Take it out of those apps' manifests and apply them, then remove it.",
+    hint: "Take it out of their manifests and apply them, then remove it.",
   });
 }
 

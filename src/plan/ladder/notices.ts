@@ -2,11 +2,14 @@ import { massFailure } from "./guards.ts";
 import type { Pass } from "./pass.ts";
 import { describeReason } from "./reasons.ts";
 
+/** Key of the notice that many machines fail at once. */
+export const massFailureNotice = "mass-failure";
+
 /** What people have to know is a state, not an event: each is told once when it begins, and cleared when it is over. */
 export function tellPeople(pass: Pass): void {
   if (pass.blind !== null) pass.notices.set("blind", describeReason(pass.blind));
   const mass = massFailure(pass);
-  if (mass !== null) pass.notices.set("mass-failure", describeReason(mass));
+  if (mass !== null) pass.notices.set(massFailureNotice, describeReason(mass));
   for (const run of pass.runs.values()) {
     if (run.outcome?.kind === "people" && run.outcome.acknowledged === null)
       pass.notices.set(`people:${run.id}`, `${run.target} needs a person: ${run.outcome.reason}`);

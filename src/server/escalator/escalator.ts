@@ -2,6 +2,7 @@ import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { CheckResult, ExpandedCheck } from "#model/check.ts";
 import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";
+import { webhookSecret } from "#model/ladder.ts";
 import type { Log } from "#model/log.ts";
 import type { CheckId, PoolName, SpaceName, WorkloadId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
@@ -84,8 +85,6 @@ export interface Escalator {
   readonly stopped: Promise<void>;
 }
 
-/** The space's secret whose value signs webhooks. */
-const webhookSecret = "DROVER_WEBHOOK_SECRET";
 /** A command that tells people has little to do. */
 const tellTimeoutMs = 60_000;
 

@@ -1,6 +1,7 @@
 import type { SpaceName } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import type { Reason } from "#model/workload.ts";
+import { massFailureNotice } from "#plan/ladder/notices.ts";
 import { ladderObjects } from "../objects/ladder-objects.ts";
 import type { Store } from "../store/store.ts";
 import type { Escalator } from "./escalator.ts";
@@ -9,7 +10,7 @@ import { viewChecks, viewEscalation } from "./view.ts";
 /** Failing checks of a space that are named: where more fail at once, the first few and their number say enough. */
 const checksNamed = 5;
 
-/** What of a space somebody should look at: runs that need a person, and checks that fail or cannot be made. @param target null: of the whole space */
+/** What of a space somebody should look at: runs that need a person, a mass failure, and checks that fail or cannot be made. @param target null: of the whole space */
 export function findUnmended(
   escalator: Pick<Escalator, "sceneOf" | "controller" | "nowMs">,
   store: Store,
@@ -25,6 +26,16 @@ export function findUnmended(
       code: "PERSON_NEEDED",
       message: `${run.target} of space "${space}" needs a person: ${run.outcome?.reason ?? `waits for ${run.waitingFor ?? "approval"}`}; see "drover escalation show ${run.id} -s ${space}"`,
     }));
+  const mass = target === null ? ladderObjects.notice(store, space, massFailureNotice) : null;
+  const held =
+    mass === null
+      ? []
+      : [
+          {
+            code: "PERSON_NEEDED",
+            message: `space "${space}" needs a person: ${mass.value.text}; look at them, then "drover escalation acknowledge ${massFailureNotice} -s ${space}"`,
+          },
+        ];
   const failing = viewChecks(escalator, space, escalator.nowMs())
     .filter((check) => isMeant(check) && !check.isSilent && (check.verdict === "failing" || check.impossible !== null))
     .map(({ id, message, impossible }) =>
@@ -37,5 +48,5 @@ export function findUnmended(
     more <= 0
       ? []
       : [{ code: "CHECK_FAILING", message: `${more} more checks of space "${space}" fail; see "drover check ls -s ${space}"` }];
-  return [...runs, ...failing.slice(0, checksNamed), ...rest];
+  return [...runs, ...held, ...failing.slice(0, checksNamed), ...rest];
 }

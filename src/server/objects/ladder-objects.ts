@@ -88,6 +88,7 @@ export const ladderObjects = {
   made: (store: Store, space: SpaceName, escalation: EscalationId, machine: MachineId) =>
     read<MadeMachine>(store, ladderKeys.made(space, escalation, machine)),
   pauses: (store: Store, space: SpaceName) => list<Pause>(store, ladderKeys.pauses(space)),
+  notice: (store: Store, space: SpaceName, key: string) => read<Notice>(store, ladderKeys.notice(space, key)),
   notices: (store: Store, space: SpaceName) => list<Notice>(store, ladderKeys.notices(space)),
   deliveries: (store: Store, space: SpaceName) => list<Delivery>(store, ladderKeys.deliveries(space)),
   allDeliveries: (store: Store) => list<Delivery>(store, "/deliveries/"),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ManifestProblem } from "#model/api.ts";
+import type { ManifestProblem, SecretView } from "#model/api.ts";
 import { startApi } from "../api/testing/api-fixture.ts";
 
 const request = (text: string) => ({ documents: [{ file: "a.yaml", text }] });
@@ -55,8 +55,39 @@ test("e-mail needs a server that takes it, and its password has to be a secret t
   assert.deepEqual(await problems(mail(", user: u, password: P")), ["nothing"]);
 });
 
+test("a secret that e-mail or a pool needs stays; one that signs webhooks can go, and says what goes without it", async () => {
+  await using api = await startApi();
+  await api.call("POST", "/v1/apply", request("space: default\n"));
+  for (const name of ["P", "CLOUD", "DROVER_WEBHOOK_SECRET"]) await api.call("PUT", `/v1/spaces/default/secrets/${name}`, { value: "x" });
+  const tells = "tell: [{ email: a@example.com }, { webhook: 'https://hook.example/' }]\n";
+  const mail = "mail: { host: mail.example.com, from: d@example.com, user: u, password: P }\n";
+  const pool = "---\npool: web\nmachines: 1\nprovider: { command: x, secrets: [CLOUD] }\n";
+  const declared = ladder(app, "net: { tcp: 1, host: a.example, level: app }");
+  await api.call("POST", "/v1/apply", request(`${declared}${tells}${mail}${pool}`));
+  const { secrets } = await api.call<{ secrets: SecretView[] }>("GET", "/v1/spaces/default/secrets");
+  assert.deepEqual(Object.fromEntries(secrets.map(({ name, usedBy, signs }) => [name, [usedBy, signs]])), {
+    CLOUD: [["pool/web"], []],
+    DROVER_WEBHOOK_SECRET: [[], ["ladder/small"]],
+    P: [["ladder/small"], []],
+  });
+  const removed = async (name: string) => (await api.fetch("DELETE", `/v1/spaces/default/secrets/${name}`)).text();
+  assert.match(await removed("P"), /CONFLICT.*the secret P is used by \\"ladder\/small\\"/);
+  assert.match(await removed("CLOUD"), /CONFLICT.*used by \\"pool\/web\\"/);
+  await removed("DROVER_WEBHOOK_SECRET");
+  const told = api.services.events.query({ limit: 100 }).map(({ message }) => message);
+  assert.ok(told.includes("secret DROVER_WEBHOOK_SECRET is gone; webhooks of ladder/small are not signed any more"), told.join("\n"));
+  await api.call("POST", "/v1/apply", request(declared));
+  await removed("P");
+  const left = await api.call<{ secrets: SecretView[] }>("GET", "/v1/spaces/default/secrets");
+  assert.deepEqual(
+    left.secrets.map(({ name }) => name),
+    ["CLOUD"],
+  );
+});
+
 const later: readonly (readonly [what: string, text: string, path: string])[] = [
   ["a metric", ladder(app, "m: { metric: { name: load, above: 3 }, level: app }"), "checks.m.metric"],
+  ["a log", ladder(app, "l: { log: { pattern: panic, over: 5m }, level: app }"), "checks.l.log"],
 ];
 for (const [what, text, path] of later)
   test(`refused as not yet supported, with its place: ${what}`, async () => {

@@ -2,6 +2,7 @@ import { DroverError } from "#model/errors.ts";
 import type { Escalation, Pause } from "#model/ladder.ts";
 import type { EscalationId, SpaceName } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
+import { massFailureNotice } from "#plan/ladder/notices.ts";
 import { acknowledge, decideApproval, stopRun } from "#plan/ladder/record.ts";
 import { ladderKeys, ladderObjects, noSwitches } from "../objects/ladder-objects.ts";
 import { put, remove, type Stored, unchanged } from "../objects/objects.ts";
@@ -118,11 +119,18 @@ export async function setDryRun(context: OperationContext, space: SpaceName, isD
   return done;
 }
 
-/** People have seen that many machines failed: what failed until now holds nothing back any more. */
+/**
+ * People have seen that many machines failed: what failed until now holds nothing back any more.
+ * @throws {DroverError} CONFLICT when there is no mass failure: machines that somebody took note of count in none to come
+ */
 export async function acknowledgeMassFailure(context: OperationContext, space: SpaceName, { by, nowMs }: Hand) {
   const key = ladderKeys.switches(space);
   const done = await transact(context.store, null, () => {
     requireSpace(context, space);
+    if (ladderObjects.notice(context.store, space, massFailureNotice) === null)
+      throw new DroverError("CONFLICT", `there is no mass failure in space "${space}"`, {
+        hint: "See what is held back with `drover ladder show`.",
+      });
     const stored = ladderObjects.switches(context.store, space);
     const next = { ...(stored?.value ?? noSwitches), massAcknowledgedAtMs: nowMs };
     return { answer: { acknowledgedAtMs: nowMs }, conditions: [unchanged(key, stored)], changes: [put(key, next)] };

@@ -1,12 +1,12 @@
 import type { SecretView } from "#model/api.ts";
-import { type App, isBeingDestroyed } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import type { SpaceName } from "#model/names.ts";
-import { keys, objects, put, type Stored, unchanged } from "../objects/objects.ts";
+import { keys, objects, put, unchanged } from "../objects/objects.ts";
 import type { Change, Condition } from "../store/store.ts";
 import type { OperationContext } from "./context.ts";
 import type { Receipt } from "./receipt.ts";
 import { newRelease, targetSpec } from "./releases.ts";
+import { secretUsers } from "./secret-users.ts";
 import { requireSpace } from "./space-operations.ts";
 import { transact } from "./transact.ts";
 
@@ -31,9 +31,10 @@ export interface SecretChanged {
 /** The space's secrets, never their values. */
 export function listSecrets(context: OperationContext, space: SpaceName): readonly SecretView[] {
   requireSpace(context, space);
-  return context.secrets
-    .list(space)
-    .map((secret) => ({ ...secret, usedBy: usersOf(context, space, secret.name).map(({ value }) => value.name) }));
+  return context.secrets.list(space).map((secret) => {
+    const { usedBy, signs } = secretUsers(context.store, space, secret.name);
+    return { ...secret, usedBy: [...usedBy], signs: [...signs] };
+  });
 }
 
 /** Gives the secret a new version unless it has this value already, and each app that uses it a new release with it, in one commit. */
@@ -50,7 +51,7 @@ export async function setSecret(context: OperationContext, { space, name, receip
     const conditions: Condition[] = [unchanged(keys.space(space), inSpace), condition];
     const changes: Change[] = [change];
     const releases: { app: string; release: number }[] = [];
-    for (const stored of usersOf(context, space, name)) {
+    for (const stored of secretUsers(store, space, name).apps) {
       const spec = targetSpec(store, stored.value);
       if (spec === null) continue;
       const made = newRelease(store, stored.value, { ...spec, secrets: { ...spec.secrets, [name]: version } }, "secret", clock.nowMs());
@@ -74,33 +75,34 @@ export async function setSecret(context: OperationContext, { space, name, receip
   return changed;
 }
 
-/** @throws {DroverError} SECRET_NOT_FOUND; CONFLICT while an app uses it. */
+/** @throws {DroverError} SECRET_NOT_FOUND; CONFLICT while an app, a pool or the ladder's e-mail needs it. */
 export async function unsetSecret(context: OperationContext, { space, name, receipt }: SecretCall): Promise<SecretChanged> {
   const { store, secrets, events } = context;
+  let signed: readonly string[] = [];
   const changed = await transact(store, receipt, () => {
     const inSpace = requireSpace(context, space);
-    const users = usersOf(context, space, name).map(({ value }) => value.name);
-    if (users.length > 0) throw inUse(name, users);
+    const users = secretUsers(store, space, name);
+    if (users.usedBy.length > 0) throw inUse(name, users.usedBy);
     const { condition, change } = secrets.unset(space, name);
     const releases: { app: string; release: number }[] = [];
     const answer = { space: space as string, name, version: null as number | null, releases, changed: true };
-    return { answer, conditions: [unchanged(keys.space(space), inSpace), condition], changes: [change] };
+    signed = users.signs;
+    return { answer, conditions: [unchanged(keys.space(space), inSpace), condition, ...users.conditions], changes: [change] };
   });
-  events.append({ kind: "secret.unset", space, subject: name, message: `secret ${name} is gone` });
+  events.append({
+    kind: "secret.unset",
+    space,
+    subject: name,
+    message: `secret ${name} is gone${signed.length === 0 ? "" : `; webhooks of ${signed.join(", ")} are not signed any more`}`,
+  });
   return changed;
 }
 
 function inUse(name: string, users: readonly string[]): DroverError {
   return new DroverError("CONFLICT", `the secret ${name} is used by ${users.map((user) => `"${user}"`).join(", ")}`, {
-    hint: "Take it out of those apps' manifests and apply them, then unset it.",
+    hint: "Take it out of their manifests and apply them, then remove it.",
     details: { usedBy: users },
   });
-}
-
-function usersOf({ store }: OperationContext, space: SpaceName, name: string): readonly Stored<App>[] {
-  return objects
-    .apps(store, space)
-    .filter(({ value }) => !isBeingDestroyed(value) && Object.hasOwn(targetSpec(store, value)?.secrets ?? {}, name));
 }
 
 /** Versions that kept releases were made with: going back to one must find its values. */

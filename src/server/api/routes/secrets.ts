@@ -42,7 +42,7 @@ export function secretRoutes(services: Services): readonly Route[] {
       method: "DELETE",
       path: "/v1/spaces/:space/secrets/:name",
       id: "unsetSecret",
-      summary: "Forgets a secret that no app uses.",
+      summary: "Forgets a secret that no app, pool or e-mail needs.",
       access: "write",
       answer,
       handle: async (call) => ({ json: await unsetSecret(services, secretCall(call)) }),

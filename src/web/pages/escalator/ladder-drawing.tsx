@@ -81,7 +81,7 @@ export function LadderDrawing({ ladder, scene }: { readonly ladder: LadderView; 
           <Action
             label="Acknowledge mass failure"
             explains="Says that people have seen that many machines failed: what failed until now holds nothing back any more."
-            command={`curl -X POST …${apiPath(["spaces", space, "mass-failure", "acknowledge"])}`}
+            command={`drover escalation acknowledge mass-failure --space ${space}`}
             isDangerous
             run={() => call("POST", apiPath(["spaces", space, "mass-failure", "acknowledge"]), { body: {} })}
             onDone={reload}
