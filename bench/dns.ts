@@ -108,14 +108,17 @@ function start(program: string, args: readonly string[]): ChildProcess {
 }
 
 async function answers(server: Server, queries: string): Promise<void> {
+  let cause: unknown;
   for (let tries = 0; tries < 50; tries++) {
-    const { completed } = await load(server.port, queries, ["-c", "1", "-q", "1", "-n", "1", "-t", "0.2"], 1).catch(() => ({
-      completed: 0,
-    }));
-    if (completed === names.length) return;
+    try {
+      const { completed } = await load(server.port, queries, ["-c", "1", "-q", "1", "-n", "1", "-t", "0.2"], 1);
+      if (completed === names.length) return;
+    } catch (error) {
+      cause = error;
+    }
     await delay(100);
   }
-  throw new Error(`${server.name} does not answer on port ${server.port}`);
+  throw new Error(`${server.name} does not answer on port ${server.port}`, { cause });
 }
 
 async function load(port: number, queries: string, more: readonly string[], forSeconds = seconds) {

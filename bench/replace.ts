@@ -2,10 +2,11 @@
 // Usage: node bench/replace.ts [kills]
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { readTextIfThere } from "#host/files.ts";
 import { freePorts } from "#host/testing/free-ports.ts";
 import { TestDrover } from "../test/harness/drover.ts";
 import { answers, median, npmPeer, programOnPath, publicFolder, quantile, report, runTimed, skip, timed } from "./lib.ts";
@@ -70,10 +71,9 @@ if (pm2 !== null) {
   );
   await runTimed(pm2, ["start", join(home, "apps.config.cjs")], { env });
   await serves(port, "localhost");
-  const { readFile } = await import("node:fs/promises");
   // pm2 gives an app up after sixteen quick restarts.
   for (let i = 0; i < Math.min(kills, 12); i++) {
-    const file = (await readFile(join(home, "small-0.pid"), "utf8").catch(() => readFile(join(home, "small.pid"), "utf8"))).trim();
+    const file = ((await readTextIfThere(join(home, "small-0.pid"))) ?? (await readFile(join(home, "small.pid"), "utf8"))).trim();
     theirs.push(
       await timed(async () => {
         process.kill(Number(file), "SIGKILL");

@@ -1,12 +1,13 @@
 // A change of an endpoint until traffic follows, with 10,000 routes and 50,000 endpoints, alone and while all of the table is replaced; and how long
 // workers pause and requests wait meanwhile. Clients and apps are programs of their own. Usage: node bench/routes.ts [changes]
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "#host/clock.ts";
+import { readTextIfThere } from "#host/files.ts";
 import { createLog } from "#host/log.ts";
 import type { InstanceId, RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
@@ -84,7 +85,7 @@ async function pauses(): Promise<readonly Pauses[]> {
       await rm(file, { force: true });
       process.kill(pid, "SIGPROF");
       for (;;) {
-        const text = await readFile(file, "utf8").catch(() => null);
+        const text = await readTextIfThere(file);
         if (text !== null) return JSON.parse(text) as Pauses;
         await delay(1);
       }

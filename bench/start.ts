@@ -60,13 +60,18 @@ const isOfTheApp = (status: number) => status < 500;
 
 async function allServe(): Promise<void> {
   const end = performance.now() + 120_000;
+  let cause: unknown;
   while (performance.now() < end) {
-    const known = await urls().catch(() => []);
-    if (known.length > 0 && (await Promise.all(known.map(({ hostname }) => answers(edgePort, hostname, isOfTheApp)))).every(Boolean))
-      return;
+    try {
+      const known = await urls();
+      if (known.length > 0 && (await Promise.all(known.map(({ hostname }) => answers(edgePort, hostname, isOfTheApp)))).every(Boolean))
+        return;
+    } catch (error) {
+      cause = error;
+    }
     await delay(20);
   }
-  throw new Error("the examples never all answered");
+  throw new Error("the examples never all answered", { cause });
 }
 
 must("git", ["clone", "--quiet", root, clone], folder);

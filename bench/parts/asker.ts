@@ -11,6 +11,7 @@ let isAsking = false;
 async function ask(): Promise<void> {
   while (isAsking) {
     const startedAt = performance.now();
+    // Whatever went wrong with it counts as failed.
     const answer = await request({ port: Number(port), method: "GET", path: "/", headers: { host }, agent }).catch(() => null);
     if (answer?.status !== 200) failed++;
     waits.push(performance.now() - startedAt);

@@ -1,6 +1,6 @@
 import type { CheckResult } from "#model/check.ts";
 import type { ScheduledCheck } from "#model/check-orders.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { CheckId } from "#model/names.ts";
 import { type CheckSurroundings, type Finding, failed } from "./finding.ts";
@@ -91,7 +91,7 @@ export class CheckSchedule {
         const attempt = this.#make(this.#waiting.shift() as Entry).finally(() => attempts.delete(attempt));
         attempts.add(attempt);
       }
-      await clock.sleep(tickMs, this.#stop).catch(() => this.#stop.aborted);
+      await pause(clock, tickMs, this.#stop);
     }
     await Promise.allSettled(attempts);
   }
@@ -130,13 +130,14 @@ export class CheckSchedule {
     const over = new AbortController();
     const signal = AbortSignal.any([parent, late.signal]);
     const untilOver = AbortSignal.any([parent, over.signal]);
-    const tooLate = (async (): Promise<Finding> => {
-      await clock.sleep(timeoutMs, untilOver);
-      late.abort(new Error(`no end within ${timeoutMs} ms`));
+    const giveUp = async (): Promise<Finding> => {
+      await pause(clock, timeoutMs, untilOver);
+      if (!untilOver.aborted) late.abort(new Error(`no end within ${timeoutMs} ms`));
       // The attempt says best itself what it waited for. A look-up of a name cannot be broken off, though.
-      await clock.sleep(lateWordsMs, untilOver);
+      await pause(clock, lateWordsMs, untilOver);
       return failed("no answer in time");
-    })();
+    };
+    const tooLate = giveUp();
     const attempt = makeCheck(test, { target, address, resolve, runCommand, clock }, signal);
     try {
       return await Promise.race([attempt, tooLate]);
@@ -145,9 +146,7 @@ export class CheckSchedule {
       throw error;
     } finally {
       over.abort();
-      // Whichever lost the race has nobody left to tell.
-      await tooLate.catch(() => {});
-      attempt.catch(() => {});
+      await tooLate;
     }
   }
 }

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "#host/testing/free-ports.ts";
+import { allPids, killIfThere, linkOfProcess, textOfProcess } from "#host/testing/processes.ts";
 import type { Host } from "./hosts.ts";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -96,10 +97,14 @@ export class TestDrover implements AsyncDisposable {
   async ready(): Promise<void> {
     await this.until("the API answers and the edge is linked", async () => {
       if (!this.agentRuns) throw new Error(`drover up ended with ${this.#agent?.exitCode}:\n${this.#output}`);
-      const { code, stdout } = await this.cli(["status", "--json"]);
-      // 4: it answers, and names problems, such as a service port that another Drover of this machine holds.
-      return (code === 0 || code === 4) && JSON.parse(stdout).edges.some((edge: { linked: boolean }) => edge.linked);
+      return this.isReady();
     });
+  }
+
+  /** Whether the API answers and the edge is linked. It may name problems, such as a service port that another Drover of this machine holds. */
+  async isReady(): Promise<boolean> {
+    const { code, stdout } = await this.cli(["status", "--json"]);
+    return (code === 0 || code === 4) && JSON.parse(stdout).edges.some((edge: { linked: boolean }) => edge.linked);
   }
 
   /** What `drover status` prints. It may name a problem that is another test's: both have an app of one name, and so want one service port. */
@@ -133,14 +138,7 @@ export class TestDrover implements AsyncDisposable {
 
   /** Waits until it runs: one that was killed a moment ago may be on its way back. */
   async kill(program: "agent" | "server" | "edge"): Promise<void> {
-    await this.until(`the ${program} runs`, () =>
-      this.pidOf(program).then(
-        () => true,
-        () => false,
-      ),
-    );
-    const pid = await this.pidOf(program);
-    process.kill(pid, "SIGKILL");
+    await this.until(`the ${program} runs, and is killed`, async () => killIfThere(await this.pidOf(program)));
     if (program === "agent") {
       const agent = this.#agent;
       if (agent !== null && agent.exitCode === null && agent.signalCode === null) await once(agent, "exit");
@@ -251,49 +249,35 @@ export class TestDrover implements AsyncDisposable {
       await Promise.race([ended, delay(20_000, undefined, { ref: false })]);
       if (this.#agent.exitCode === null && this.#agent.signalCode === null) this.#agent.kill("SIGKILL");
     }
-    for (const pid of await processesOf(this.home)) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It ended by itself between the look and the kill.
-      }
-    }
-    // Instances that were just killed may still be writing; the second try finds them gone.
-    await rm(this.home, { recursive: true, force: true }).catch(() =>
-      delay(300).then(() => rm(this.home, { recursive: true, force: true })),
-    );
+    for (const pid of await processesOf(this.home)) killIfThere(pid);
+    // Instances that were just killed may still be writing: what they write between the look and the removal is removed by the next try.
+    await rm(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 
 /** Pids of living processes whose arguments, environment or folder name this home (and `needle`, in their arguments). */
 export async function processesOf(home: string, needle?: string): Promise<number[]> {
-  const { readdir, readlink } = await import("node:fs/promises");
-  const pids: number[] = [];
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
-    try {
-      const stat = await readFile(`/proc/${name}/stat`, "utf8");
-      if (stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z")) continue;
-      const args = (await readFile(`/proc/${name}/cmdline`, "utf8")).replaceAll("\0", " ");
-      if (needle !== undefined && !args.includes(needle)) continue;
-      const environment = await readFile(`/proc/${name}/environ`, "utf8");
-      const folder = await readlink(`/proc/${name}/cwd`);
-      if (args.includes(home) || environment.includes(home) || folder.startsWith(home)) pids.push(Number(name));
-    } catch {
-      // The process ended while it was looked at, or belongs to someone else.
-    }
-  }
-  return pids;
+  const found = await Promise.all(
+    (await allPids()).map(async (pid) => {
+      if (pid === process.pid) return [];
+      // One that has ended, and that nobody has waited for yet, has neither.
+      const args = (await textOfProcess(pid, "cmdline")).replaceAll("\0", " ");
+      if (needle !== undefined && !args.includes(needle)) return [];
+      const isOfHome =
+        args.includes(home) ||
+        (await textOfProcess(pid, "environ")).includes(home) ||
+        ((await linkOfProcess(pid, "cwd")) ?? "").startsWith(home);
+      return isOfHome ? [pid] : [];
+    }),
+  );
+  return found.flat();
 }
 
 /** As `processesOf`, without the shells that wait for them. */
 export async function nodeProcessesOf(home: string, needle: string): Promise<number[]> {
-  const { readlink } = await import("node:fs/promises");
   const pids = await processesOf(home, needle);
-  const own = await Promise.all(
-    pids.map(async (pid) => ((await readlink(`/proc/${pid}/exe`).catch(() => "")).endsWith("/node") ? pid : null)),
-  );
-  return own.filter((pid) => pid !== null);
+  const own = await Promise.all(pids.map(async (pid) => ((await linkOfProcess(pid, "exe"))?.endsWith("/node") === true ? [pid] : [])));
+  return own.flat();
 }
 
 export function request(options: {

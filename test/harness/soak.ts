@@ -1,8 +1,8 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { killIfThere, textOfProcess } from "#host/testing/processes.ts";
 import { nodeProcessesOf, root, type TestDrover } from "./drover.ts";
 
 export interface SoakTarget {
@@ -104,7 +104,8 @@ export async function soak(drover: TestDrover, options: SoakOptions, signal: Abo
       await delay(random() * 2 * options.everyMs, undefined, { signal });
       if (options.onLook === undefined || performance.now() - lookedMs < lookEveryMs) continue;
       lookedMs = performance.now();
-      options.onLook({ atMs: lookedMs - startedMs, ...(await memory(drover)) });
+      const found = await memory(drover);
+      if (found !== null) options.onLook({ atMs: lookedMs - startedMs, ...found });
     }
     await Promise.all(running);
     client.send("stop");
@@ -174,7 +175,7 @@ async function killInstance(drover: TestDrover, random: () => number, deaths: De
   const pid = app.instances.find((one: { readonly id: string }) => one.id === id)?.pid ?? null;
   if (!isPlenty || inTable.some((some) => some.length < 2) || pid === null) return false;
   deaths.instanceMs = Date.now();
-  return kill(pid);
+  return killIfThere(pid);
 }
 
 /** Never the oldest: that one's memory is looked at over time. */
@@ -183,14 +184,14 @@ async function killWorker(drover: TestDrover, random: () => number, deaths: Deat
   const pid = others[Math.floor(random() * others.length)];
   if (pid === undefined) return false;
   deaths.workersMs.push(Date.now());
-  return kill(pid);
+  return killIfThere(pid);
 }
 
 async function killEdge(drover: TestDrover, _random: () => number, deaths: Deaths): Promise<boolean> {
   if (Date.now() - deaths.edgeMs < edgeDeathEveryMs) return false;
   deaths.edgeMs = Date.now();
   const pid = (await byAge(await nodeProcessesOf(drover.home, "src/edge/main.ts"))).at(-1);
-  if (pid === undefined || !kill(pid)) return false;
+  if (pid === undefined || !killIfThere(pid)) return false;
   await drover.ready();
   return true;
 }
@@ -213,32 +214,26 @@ async function changeTable(drover: TestDrover): Promise<boolean> {
   return true;
 }
 
-function kill(pid: number): boolean {
-  try {
-    process.kill(pid, "SIGKILL");
-    return true;
-  } catch {
-    return false; // It ended by itself between the look and the kill.
-  }
-}
-
 /** The oldest first. */
 async function byAge(pids: readonly number[]): Promise<readonly number[]> {
   const started = await Promise.all(
     pids.map(async (pid) => {
-      const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+      const stat = await textOfProcess(pid, "stat");
       return { pid, ticks: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? Number.POSITIVE_INFINITY) };
     }),
   );
   return started.sort((a, b) => a.ticks - b.ticks).map(({ pid }) => pid);
 }
 
-async function memory(drover: TestDrover): Promise<Omit<MemoryLook, "atMs">> {
+/** Null if one of the two ended meanwhile. */
+async function memory(drover: TestDrover): Promise<Omit<MemoryLook, "atMs"> | null> {
   const ofOldest = async (program: string) => {
     const [pid] = await byAge(await nodeProcessesOf(drover.home, program));
-    const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
+    const text = pid === undefined ? "" : await textOfProcess(pid, "smaps_rollup");
+    if (text === "") return null;
     const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0) / 1_024;
     return field("Private_Clean") + field("Private_Dirty");
   };
-  return { edgeMiB: await ofOldest("src/edge/main.ts"), workerMiB: await ofOldest("src/edge/workers/main.ts") };
+  const [edgeMiB, workerMiB] = [await ofOldest("src/edge/main.ts"), await ofOldest("src/edge/workers/main.ts")];
+  return edgeMiB === null || workerMiB === null ? null : { edgeMiB, workerMiB };
 }

@@ -21,7 +21,7 @@ export class EchoSocket {
       this.#closed.resolve(code);
     });
     // Whoever cares awaits `opened`; a refusal must not count as unhandled for who does not.
-    this.#opened.promise.catch(() => this.closeCode);
+    this.#opened.promise.catch(() => {});
   }
 
   get opened(): Promise<void> {
@@ -32,10 +32,14 @@ export class EchoSocket {
     return this.#closed.promise;
   }
 
-  echo(text: string): Promise<void> {
+  /** @param orClosed the code with which the server may close it instead */
+  echo(text: string, orClosed: number | null = null): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting = { text, resolve };
-      void this.closed.then(() => reject(new Error(`the WebSocket closed with ${this.closeCode} before it echoed`)));
+      void this.closed.then((code) => {
+        if (code === orClosed) resolve();
+        else reject(new Error(`the WebSocket closed with ${code} before it echoed`));
+      });
       this.#socket.send(text);
     });
   }

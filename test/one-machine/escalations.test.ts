@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { textOfProcess } from "#host/testing/processes.ts";
 import { processesOf, request, root, TestDrover } from "../harness/drover.ts";
 import { TestMailServer } from "../harness/mail-server.ts";
 import { seed, seeded } from "../harness/random.ts";
@@ -251,9 +252,7 @@ describe("escalations", { concurrency: true }, () => {
         await drover.until("the command ran", async () =>
           /^mail \[mail\] app\/shop needs .* https:.*acknowledge/.test(await readFile(done, "utf8")),
         );
-        const leaked = await processesOf(drover.home).then((pids) =>
-          Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""))),
-        );
+        const leaked = await processesOf(drover.home).then((pids) => Promise.all(pids.map((pid) => textOfProcess(pid, "cmdline"))));
         assert.ok(!leaked.join().includes("correct horse"));
         assert.ok(!(await space.run(["events", "-n", "200", "--json"])).includes("correct horse"));
       });
@@ -293,7 +292,7 @@ describe("escalations", { concurrency: true }, () => {
       // What an agent without the failpoint starts is without it.
       await drover.kill("agent");
       await drover.up();
-      await drover.kill("server").catch(() => drover.output);
+      await drover.kill("server");
       await drover.ready();
       await drover.until(
         "the run ends",

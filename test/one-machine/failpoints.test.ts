@@ -62,7 +62,7 @@ async function killedAt(name: string): Promise<void> {
   // failpoint starts is without it.
   if (drover.agentRuns) await drover.kill("agent");
   await drover.up();
-  for (const program of ["server", "edge"] as const) await drover.kill(program).catch(() => drover.output);
+  for (const program of ["server", "edge"] as const) await drover.kill(program);
   await drover.ready();
   await drover.apply(manifest(3));
   await drover.cli(["destroy", "extra", "--yes"]);

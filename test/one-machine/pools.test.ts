@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { readTextIfThere } from "#host/files.ts";
 import { root, TestDrover } from "../harness/drover.ts";
 
 interface Run {
@@ -25,7 +26,7 @@ async function start(): Promise<{ readonly drover: TestDrover; readonly folder: 
   await mkdir(folder, { recursive: true });
   // Commands run as users of their own where Drover is root.
   for (const path of [join(drover.home, "work"), folder]) await chmod(path, 0o777);
-  const log = async () => (await readFile(join(folder, "log"), "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+  const log = async () => ((await readTextIfThere(join(folder, "log"))) ?? "").split("\n").filter((line) => line !== "");
   return { drover, folder, log };
 }
 

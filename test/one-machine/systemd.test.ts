@@ -40,7 +40,7 @@ test("what the unit starts is a whole Drover, and what it stops with ends it", a
   // As systemd does: hardly any environment, and the root as the folder.
   const agent = spawn(program, [...args, ...ports], { env: { PATH: process.env["PATH"] }, cwd: "/", stdio: "ignore" });
   const ended = once(agent, "exit");
-  await drover.until("it is ready", async () => (await drover.cli(["status"])).code === 0);
+  await drover.until("it is ready", () => drover.isReady());
   const [, ...stop] = commandOf(text, "ExecStop");
   await drover.run(...stop);
   assert.deepEqual(await ended, [0, null]);

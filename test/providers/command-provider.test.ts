@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { readTextIfThere } from "#host/files.ts";
+import { processesWith } from "#host/testing/processes.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
 import type { Pool } from "#model/pool.ts";
@@ -76,7 +78,7 @@ testProvider("command", async () => {
     provider,
     machines: ["web-1" as MachineId, "web-2" as MachineId],
     made: async (machine) => {
-      const log = await readFile(join(folder, "log"), "utf8").catch(() => "");
+      const log = (await readTextIfThere(join(folder, "log"))) ?? "";
       return log.split("\n").filter((line) => line === `create ${machine}`).length;
     },
     lose: (machine) => rm(join(folder, "machines", machine)),
@@ -112,7 +114,7 @@ test("a list that never ends is ended with its children, and says so", async () 
     () => world.provider.list(patience()),
     (error) => error instanceof DroverError && error.code === "PROVIDER_TIMED_OUT",
   );
-  assert.deepEqual(await running(world.folder), [], "nothing of it is left");
+  assert.deepEqual(await processesWith("environ", `DROVER_BUILD=${world.folder}/`), [], "nothing of it is left");
 });
 
 test("a list may tell more than is asked, on standard error too", async () => {
@@ -129,14 +131,3 @@ test("a command is told everything by its environment, and nothing by its argume
   assert.match(output, /DROVER_MACHINE=web-1 DROVER_POOL=web DROVER_POWER=off DROVER_SPACE=default DROVER_VERB=power KEY=canary/);
   assert.equal(output.split("canary-5f1e7a").length, 2, "the secret stands in the environment alone");
 });
-
-/** Processes whose environment names the folder. */
-async function running(folder: string): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && name !== String(process.pid))) {
-    // One that ended while we looked has none.
-    const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-    if (environment.includes(`DROVER_BUILD=${folder}/`)) found.push(pid);
-  }
-  return found;
-}

@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
+import { processesWith } from "#host/testing/processes.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { ErrorBody } from "#model/errors.ts";
 import type { Digest } from "#model/names.ts";
@@ -245,7 +246,7 @@ test("a build that hangs is ended at its time limit with everything that it star
   const progress = await build({ "index.html": "x" }, { run, timeoutMs: 700 });
   assert.equal(errorOf(progress).code, "BUILD_TIMED_OUT");
   assert.deepEqual(outputOf(progress), ["started"]);
-  assert.deepEqual(await processesWith("sleep\u0000482"), []);
+  assert.deepEqual(await processesWith("cmdline", "sleep\u0000482"), []);
   assert.deepEqual(await readdir(folder), []);
 });
 
@@ -259,14 +260,14 @@ test("a build whose caller goes away is ended", async (t) => {
     last = one;
   }
   assert.equal(last?.kind, "failed");
-  assert.deepEqual(await processesWith("sleep\u00004824"), []);
+  assert.deepEqual(await processesWith("cmdline", "sleep\u00004824"), []);
   assert.deepEqual(await readdir(folder), []);
 });
 
 test("a build that leaves a daemon behind ends, and the daemon with it", async (t) => {
   const { build } = await openAll(t);
   resultOf(await build({ "index.html": "x" }, { run: "(setsid sleep 4825 &); echo done" }));
-  assert.deepEqual(await processesWith("sleep\u00004825"), []);
+  assert.deepEqual(await processesWith("cmdline", "sleep\u00004825"), []);
 });
 
 test("a build over its memory limit is ended and told so", async (t) => {
@@ -378,7 +379,7 @@ test("a build held by a control group is ended when the kernel finds it over its
   const run = "(setsid sleep 4826 &); node -e 'Buffer.alloc(400e6, 1)'; exit 1";
   const error = errorOf(await build({ "index.html": "x" }, { run, memoryBytes: 150e6 }));
   assert.deepEqual([error.code, /memory/.test(error.message)], ["BUILD_LIMIT", true]);
-  assert.deepEqual(await processesWith("sleep\u00004826"), []);
+  assert.deepEqual(await processesWith("cmdline", "sleep\u00004826"), []);
   assert.deepEqual(await cgroups.list(), []);
 });
 
@@ -389,15 +390,4 @@ function hasTool(name: string): boolean {
 async function hasPip(): Promise<boolean> {
   const env = buildEnvironment(process.env, isRoot);
   return spawnSync("python3", ["-c", "import pip, setuptools, wheel"], { env }).status === 0;
-}
-
-/** Command lines of running processes that contain `text`; arguments are parted by NUL. */
-async function processesWith(text: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const pid of await readdir("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    const command = await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "");
-    if (command.includes(text)) found.push(command);
-  }
-  return found;
 }

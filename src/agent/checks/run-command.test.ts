@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { processesWith } from "#host/testing/processes.ts";
 import { confineByProc } from "../build/confinement.ts";
 import { createRunCheckCommand } from "./run-command.ts";
 
@@ -17,6 +18,7 @@ async function withCommands(use: (run: ReturnType<typeof createRunCheckCommand>,
   }
 }
 
+const running = (folder: string) => processesWith("environ", `DROVER_BUILD=${folder}/`);
 const patience = () => AbortSignal.timeout(30_000);
 
 test("a check's command tells by its exit status, and by what it says", () =>
@@ -37,22 +39,11 @@ test("a check's command that never ends is ended with the children that it left 
   withCommands(async (run, folder) => {
     const left = await run("sleep 1000 & setsid sleep 1000 & echo left", {}, patience());
     assert.equal(left.exitCode, 0);
-    assert.equal(await running(folder), 0, "what it left behind was ended");
+    assert.deepEqual(await running(folder), [], "what it left behind was ended");
     const stop = new AbortController();
     const endless = run("sleep 1000 & while :; do sleep 1; done", {}, stop.signal);
-    while ((await running(folder)) < 3) await new Promise((resolve) => setImmediate(resolve));
+    while ((await running(folder)).length < 3) await new Promise((resolve) => setImmediate(resolve));
     stop.abort(new Error("its time is over"));
     assert.equal((await endless).exitCode, null);
-    assert.equal(await running(folder), 0);
+    assert.deepEqual(await running(folder), []);
   }));
-
-/** Processes that a command in `folder` started, whatever became of their parents. */
-async function running(folder: string): Promise<number> {
-  let count = 0;
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    // One that ended while we looked has none.
-    const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-    if (environment.includes(`DROVER_BUILD=${folder}/`)) count++;
-  }
-  return count;
-}

@@ -248,7 +248,7 @@ export class WorkerPool implements Router {
         deaths: slot.deaths,
         wait_ms: waitMs,
       });
-      await clock.sleep(waitMs, signal).catch(() => signal.aborted);
+      await pause(clock, waitMs, signal);
     }
   }
 

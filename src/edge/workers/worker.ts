@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type net from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ListeningSocket } from "#host/listening-socket.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import type { Listen } from "../router/embedded/context.ts";
@@ -172,7 +172,7 @@ export class Worker {
     const { clock } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      await clock.sleep(tellEveryMs, signal).catch(() => signal.aborted);
+      await pause(clock, tellEveryMs, signal);
       await this.#tellTraffic();
       this.#tellProblems();
     }

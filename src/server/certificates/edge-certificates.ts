@@ -1,7 +1,7 @@
 import { errorFields } from "#host/log.ts";
 import { digestsOf } from "#link/certificate-digest.ts";
 import type { AcmeChallenge, CertificateChange, CertificateDigests, EdgeCertificate } from "#model/certificates.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import { Backoff } from "../controllers/backoff.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
@@ -75,7 +75,7 @@ export class EdgeCertificates {
           this.#settled.unshift(...settled);
           if (signal.aborted) return;
           this.#log.warn("certificates not taken by edge", { machine: this.#peer.machine, ...errorFields(error) });
-          await this.#clock.sleep(backoff.failed("edge"), signal).catch(() => signal.aborted);
+          await pause(this.#clock, backoff.failed("edge"), signal);
         }
       }
     } finally {

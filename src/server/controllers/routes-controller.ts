@@ -1,5 +1,5 @@
 import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { AppId, MachineId, RouteId } from "#model/names.ts";
@@ -133,8 +133,8 @@ export class RoutesController {
       }
       const confirmed = new AbortController();
       this.#confirmations.add(confirmed);
-      // Rejects when an edge confirmed something, which is looked at anew, or when the server stops, which ends the wait.
-      await clock.sleep(leftMs, AbortSignal.any([signal, confirmed.signal])).catch(() => signal.throwIfAborted());
+      await pause(clock, leftMs, AbortSignal.any([signal, confirmed.signal]));
+      signal.throwIfAborted();
       this.#confirmations.delete(confirmed);
     }
   }

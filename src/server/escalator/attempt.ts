@@ -1,4 +1,5 @@
 import { type Clock, pause } from "#model/clock.ts";
+import { untilAborted } from "#model/until-aborted.ts";
 
 /**
  * One try at telling somebody, ended after its time whatever it still does.
@@ -18,7 +19,7 @@ export async function attemptWithin(
     if (!over.signal.aborted) late.abort(new Error("late"));
   });
   try {
-    return await Promise.race([send(signal), untilAborted(signal)]);
+    return await untilAborted(send(signal), signal);
   } catch (error) {
     parent.throwIfAborted();
     if (late.signal.aborted) return `no answer within ${deadlineMs / 1_000} s`;
@@ -27,11 +28,4 @@ export async function attemptWithin(
     over.abort();
     await patience;
   }
-}
-
-function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }

@@ -21,10 +21,12 @@ export interface LazyEscalator {
 export function lazyEscalator(options: ControlPlaneOptions, core: Core, signal: AbortSignal): LazyEscalator {
   const { store, events, secrets, escalations, clock, random, log } = options;
   let loaded: Promise<Escalator> | null = null;
+  let started: Escalator | null = null;
   const load = async (): Promise<Escalator> => {
     if (escalations === undefined) throw new DroverError("NOT_YET_SUPPORTED", "this server runs no escalations");
     const { startEscalator } = await import("./escalator.ts");
-    return startEscalator({ store, events, secrets, core, ...escalations, clock, random, log }, signal);
+    started = await startEscalator({ store, events, secrets, core, ...escalations, clock, random, log }, signal);
+    return started;
   };
   const get = () => {
     // One that failed is tried again by whoever asks next.
@@ -34,8 +36,11 @@ export function lazyEscalator(options: ControlPlaneOptions, core: Core, signal: 
     });
     return loaded;
   };
-  // What could not be started was said when it was asked for.
-  const running = async () => (await loaded?.catch(() => null)) ?? null;
+  const running = async () => {
+    // Only its end is waited for: whoever asked for one that could not be started has its error, or the log has.
+    await Promise.allSettled([loaded]);
+    return started;
+  };
   const start = () => {
     if (loaded === null && escalations !== undefined)
       get().catch((error: unknown) => log.error("escalations do not run", errorFields(error)));

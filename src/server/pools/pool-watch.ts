@@ -4,6 +4,7 @@ import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
 import type { Pool, ProvidedMachine } from "#model/pool.ts";
+import { untilAborted } from "#model/until-aborted.ts";
 import type { Provider } from "./provider.ts";
 
 /** How exact the schedule is; finer would wake the loop more often than intervals of seconds need. */
@@ -48,6 +49,8 @@ export class PoolWatch {
   readonly #options: PoolWatchOptions;
   readonly #signal: AbortSignal;
   readonly #watched = new Map<string, Watched>();
+  /** All that are under way, also those of pools that are gone by now. */
+  readonly #lists = new Set<Promise<unknown>>();
   #running: Promise<void> | null = null;
 
   constructor(options: PoolWatchOptions, signal: AbortSignal) {
@@ -87,11 +90,8 @@ export class PoolWatch {
   /** Asks the provider now. @throws {DroverError} POOL_NOT_FOUND, and what `Provider.list` throws */
   async look(space: SpaceName, pool: PoolName, signal: AbortSignal): Promise<readonly ProvidedMachine[]> {
     const watched = this.#find(space, pool);
-    // What is under way may have begun before what the caller did.
-    await untilAborted(
-      watched.underWay?.catch(() => null),
-      signal,
-    );
+    // What is under way may have begun before what the caller did: only its end is waited for, and who began it has its error.
+    await untilAborted(Promise.allSettled([watched.underWay]), signal);
     return untilAborted(this.#list(watched), signal);
   }
 
@@ -110,26 +110,37 @@ export class PoolWatch {
     while (!this.#signal.aborted && this.#watched.size > 0) {
       const nowMs = clock.monotonicMs();
       for (const watched of this.#watched.values()) {
-        const underWay = [...this.#watched.values()].filter((one) => one.underWay !== null).length;
-        if (watched.dueAtMs > nowMs || watched.underWay !== null || underWay >= listsAtOnce) continue;
-        // How it ended is kept in the view; who waits for it sees the error too.
-        this.#list(watched).catch(() => null);
+        if (this.#lists.size >= listsAtOnce) break;
+        if (watched.dueAtMs <= nowMs && watched.underWay === null) void this.#listByItself(watched);
       }
       await pause(clock, tickMs, this.#signal);
     }
     this.#running = null;
-    await Promise.allSettled([...this.#watched.values()].map(({ underWay }) => underWay));
+    await Promise.allSettled(this.#lists);
+  }
+
+  async #listByItself(watched: Watched): Promise<void> {
+    try {
+      await this.#list(watched);
+    } catch (error) {
+      // What people should know of it is in the view, and was logged there once.
+      this.#options.log.debug("a list of a pool came to nothing", { pool: watched.pool.name, ...errorFields(error) });
+    }
   }
 
   /** One at a time for each pool: who asks while one is under way gets its answer. */
   #list(watched: Watched): Promise<readonly ProvidedMachine[]> {
-    watched.underWay ??= this.#ask(watched).finally(() => {
+    if (watched.underWay !== null) return watched.underWay;
+    const list = this.#ask(watched).finally(() => {
+      this.#lists.delete(list);
       watched.underWay = null;
       // Nothing was heard of it yet, because there was nobody to ask.
       const waitMs = watched.view === null ? noAgentMs : watched.pool.provider.everyMs;
       watched.dueAtMs = this.#options.clock.monotonicMs() + waitMs;
     });
-    return watched.underWay;
+    this.#lists.add(list);
+    watched.underWay = list;
+    return list;
   }
 
   async #ask(watched: Watched): Promise<readonly ProvidedMachine[]> {
@@ -158,18 +169,6 @@ export class PoolWatch {
     const before = watched.view;
     watched.view = view;
     if (before === null || textOf(before) !== textOf(view)) this.#options.onChange(watched.pool.space);
-  }
-}
-
-async function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const stop = Promise.withResolvers<never>();
-  const onAbort = () => stop.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, stop.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -95,7 +95,7 @@ async function* readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Asyn
       yield* lines;
     }
   } finally {
-    // One that broke has nothing left to cancel.
+    // One that broke rejects with what `read` has thrown above; of one that did not, nothing more is wanted.
     await reader.cancel().catch(() => {});
   }
 }

@@ -4,6 +4,7 @@ import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { readTextIfThere } from "#host/files.ts";
 import type { WorkloadId } from "#model/names.ts";
 import type { Instance } from "#model/workload.ts";
 import { workload } from "../testing/workload.ts";
@@ -155,10 +156,7 @@ test("the exit status and the last words of an instance that ended while no agen
   const second = await world.open();
   const [ended] = await world.until(second, ([one]) => one?.state === "exited");
   assert.deepEqual([ended?.id, ended?.exit?.code], [task?.id, 7]);
-  assert.match(
-    world.output.text(task?.id ?? ("" as never)) + (await readFile(join(folder, "spill"), "utf8").catch(() => "")),
-    /last words|spill/,
-  );
+  assert.match(world.output.text(task?.id ?? ("" as never)) + ((await readTextIfThere(join(folder, "spill"))) ?? ""), /last words|spill/);
 });
 
 test("a process that got the number of a dead instance is neither adopted nor signalled", async (t) => {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants, watch } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
 import { isAlive, type ProcessIdentity, readProcess, sendSignal } from "./proc.ts";
 
@@ -237,7 +237,8 @@ async function waitForExit(
       if (!mainLives) mainGoneAtMs ??= clock.monotonicMs();
       if (mainGoneAtMs !== null && clock.monotonicMs() - mainGoneAtMs > statusWithinMs) return null;
       const pollMs = (await isAlive(parent)) ? adoptedPollMs : orphanPollMs;
-      await clock.sleep(pollMs, AbortSignal.any([signal, looked.signal])).catch(() => signal.throwIfAborted());
+      await pause(clock, pollMs, AbortSignal.any([signal, looked.signal]));
+      signal.throwIfAborted();
     }
   } finally {
     watcher.close();

@@ -1,5 +1,5 @@
 import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import { flags, rcodes } from "../codes.ts";
 import { lowerCase } from "../names.ts";
@@ -171,7 +171,7 @@ export class Forwarder {
       const next = attempt(upstream);
       attempts.push(next);
       // A failure makes room for the next at once.
-      await Promise.race([next, found.promise, this.#options.clock.sleep(nextAfterMs, signal).catch(() => {})]);
+      await Promise.race([next, found.promise, pause(this.#options.clock, nextAfterMs, signal)]);
     }
     void Promise.all(attempts).then(() => found.resolve(failure));
     return found.promise;

@@ -114,7 +114,7 @@ export class EmbeddedRouter implements Router {
 
   apply(change: TableChange): Promise<void> {
     const applied = this.#applying.then(() => this.#apply(change));
-    this.#applying = applied.catch(() => {});
+    this.#applying = applied.catch(() => {}); // Whoever applied it has its error; the next one only waits for its end.
     return applied;
   }
 

@@ -175,7 +175,7 @@ export class Processes {
 
   /** Asks one that takes nothing new any more until it has nothing under way, then ends it. */
   async #finish(worker: Worker, endMs: number): Promise<void> {
-    const { clock, folder } = this.#options;
+    const { clock, folder, log } = this.#options;
     try {
       for (const waitMs of growing()) {
         if (clock.monotonicMs() >= endMs || (await worker.underWay()) === 0) break;
@@ -185,8 +185,9 @@ export class Processes {
         ]);
       }
       await this.count(worker, null);
-    } catch {
-      // It has ended by itself.
+    } catch (error) {
+      // It has ended by itself, with nothing left to finish.
+      log.debug("a HAProxy ended before it was ended", { pid: worker.process.pid, error: String(error) });
     }
     worker.process.kill("SIGKILL");
     worker.process.control.close();

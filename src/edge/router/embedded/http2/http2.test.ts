@@ -245,6 +245,7 @@ async function frames(edge: EmbeddedRouter, sent: readonly Buffer[]): Promise<st
   };
   const end = Date.now() + 2_000;
   while (!socket.closed && !seen.some((one) => /reset|goaway|headers/.test(one)) && Date.now() < end) {
+    // A connection that was reset tells by its "close", too.
     await Promise.race([once(socket, "data").catch(() => {}), new Promise((resolve) => socket.once("close", resolve))]);
     read();
   }
