@@ -1,8 +1,9 @@
 // A thread in which mutants are tried, one after the other: every mutant is a set of modules of its own, told apart by a query, with one file of
 // them changed as it is loaded. So no process is started and no file is written for any of them.
-import { registerHooks } from "node:module";
+import { readFileSync } from "node:fs";
+import { registerHooks, stripTypeScriptTypes } from "node:module";
 import { dirname } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import type * as History from "../../test/simulation/ladder/history.ts";
 import type { Mutant } from "./find-mutants.ts";
@@ -26,6 +27,8 @@ const base = pathToFileURL(`${root}/`).href;
 /** What a mutant may be seen through: loaded anew for each. */
 const own = ["src/plan/", "test/simulation/"].map((folder) => base + folder);
 const harness = new URL("harness.ts", import.meta.url).href;
+/** The files that are loaded for every mutant, without their types: to take those out once is enough. */
+const plain = new Map<string, string>();
 let trial = 0;
 let changed: { readonly url: string; readonly text: string } | null = null;
 
@@ -33,13 +36,17 @@ registerHooks({
   resolve(specifier, context, nextResolve) {
     const query = /\?trial=\d+$/.exec(context.parentURL ?? "")?.[0];
     if (query === undefined) return nextResolve(specifier, context);
-    if (specifier === "node:test") return { url: harness + query, format: "module-typescript", shortCircuit: true };
+    if (specifier === "node:test") return { url: harness + query, format: "module", shortCircuit: true };
     const resolved = nextResolve(specifier, context);
     return own.some((folder) => resolved.url.startsWith(folder)) ? { ...resolved, url: resolved.url + query } : resolved;
   },
   load(url, context, nextLoad) {
-    if (changed === null || url !== `${changed.url}?trial=${trial}`) return nextLoad(url, context);
-    return { format: "module-typescript", source: changed.text, shortCircuit: true };
+    const file = url.replace(/\?trial=\d+$/, "");
+    if (file === url) return nextLoad(url, context);
+    if (file === changed?.url) return { format: "module", source: stripTypeScriptTypes(changed.text), shortCircuit: true };
+    const source = plain.get(file) ?? stripTypeScriptTypes(readFileSync(fileURLToPath(file), "utf8"));
+    plain.set(file, source);
+    return { format: "module", source, shortCircuit: true };
   },
 });
 

@@ -12,7 +12,6 @@ export interface HistoryResult {
   readonly seed: number;
   /** Broken promises, in words; empty if all were kept. */
   readonly problems: readonly string[];
-  readonly hash: string;
   readonly trace: readonly string[];
 }
 
@@ -49,7 +48,7 @@ export async function runHistory(seed: number, steps = 25): Promise<HistoryResul
   if (problems.length === 0) await world.clock.advance(convergenceMs, settle);
   if (problems.length === 0) look(checker.converged());
   await world.killServer();
-  return { seed, problems, hash: world.hash(), trace: world.trace };
+  return { seed, problems, trace: world.trace };
 }
 
 async function act(world: World, names: readonly AppName[], isFaulty: boolean): Promise<void> {

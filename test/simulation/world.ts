@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { SimulatedEngine, type SimulatedStart, simulatedMachine } from "../../src/agent/engines/simulated.ts";
 import { createLog } from "../../src/host/log.ts";
 import { VirtualClock } from "../../src/host/testing/virtual-clock.ts";
@@ -92,10 +91,6 @@ export class World {
 
   get isLinked(): boolean {
     return this.#agentLink !== null && this.#edgeLink !== null && this.core !== null;
-  }
-
-  hash(): string {
-    return createHash("sha256").update(this.trace.join("\n")).digest("hex");
   }
 
   /** Starts a server on what the last one left. */

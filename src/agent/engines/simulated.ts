@@ -37,6 +37,9 @@ export interface SimulatedEngineOptions {
 /** Like the local engine: how long past its drain time an instance waits to hear that the edges let go. */
 const drainMarginMs = 30_000;
 
+/** Why a timer is over. One for all: a reason made at each would be most of the cost of a simulation. */
+const replaced = new Error("something else came first");
+
 interface HeldInstance {
   instance: Instance;
   wasReady: boolean;
@@ -83,7 +86,7 @@ export class SimulatedEngine implements Engine {
 
   /** Nothing happens any more: all timers end. */
   close(): void {
-    for (const workload of this.#workloads.values()) for (const held of workload.instances.values()) held.timer.abort();
+    for (const workload of this.#workloads.values()) for (const held of workload.instances.values()) held.timer.abort(replaced);
     this.#workloads.clear();
   }
 
@@ -306,7 +309,7 @@ export class SimulatedEngine implements Engine {
   }
 
   #gone(held: HeldWorkload, one: HeldInstance): void {
-    one.timer.abort();
+    one.timer.abort(replaced);
     held.instances.delete(one.instance.id);
     this.#lines.delete(one.instance.id);
     this.#feed.publish({ kind: "instance-gone", id: one.instance.id });
@@ -325,7 +328,7 @@ export class SimulatedEngine implements Engine {
 
   /** Replaces whatever the instance waited for. */
   #after(one: HeldInstance, ms: number, then: () => void): void {
-    one.timer.abort();
+    one.timer.abort(replaced);
     const timer = new AbortController();
     one.timer = timer;
     this.#options.clock.sleep(ms, timer.signal).then(

@@ -340,7 +340,20 @@ const smokeHeardAt = (atSeconds: number) => ({
   states: new Map([[smoke as CheckId, stateOf(smoke as CheckId, true, t0, t0 + atSeconds * 1_000)]]),
 });
 
+/** Two machines of a pool fail, of which one at once may be acted on; the run of the first is stopped in its quiet period. */
+const oneOfTwo = () => {
+  const guards = { ...classic.guards, atOnce: 0.5 };
+  const input = moment({ ...bothServices, ladder: { guards } }, 60, ["services@machine/m2"]);
+  const outcome = { kind: "stopped", atMs: t0 + 60_000, reason: "" } as const;
+  return { ...input, escalations: input.escalations.map((run) => (run.target === "machine/m1" ? { ...run, outcome } : run)) };
+};
+
 const more: typeof plans = [
+  [
+    "a machine of a pool of which enough are acted on waits until the first of them is free, also when its run has ended",
+    oneOfTwo,
+    { does: [], waits: ["machine/m2: 1 machine of pool/web may be acted on at once"], again: 100 },
+  ],
   [
     "what another run acts on is waited for",
     () => moment(bothServices, 105, []),

@@ -1,6 +1,6 @@
 import type { Target } from "#model/target.ts";
 import type { Hold } from "./guards.ts";
-import type { Pass } from "./pass.ts";
+import { type Pass, quietUntilMs } from "./pass.ts";
 import { targetsInside } from "./places.ts";
 
 /** The machines of a pool, counted once for a plan and kept up with what it starts. */
@@ -9,6 +9,8 @@ export interface PoolStand {
   busy: number;
   /** How many of the others are healthy. */
   healthy: number;
+  /** When the first of the busy ones is free, in epoch milliseconds; infinite if nobody knows. */
+  readonly freeAtMs: number;
 }
 
 /** Whether every check that looks at a machine passes, with fresh results. What is not known is not healthy. */
@@ -31,12 +33,12 @@ export function holdOfPool(pass: Pass, machine: Target): (Hold & { readonly skip
   const { places, ladder } = pass.input.index;
   const pool = places.of.get(machine)?.pool ?? null;
   if (pool === null) return null;
-  const { busy, healthy } = standOf(pass, pool);
+  const { busy, healthy, freeAtMs: untilMs } = standOf(pass, pool);
   const most = Math.max(1, Math.floor(ladder.guards.atOnce * targetsInside(places, pool, "machine").length));
-  if (busy >= most) return { reason: { kind: "at-once", pool, most }, untilMs: Number.POSITIVE_INFINITY, skip: false };
+  if (busy >= most) return { reason: { kind: "at-once", pool, most }, untilMs, skip: false };
   const least = places.minHealthy.get(pool) ?? 0;
   if (!mayBeHealthy(pass, machine) || healthy - 1 >= least) return null;
-  return { reason: { kind: "min-healthy", pool, least, healthy }, untilMs: Number.POSITIVE_INFINITY, skip: busy === 0 };
+  return { reason: { kind: "min-healthy", pool, least, healthy }, untilMs, skip: busy === 0 };
 }
 
 /** Counts a machine as acted on from now. */
@@ -52,8 +54,12 @@ function standOf(pass: Pass, pool: Target): PoolStand {
   const known = pass.pools.get(pool);
   if (known !== undefined) return known;
   const machines = targetsInside(pass.input.index.places, pool, "machine");
-  const free = machines.filter((machine) => pass.busy.at(machine).length === 0);
-  const stand = { busy: machines.length - free.length, healthy: free.filter((machine) => isHealthy(pass, machine)).length };
+  const { true: free = [], false: busy = [] } = Object.groupBy(machines, (machine) => `${pass.busy.at(machine).length === 0}` as const);
+  const stand = {
+    busy: busy.length,
+    healthy: free.filter((machine) => isHealthy(pass, machine)).length,
+    freeAtMs: Math.min(...busy.map((machine) => Math.max(...pass.busy.at(machine).map((step) => quietUntilMs(pass, step))))),
+  };
   pass.pools.set(pool, stand);
   return stand;
 }

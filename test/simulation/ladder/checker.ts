@@ -5,6 +5,8 @@ import type { LadderAction, StepOrder } from "../../../src/plan/ladder/input.ts"
 import type { LadderWorld } from "./world.ts";
 
 const order = ["space", "pool", "machine", "app"];
+/** A plan costs more than a look at the records: so many of them go without. */
+const looksOfPlan = 8;
 const kindOf = (target: string) => (target.includes("/") ? target.slice(0, target.indexOf("/")) : target);
 
 /**
@@ -16,6 +18,7 @@ export class LadderChecker {
   readonly #world: LadderWorld;
   readonly #started = new Map<string, number>();
   readonly #starts: number[] = [];
+  #looks = 0;
   readonly #machinesOf = new Map<string, Set<string>>();
   readonly #poolOf = new Map<string, string>();
 
@@ -39,6 +42,7 @@ export class LadderChecker {
 
   /** After everything has come to rest. */
   look(): void {
+    if (this.#looks++ % looksOfPlan === 0 && !this.#world.isResting()) this.#problem("a plan has something to do before its time");
     const active = this.#active();
     for (const [i, a] of active.entries())
       for (const b of active.slice(i + 1))

@@ -17,6 +17,8 @@ import { randomLadder } from "./ladders.ts";
 export const startMs = 1_800_000_000_000;
 /** How often every check is made. */
 export const tickMs = 10_000;
+/** After so long in which nothing happened, what goes on is waiting: every check was made, and people were asked, several times. */
+const restMs = 120_000;
 
 /** A place from which every check is made. */
 interface Probe {
@@ -56,6 +58,7 @@ export class LadderWorld {
   onAction: (action: LadderAction) => void = () => {};
   #executions = new Map<StepId, Execution>();
   #replanAtMs: number | null = null;
+  #stirredAtMs = startMs;
   #silent: LadderInput["silent"] = { checks: new Set(), untilMs: startMs };
 
   constructor(random: SeededRandom) {
@@ -69,6 +72,7 @@ export class LadderWorld {
   }
 
   note(what: string): void {
+    this.#stirredAtMs = this.nowMs;
     this.trace.push(`${((this.nowMs - startMs) / 1_000).toFixed(1)} ${what}`);
   }
 
@@ -92,7 +96,7 @@ export class LadderWorld {
     };
   }
 
-  /** Moves the clock to the next tick, stopping wherever something happens on the way. */
+  /** Moves the clock to the next tick, stopping wherever something happens on the way, or the planner says that something may. */
   tick(): void {
     const endMs = this.nowMs + tickMs;
     this.makeChecks();
@@ -101,11 +105,28 @@ export class LadderWorld {
       const times = [...this.#executions.values()].map(({ endsAtMs }) => endsAtMs).concat(this.isServerUp ? this.#replanAtMs : null);
       const next = Math.min(endMs, ...times.filter((atMs) => atMs !== null && atMs > this.nowMs).map(Number));
       this.nowMs = next;
-      this.#endExecutions();
-      this.settle();
+      if (this.#endExecutions() || next === this.#replanAtMs) this.settle();
       if (next === endMs) return;
     }
     throw new Error("time stands still");
+  }
+
+  /** Whether there is nothing to do, as the last plan said of this moment. */
+  isResting(): boolean {
+    return !this.isServerUp || planLadder(this.input()).actions.length === 0;
+  }
+
+  /** Passes over the ticks in which nothing acts, every check goes on to say the same, and the planner waits: hours of them, for a small budget. */
+  leap(untilMs: number): void {
+    const { nowMs } = this;
+    if (nowMs - this.#stirredAtMs < restMs || this.#executions.size > 0 || !this.isServerUp) return;
+    const input = this.input();
+    const states = new Map([...this.states].map(([id, state]) => [id, { ...state, atMs: untilMs }]));
+    const probes = input.monitor.probes.map((probe) => ({ ...probe, lastResultAtMs: untilMs }));
+    const plan = planLadder({ ...input, states, monitor: { ...input.monitor, probes } });
+    if (plan.actions.length > 0) return;
+    const nextMs = Math.min(untilMs, plan.replanAtMs ?? untilMs);
+    this.nowMs += Math.floor((nextMs - nowMs) / tickMs) * tickMs;
   }
 
   silent(): LadderInput["silent"] {
@@ -248,12 +269,13 @@ export class LadderWorld {
     this.#executions.set(step.id, execution);
   }
 
-  #endExecutions(): void {
-    for (const execution of [...this.#executions.values()]) {
-      if (execution.endsAtMs === null || execution.endsAtMs > this.nowMs) continue;
+  #endExecutions(): boolean {
+    const over = [...this.#executions.values()].filter(({ endsAtMs }) => endsAtMs !== null && endsAtMs <= this.nowMs);
+    for (const execution of over) {
       const result = this.environment.complete(execution);
       this.#end(execution.step.id, { atMs: this.nowMs, result, exitCode: result === "ok" ? 0 : 1, output: "" });
     }
+    return over.length > 0;
   }
 
   #end(id: StepId, end: StepEnd): void {
