@@ -10,6 +10,7 @@ const wanted = [
   { command: "faketime", packageName: "faketime", for: "jumping clocks" },
   { command: "dig", packageName: "bind9-dnsutils", for: "names as other programs ask for them" },
   { command: "chromium", packageName: "chromium", for: "the web UI" },
+  { command: "ping", packageName: "iputils-ping", for: "checks by icmp" },
   { command: "dnsmasq", packageName: "dnsmasq-base", for: "chains of DNS resolvers" },
 ];
 

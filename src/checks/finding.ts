@@ -7,10 +7,14 @@ export interface Finding {
   readonly isOk: boolean;
   /** In words, with what was found and what was wanted; one line of at most `longestMessage` characters. */
   readonly message: string;
+  /** Performance data as a Nagios plugin wrote it, `/=60%;80;90 /var=12%`; missing where there is none. */
+  readonly performance?: string;
 }
 
 /** Long enough for the one line that says why, short enough for a list of them. */
 const longestMessage = 300;
+/** Some dozens of values. */
+const longestPerformance = 2_000;
 
 export function passed(message: string): Finding {
   return { isOk: true, message: oneLine(message) };
@@ -18,6 +22,14 @@ export function passed(message: string): Finding {
 
 export function failed(message: string): Finding {
   return { isOk: false, message: oneLine(message) };
+}
+
+/** The same finding with performance data, if there is any. Of more than is kept the last values go, each of them as a whole. */
+export function withPerformance(finding: Finding, performance: string): Finding {
+  const line = performance.replace(/\s+/g, " ").trim();
+  if (line === "") return finding;
+  const end = line.length <= longestPerformance ? line.length : line.lastIndexOf(" ", longestPerformance);
+  return end <= 0 ? finding : { ...finding, performance: line.slice(0, end) };
 }
 
 /** Text of others in one line of bounded length. Whoever shows it still has to escape it. */

@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 import dgram from "node:dgram";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
+import https from "node:https";
 import net, { type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import tls from "node:tls";
 import { systemClock } from "#host/clock.ts";
 import { createOutgoing } from "#host/outgoing.ts";
+import { keyPem, makeCertificate, newKey } from "#host/x509/make-certificate.ts";
 import type { CheckTest, HttpExpectation } from "#model/check.ts";
 import type { ProbedTest } from "#model/check-orders.ts";
 import type { CheckSurroundings, CommandEnd, Finding } from "./finding.ts";
@@ -65,6 +72,34 @@ test("an http check compares status, headers, body and JSON, and says what was f
     assert.equal(finding.isOk, isOk, finding.message);
     assert.match(finding.message, message);
   }
+});
+
+test("an https check trusts what the machine trusts, for the name that it calls, and sees how long the certificate is good for", async (t) => {
+  const [rootKey, key] = [await newKey(), await newKey()];
+  const nowMs = Date.now();
+  // Half a day more, so that no run is so slow that it is a day less.
+  const life = { notBeforeMs: nowMs - 3_600_000, notAfterMs: nowMs + 9.5 * 86_400_000 };
+  const ca = makeCertificate({ name: "Test", key: rootKey, ...life, use: { kind: "authority" } });
+  const issuer = { name: "Test", key: rootKey };
+  const cert = makeCertificate({ name: "shop", key, issuer, ...life, use: { kind: "server", hosts: ["shop.test"] } });
+  const server = https.createServer({ key: keyPem(key), cert }, (_, response) => response.end("well")).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const authorities = tls.getCACertificates("default");
+  t.after(() => {
+    tls.setDefaultCACertificates(authorities);
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const resolve = async () => ({ address: "127.0.0.1", family: 4 as const });
+  const at = (host: string, tlsLeftMs: number | null) => check(httpTest(`https://${host}:${port}/`, { tlsLeftMs }), { resolve });
+  assert.match((await at("shop.test", null)).message, /unable to verify|self-signed|local issuer/, "nobody knows its authority yet");
+  tls.setDefaultCACertificates([ca]);
+  assert.match((await at("shop.test", 7 * 86_400_000)).message, /answers 200$/);
+  const ending = await at("shop.test", 14 * 86_400_000);
+  assert.equal(ending.isOk, false);
+  assert.match(ending.message, /the certificate ends in 9d, wanted at least 14d$/);
+  assert.match((await at("other.test", null)).message, /altnames|does not match/);
 });
 
 test("a pattern and a body that would stop a backtracking engine for years are compared at once", async (t) => {
@@ -167,37 +202,81 @@ function answerTo(query: Buffer): Buffer {
 
 test("commands are judged by their exit status, as Nagios plugins, or by the summary of cucumber-nagios", async () => {
   const cucumber = (line: string) => ({ exitCode: 0, output: `loading\n${line} | passed=1; failed=0; nosteps=0; total=1\n` });
-  const cases: readonly (readonly [output: "exit" | "nagios" | "cucumber", end: CommandEnd, isOk: boolean, message: string])[] = [
+  const counted = "passed=1; failed=0; nosteps=0; total=1";
+  const cases: readonly (readonly [
+    output: "exit" | "nagios" | "cucumber",
+    end: CommandEnd,
+    isOk: boolean,
+    message: string,
+    performance?: string,
+  ])[] = [
     ["exit", { exitCode: 0, output: "" }, true, "exited with 0"],
     ["exit", { exitCode: 0, output: "one\ntwo\n" }, true, "two"],
     ["exit", { exitCode: 3, output: "no cart\n" }, false, "exited with 3: no cart"],
-    ["nagios", { exitCode: 0, output: "DISK OK - 40% free | /=60%;80;90\nmore" }, true, "DISK OK - 40% free"],
+    ["nagios", { exitCode: 0, output: "DISK OK - 40% free | /=60%;80;90\nmore" }, true, "DISK OK - 40% free", "/=60%;80;90"],
+    [
+      "nagios",
+      { exitCode: 2, output: "DISK CRITICAL|'/my disk'=99%\nlong text\nmore of it | /var=1%\n/tmp=2%\n" },
+      false,
+      "DISK CRITICAL",
+      "'/my disk'=99% /var=1% /tmp=2%",
+    ],
+    ["nagios", { exitCode: 0, output: `OK | ${"a=1 ".repeat(1_000)}` }, true, "OK", "a=1 ".repeat(500).trim()],
+    ["nagios", { exitCode: 0, output: `OK | ${"a".repeat(3_000)}` }, true, "OK"],
     ["nagios", { exitCode: 1, output: "DISK WARNING - 15% free" }, true, "DISK WARNING - 15% free"],
     ["nagios", { exitCode: 2, output: "DISK CRITICAL - 2% free" }, false, "DISK CRITICAL - 2% free"],
     ["nagios", { exitCode: 3, output: "no such disk" }, false, "unknown: no such disk"],
     ["nagios", { exitCode: 127, output: "" }, false, "unknown: the plugin said nothing and exited with 127"],
-    ["cucumber", cucumber("CUCUMBER OK - Critical: 0, Warning: 0, 4 okay"), true, "CUCUMBER OK - Critical: 0, Warning: 0, 4 okay"],
+    ["cucumber", cucumber("CUCUMBER OK - Critical: 0, Warning: 0, 4 okay"), true, "CUCUMBER OK - Critical: 0, Warning: 0, 4 okay", counted],
     [
       "cucumber",
       cucumber("CUCUMBER CRITICAL - Critical: 1, Warning: 0, 3 okay"),
       false,
       "CUCUMBER CRITICAL - Critical: 1, Warning: 0, 3 okay",
+      counted,
     ],
     ["cucumber", { exitCode: 0, output: "Killed" }, false, "no summary of cucumber-nagios: Killed"],
   ];
-  for (const [output, end, isOk, message] of cases) {
+  for (const [output, end, isOk, message, performance] of cases) {
     let env: Readonly<Record<string, string>> = {};
     const runCommand = async (_: string, given: Readonly<Record<string, string>>) => {
       env = given;
       return end;
     };
-    assert.deepEqual(await check({ kind: "command", run: "x", env: {}, output }, { runCommand }), { isOk, message });
+    assert.deepEqual(await check({ kind: "command", run: "x", env: {}, output }, { runCommand }), {
+      isOk,
+      message,
+      ...(performance === undefined ? {} : { performance }),
+    });
     assert.equal(env["TARGET"], "m1");
   }
 });
 
 test("a program that runs no commands says that it cannot make such a check, which is no failure of the promise", async () => {
   await assert.rejects(check({ kind: "command", run: "true", env: {}, output: "exit" }), { code: "CHECK_IMPOSSIBLE" });
+});
+
+const hasPing = (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, "ping")));
+test("a host that is there answers pings, and one that is not does not", {
+  skip: hasPing ? false : "there is no ping here: checks by icmp were not made",
+}, async () => {
+  assert.deepEqual(await check({ kind: "icmp", host: null }), { isOk: true, message: "127.0.0.1 answers pings" });
+  // Nobody has it, and `ping` asks nobody.
+  const nobody: Partial<CheckSurroundings> = { resolve: async () => ({ address: "255.255.255.255", family: 4 }) };
+  assert.deepEqual(await check({ kind: "icmp", host: "gone.test" }, nobody), { isOk: false, message: "gone.test does not answer pings" });
+});
+
+test("a machine that does not let us ping, or has no ping, says nothing of the one that is to be pinged", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "drover-ping-"));
+  const path = process.env["PATH"];
+  t.after(() => {
+    process.env["PATH"] = path;
+    return rm(folder, { recursive: true });
+  });
+  process.env["PATH"] = folder;
+  await assert.rejects(check({ kind: "icmp", host: null }), { code: "CHECK_IMPOSSIBLE", message: /there is no `ping`/ });
+  await writeFile(join(folder, "ping"), "#!/bin/sh\necho 'ping: socket: Operation not permitted' >&2\nexit 2\n", { mode: 0o755 });
+  await assert.rejects(check({ kind: "icmp", host: null }), { code: "CHECK_IMPOSSIBLE", message: /does not let us ping: .*not permitted/ });
 });
 
 test("a target without an address is no failure of the promise either", async () => {

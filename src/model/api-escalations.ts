@@ -8,7 +8,8 @@ const target = z
   .regex(/^(space|(pool|machine|app)\/[A-Za-z0-9._-]{1,64})$/, "space, app/NAME, machine/NAME or pool/NAME")
   .meta({ description: "`space`, `app/NAME`, `machine/NAME` or `pool/NAME`." });
 
-const probeView = z.object({ atMs: z.number(), isOk: z.boolean(), failures: z.int(), message: z.string() });
+const performance = z.string().optional().meta({ description: "Performance data, as a Nagios plugin wrote it." });
+const probeView = z.object({ atMs: z.number(), isOk: z.boolean(), failures: z.int(), message: z.string(), performance });
 
 export const checkView = z
   .object({
@@ -43,7 +44,7 @@ export const checkChange = z
   })
   .meta({ id: "CheckChange" });
 
-const foundBy = z.object({ isOk: z.boolean(), message: z.string() });
+const foundBy = z.object({ isOk: z.boolean(), message: z.string(), performance });
 export const finding = z
   .object({
     isOk: z.boolean().meta({ description: "By majority of those who made it." }),

@@ -115,6 +115,8 @@ export interface CheckResult {
   readonly isOk: boolean;
   /** In words, as people read it at three in the morning; at most a few hundred characters. */
   readonly message: string;
+  /** As a Nagios plugin wrote it; missing where there is none. */
+  readonly performance?: string;
 }
 
 /** What one probe last said of a check. */
@@ -124,6 +126,7 @@ export interface ProbeView {
   /** In a row; 0 after a success. */
   readonly failures: number;
   readonly message: string;
+  readonly performance?: string;
 }
 
 export type CheckVerdict = "unknown" | "ok" | "failing";

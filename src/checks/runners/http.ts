@@ -113,7 +113,14 @@ async function judge(
   if (expect.tlsLeftMs !== null) {
     if (certificateEndsAtMs === null) return "there is no certificate";
     const leftMs = certificateEndsAtMs - nowMs;
-    if (leftMs < expect.tlsLeftMs) return `the certificate ends in ${formatDuration(Math.max(0, Math.round(leftMs / 1_000) * 1_000))}`;
+    if (leftMs < expect.tlsLeftMs) return `the certificate ends in ${roughly(leftMs)}, wanted at least ${formatDuration(expect.tlsLeftMs)}`;
   }
   return null;
+}
+
+/** As people say it: whole days, or below two of them whole hours or minutes. */
+function roughly(ms: number): string {
+  if (ms < 60_000) return "less than 1m";
+  const unitMs = [86_400_000, 3_600_000].find((one) => ms >= 2 * one) ?? 60_000;
+  return formatDuration(Math.floor(ms / unitMs) * unitMs);
 }

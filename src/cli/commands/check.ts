@@ -69,8 +69,10 @@ const show = {
         `  ${check.kind}, every ${check.everyMs / 1_000} s, failing after ${check.failures} in a row, asks for ${check.level ?? "nothing"}`,
       );
       if (check.impossible !== null) out.line(`  cannot be made: ${escapeText(check.impossible)}`);
-      for (const [probe, { atMs, isOk, message }] of Object.entries(check.probes))
-        out.line(`  ${escapeText(probe)} at ${dateTime(atMs)}: ${isOk ? "ok" : "failed"}: ${escapeText(message)}`);
+      for (const [probe, found] of Object.entries(check.probes)) {
+        out.line(`  ${escapeText(probe)} at ${dateTime(found.atMs)}: ${found.isOk ? "ok" : "failed"}: ${escapeText(found.message)}`);
+        for (const line of measured(found)) out.line(line);
+      }
     }
     return 0;
   },
@@ -126,12 +128,16 @@ function foundLines(id: string, { isOk, message, probes, unable }: FindingView):
   const [only] = made;
   const unmade = Object.entries(unable).map(([probe, why]) => `  ${escapeText(probe)} could not make it: ${escapeText(why)}`);
   if (only !== undefined && made.length === 1)
-    return [`${escapeText(id)} from ${escapeText(only[0])}: ${word(isOk)}: ${escapeText(message)}`, ...unmade];
+    return [`${escapeText(id)} from ${escapeText(only[0])}: ${word(isOk)}: ${escapeText(message)}`, ...measured(only[1]), ...unmade];
   return [
     `${escapeText(id)}: ${word(isOk)}, by majority`,
-    ...made.map(([probe, one]) => `  ${escapeText(probe)}: ${word(one.isOk)}: ${escapeText(one.message)}`),
+    ...made.flatMap(([probe, one]) => [`  ${escapeText(probe)}: ${word(one.isOk)}: ${escapeText(one.message)}`, ...measured(one)]),
     ...unmade,
   ];
+}
+
+function measured({ performance }: { readonly performance?: string | undefined }): readonly string[] {
+  return performance === undefined ? [] : [`    measured ${escapeText(performance)}`];
 }
 
 const beat = {

@@ -37,6 +37,13 @@ test("a check is failing after its number of failures in a row, and well after o
   ]);
 });
 
+test("what a plugin measured goes with what its probe found, and not with the next finding that has none", () => {
+  const result = { check: id, probe: "a", atMs: t0, isOk: true, message: "ok" };
+  const { state } = foldResult(unknownState(id, t0), twice, { ...result, performance: "/=60%" });
+  assert.equal(state.probes["a"]?.performance, "/=60%");
+  assert.equal("performance" in (foldResult(state, twice, result).state.probes["a"] ?? {}), false);
+});
+
 test("a check that never answered is unknown until it failed often enough", () => {
   assert.deepEqual(fold(["a no"]).changes, []);
   assert.deepEqual(fold(["a no", "a no"]).changes, ["10: unknown → failing"]);

@@ -40,6 +40,7 @@ export function foldResult(
     isOk: result.isOk,
     failures: result.isOk ? 0 : (before?.failures ?? 0) + 1,
     message: result.message,
+    ...(result.performance === undefined ? {} : { performance: result.performance }),
   };
   const newestMs = Math.max(state.verdict === "unknown" ? 0 : state.atMs, result.atMs);
   const fresh = newestMs - freshMsOf(check);
