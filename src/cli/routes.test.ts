@@ -21,7 +21,16 @@ function routeView(changes: Partial<RouteView> = {}): RouteView {
     url: "http://api.shop.localhost:8080",
     tls: { mode: "both", certificate: "own/api.shop.localhost", hstsMs: null, clients: false },
     upstream: { protocol: "http1", verified: false },
-    limits: { headBytes: null, bodyBytes: null, requestMs: null, answerMs: null, idleMs: null, rate: null, ratePerClient: null },
+    limits: {
+      headBytes: null,
+      bodyBytes: null,
+      bodyRate: null,
+      requestMs: null,
+      answerMs: null,
+      idleMs: null,
+      rate: null,
+      ratePerClient: null,
+    },
     stickyMs: null,
     answer: null,
     targets: [

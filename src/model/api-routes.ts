@@ -61,6 +61,7 @@ export const routeView = z
     limits: z.object({
       headBytes: z.int().nullable(),
       bodyBytes: z.int().nullable(),
+      bodyRate: z.int().nullable(),
       requestMs: z.int().nullable(),
       answerMs: z.int().nullable(),
       idleMs: z.int().nullable(),

@@ -56,6 +56,10 @@ const wait = atLeast(1, "more than nothing");
 
 export const routeLimits = z.strictObject({
   body: size.optional().meta({ description: "Largest body of a request; beyond is 413. Left out: no limit." }),
+  body_rate: size.optional().meta({
+    description:
+      "The least that the body of a request may come at, in a second, beyond what `idle` allows; slower is 408. Default 240B, 0B for none: bodies that are written while they are sent.",
+  }),
   head: size
     .refine((bytes) => bytes >= 256 && bytes <= 32_768, "256B to 32KiB")
     .optional()
@@ -212,7 +216,7 @@ export const routeManifest = z
     const isPort = route.port !== undefined;
     for (const key of ["host", "path", "headers", "methods", "sticky", "redirect", "compress", "log", "trace", "tls", "upstream"] as const)
       if (isPort && route[key] !== undefined) refuse(key, "no port beside it: this is for HTTP");
-    for (const key of ["body", "head", "request", "answer", "rate", "rate_per_client"] as const)
+    for (const key of ["body", "body_rate", "head", "request", "answer", "rate", "rate_per_client"] as const)
       if (isPort && route.limits?.[key] !== undefined)
         context.addIssue({ code: "custom", path: ["limits", key], message: "no port beside it: this is for HTTP" });
     if (route.tls?.mode === "passthrough")

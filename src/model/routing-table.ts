@@ -71,6 +71,8 @@ export interface RouteLimits {
   /** Of the whole request head; never above the edge's own limit. */
   readonly headBytes?: number;
   readonly bodyBytes?: number;
+  /** The least that a body may come at, in bytes a second; 0 for none. */
+  readonly bodyRate?: number;
   /** From the end of the request's head to the end of its answer. */
   readonly requestMs?: number;
   /** Without a byte either way. */

@@ -133,6 +133,7 @@ function limitsOf({ limits }: RouteView): string {
   const all = [
     ...size("head", limits.headBytes),
     ...size("body", limits.bodyBytes),
+    ...(limits.bodyRate === null ? [] : [`body at ${formatSize(limits.bodyRate)}/s or more`]),
     ...time("request", limits.requestMs),
     ...time("answer", limits.answerMs),
     ...time("idle", limits.idleMs),

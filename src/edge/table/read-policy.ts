@@ -49,7 +49,7 @@ function readSticky(value: unknown, at: string): NonNullable<RoutePolicy["sticky
 function readLimits(value: unknown, at: string): RouteLimits {
   const limits = object(value, at);
   const result: Record<string, number | RateLimit> = {};
-  for (const key of ["headBytes", "bodyBytes", "requestMs", "idleMs", "answerMs"] as const)
+  for (const key of ["headBytes", "bodyBytes", "bodyRate", "requestMs", "idleMs", "answerMs"] as const)
     if (limits[key] !== undefined) result[key] = number(limits, key, at);
   for (const key of ["rate", "ratePerClient"] as const) if (limits[key] !== undefined) result[key] = readRate(limits[key], `${at}.${key}`);
   return result as RouteLimits;

@@ -92,9 +92,10 @@ function checkAuthority(what: string, ca: string, crl?: string): void {
 
 function routeLimits(limits: RouteManifest["limits"]): RouteLimits | null {
   if (limits === undefined) return null;
-  const { body, head, request, idle, answer, rate, rate_per_client } = limits;
+  const { body, body_rate, head, request, idle, answer, rate, rate_per_client } = limits;
   const all = given({
     bodyBytes: body,
+    bodyRate: body_rate,
     headBytes: head,
     requestMs: request,
     idleMs: idle,

@@ -43,6 +43,7 @@ export function viewRoute(input: RouteViewInput): RouteView | null {
     limits: {
       headBytes: limits.headBytes ?? null,
       bodyBytes: limits.bodyBytes ?? null,
+      bodyRate: limits.bodyRate ?? null,
       requestMs: limits.requestMs ?? null,
       answerMs: limits.answerMs ?? null,
       idleMs: limits.idleMs ?? null,

@@ -1,6 +1,7 @@
 import net from "node:net";
 import type { Duplex } from "node:stream";
 import type { IdleConnections } from "../router.ts";
+import { BodyPace } from "./body-pace.ts";
 import type { AskedRequest } from "./conditions.ts";
 import type { EdgeContext } from "./context.ts";
 import type { Timed } from "./deadlines.ts";
@@ -66,6 +67,8 @@ export class ClientConnection implements Timed {
   readonly #request = new RequestHead();
   #state: State = "idle";
   #exchange: Exchange | null = null;
+  /** Of the last request that had a body. */
+  #pace: BodyPace | null = null;
   /** What has arrived and could not be used yet. */
   #pending: Buffer | null = null;
   #isServing = false;
@@ -159,18 +162,30 @@ export class ClientConnection implements Timed {
     if (this.#isPaused) return;
     this.#isPaused = true;
     this.#socket.pause();
+    this.#pace?.pause(this.#context.clock.monotonicMs());
+    this.#awaitBody();
   }
 
   unpause(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     this.#socket.resume();
+    this.#pace?.resume(this.#context.clock.monotonicMs());
+    this.#awaitBody();
   }
 
   /** Time from now until the exchange has to show progress. */
   allow(ms: number): void {
     const { clock, limits } = this.#context;
     this.deadlineMs = Math.min(this.#endsMs, clock.monotonicMs() + (this.#hasEnded ? Math.min(ms, limits.halfClosedMs) : ms));
+  }
+
+  /** Sets by when more of the body under way has to come. */
+  #awaitBody(): void {
+    if (!this.#exchange?.wantsBody || this.#pace === null) return;
+    // An app that has begun its answer knows how long it listens.
+    if (this.#exchange.hasAnswered) this.allow(this.#exchange.limits.bodyIdleMs);
+    else this.deadlineMs = Math.min(this.#endsMs, this.#pace.deadlineMs);
   }
 
   exchangeDone(keepsConnection: boolean): void {
@@ -227,10 +242,10 @@ export class ClientConnection implements Timed {
     if (this.#state === "idle" && !this.#keepsPromise) this.#linger();
   }
 
-  onDeadline(): void {
+  onDeadline(nowMs: number): void {
     switch (this.#state) {
       case "exchange":
-        this.#exchange?.onDeadline();
+        this.#exchange?.onDeadline(nowMs);
         return;
       case "head":
         this.#refuse({ status: 408, reason: "the request's head did not arrive in time" });
@@ -265,7 +280,8 @@ export class ClientConnection implements Timed {
     }
     let used = 0;
     if (this.#exchange?.wantsBody) {
-      this.allow(this.#exchange.limits.bodyIdleMs);
+      this.#pace?.took(bytes.length, this.#context.clock.monotonicMs());
+      this.#awaitBody();
       used = this.#exchange.takeBody(bytes, 0);
       if (used === bytes.length || (this.#state as State) === "gone" || (this.#state as State) === "lingering") return;
     }
@@ -367,7 +383,8 @@ export class ClientConnection implements Timed {
     this.#endsMs = nowMs + exchange.limits.requestMs;
     let used = bodyStart;
     if (hasBody) {
-      this.allow(exchange.limits.bodyIdleMs);
+      this.#pace = new BodyPace({ bytesPerSecond: exchange.limits.bodyRate, idleMs: exchange.limits.bodyIdleMs }, nowMs);
+      this.#awaitBody();
       if (bodyStart < input.length) used = exchange.takeBody(input, bodyStart);
       if (this.#exchange !== exchange) return;
     }

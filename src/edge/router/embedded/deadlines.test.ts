@@ -6,7 +6,7 @@ import { Deadlines } from "./deadlines.ts";
 
 test("nobody wakes for deadlines while nothing has one, and what comes later is told in time", async () => {
   const clock = new VirtualClock();
-  const deadlines = new Deadlines(clock);
+  const deadlines = new Deadlines(clock, 250);
   const stop = new AbortController();
   const running = deadlines.run(stop.signal);
   await nextTurn();

@@ -6,18 +6,18 @@ export interface Timed {
   onDeadline(nowMs: number): void;
 }
 
-/** Often enough for limits of seconds, seldom enough to cost nothing with ten thousand connections. */
-const sweepEveryMs = 250;
-
 /** The time limits of all connections under one timer: setting a limit is an assignment, which a timer for each request would not be. */
 export class Deadlines {
   readonly #timed = new Set<Timed>();
   readonly #clock: Clock;
+  readonly #everyMs: number;
   /** Ends the wait for something to look at; null while there is something. */
   #wake: (() => void) | null = null;
 
-  constructor(clock: Clock) {
+  /** @param everyMs by how much something may be late */
+  constructor(clock: Clock, everyMs: number) {
     this.#clock = clock;
+    this.#everyMs = everyMs;
   }
 
   add(timed: Timed): void {
@@ -41,7 +41,7 @@ export class Deadlines {
         continue;
       }
       try {
-        await this.#clock.sleep(sweepEveryMs, signal);
+        await this.#clock.sleep(this.#everyMs, signal);
       } catch (error) {
         if (signal.aborted) return;
         throw error;

@@ -60,7 +60,7 @@ export class EmbeddedRouter implements Router {
   #applying: Promise<void> = Promise.resolve();
 
   constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone, trustedProxies = [] }: EmbeddedRouterOptions) {
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(clock, limits.sweepMs);
     this.#context = {
       http2: new Http2Upstreams(limits),
       clock,

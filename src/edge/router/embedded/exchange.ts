@@ -13,7 +13,7 @@ import { accessEntry } from "./policy/access-log.ts";
 import { CompressedBody, type CompressedUser } from "./policy/compressed-body.ts";
 import { type Coding, leastCompressed, planCompression } from "./policy/compression.ts";
 import { namingLines, requestIdOf } from "./policy/request-ids.ts";
-import { RequestBody } from "./request-body.ts";
+import { lateBody, RequestBody } from "./request-body.ts";
 import { UpstreamNotTrusted } from "./tls/upstream-tls.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
 
@@ -222,7 +222,6 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
   onUpstreamDrain(): void {
     if (this.#isRequestDone) return;
     this.#client.unpause();
-    this.#client.allow(this.limits.bodyIdleMs);
   }
 
   // The answer.
@@ -427,11 +426,11 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
   // Ends that are none.
 
   /** The time that the client allowed for what it waits for is over. */
-  onDeadline(): void {
+  onDeadline(nowMs: number): void {
     if (this.#hasAnswered) this.#breakOff();
     else if (this.#upstream !== null && this.#upstream.socket.writableLength > 0)
       this.#fail(504, "the app did not take the request's body in time");
-    else if (!this.#isRequestDone) this.#refuse(408, "the request's body did not arrive in time");
+    else if (!this.#isRequestDone) this.#refuse(408, lateBody(this.limits, nowMs - this.#startedAtMs), true);
     else this.#fail(504, lateAnswer);
   }
 
@@ -444,14 +443,14 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
   }
 
   /** The request turned out to be no good, after some of it was sent. */
-  #refuse(status: number, reason: string): void {
+  #refuse(status: number, reason: string, isTold = false): void {
     if (this.#isOver) return;
     this.#upstream?.destroy();
     if (this.#hasAnswered) {
       this.#breakOff();
       return;
     }
-    this.#end(status);
+    this.#end(status, isTold ? reason : undefined);
     this.#client.answerItself({ status, message: reason }, false);
   }
 
@@ -474,23 +473,24 @@ export class Exchange implements UpstreamUser, SearchUser, CompressedUser {
     this.#client.destroy();
   }
 
-  #end(status: number): void {
+  /** @param reason told in the access log, in which the request then is */
+  #end(status: number, reason?: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#compressed?.destroy();
-    if (status >= 500 || status === 0 || this.#route.logShare > 0) this.#log(status);
+    if (status >= 500 || status === 0 || reason !== undefined || this.#route.logShare > 0) this.#log(status, reason);
     this.#upstream = null;
     this.#search.end(status, this.#context.clock.monotonicMs() - this.#startedAtMs, this.#bytesIn, this.#bytesOut);
   }
 
   /** Failures always, the others by the route's share. */
-  #log(status: number): void {
+  #log(status: number, reason?: string): void {
     const { access, random, clock } = this.#context;
-    if (status !== 0 && status < 500 && random() >= this.#route.logShare) return;
+    if (status !== 0 && status < 500 && reason === undefined && random() >= this.#route.logShare) return;
     const [id, request, bytesIn, bytesOut] = [this.#id, this.#request, this.#bytesIn, this.#bytesOut];
     const { target, endpoint } = this.#search;
     const tookMs = clock.monotonicMs() - this.#startedAtMs;
     const [route, client] = [this.#route.route.id, this.#client.address];
-    access.record(() => accessEntry({ id, client, request, status, tookMs, bytesIn, bytesOut, route, target, endpoint }));
+    access.record(() => accessEntry({ id, client, request, status, reason, tookMs, bytesIn, bytesOut, route, target, endpoint }));
   }
 }

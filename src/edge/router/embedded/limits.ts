@@ -28,6 +28,9 @@ export interface Limits {
   readonly bodyBytes: number;
   /** No byte of a body for this long ends the request. */
   readonly bodyIdleMs: number;
+  /** A body that comes slower than this, in bytes a second, for longer than `bodyIdleMs` makes up for ends its request: who drips holds a connection
+   * and an instance for nothing. IIS and Kestrel have 240, which every modem does; 0 is none. */
+  readonly bodyRate: number;
   /** Connecting to an instance on this machine or network takes microseconds; this long means that nobody takes connections. */
   readonly connectMs: number;
   /** Until the first byte of an answer: long polls and slow reports are real, for ever is not. */
@@ -68,6 +71,8 @@ export interface Limits {
   readonly holdProbeMs: number;
   /** Connections of clients over all ports; each may need a second descriptor towards an instance. */
   readonly clients: number;
+  /** How often time limits are looked at: often enough for limits of seconds, seldom enough to cost nothing with ten thousand connections. */
+  readonly sweepMs: number;
   /** Routers that share every address: each lets through its part of what a route's rates allow. */
   readonly routers: number;
 }
@@ -86,6 +91,7 @@ export const defaultLimits: Limits = {
   requestMs: Number.POSITIVE_INFINITY,
   bodyBytes: Number.POSITIVE_INFINITY,
   bodyIdleMs: 30_000,
+  bodyRate: 240,
   connectMs: 2_000,
   answerMs: 300_000,
   answerIdleMs: 600_000,
@@ -106,6 +112,7 @@ export const defaultLimits: Limits = {
   heldPerRoute: 1_000,
   holdProbeMs: 10,
   clients: 20_000,
+  sweepMs: 250,
   routers: 1,
 };
 
@@ -115,12 +122,13 @@ export function partOf(limits: Limits, routers: number): Limits {
 }
 
 /** The edge's limits with a route's own in their place. */
-export function limitsOf(limits: Limits, { bodyBytes, requestMs, idleMs, answerMs }: RouteLimits = {}): Limits {
-  const isPlain = bodyBytes === undefined && requestMs === undefined && idleMs === undefined && answerMs === undefined;
+export function limitsOf(limits: Limits, { bodyBytes, bodyRate, requestMs, idleMs, answerMs }: RouteLimits = {}): Limits {
+  const isPlain = [bodyBytes, bodyRate, requestMs, idleMs, answerMs].every((limit) => limit === undefined);
   if (isPlain) return limits;
   return {
     ...limits,
     bodyBytes: bodyBytes ?? limits.bodyBytes,
+    bodyRate: bodyRate ?? limits.bodyRate,
     requestMs: requestMs ?? limits.requestMs,
     answerMs: answerMs ?? limits.answerMs,
     ...(idleMs === undefined

@@ -64,3 +64,10 @@ export class RequestBody {
     this.early = [];
   }
 }
+
+/** Why a body is waited for no longer, `tookMs` after its request's head. */
+export function lateBody({ requestMs, bodyRate, bodyIdleMs }: Limits, tookMs: number): string {
+  if (tookMs >= requestMs) return "the request's body did not arrive in time";
+  const rate = bodyRate === 0 ? "nothing" : `less than ${bodyRate} bytes a second`;
+  return `the request's body came too slowly: ${rate} for ${bodyIdleMs / 1_000} s`;
+}

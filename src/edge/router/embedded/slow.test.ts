@@ -5,7 +5,7 @@ import net from "node:net";
 import { type TestContext, test } from "node:test";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { edgeCertificate, testAuthority } from "./testing/certificates.ts";
-import { exchangeBytes, host, RawClient, rawOrigin, routeTo, startEdge, statusOf } from "./testing/edge.ts";
+import { exchangeBytes, host, ok, RawClient, rawOrigin, routeTo, startEdge, statusOf } from "./testing/edge.ts";
 
 /*
  * Clients and apps that take their time on purpose. Each test waits for an end that only the limit at hand can bring: the others are those of
@@ -21,6 +21,7 @@ const never: Partial<Limits> = {
   answerMs: 600_000,
   answerIdleMs: 600_000,
   lingerMs: 1,
+  sweepMs: 5,
 };
 const request = `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 const closing = `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
@@ -80,6 +81,42 @@ test("a body that drips has the time of its route's whole request", async (t) =>
   await edge.apply({ set: [routeTo(origin.port)], remove: [] });
   const answer = await drip(t, edge.port, `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 100000\r\n\r\n`);
   assert.equal(statusOf(answer), 408);
+});
+
+test("a body that drips more slowly than its least rate is refused, which the access log says, and is carried where its route wants none", async (t) => {
+  const gone = Promise.withResolvers<void>();
+  const lines: string[] = [];
+  const origin = await rawOrigin(t, (_, socket) => socket.setMaxListeners(0).once("close", () => gone.resolve()));
+  const edge = await startEdge(t, { ...never, bodyIdleMs: 200, bodyRate: 1_000_000 }, { print: (line) => lines.push(line) });
+  await edge.apply({ set: [routeTo(origin.port)], remove: [] });
+  const post = `POST / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nContent-Length: `;
+  const answer = await drip(t, edge.port, `${post}100000\r\n\r\n`);
+  assert.equal(statusOf(answer), 408);
+  assert.match(answer, /less than 1000000 bytes a second for 0\.2 s/);
+  await gone.promise;
+  const [logged] = lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ message }) => message === "request");
+  assert.equal(logged?.["status"], 408);
+  assert.equal(logged["reason"], "the request's body came too slowly: less than 1000000 bytes a second for 0.2 s");
+  assert.equal(logged["client"], "127.0.0.1");
+
+  const patient = await rawOrigin(t, (soFar, socket) => soFar.endsWith("x".repeat(100)) && socket.write(ok));
+  await edge.apply({ set: [{ ...routeTo(patient.port), policy: { limits: { bodyRate: 0, idleMs: 600_000 } } }], remove: [] });
+  assert.equal(statusOf(await drip(t, edge.port, `${post}100\r\n\r\n`)), 200);
+});
+
+test("a body that waits for its app to take it is not the client's fault", async (t) => {
+  const took = Promise.withResolvers<net.Socket>();
+  const origin = await rawOrigin(t, (_, socket) => {
+    // Of a large body it takes no more than its beginning.
+    socket.pause();
+    took.resolve(socket);
+  });
+  const edge = await startEdge(t, { ...never, bodyIdleMs: 300, bodyRate: 1 });
+  await edge.apply({ set: [routeTo(origin.port)], remove: [] });
+  const head = `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 100000000\r\n\r\n`;
+  const answer = exchangeBytes(edge.port, [head, ...Array.from({ length: 400 }, () => "x".repeat(100_000))]);
+  await took.promise;
+  assert.equal(statusOf(await answer), 504);
 });
 
 /** Answers without an end, until nobody takes them. */

@@ -92,6 +92,8 @@ function httpBackend(policy: RoutePolicy, name: string): Backend {
       "http-request return status 411 content-type 'text/plain; charset=utf-8' string '411 Length Required' if { req.fhdr(transfer-encoding) -m found }",
     );
   }
+  if (limits?.bodyRate !== undefined && limits.bodyRate > 0)
+    shortcomings.push("HAProxy has no least rate of bodies, so one that drips goes on");
   if (limits?.requestMs !== undefined)
     shortcomings.push("HAProxy has no limit for a whole request, so one that never falls silent goes on");
   const serverMs = Math.min(

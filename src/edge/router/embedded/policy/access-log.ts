@@ -21,6 +21,8 @@ export interface FinishedRequest {
   readonly request: { readonly method: string; readonly host: CanonicalHost; readonly path: string };
   /** 0: cut off. */
   readonly status: number;
+  /** Why the edge itself ended it; left out where the status says it. */
+  readonly reason?: string | undefined;
   readonly tookMs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -34,6 +36,7 @@ export function accessEntry({
   client,
   request,
   status,
+  reason,
   tookMs,
   bytesIn,
   bytesOut,
@@ -48,6 +51,7 @@ export function accessEntry({
     host: request.host.header,
     path: request.path,
     status,
+    ...(reason === undefined ? {} : { reason }),
     duration_ms: Math.round(tookMs),
     bytes_in: bytesIn,
     bytes_out: bytesOut,

@@ -97,13 +97,15 @@ export async function exchangeBytes(port: number, bytes: string | readonly strin
   let answer = "";
   socket.on("data", (chunk) => (answer += chunk.toString("latin1")));
   socket.on("end", () => socket.end());
+  // Who is cut may be reset, which is as good an end as any.
+  const closed = new Promise((resolve) => socket.once("close", resolve));
   await once(socket, "connect");
   for (const part of typeof bytes === "string" ? [bytes] : bytes) {
     await new Promise((resolve) => socket.write(part, "latin1", resolve));
     if (typeof bytes !== "string") await new Promise((resolve) => setImmediate(resolve));
   }
   if (end) socket.end();
-  if (!socket.closed) await once(socket, "close");
+  await closed;
   return answer;
 }
 
