@@ -4,15 +4,15 @@ interface Held<V> {
 }
 
 /** A map that lets go of what came in first once it holds too many entries or too many bytes. */
-export class BoundedMap<V> {
-  readonly #entries = new Map<string, Held<V>>();
+export class BoundedMap<V, K = string> {
+  readonly #entries = new Map<K, Held<V>>();
   readonly #maxEntries: number;
   readonly #maxBytes: number;
-  readonly #onDrop: (key: string, value: V) => void;
+  readonly #onDrop: (key: K, value: V) => void;
   #bytes = 0;
 
   /** @param onDrop told of every entry that goes, for whatever reason. */
-  constructor(bounds: { readonly entries: number; readonly bytes: number }, onDrop: (key: string, value: V) => void = () => {}) {
+  constructor(bounds: { readonly entries: number; readonly bytes: number }, onDrop: (key: K, value: V) => void = () => {}) {
     this.#maxEntries = bounds.entries;
     this.#maxBytes = bounds.bytes;
     this.#onDrop = onDrop;
@@ -22,11 +22,11 @@ export class BoundedMap<V> {
     return this.#entries.size;
   }
 
-  get(key: string): V | undefined {
+  get(key: K): V | undefined {
     return this.#entries.get(key)?.value;
   }
 
-  set(key: string, value: V, sizeBytes: number): void {
+  set(key: K, value: V, sizeBytes: number): void {
     this.delete(key);
     if (sizeBytes > this.#maxBytes) return;
     this.#entries.set(key, { value, sizeBytes });
@@ -37,7 +37,7 @@ export class BoundedMap<V> {
     }
   }
 
-  delete(key: string): void {
+  delete(key: K): void {
     const held = this.#entries.get(key);
     if (held === undefined) return;
     this.#entries.delete(key);

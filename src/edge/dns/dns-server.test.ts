@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { createSocket } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import net from "node:net";
@@ -88,6 +88,25 @@ test("without anybody to ask, other names fail and ours do not", async (t) => {
   const { resolver } = await serverOf(t);
   await assert.rejects(resolver.resolve4("www.example.com"), { code: "ESERVFAIL" });
   assert.equal((await resolver.resolve4("api.shop.drover")).length, 2);
+});
+
+test("of a burst from several clients each has the answers to its own questions", async (t) => {
+  const { server } = await serverOf(t);
+  const names = ["api.shop.drover", "web.api.shop.drover", "nope.shop.drover"];
+  const asked = async (client: Socket) => {
+    const answers: string[] = [];
+    const isWhole = new Promise<void>((resolve) =>
+      client.on("message", (packet) => {
+        const { id, question } = readAnswer(packet);
+        if (answers.push(`${id} ${question}`) === 90) resolve();
+      }),
+    );
+    for (let id = 0; id < 90; id++) client.send(queryFor(names[id % 3] ?? "", { id }), server.port, "127.0.0.1");
+    await isWhole;
+    client.close();
+    assert.deepEqual(new Set(answers), new Set(Array.from({ length: 90 }, (_, id) => `${id} ${names[id % 3]}`)));
+  };
+  await Promise.all(Array.from({ length: 3 }, () => asked(createSocket("udp4"))));
 });
 
 test("it answers over IPv6 too", async (t) => {

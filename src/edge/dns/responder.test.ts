@@ -167,6 +167,19 @@ test("a change of the table is in the very next answer, and touches no other app
   assert.equal(ask("shop.drover").rcode, rcodes.nxDomain, "a space without apps has no name");
 });
 
+test("queries that are found at the same place have their own answers, whoever asks last", () => {
+  // Their bytes come to the same 32 bits.
+  const [one, other] = ["yj492n.isp.drover", "1oh8zdp.otn.drover"];
+  const { responder, ask } = responderOf(nameRoute("web.yj492n.isp", ["10.0.0.5:1"]), nameRoute("web.1oh8zdp.otn", ["10.0.0.6:1"]));
+  for (let round = 0; round < 2; round++) {
+    assert.deepEqual(addresses(ask(one)), ["10.0.0.5"]);
+    assert.deepEqual(addresses(ask(other)), ["10.0.0.6"]);
+  }
+  assert.equal(responder.counts().ready, 0, "each took the other's place");
+  responder.apply({ set: [nameRoute("web.1oh8zdp.otn", ["10.0.0.7:1"])], remove: [] });
+  assert.deepEqual(addresses(ask(other)), ["10.0.0.7"]);
+});
+
 test("the name of an instance's address is the instance, and loopback's is localhost", () => {
   const { ask, responder } = responderOf(api);
   const target = (name: string) => ask(name, types.ptr).answers[0]?.data.toString("latin1");
