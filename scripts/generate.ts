@@ -6,6 +6,7 @@ import { hasCode } from "#model/errors.ts";
 import { errorReference } from "./generate/error-reference.ts";
 import { manifestReference } from "./generate/manifest-reference.ts";
 import { manifestSchema } from "./generate/manifest-schema.ts";
+import { metricsReference } from "./generate/metrics-reference.ts";
 import { openApi } from "./generate/openapi.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -15,6 +16,7 @@ const files: Readonly<Record<string, string>> = {
   "docs/manifest.schema.json": pretty(manifestSchema()),
   "docs/reference/manifest.md": manifestReference(manifestSchema()),
   "docs/reference/errors.md": errorReference(),
+  "docs/reference/metrics.md": metricsReference(),
 };
 
 const isCheck = process.argv.includes("--check");

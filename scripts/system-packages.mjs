@@ -1,8 +1,11 @@
 // What some tests use from the system, beside Node. Installed where that can be done without asking (Debian or its like, as root);
-// otherwise the tests that need them skip, each with a line that says what was not tested.
+// otherwise the tests that need them skip, each with a line that says what was not tested. Packages that would start a service where they are
+// installed are only unpacked, below node_modules, which needs no right at all.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { root } from "./setup.mjs";
 
 const wanted = [
   { command: "busybox", packageName: "busybox-static", for: "starting many small apps" },
@@ -14,11 +17,20 @@ const wanted = [
   { command: "dnsmasq", packageName: "dnsmasq-base", for: "chains of DNS resolvers" },
 ];
 
+const unpacked = [
+  { command: "prometheus", packageName: "prometheus", for: "being scraped by Prometheus" },
+  { command: "victoria-metrics", packageName: "victoria-metrics", for: "being scraped by VictoriaMetrics" },
+];
+const unpackedFolder = join(root, "node_modules", ".cache", "drover-system");
+/** Where the programs of unpacked packages are, for the path of tests. */
+export const unpackedPath = join(unpackedFolder, "usr", "bin");
+
 // Debian keeps servers in /usr/sbin, which is not on everybody's path.
-const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
+const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", unpackedPath];
 const has = (command) => folders.some((folder) => existsSync(join(folder, command)));
 
 export function installSystemPackages() {
+  unpackPackages();
   const missing = wanted.filter(({ command }) => !has(command));
   if (missing.length === 0) return;
   const names = missing.map(({ packageName }) => packageName);
@@ -30,4 +42,25 @@ export function installSystemPackages() {
     if (install() || (spawnSync("apt-get", ["update", "-qq"], options).status === 0 && install())) return;
   }
   for (const { packageName, for: purpose } of missing) console.error(`setup: ${packageName} is not here; tests of ${purpose} skip`);
+}
+
+function unpackPackages() {
+  for (const { command, packageName, for: purpose } of unpacked) {
+    if (has(command)) continue;
+    console.error(`setup: unpacking ${packageName} (apt-get download)`);
+    if (!has("apt-get") || !unpack(packageName)) console.error(`setup: ${packageName} is not here; tests of ${purpose} skip`);
+  }
+}
+
+function unpack(packageName) {
+  const folder = mkdtempSync(join(tmpdir(), "drover-unpack-"));
+  try {
+    const options = { cwd: folder, stdio: "ignore" };
+    if (spawnSync("apt-get", ["download", "-qq", packageName], options).status !== 0) return false;
+    const [file] = readdirSync(folder);
+    mkdirSync(unpackedFolder, { recursive: true });
+    return file !== undefined && spawnSync("dpkg-deb", ["--extract", file, unpackedFolder], options).status === 0;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }

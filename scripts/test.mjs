@@ -2,12 +2,12 @@
 import { spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { installDependencies, pinnedNode, root } from "./setup.mjs";
-import { installSystemPackages } from "./system-packages.mjs";
+import { installSystemPackages, unpackedPath } from "./system-packages.mjs";
 
 installDependencies();
 installSystemPackages();
 
-const environment = { ...process.env, PATH: `${join(root, "node_modules", ".bin")}${delimiter}${process.env.PATH}` };
+const environment = { ...process.env, PATH: [join(root, "node_modules", ".bin"), unpackedPath, process.env.PATH].join(delimiter) };
 // Tests make homes of their own; one that is set by a user must not be touched.
 for (const name of ["DROVER_HOME", "DROVER_URL", "DROVER_TOKEN", "DROVER_CA"]) delete environment[name];
 

@@ -82,6 +82,8 @@ function answers(rule: AnswerRule, schemas: Record<string, unknown>): JsonSchema
       return { 204: { description: "Done." } };
     case "bytes":
       return { 200: { description: "The bytes.", content: { "application/octet-stream": {} } } };
+    case "text":
+      return { 200: { description: "Text.", content: { [rule.type]: { schema: { type: "string" } } } } };
     case "page":
       return { 200: { description: "A page for people.", content: { "text/html": {} } } };
     case "upgrade":

@@ -1,6 +1,7 @@
 import type { LinkCall, LinkRoutes } from "#link/serve.ts";
 import { DroverError } from "#model/errors.ts";
 import type { InstanceId, WorkloadId } from "#model/names.ts";
+import type { AgentUsage } from "#model/usage.ts";
 import type { Engine } from "./engines/engine.ts";
 import { readLogQuery, readWorkload } from "./link-bodies.ts";
 
@@ -34,7 +35,13 @@ export function engineRoutes(engine: Engine): LinkRoutes {
       return undefined;
     },
     "GET /machine": (call) => engine.machine(call.signal),
+    "GET /usage": async (call): Promise<AgentUsage> => ({ ...(await engine.usage(call.signal)), agent: ownUse() }),
   };
+}
+
+function ownUse(): AgentUsage["agent"] {
+  const { user, system } = process.cpuUsage();
+  return { cpuSeconds: (user + system) / 1e6, memoryBytes: process.memoryUsage.rss() };
 }
 
 function revisionOf(call: LinkCall): number {

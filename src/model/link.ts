@@ -70,6 +70,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   POST   /exec                                streams of ExecInput in and ExecOutput out; the first in is `start`
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there
  *   GET    /machine                             Machine
+ *   GET    /usage                               Usage: what runs there uses, measured now
  *   PUT    /certificate                         { certificate: PEM }, a younger one for the machine's own key → 204; machines that have joined alone
  *   HEAD   /artifacts/{digest}                  204 or 404
  *   GET    /artifacts/{digest}                  the artifact as a tar stream

@@ -3,11 +3,13 @@ import type { Duplex, Readable } from "node:stream";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
 import type { RouteView } from "#model/api-routes.ts";
+import type { UsageView } from "#model/api-usage.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
 import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
 import type { AppId, AppName, Digest, InstanceId, MachineId, ProcessName, SpaceName } from "#model/names.ts";
+import type { TargetTraffic } from "#model/routing-table.ts";
 import type { Target } from "#model/target.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
@@ -57,6 +59,13 @@ export interface EdgeView {
   readonly revision: number | null;
 }
 
+/** What one edge counted for one route and release since its start. */
+export interface RouteTraffic {
+  readonly machine: MachineId;
+  readonly route: { readonly space: string; readonly app: string; readonly process: string; readonly place: string };
+  readonly counted: TargetTraffic;
+}
+
 /** Where a command is to run, chosen from what the caller asked for. */
 export interface ExecPlace {
   readonly where: ExecRequest["where"];
@@ -84,6 +93,10 @@ export interface ControlPlane {
   edges(): readonly EdgeView[];
   /** Routes that carry traffic, of one app, of a space or all, by app and place. Asks the edges what they counted, for at most a second. */
   routes(which: WhichRoutes, signal: AbortSignal): Promise<readonly RouteView[]>;
+  /** The same figures as every edge counted them. Asks the edges, for at most a second; those that do not answer are left out. */
+  traffic(signal: AbortSignal): Promise<readonly RouteTraffic[]>;
+  /** What machines and instances use. Asks the agents, for at most a second. */
+  usage(signal: AbortSignal): Promise<UsageView>;
   /** What is wrong with the installation as a whole, such as no linked agent. Asks the edges, for at most a second. */
   problems(signal: AbortSignal): Promise<readonly Reason[]>;
   /**
@@ -122,6 +135,8 @@ export interface ControlPlane {
   unmended(space: SpaceName, target: Target | null): Promise<readonly Reason[]>;
   /** What watches and mends; loaded by the first who asks, or when the first space has a ladder. */
   escalator(): Promise<Escalator>;
+  /** The same if it is loaded; null if not. */
+  runningEscalator(): Promise<Escalator | null>;
   /** Has the machine's edge hand over to another one. @throws {DroverError} CLUSTER_UNREACHABLE, NOT_YET_SUPPORTED, TIMED_OUT */
   restartEdge(machine: MachineId, signal: AbortSignal): Promise<void>;
   /** Resolves once the signal that it was made with has aborted and everything it started has ended. */

@@ -12,13 +12,14 @@ import { EdgeNews } from "./controllers/edge-news.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import { AppView } from "./view/app-view.ts";
-import { askEdges } from "./view/edge-answers.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
 import { viewMachines } from "./view/machine-view.ts";
 import { mergedLogs } from "./view/merged-logs.ts";
+import { askPeers } from "./view/peer-answers.ts";
 import { RouteAddresses } from "./view/route-address.ts";
-import { viewRoutes } from "./view/routes-view.ts";
+import { viewRoutes, viewTraffic } from "./view/routes-view.ts";
+import { viewUsage } from "./view/usage-view.ts";
 
 /** How soon after one status the next of the same app may follow: people cannot read faster. */
 const statusGapMs = 25;
@@ -52,6 +53,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   return {
     ...answersOf(core, options),
     escalator: () => escalations.get(),
+    runningEscalator: () => escalations.running(),
     unmended: async (space, target) => (await escalations.running())?.unmended(space, target) ?? [],
     stopped: Promise.all([core.stopped.then(() => news.stopped()), collected, escalations.stopped()]).then(() => {}),
   } satisfies ControlPlane;
@@ -59,7 +61,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   function answersOf(
     { fleet, routes, subscribers }: Core,
     { edgeUrl, edgeTlsUrl }: ControlPlaneOptions,
-  ): Omit<ControlPlane, "stopped" | "escalator" | "unmended"> {
+  ): Omit<ControlPlane, "stopped" | "escalator" | "runningEscalator" | "unmended"> {
     const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
     const addresses = new RouteAddresses(edgeUrl, edgeTlsUrl, certificateOf);
     const view = new AppView({ store, core, clock, addresses });
@@ -83,10 +85,12 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
+      traffic: (until) => viewTraffic({ routes, clock }, until),
+      usage: (until) => viewUsage(fleet, clock, until),
       problems: async (until) => [
         ...problemsOf(core),
         ...(options.certificates?.problems() ?? []),
-        ...edgeProblems(await askEdges(routes.peers, (peer, answering) => peer.problems(answering), clock, until)),
+        ...edgeProblems(await askPeers(routes.peers, (peer, answering) => peer.problems(answering), clock, until)),
       ],
       watchApp: (space, app, until) => watchApp(view, core, clock, space, app, until),
       async *changes(until) {

@@ -275,6 +275,7 @@ export class World {
       isRemote: false,
       gone: link.signal,
       describe: () => engine.machine(),
+      usage: async () => ({ ...(await engine.usage()), agent: { cpuSeconds: 0, memoryBytes: 0 } }),
       watch: (signal) => engine.watch(signal),
       apply: (workload, signal) =>
         this.#order(`apply ${workload.id} ${workload.count} at ${workload.revision}`, () => engine.apply(workload, signal)),

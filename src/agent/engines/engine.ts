@@ -1,5 +1,6 @@
 import type { ExecRequest, ExecSignal, TerminalSize } from "#model/exec.ts";
 import type { InstanceId, WorkloadId } from "#model/names.ts";
+import type { Usage } from "#model/usage.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
 
 /**
@@ -21,6 +22,8 @@ export interface Engine {
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   exec(request: ExecRequest, signal: AbortSignal): Promise<ExecSession>;
   machine(signal: AbortSignal): Promise<Machine>;
+  /** What runs here uses, measured now. */
+  usage(signal: AbortSignal): Promise<Usage>;
 }
 
 /** A command that runs inside. Ends when the command does, or when the signal of `exec` aborts, which kills its whole group. */

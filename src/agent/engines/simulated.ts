@@ -1,6 +1,7 @@
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { type InstanceId, type MachineId, newInstanceId, type WorkloadId } from "#model/names.ts";
+import type { Usage } from "#model/usage.ts";
 import type { EngineChange, Exit, Instance, LogLine, LogQuery, Machine, Workload, WorkloadStatus } from "#model/workload.ts";
 import type { Engine } from "./engine.ts";
 import { createChangeFeed } from "./local/change-feed.ts";
@@ -164,6 +165,13 @@ export class SimulatedEngine implements Engine {
 
   async machine(): Promise<Machine> {
     return this.#options.machine;
+  }
+
+  /** Simulated processes use nothing, and no machine is theirs. */
+  async usage(): Promise<Usage> {
+    const running = this.instances().filter(({ pid }) => pid !== null);
+    const instances = running.map(({ id }) => ({ id, cpuSeconds: 0, memoryBytes: 0, processes: 1 }));
+    return { atMs: this.#options.clock.nowMs(), machine: null, instances };
   }
 
   #snapshot(): EngineChange {

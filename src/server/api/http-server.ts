@@ -1,5 +1,5 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
-import type { Duplex, Readable } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 import type { Server as TlsServer } from "node:tls";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
@@ -240,9 +240,10 @@ function parseJson(bytes: Buffer): unknown {
 
 function send(reply: FastifyReply, answer: Exclude<Answer, { events: unknown } | { lines: unknown }>): FastifyReply {
   reply.header("cache-control", "no-store").header("x-content-type-options", "nosniff").header("x-request-id", reply.request.id);
-  if (answer.etag !== undefined) reply.header("etag", entityTag(answer.etag));
+  if ("etag" in answer && answer.etag !== undefined) reply.header("etag", entityTag(answer.etag));
   if ("headers" in answer && answer.headers !== undefined) reply.headers(answer.headers);
   if ("bytes" in answer) return reply.header("content-type", "application/octet-stream").send(answer.bytes);
+  if ("pieces" in answer) return reply.header("content-type", answer.type).send(Readable.from(answer.pieces));
   if ("page" in answer) {
     return (
       reply

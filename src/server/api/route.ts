@@ -23,6 +23,7 @@ export type AnswerRule =
   | { readonly kind: "bytes" }
   /** HTML for a person's browser. */
   | { readonly kind: "page" }
+  | { readonly kind: "text"; readonly type: string }
   /** Server-sent events. */
   | { readonly kind: "events"; readonly schema: z.ZodType }
   /** One JSON value a line. */
@@ -63,6 +64,8 @@ export type Answer =
   | { readonly bytes: Uint8Array; readonly etag: number }
   /** @see {@link AnswerRule}; `policy` is its Content-Security-Policy. */
   | { readonly status?: number; readonly page: string; readonly policy: string; readonly etag?: undefined }
+  /** Made and sent piece by piece, so that others get their turn between them. */
+  | { readonly pieces: Iterable<string>; readonly type: string }
   | { readonly events: AsyncIterable<SentEvent> }
   | { readonly lines: AsyncIterable<unknown> };
 

@@ -8,6 +8,7 @@ import { DroverError } from "#model/errors.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
+import type { AgentUsage } from "#model/usage.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
 
 export interface StoredArtifact {
@@ -34,6 +35,8 @@ export interface AgentPeer extends ProbePeer {
   /** It is on another machine than the server. */
   readonly isRemote: boolean;
   describe(signal: AbortSignal): Promise<Machine>;
+  /** What runs there uses, measured now; null where the agent is too old to measure. */
+  usage(signal: AbortSignal): Promise<AgentUsage | null>;
   watch(signal: AbortSignal): AsyncIterable<EngineChange>;
   apply(workload: Workload, signal: AbortSignal): Promise<void>;
   remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
@@ -102,6 +105,7 @@ export function agentOverLink(link: Link): AgentPeer {
     isRemote: link.identity.isRemote,
     gone: link.signal,
     describe: async (signal) => (await link.call("GET", "/machine", signal)) as Machine,
+    usage: (signal) => unlessUnknown(link.call("GET", "/usage", signal)) as Promise<AgentUsage | null>,
     watch: (signal) => link.lines("GET", "/watch", signal) as AsyncIterable<EngineChange>,
     apply: (order, signal) => call("PUT", workload(order.id), signal, order),
     remove: (id, revision, signal) => call("DELETE", `${workload(id)}?revision=${revision}`, signal),
@@ -117,12 +121,10 @@ export function agentOverLink(link: Link): AgentPeer {
       }) as AsyncIterable<BuildProgress>,
     knownBuild: async (options, archive, signal) => {
       const query = `options=${encodeURIComponent(JSON.stringify(options))}&archive=${encodeURIComponent(archive)}`;
-      try {
-        return ((await link.call("POST", `/builds/known?${query}`, signal)) as { result: BuildResult | null }).result;
-      } catch (error) {
-        if (error instanceof DroverError && error.code === "ROUTE_UNKNOWN") return null;
-        throw error;
-      }
+      return (
+        ((await unlessUnknown(link.call("POST", `/builds/known?${query}`, signal))) as { result: BuildResult | null } | null)?.result ??
+        null
+      );
     },
     hasArtifact: async (digest, signal) => {
       try {
@@ -144,6 +146,16 @@ export function agentOverLink(link: Link): AgentPeer {
     removeArtifact: (digest, signal) => call("DELETE", `/artifacts/${digest}`, signal),
     close: () => link.close(),
   };
+}
+
+/** Null in place of the refusal of a peer that is too old to know what it was asked. */
+async function unlessUnknown(answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof DroverError && error.code === "ROUTE_UNKNOWN") return null;
+    throw error;
+  }
 }
 
 function probeOverLink(link: Link): Pick<ProbePeer, "putChecks" | "checkReports" | "runCheck"> {

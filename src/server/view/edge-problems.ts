@@ -1,9 +1,9 @@
 import type { Reason } from "#model/workload.ts";
 import type { EdgePeer, PortProblem } from "../fleet/peers.ts";
-import type { EdgeAnswer } from "./edge-answers.ts";
+import type { PeerAnswer } from "./peer-answers.ts";
 
 /** What is wrong with the edges, as they say it themselves, or by their silence. */
-export function edgeProblems(answers: readonly EdgeAnswer<readonly PortProblem[]>[]): readonly Reason[] {
+export function edgeProblems(answers: readonly PeerAnswer<EdgePeer, readonly PortProblem[]>[]): readonly Reason[] {
   return answers.flatMap((one) =>
     "why" in one
       ? [{ code: "EDGE_SILENT", message: `the edge on ${one.peer.machine} is linked and does not answer: ${one.why}` }]

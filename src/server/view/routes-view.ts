@@ -1,11 +1,12 @@
 import type { RouteView } from "#model/api-routes.ts";
 import type { Clock } from "#model/clock.ts";
 import type { AppName, SpaceName } from "#model/names.ts";
+import type { RouteTraffic } from "../control-plane.ts";
 import type { RoutesController } from "../controllers/routes-controller.ts";
-import { askEdges } from "./edge-answers.ts";
 import { edgeProblem } from "./edge-problems.ts";
+import { askPeers } from "./peer-answers.ts";
 import type { CertificateOf, RouteAddresses } from "./route-address.ts";
-import { trafficByRoute, viewRoute } from "./route-view.ts";
+import { placeOf, trafficByRoute, viewRoute } from "./route-view.ts";
 
 export interface WhichRoutes {
   readonly space?: SpaceName | undefined;
@@ -28,7 +29,7 @@ export async function viewRoutes(
   { space, app }: WhichRoutes,
   signal: AbortSignal,
 ): Promise<readonly RouteView[]> {
-  const answers = await askEdges(
+  const answers = await askPeers(
     routes.peers,
     async (peer, until) => {
       const [traffic, problems] = await Promise.all([peer.traffic(until), peer.problems(until)]);
@@ -58,4 +59,23 @@ export async function viewRoutes(
   }
   const key = ({ space: ofSpace, app: ofApp, place }: RouteView) => `${ofSpace}/${ofApp} ${place}`;
   return views.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
+/** What each edge counted, route by route; of routes that have left the table nothing is told. */
+export async function viewTraffic(
+  { routes, clock }: { readonly routes: Pick<RoutesController, "wanted" | "peers">; readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<readonly RouteTraffic[]> {
+  const answers = await askPeers(routes.peers, (peer, until) => peer.traffic(until), clock, signal);
+  const known = new Map(
+    [...routes.wanted()].map(({ route: { id, space, app, process, listener } }) => [id, { space, app, process, place: placeOf(listener) }]),
+  );
+  return answers.flatMap((one) =>
+    "answer" in one
+      ? one.answer.flatMap((counted) => {
+          const route = known.get(counted.route);
+          return route === undefined ? [] : { machine: one.peer.machine, route, counted };
+        })
+      : [],
+  );
 }

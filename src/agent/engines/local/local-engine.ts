@@ -4,6 +4,7 @@ import { DroverError } from "#model/errors.ts";
 import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, type Digest, type InstanceId, type MachineId, newInstanceId, parseWorkloadId, type WorkloadId } from "#model/names.ts";
+import type { Usage } from "#model/usage.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
 import type { ExecSurroundings } from "../../exec/surroundings.ts";
 import type { Engine, ExecSession } from "../engine.ts";
@@ -14,7 +15,9 @@ import { type EngineParts, openParts } from "./engine-parts.ts";
 import { type HeldInstance, newHeldInstance, toInstance } from "./held-instance.ts";
 import { type HeldWorkload, lostStop, newHeldWorkload, placeholder, removedWorkload, toStatus } from "./held-workload.ts";
 import { createInstanceLife, type InstanceLife } from "./instance-life.ts";
+import { InstanceMeter } from "./instance-usage.ts";
 import { type Keeper, startKeeper, stopKeeper } from "./keeper-control.ts";
+import { measureMachine } from "./machine-usage.ts";
 import type { Order, Orders } from "./orders.ts";
 import type { OutputStore } from "./output.ts";
 import { killAgainMs } from "./plan-instances.ts";
@@ -62,6 +65,7 @@ export class LocalEngine implements Engine {
   readonly #pipes: Machinery["pipes"];
   readonly #background: Background;
   readonly #plans: WorkloadPlans;
+  readonly #meter = new InstanceMeter();
   #keeper: Keeper | null = null;
   readonly #waiting = new Set<AbortController>();
   /** Nothing is started or stopped by plan any more. */
@@ -161,6 +165,11 @@ export class LocalEngine implements Engine {
 
   async machine(_signal: AbortSignal): Promise<Machine> {
     return this.#machine;
+  }
+
+  async usage(_signal: AbortSignal): Promise<Usage> {
+    const [machine, instances] = await Promise.all([measureMachine(this.#records.root), this.#meter.measure(this.running())]);
+    return { atMs: this.#options.clock.nowMs(), machine, instances };
   }
 
   async exec(request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {

@@ -30,6 +30,32 @@ export function parseStat(pid: number, text: string): ProcessStat | null {
   return { pid, state, group: Number(group), session: Number(session), startTicks };
 }
 
+/** USER_HZ: what the kernel counts in towards programs, on every architecture that Linux is built for today (sysconf(3), _SC_CLK_TCK). */
+export const ticksPerSecond = 100;
+export interface ProcessUse {
+  /** Its own, and that of children that it waited for. */
+  readonly cpuSeconds: number;
+  readonly memoryBytes: number;
+}
+
+/** Null when there is no such process, or nothing is left of it but its number. */
+export function readUse(pid: number): ProcessUse | null {
+  const stat = readProc(`/proc/${pid}/stat`);
+  const status = stat === null ? null : readProc(`/proc/${pid}/status`);
+  return stat === null || status === null ? null : parseUse(stat, status);
+}
+
+/** Fields 14 to 17 of /proc/<pid>/stat are times in ticks. Its resident pages could be of any size, so memory is taken from where it is in kB. */
+export function parseUse(stat: string, status: string): ProcessUse | null {
+  const ticks = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 15)
+    .reduce((sum, field) => sum + Number(field), 0);
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kilobytes === undefined ? null : { cpuSeconds: ticks / ticksPerSecond, memoryBytes: Number(kilobytes) * 1_024 };
+}
+
 /** Whether exactly this process lives; one that ended and was not yet waited for does not. */
 export async function isAlive({ pid, startTicks }: ProcessIdentity): Promise<boolean> {
   const found = await readProcess(pid);

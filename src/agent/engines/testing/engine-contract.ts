@@ -57,6 +57,26 @@ export function engineContract(name: string, make: (context: TestContext) => Pro
     assert.ok(view.instances().some(({ id }) => id === kept?.id));
   });
 
+  test(`${name}: what it tells of use is of the instances that run, and of no others`, async (t) => {
+    const world = await make(t);
+    const view = watchInto(world, t);
+    assert.deepEqual((await world.engine.usage(t.signal)).instances, []);
+    await world.engine.apply({ ...world.service, routed: false, count: 2 }, t.signal);
+    await settle(world, () => view.instances().filter(isServing).length === 2, "two ready instances");
+    const { instances } = await world.engine.usage(t.signal);
+    assert.deepEqual(
+      instances.map(({ id }) => id).sort(),
+      view
+        .instances()
+        .map(({ id }) => id)
+        .sort(),
+    );
+    assert.ok(instances.every(({ processes, cpuSeconds, memoryBytes }) => processes > 0 && cpuSeconds >= 0 && memoryBytes >= 0));
+    await world.engine.remove(world.service.id, world.service.revision + 1, t.signal);
+    await settle(world, () => view.instances().length === 0, "nothing left");
+    assert.deepEqual((await world.engine.usage(t.signal)).instances, []);
+  });
+
   test(`${name}: orders older than the one obeyed are refused`, async (t) => {
     const world = await make(t);
     await world.engine.apply({ ...world.service, revision: 90 }, t.signal);

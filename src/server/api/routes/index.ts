@@ -16,6 +16,7 @@ import { routeRoutes } from "./routes.ts";
 import { secretRoutes } from "./secrets.ts";
 import { sessionRoutes } from "./sessions.ts";
 import { spaceRoutes } from "./spaces.ts";
+import { usageRoutes } from "./usage.ts";
 
 /** All that the API answers. */
 export function allRoutes(services: Services): readonly Route[] {
@@ -32,6 +33,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...routeRoutes(services),
     ...certificateRoutes(services),
     ...eventRoutes(services),
+    ...usageRoutes(services),
     ...kvRoutes(services),
     ...escalationRoutes(services),
     ...poolRoutes(services),

@@ -16,6 +16,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
   };
   return {
     escalator: () => Promise.reject(new DroverError("NOT_YET_SUPPORTED", "this server runs no escalations")),
+    runningEscalator: async () => null,
     unmended: async () => [],
     appStatus: statusOf,
     summary: (space, app) => {
@@ -33,6 +34,8 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     forgetMachine: () => {},
     edges: () => [],
     routes: async () => [],
+    traffic: async () => [],
+    usage: async () => ({ machines: [], instances: [], silent: [] }),
     problems: async () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
     watchApp: async function* (space, app, signal) {
       yield statusOf(space, app);

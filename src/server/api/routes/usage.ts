@@ -1,0 +1,32 @@
+import { usageView } from "#model/api-usage.ts";
+import { collectMetrics } from "../../metrics/collect.ts";
+import { expositionType } from "../../metrics/exposition.ts";
+import { type Route, route } from "../route.ts";
+import type { Services } from "../services.ts";
+
+/** What everything uses and does, in figures. */
+export function usageRoutes({ controlPlane, store, version, startedAtMs }: Services): readonly Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/v1/usage",
+      id: "getUsage",
+      summary: "What machines and instances use, measured when it is asked for.",
+      access: "read",
+      answer: { kind: "json", schema: usageView },
+      handle: async ({ signal }) => ({ json: await controlPlane.usage(signal) }),
+    }),
+    route({
+      method: "GET",
+      path: "/metrics",
+      id: "getMetrics",
+      summary: "All figures in the text format of Prometheus.",
+      access: "read",
+      answer: { kind: "text", type: expositionType },
+      handle: async ({ signal }) => {
+        const told = await collectMetrics({ controlPlane, store, version: version().version, startedAtMs }, signal);
+        return { pieces: told.pieces(), type: expositionType };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,124 @@
+import { setImmediate } from "node:timers/promises";
+import type { UsageView } from "#model/api-usage.ts";
+import type { AppName, SpaceName } from "#model/names.ts";
+import { latencyBoundsMs } from "#model/routing-table.ts";
+import type { ControlPlane, RouteTraffic } from "../control-plane.ts";
+import type { Escalator } from "../escalator/escalator.ts";
+import { viewChecks, viewEscalation } from "../escalator/view.ts";
+import { ladderObjects } from "../objects/ladder-objects.ts";
+import { objects } from "../objects/objects.ts";
+import type { Store } from "../store/store.ts";
+import { Exposition } from "./exposition.ts";
+
+export interface Measured {
+  readonly controlPlane: Pick<
+    ControlPlane,
+    "summaries" | "instances" | "machines" | "edges" | "problems" | "traffic" | "usage" | "runningEscalator"
+  >;
+  readonly store: Store;
+  readonly version: string;
+  readonly startedAtMs: number;
+}
+
+/** Apps or routes that are told before others get their turn: a large installation has tens of thousands of lines. */
+const atOnce = 200;
+
+/** Everything that is told to Prometheus, as it is now. Agents and edges are asked at once, and have a second for it. */
+export async function collectMetrics({ controlPlane, store, version, startedAtMs }: Measured, signal: AbortSignal): Promise<Exposition> {
+  const [usage, traffic, problems, escalator] = await Promise.all([
+    controlPlane.usage(signal),
+    controlPlane.traffic(signal),
+    controlPlane.problems(signal),
+    controlPlane.runningEscalator(),
+  ]);
+  const told = new Exposition();
+  told.add("drover_build_info", { version }, 1);
+  told.add("drover_start_time_seconds", {}, startedAtMs / 1_000);
+  told.add("drover_store_revision", {}, store.revision);
+  for (const [code, of] of Map.groupBy(problems, (problem) => problem.code)) told.add("drover_problems", { code }, of.length);
+  await tellApps(told, controlPlane, usage);
+  await tellRoutes(told, traffic);
+  tellMachines(told, controlPlane, usage);
+  if (escalator !== null) tellChecks(told, store, escalator);
+  return told;
+}
+
+async function tellApps(told: Exposition, controlPlane: Measured["controlPlane"], usage: UsageView): Promise<void> {
+  const used = new Map(usage.instances.map((one) => [one.id, one]));
+  for (const [i, { space, name: app, health, active, wanted, ready }] of controlPlane.summaries().entries()) {
+    if (i % atOnce === atOnce - 1) await setImmediate();
+    told.add("drover_app_health", { space, app, health }, 1);
+    if (active !== null) told.add("drover_app_release", { space, app }, active);
+    told.add("drover_app_instances_wanted", { space, app }, wanted);
+    told.add("drover_app_instances_ready", { space, app }, ready);
+    for (const instance of controlPlane.instances(space as SpaceName, app as AppName)) {
+      const { id, process, release, machine } = instance;
+      const labels = { space, app, process, release: String(release), instance_id: id, machine };
+      told.add("drover_instance_ready", labels, Number(instance.ready));
+      told.add("drover_instance_restarts_total", labels, instance.restarts);
+      const use = used.get(id);
+      if (use === undefined) continue;
+      told.add("drover_instance_cpu_seconds_total", labels, use.cpuSeconds);
+      told.add("drover_instance_memory_bytes", labels, use.memoryBytes);
+      told.add("drover_instance_processes", labels, use.processes);
+    }
+  }
+}
+
+const boundsSeconds = latencyBoundsMs.map((ms) => ms / 1_000);
+const classes = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+
+async function tellRoutes(told: Exposition, traffic: readonly RouteTraffic[]): Promise<void> {
+  for (const [i, { route, machine, counted }] of traffic.entries()) {
+    if (i % atOnce === atOnce - 1) await setImmediate();
+    const { space, app, process, place } = route;
+    const labels = { space, app, process, route: place, release: String(counted.release), machine };
+    for (const [i, name] of classes.entries()) told.add("drover_route_requests_total", { ...labels, class: name }, counted.classes[i] ?? 0);
+    const answered = counted.classes.reduce((sum, count) => sum + count, 0);
+    told.add("drover_route_requests_total", { ...labels, class: "none" }, Math.max(0, counted.requests - answered));
+    told.add("drover_route_errors_total", labels, counted.errors);
+    told.add("drover_route_request_bytes_total", labels, counted.bytesIn);
+    told.add("drover_route_response_bytes_total", labels, counted.bytesOut);
+    told.histogram("drover_route_request_duration_seconds", labels, boundsSeconds, counted.latency);
+  }
+}
+
+function tellMachines(told: Exposition, controlPlane: Measured["controlPlane"], usage: UsageView): void {
+  for (const { id: machine, linked, cordoned, cores } of controlPlane.machines()) {
+    told.add("drover_machine_linked", { machine }, Number(linked));
+    told.add("drover_machine_cordoned", { machine }, Number(cordoned));
+    told.add("drover_machine_cores", { machine }, cores);
+  }
+  for (const { machine, linked } of controlPlane.edges()) told.add("drover_edge_linked", { machine }, Number(linked));
+  for (const { machine, cpuSeconds, load1, memory, disk, network, pressureSeconds, programs } of usage.machines) {
+    for (const [mode, seconds] of Object.entries(cpuSeconds)) told.add("drover_machine_cpu_seconds_total", { machine, mode }, seconds);
+    told.add("drover_machine_load1", { machine }, load1);
+    told.add("drover_machine_memory_bytes", { machine }, memory.totalBytes);
+    told.add("drover_machine_memory_available_bytes", { machine }, memory.availableBytes);
+    told.add("drover_machine_disk_bytes", { machine }, disk.totalBytes);
+    told.add("drover_machine_disk_available_bytes", { machine }, disk.availableBytes);
+    told.add("drover_machine_network_received_bytes_total", { machine }, network.receivedBytes);
+    told.add("drover_machine_network_sent_bytes_total", { machine }, network.sentBytes);
+    for (const [resource, seconds] of Object.entries(pressureSeconds ?? {}))
+      told.add("drover_machine_pressure_seconds_total", { machine, resource }, seconds);
+    for (const [program, use] of Object.entries(programs)) {
+      if (use === null) continue;
+      told.add("drover_program_cpu_seconds_total", { machine, program }, use.cpuSeconds);
+      told.add("drover_program_memory_bytes", { machine, program }, use.memoryBytes);
+    }
+  }
+}
+
+function tellChecks(told: Exposition, store: Store, escalator: Escalator): void {
+  for (const { value } of objects.spaces(store)) {
+    const space = value.name;
+    for (const { name: check, target, level, verdict } of viewChecks(escalator, space, escalator.nowMs()))
+      if (verdict !== "unknown")
+        told.add("drover_check_failing", { space, check, target, level: level ?? "" }, Number(verdict === "failing"));
+    const open = ladderObjects
+      .escalations(store, space)
+      .map((stored) => viewEscalation(escalator, space, stored).state)
+      .filter((state) => state !== "ended");
+    for (const [state, of] of Map.groupBy(open, (one) => one)) told.add("drover_escalations_open", { space, state }, of.length);
+  }
+}

@@ -1,0 +1,59 @@
+import { type FamilyName, families, type HistogramFamily, type LabelsOf, type PlainFamily } from "./families.ts";
+
+/** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
+export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
+
+/** How much of the text is made in one piece: a large installation's megabytes must not hold up everybody else. */
+const linesPerPiece = 2_000;
+
+/** Samples by family, and their text. */
+export class Exposition {
+  readonly #lines = new Map<FamilyName, string[]>();
+
+  add<F extends PlainFamily>(name: F, labels: LabelsOf<F>, value: number): void {
+    this.#of(name).push(line(name, labels, value));
+  }
+
+  /**
+   * @param boundsSeconds upper bounds of the buckets, rising
+   * @param counts for each bucket alone, and one more for all above the last bound
+   */
+  histogram<F extends HistogramFamily>(name: F, labels: LabelsOf<F>, boundsSeconds: readonly number[], counts: readonly number[]): void {
+    const lines = this.#of(name);
+    let total = 0;
+    for (const [i, count] of counts.entries()) {
+      total += count;
+      lines.push(line(`${name}_bucket`, { ...labels, le: numberText(boundsSeconds[i] ?? Number.POSITIVE_INFINITY) }, total));
+    }
+    lines.push(line(`${name}_count`, labels, total));
+  }
+
+  /** The text in pieces, family by family. */
+  *pieces(): Generator<string, void, void> {
+    for (const [name, lines] of this.#lines) {
+      const { help, type } = families[name];
+      yield `# HELP ${name} ${help.replaceAll("\\", "\\\\")}\n# TYPE ${name} ${type}\n`;
+      for (let i = 0; i < lines.length; i += linesPerPiece) yield lines.slice(i, i + linesPerPiece).join("");
+    }
+  }
+
+  #of(name: FamilyName): string[] {
+    let lines = this.#lines.get(name);
+    if (lines === undefined) this.#lines.set(name, (lines = []));
+    return lines;
+  }
+}
+
+function line(name: string, labels: Readonly<Record<string, string>>, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
+  return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${numberText(value)}\n`;
+}
+
+function escapeLabel(text: string): string {
+  return text.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
+}
+
+function numberText(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return "+Inf";
+  return value === Number.NEGATIVE_INFINITY ? "-Inf" : String(value);
+}

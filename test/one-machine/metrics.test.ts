@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { freePort } from "#host/testing/free-ports.ts";
+import { programOnPath } from "../../bench/lib.ts";
+import { root, TestDrover } from "../harness/drover.ts";
+
+const manifest = `
+app: web
+run: exec node ${join(root, "test/fixtures/web.mjs")}
+instances: 2
+ready: { http: / }
+---
+ladder: demo
+settle: 1h
+levels: [{ name: all, run: "true" }]
+checks:
+  well: { run: "true", every: 1s, level: all }
+  broken: { run: "exit 1", every: 1s, failures: 1, level: all }
+`;
+const host = "web.default.localhost";
+const requests = 7;
+
+let drover: TestDrover;
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "drover-metrics-"));
+  drover = await TestDrover.start();
+  await drover.apply(manifest);
+  for (let i = 0; i < requests; i++) assert.equal((await drover.get(host, "/")).status, 200);
+});
+after(async () => {
+  await drover[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+async function scrape(): Promise<string> {
+  const { status, body } = await drover.api("GET", "/metrics");
+  assert.equal(status, 200);
+  return body;
+}
+
+/** The figures of all samples whose line has these texts. */
+function figures(text: string, ...parts: readonly string[]): readonly number[] {
+  const lines = text.split("\n").filter((line) => parts.every((part) => line.includes(part)));
+  return lines.map((line) => Number(line.slice(line.lastIndexOf(" "))));
+}
+
+test("figures say what runs, what it uses, what came through the edges and what fails", async () => {
+  await drover.until("both checks have said something", async () => figures(await scrape(), "drover_check_failing{").length === 2);
+  const text = await scrape();
+  assert.deepEqual(figures(text, "drover_instance_ready{", 'app="web"'), [1, 1]);
+  assert.ok(figures(text, "drover_instance_memory_bytes{", 'app="web"').every((bytes) => bytes > 10_000_000));
+  assert.ok(figures(text, "drover_instance_cpu_seconds_total{", 'app="web"').every((seconds) => seconds > 0));
+  assert.deepEqual(figures(text, "drover_route_requests_total{", `route="${host}/"`, 'class="2xx"'), [requests]);
+  assert.deepEqual(figures(text, "drover_route_request_duration_seconds_bucket{", `route="${host}/"`, 'le="+Inf"'), [requests]);
+  assert.deepEqual(figures(text, "drover_check_failing{", 'check="broken"'), [1]);
+  assert.deepEqual(figures(text, "drover_check_failing{", 'check="well"'), [0]);
+  assert.equal(figures(text, "drover_program_memory_bytes{").length, 3);
+  assert.deepEqual(figures(text, "drover_edge_linked{"), [1]);
+});
+
+test("figures are for those who have a token", async () => {
+  assert.equal((await fetch(`http://127.0.0.1:${drover.apiPort}/metrics`)).status, 401);
+});
+
+const withoutPromtool = programOnPath("promtool") === null && "promtool is not here; the format was not tested against it";
+test("promtool finds nothing to say against the format, the names or the help", { skip: withoutPromtool }, async () => {
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: await scrape(), encoding: "utf8" });
+  assert.deepEqual([status, stdout, stderr], [0, "", ""]);
+});
+
+/** The configuration of the guide, docs/guides/metrics.md. */
+const scrapeConfig = () => `
+global: { scrape_interval: 1s }
+scrape_configs:
+  - job_name: drover
+    authorization: { credentials_file: ${join(drover.home, "token")} }
+    static_configs: [{ targets: ["127.0.0.1:${drover.apiPort}"] }]
+`;
+
+const scrapers = {
+  prometheus: (port: number, config: string) => [
+    `--config.file=${config}`,
+    `--storage.tsdb.path=${join(folder, "prometheus")}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+  ],
+  "victoria-metrics": (port: number, config: string) => [
+    `-promscrape.config=${config}`,
+    `-storageDataPath=${join(folder, "victoria")}`,
+    `-httpListenAddr=127.0.0.1:${port}`,
+    // Answers would leave out the last half minute, for scrapers that are behind.
+    "-search.latencyOffset=0s",
+  ],
+} as const;
+
+describe("scraped by programs of others", { concurrency: true }, () => {
+  for (const [name, argumentsOf] of Object.entries(scrapers)) {
+    const skip = programOnPath(name) === null && `${name} is not here; that it can scrape Drover was not tested`;
+    test(`${name} scrapes them and answers from them`, { skip }, async () => {
+      const port = await freePort();
+      const config = join(folder, `${name}.yaml`);
+      await writeFile(config, scrapeConfig());
+      const scraper = spawn(name, argumentsOf(port, config), { stdio: "ignore" });
+      try {
+        const ask = async (query: string) => {
+          const answer = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`);
+          return ((await answer.json()) as { data: { result: { value: [number, string] }[] } }).data.result.map(({ value }) => value[1]);
+        };
+        await drover.until("it has asked", async () => (await ask('up{job="drover"}')).join() === "1");
+        assert.deepEqual(await ask('sum(drover_instance_ready{app="web"})'), ["2"]);
+        assert.deepEqual(await ask(`sum(drover_route_requests_total{route="${host}/"})`), [String(requests)]);
+      } finally {
+        await end(scraper);
+      }
+    });
+  }
+});
+
+async function end(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  await ended;
+}
