@@ -12,7 +12,7 @@ import type { EngineChange, Instance, Machine, Workload, WorkloadStatus } from "
 import { anywhere } from "../src/plan/placement/plan-placement.ts";
 import type { RolloutPlan } from "../src/plan/rollout/input.ts";
 import { planRollout } from "../src/plan/rollout/plan-rollout.ts";
-import { app, release, t0, web } from "../src/plan/testing/planner-world.ts";
+import { app, release, t0, undisturbed, web } from "../src/plan/testing/planner-world.ts";
 import { observe } from "../src/server/controllers/observe.ts";
 import { Fleet } from "../src/server/fleet/fleet.ts";
 import type { AgentPeer } from "../src/server/fleet/peers.ts";
@@ -52,15 +52,8 @@ function snapshotOf(index: number): EngineChange {
       machine: machineId(index),
       state: "running",
       ready: true,
-      host: "127.0.0.1",
       port: 20_000,
-      pid: 1,
-      restarts: 0,
-      startedAtMs: t0,
-      sinceMs: t0,
-      exit: null,
-      reason: null,
-      restartToken: "",
+      ...undisturbed,
     });
   }
   return { kind: "snapshot", workloads, instances };

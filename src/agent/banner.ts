@@ -1,5 +1,6 @@
+import { type Address, formatAddress } from "#host/address.ts";
 import type { Machine } from "#model/workload.ts";
-import { type Address, type DnsOptions, formatAddress } from "./options.ts";
+import type { DnsOptions } from "./options.ts";
 
 /** What a person reads who has started Drover in a terminal. */
 export function banner(options: {

@@ -1,8 +1,8 @@
+import { type Address, formatAddress } from "#host/address.ts";
 import { DroverError } from "#model/errors.ts";
 import { describeOwner, type HeldSocket, heldSockets, listenersOn } from "./engines/local/listeners.ts";
 import { isPortFree } from "./engines/local/ports.ts";
 import { findStrays } from "./engines/local/process-group.ts";
-import { type Address, formatAddress } from "./options.ts";
 
 /**
  * Makes sure that Drover can listen where it was told to, before anything is started. Its own programs of before may still be there.

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
+import { formatAddress } from "#host/address.ts";
 import { systemClock } from "#host/clock.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
@@ -15,7 +16,7 @@ import { banner } from "./banner.ts";
 import { checkPorts } from "./check-ports.ts";
 import { lockHome } from "./home-lock.ts";
 import { joinIfAsked } from "./join.ts";
-import { type AgentOptions, formatAddress, parseAgentOptions } from "./options.ts";
+import { type AgentOptions, parseAgentOptions } from "./options.ts";
 import { serverWorkload } from "./own-programs.ts";
 
 const root = join(import.meta.dirname, "..", "..");

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import { type Address, parseListenAddress, tlsPortBeside } from "#host/address.ts";
 import { parseNetwork, parseResolver } from "#host/network.ts";
 import { readOptions } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
@@ -7,11 +8,6 @@ import { type RouterName, readRouter } from "#host/router-name.ts";
 import { upOptions } from "#host/up-options.ts";
 import { parseLinkAddress } from "#link/secure/address.ts";
 import { DroverError } from "#model/errors.ts";
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface AgentOptions {
   readonly home: string;
@@ -62,8 +58,6 @@ export interface DnsOptions {
 const defaultApi = "127.0.0.1:7373";
 const defaultHttp = "127.0.0.1:8080";
 const defaultDns = "127.0.0.1:7353";
-/** The edge's TLS port when none is given: from 80 to 443, and from 8080 to 8443. */
-const tlsPortBeside = 363;
 
 /** @throws {DroverError} USAGE */
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
@@ -143,19 +137,7 @@ function dnsOptions(address: string | null, networks: readonly string[], resolve
   };
 }
 
+/** A chosen port: the programs that are told it start side by side. */
 function parseAddress(text: string): Address {
-  const match = /^(.+):(\d{1,5})$/.exec(text);
-  const host = match?.[1]?.replace(/^\[(.*)\]$/, "$1") ?? "";
-  const port = Number(match?.[2]);
-  if (match === null || port < 1 || port > 65_535 || (isIP(host) === 0 && host !== "localhost")) {
-    throw new DroverError("USAGE", `"${text}" is no address to listen on`, {
-      hint: 'Use an IP address and a port, such as "127.0.0.1:8080".',
-    });
-  }
-  return { host, port };
-}
-
-/** As it stands in an address or URL. */
-export function formatAddress({ host, port }: Address): string {
-  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  return parseListenAddress(text, 1);
 }

@@ -1,38 +1,29 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { type Address, formatAddress } from "#host/address.ts";
 import type { Home } from "#host/home.ts";
-import type { RouterName } from "#host/router-name.ts";
 import type { WorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
-import { type Address, type DnsOptions, formatAddress } from "./options.ts";
+import type { AgentOptions } from "./options.ts";
 
 export const serverWorkload = "drover/server/main/0" as WorkloadId;
 export const edgeWorkload = "drover/edge/main/0" as WorkloadId;
 
-/**
- * Drover's own programs as workloads, supervised like any other.
- * @param version of the program: others of it that still run are replaced.
- */
-export function ownPrograms(options: {
+interface OwnProgramsOptions {
   readonly root: string;
   readonly home: Home;
-  readonly api: Address;
-  readonly http: Address;
-  readonly https: Address;
-  readonly trustedProxies: readonly string[];
-  readonly router: RouterName;
-  readonly dns: DnsOptions | null;
-  readonly link: Address | null;
+  /** Those of the agent, which it hands on. */
+  readonly given: AgentOptions;
   /** Whether the server is another machine's, so that none is started here. */
   readonly isMember: boolean;
-  readonly hosts: readonly string[];
-  readonly allowOutgoing: readonly string[];
-  readonly publicUrl: string | null;
+  /** Of the programs: others of it that still run are replaced. */
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
-}): readonly Workload[] {
-  const { root, home, api, http, https, trustedProxies, router, dns, link, isMember, hosts, allowOutgoing, publicUrl, version, env } =
-    options;
+}
+
+/** Drover's own programs as workloads, supervised like any other. */
+export function ownPrograms({ root, home, given, isMember, version, env }: OwnProgramsOptions): readonly Workload[] {
+  const { api, http, https, trustedProxies, router, dns, link, hosts, allowOutgoing, publicUrl } = given;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   // Where compiled code is kept and how memory is given out belong to the version, and do not change what a program does.

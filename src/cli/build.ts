@@ -10,6 +10,8 @@ import { count } from "./output/time.ts";
 
 /** Two at a time: builds take whole cores, and the machine has apps to run. */
 const buildsAtOnce = 2;
+/** A source of up to this size is kept in memory from the question whether it was built before to the upload, and so is read once. */
+const mostKeptBytes = 32 * 2 ** 20;
 /** As in `#model/build.ts`, which loads the schema library. */
 const sourceLimits = { sourceBytes: 512 * 2 ** 20, files: 200_000 } as const;
 
@@ -56,12 +58,13 @@ async function buildOne(session: Session, task: BuildTask, board: Map<string, st
   say("packing");
   const { run, timeoutMs, memoryBytes, hasRun } = task.build ?? {};
   const query = { space: task.space, app: task.app, run: run ?? undefined, timeoutMs, memoryBytes, hasRun };
-  const known = await knownBuild(session, query, await digestOf(task.source, signal), signal);
+  const { digest, kept } = await readSource(task.source, signal);
+  const known = await knownBuild(session, query, digest, signal);
   if (known !== null) {
     progress.note(`${name}  unchanged`);
     return known;
   }
-  const upload = await openSource(task.source, signal);
+  const upload = kept === null ? await openSource(task.source, signal) : Readable.from(kept, { objectMode: false });
   const path = apiPath(["builds"], query);
   let step = "uploading";
   say(step);
@@ -107,13 +110,26 @@ async function knownBuild({ api }: Session, query: BuildQuery, archive: string, 
   }
 }
 
-/** Of the bytes that would be sent: the same folder gives the same. */
-async function digestOf(source: Source, signal: AbortSignal): Promise<string> {
-  if (source.kind === "archive") return source.digest;
+interface ReadSource {
+  /** Of the bytes that would be sent: the same folder gives the same. */
+  readonly digest: string;
+  /** Those bytes; null where they are too many, or not here. */
+  readonly kept: readonly Buffer[] | null;
+}
+
+async function readSource(source: Source, signal: AbortSignal): Promise<ReadSource> {
+  if (source.kind === "archive") return { digest: source.digest, kept: null };
   const { createHash } = process.getBuiltinModule("node:crypto");
   const hash = createHash("sha256");
-  for await (const chunk of await openSource(source, signal)) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest("hex")}`;
+  let kept: Buffer[] | null = [];
+  let bytes = 0;
+  for await (const chunk of (await openSource(source, signal)) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    bytes += chunk.length;
+    if (bytes > mostKeptBytes) kept = null;
+    kept?.push(chunk);
+  }
+  return { digest: `sha256:${hash.digest("hex")}`, kept };
 }
 
 async function openSource(source: Source, signal: AbortSignal): Promise<Readable> {

@@ -67,7 +67,6 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   status: { group: machine, summary: "show how Drover itself is", load: () => import("./commands/status.ts") },
   edge: { group: machine, summary: "restart the edge without a failed request", load: () => import("./commands/edge.ts") },
   machine: { group: machine, summary: "list, join, drain and remove machines", load: () => import("./commands/machine.ts") },
-  machines: { group: machine, summary: "list machines and what isolation holds on them", load: () => import("./commands/machines.ts") },
 
   session: { group: other, summary: "list and end sessions of the web UI", load: () => import("./commands/session.ts") },
   completion: { group: other, summary: "print a completion script for a shell", load: () => import("./commands/completion.ts") },

@@ -101,6 +101,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   status: [["status"]],
   machine: [
     ["machine", "ls"],
+    ["machine", "show"],
     ["machine", "show", "m1"],
     ["machine", "token", "m2"],
     ["machine", "drain", "m2"],
@@ -108,7 +109,6 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["machine", "uncordon", "m2"],
     ["machine", "remove", "m2", "--yes"],
   ],
-  machines: [["machines"]],
 };
 /** Those that work, or refuse for a reason of their own, without one. */
 const serverless = new Set(["init", "up", "down", "completion", "version", "__complete"]);

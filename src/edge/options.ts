@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { type Address, parseListenAddress, tlsPortBeside } from "#host/address.ts";
 import { type Network, parseNetwork, parseResolver } from "#host/network.ts";
 import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
 import { type RouterName, readRouter } from "#host/router-name.ts";
@@ -19,11 +19,6 @@ export interface EdgeOptions {
   readonly https: Address;
   /** Null: no DNS. */
   readonly dns: DnsOptions | null;
-}
-
-interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 export interface DnsOptions {
@@ -67,22 +62,19 @@ const defaultAddress = "127.0.0.1:8080";
 /** More than any machine has cores for; each is a process. */
 const mostWorkers = 256;
 
-/** From 80 to 443, and from 8080 to 8443. */
-const tlsPortBeside = 363;
-
 /** The command line of `drover edge`. @throws {DroverError} USAGE. */
 export function parseEdgeOptions(args: readonly string[], defaultHome: string): EdgeOptions {
   const given = readOptions("edge", options, args);
   const dns = given.one("--dns");
   const workers = given.one("--workers");
-  const plain = parseAddress(given.one("--http") ?? defaultAddress);
+  const plain = parseListenAddress(given.one("--http") ?? defaultAddress);
   const https = given.one("--https");
   // Port 0 is any free one, and so is the one beside it.
   const beside = plain.port === 0 || plain.port + tlsPortBeside > 65_535 ? 0 : plain.port + tlsPortBeside;
   return {
     home: given.one("--home") ?? defaultHome,
     ...plain,
-    https: https === undefined ? { host: plain.host, port: beside } : parseAddress(https),
+    https: https === undefined ? { host: plain.host, port: beside } : parseListenAddress(https),
     router: readRouter(given, ["--trusted-proxy", "--workers"]),
     workers: workers === undefined ? null : parseWorkers(workers),
     allowOutgoing: given.all("--allow-outgoing"),
@@ -91,7 +83,7 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
       dns === undefined
         ? null
         : {
-            address: ipAddress(parseAddress(dns)),
+            address: ipAddress(parseListenAddress(dns)),
             networks: given.all("--dns-allow").map(parseNetwork),
             resolvers: given.has("--dns-upstream") ? given.all("--dns-upstream").map(parseResolver) : null,
           },
@@ -107,15 +99,4 @@ function parseWorkers(text: string): number {
   const workers = Number(text);
   if (/^\d+$/.test(text) && workers >= 1 && workers <= mostWorkers) return workers;
   throw new DroverError("USAGE", `"${text}" is no number of workers`, { hint: `Use a number from 1 to ${mostWorkers}, or leave it out.` });
-}
-
-function parseAddress(address: string): Address {
-  const match = /^(.+):(\d{1,5})$/.exec(address);
-  const host = match?.[1]?.replace(/^\[(.*)\]$/, "$1") ?? "";
-  const port = Number(match?.[2]);
-  if (match === null || port > 65_535 || (isIP(host) === 0 && host !== "localhost"))
-    throw new DroverError("USAGE", `"${address}" is no address to listen on`, {
-      hint: 'Use an IP address and a port, such as "127.0.0.1:8080".',
-    });
-  return { host, port };
 }

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { DroverError } from "#model/errors.ts";
+import { type Address, readHostAndPort } from "./address.ts";
 
 export interface Network {
   readonly address: string;
@@ -22,16 +23,14 @@ export function parseNetwork(text: string): Network {
 }
 
 /** `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`: the port is 53 unless given. @throws {DroverError} USAGE */
-export function parseResolver(text: string): { readonly host: string; readonly port: number } {
-  const match = isIP(text) === 0 ? /^(.+):(\d{1,5})$/.exec(text) : [text, text, "53"];
-  const host = match?.[1]?.replace(/^\[(.*)\]$/, "$1") ?? "";
-  const port = Number(match?.[2] ?? 0);
-  if (isIP(host) === 0 || port < 1 || port > 65_535) {
+export function parseResolver(text: string): Address {
+  const address = isIP(text) === 0 ? readHostAndPort(text) : { host: text, port: 53 };
+  if (address === null || isIP(address.host) === 0 || address.port < 1) {
     throw new DroverError("USAGE", `"${text}" is no address of a resolver`, {
       hint: 'Use an IP address, and a port if it is not 53, such as "192.0.2.53" or "192.0.2.53:5353".',
     });
   }
-  return { host, port };
+  return address;
 }
 
 /** Where others reach what listens on `host`: on all addresses of the machine, the first that is not for itself alone. */

@@ -1,11 +1,6 @@
+import { type Address, parseListenAddress } from "#host/address.ts";
 import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
-import { DroverError } from "#model/errors.ts";
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface ServerOptions {
   /** The home folder; null: the usual one. */
@@ -64,11 +59,11 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
   const link = given.one("--link");
   return {
     home: given.one("--home") ?? null,
-    api: readAddress("--api", given.one("--api") ?? "127.0.0.1:7373"),
-    edge: readAddress("--edge", given.one("--edge") ?? "127.0.0.1:8080"),
-    edgeTls: readAddress("--edge-tls", given.one("--edge-tls") ?? "127.0.0.1:8443"),
-    dns: dns === undefined ? null : readAddress("--dns", dns),
-    link: link === undefined ? null : readAddress("--link", link),
+    api: parseListenAddress(given.one("--api") ?? "127.0.0.1:7373"),
+    edge: parseListenAddress(given.one("--edge") ?? "127.0.0.1:8080"),
+    edgeTls: parseListenAddress(given.one("--edge-tls") ?? "127.0.0.1:8443"),
+    dns: dns === undefined ? null : parseListenAddress(dns),
+    link: link === undefined ? null : parseListenAddress(link),
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
@@ -76,22 +71,6 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     isConfirmed: given.has("--yes"),
     isVerbose: given.has("--verbose"),
   };
-}
-
-/** `127.0.0.1:7373`, `[::1]:7373`; port 0 takes a free one. */
-function readAddress(option: string, text: string): Address {
-  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || port > 65_535) {
-    throw new DroverError("USAGE", `${option} ${JSON.stringify(text)} is not an address`, {
-      hint: "Write HOST:PORT, such as 127.0.0.1:7373.",
-    });
-  }
-  return { host: (match[1] as string).replaceAll(/[[\]]/g, ""), port };
-}
-
-export function formatAddress({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Whether only this machine reaches the address: then plain HTTP is enough. */

@@ -211,11 +211,12 @@ test("what a command leaves in the background ends with it", async () => {
   }
 });
 
-test("what an agent that was killed has left is swept", async () => {
-  const mine = createExecutor({ owner: `${owner}-other`, clock: systemClock });
+test("what an agent that was killed has left is found by its owner", async () => {
+  const other = `${owner}-other`;
+  const mine = createExecutor({ owner: other, clock: systemClock });
   const session = await mine.start(surroundings(["sleep", "1000"]), never);
-  assert.equal(await executor.sweep(), 0);
-  assert.equal(await mine.sweep(), 1);
+  assert.equal(await killMarked(`${owner}#`), 0);
+  assert.equal(await killMarked(`${other}#`), 1);
   assert.deepEqual(await session.exit, { code: null, signal: "SIGKILL" });
 });
 

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "#model/clock.ts";
 import type { ExecSession } from "../engines/engine.ts";
-import { killMarked } from "./leftovers.ts";
 import { startPipeSession } from "./pipe-session.ts";
 import type { ExecSurroundings } from "./surroundings.ts";
 import { startTerminalSession } from "./terminal-session.ts";
@@ -12,11 +11,9 @@ export interface Executor {
    * @throws {DroverError} EXEC_FAILED if it cannot be started.
    */
   start(surroundings: ExecSurroundings, signal: AbortSignal): Promise<ExecSession>;
-  /** Kills what sessions of an agent that was killed have left running. Returns how many processes. To be called once, at the start. */
-  sweep(): Promise<number>;
 }
 
-/** @param owner names this installation on its machine, such as its home folder, so that two agents do not sweep each other's sessions. */
+/** @param owner names this installation on its machine, such as its home folder, so that two agents do not end each other's sessions. */
 export function createExecutor({ owner, clock }: { readonly owner: string; readonly clock: Clock }): Executor {
   return {
     start: ({ terminal, ...rest }, signal) => {
@@ -24,6 +21,5 @@ export function createExecutor({ owner, clock }: { readonly owner: string; reado
       if (terminal === null) return startPipeSession({ ...rest, terminal }, options, signal);
       return startTerminalSession({ ...rest, terminal }, options, signal);
     },
-    sweep: () => killMarked(`${owner}#`),
   };
 }

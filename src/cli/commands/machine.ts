@@ -3,11 +3,11 @@ import type { MachineToken, MachineView } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
 import type { Noun, Session, Verb } from "../command.ts";
+import { styled } from "../output/style.ts";
 import { table } from "../output/table.ts";
 import { count } from "../output/time.ts";
 import { confirm } from "../prompt.ts";
 import { until } from "../wait/until.ts";
-import { describeMachine } from "./machines.ts";
 
 const list = {
   summary: "list machines",
@@ -31,10 +31,15 @@ const list = {
 } satisfies Verb & { summary: string };
 
 const show = {
-  summary: "show one machine, and what isolation holds on it",
-  configure: (command) => command.argument("<name>", "the machine"),
-  async run({ api, out, signal }, { args: [name = ""] }) {
+  summary: "show what isolation between apps holds on a machine, or on all",
+  configure: (command) => command.argument("[name]", "the machine (default: all)"),
+  async run({ api, out, signal }, { args: [name] }) {
     const { machines } = await api.call<{ machines: MachineView[] }>("GET", apiPath(["machines"]), signal);
+    if (name === undefined) {
+      if (out.json) out.value({ machines });
+      else for (const line of machines.flatMap(describeMachine)) out.line(line);
+      return 0;
+    }
     const machine = machines.find(({ id }) => id === name);
     if (machine === undefined)
       throw new DroverError("MACHINE_NOT_FOUND", `there is no machine "${name}"`, {
@@ -161,6 +166,17 @@ const remove = {
 } satisfies Verb & { summary: string };
 
 export default { verbs: { ls: list, show, token, drain, cordon, uncordon, remove } } satisfies Noun;
+
+/** What it has, and what holds on it: lines for people. */
+function describeMachine(machine: MachineView): readonly string[] {
+  const has = `${count(machine.cores, "core")}, ${gibibytes(machine.memoryBytes)}, ${count(machine.instances, "instance")}`;
+  return [
+    `${styled("bold", machine.id)}  ${has}${machine.linked ? "" : ", its agent does not answer"}`,
+    ...Object.entries(machine.isolation).map(
+      ([name, { holds, how }]) => `  ${name.padEnd(11)} ${holds ? "holds" : "does not hold"}: ${how}`,
+    ),
+  ];
+}
 
 function readLabel(text: string): readonly [string, string] {
   const [, key, value] = /^([^=]+)=(.*)$/.exec(text) ?? [];

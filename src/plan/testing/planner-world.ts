@@ -105,6 +105,18 @@ export function rolloutOf(number: number, more: Partial<Rollout> = {}): Rollout 
 
 let made = 0;
 
+/** What is alike in all instances here: started at `t0` and running since. */
+export const undisturbed = {
+  host: "127.0.0.1",
+  pid: 1,
+  restarts: 0,
+  startedAtMs: t0,
+  sinceMs: t0,
+  exit: null,
+  reason: null,
+  restartToken: "",
+} as const;
+
 export function instance(
   number: number,
   state: InstanceState | "ready",
@@ -118,15 +130,8 @@ export function instance(
     machine: m1,
     state: state === "ready" ? "running" : state,
     ready: state === "ready",
-    host: "127.0.0.1",
+    ...undisturbed,
     port: 20_000 + made,
-    pid: 1,
-    restarts: 0,
-    startedAtMs: t0,
-    sinceMs: t0,
-    exit: null,
-    reason: null,
-    restartToken: "",
     everReady: state === "ready",
     readySinceStart: state === "ready",
     ...more,

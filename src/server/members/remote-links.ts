@@ -1,5 +1,6 @@
 import { type KeyObject, X509Certificate } from "node:crypto";
 import tls from "node:tls";
+import { type Address, formatAddress } from "#host/address.ts";
 import { errorFields } from "#host/log.ts";
 import { addressToDial } from "#host/network.ts";
 import { keyPem, newKey } from "#host/x509/make-certificate.ts";
@@ -12,7 +13,6 @@ import type { Fence } from "#model/link.ts";
 import type { Log } from "#model/log.ts";
 import type { MachineId } from "#model/names.ts";
 import { middleOf, openAuthority } from "../certificates/authority.ts";
-import { type Address, formatAddress } from "../options.ts";
 import { createToken, findMember, type MembersContext, redeemToken, removeMember } from "./members.ts";
 
 /** A stranger that is slow with its handshake holds nothing for longer. */

@@ -3,12 +3,13 @@ import type { EventView } from "#model/api.ts";
 import type { ApiError } from "../api/client.ts";
 import { apiPath, call } from "../api/client.ts";
 import { follow, readEvents } from "../api/streams.ts";
+import { ChoiceFilter, WordFilter } from "../parts/filters.tsx";
 import { dateTime } from "../parts/format.ts";
 import { Link } from "../parts/link.tsx";
 import { ErrorNotice, Nothing } from "../parts/notice.tsx";
 import { type Column, Rows } from "../parts/rows.tsx";
 import { Section } from "../parts/section.tsx";
-import { appPath, parameter, setParameters, space } from "../state/location.ts";
+import { appPath, parameter, space } from "../state/location.ts";
 import { useWhile } from "../state/use.ts";
 
 /** Events at the beginning, and those that are kept in the page: a day of a busy installation. */
@@ -81,20 +82,8 @@ export function EventsPage() {
         command={["drover events", app, space.value === null ? "" : `--space ${space.value}`].filter(Boolean).join(" ")}
         tools={
           <>
-            <input
-              type="search"
-              aria-label="Filter events by words"
-              placeholder="filter"
-              value={parameter("q")}
-              onInput={(event) => setParameters({ q: event.currentTarget.value })}
-            />
-            <select aria-label="Kind of events" value={family} onChange={(event) => setParameters({ show: event.currentTarget.value })}>
-              {families.map((one) => (
-                <option key={one} value={one}>
-                  {one}
-                </option>
-              ))}
-            </select>
+            <WordFilter label="Filter events by words" />
+            <ChoiceFilter label="Kind of events" name="show" value={family} choices={families.map((one) => [one, one])} />
           </>
         }
       >

@@ -8,6 +8,10 @@ import type { Services } from "../services.ts";
 /** The links in messages to people. Each is for one escalation, and ends with it; whoever has it may take note, and nothing else. */
 export function acknowledgeRoutes(services: Services): readonly Route[] {
   const path = "/v1/acknowledge/:token";
+  const redeem = async (params: Readonly<Record<string, string>>) => {
+    const escalator = await services.controlPlane.escalator();
+    return { escalator, ...escalator.acknowledgements.redeem(params["token"] ?? "") };
+  };
   return [
     route({
       method: "GET",
@@ -18,8 +22,7 @@ export function acknowledgeRoutes(services: Services): readonly Route[] {
       answer: { kind: "page" },
       handle: ({ params }) =>
         orEnded(async () => {
-          const escalator = await services.controlPlane.escalator();
-          const { space, escalation } = escalator.acknowledgements.redeem(params["token"] ?? "");
+          const { escalator, space, escalation } = await redeem(params);
           const run = viewEscalation(escalator, space, requireEscalation(services, space, escalation));
           return { page: askPage(run, space), policy: pagePolicy };
         }),
@@ -33,8 +36,7 @@ export function acknowledgeRoutes(services: Services): readonly Route[] {
       answer: { kind: "page" },
       handle: ({ params }) =>
         orEnded(async () => {
-          const escalator = await services.controlPlane.escalator();
-          const { space, escalation } = escalator.acknowledgements.redeem(params["token"] ?? "");
+          const { escalator, space, escalation } = await redeem(params);
           const hand = { by: "whoever was told", nowMs: escalator.nowMs() };
           const { id } = await acknowledgeEscalation(services, space, escalation, hand);
           return { page: donePage(id), policy: pagePolicy };

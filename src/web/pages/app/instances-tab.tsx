@@ -1,4 +1,4 @@
-import type { InstanceView } from "#model/api.ts";
+import type { AppStatus, InstanceView } from "#model/api.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { Age } from "../../parts/age.tsx";
@@ -20,42 +20,13 @@ export function InstancesTab({ status }: TabProps) {
       <LiveRollout status={status} />
       <Section title="Processes" command={`drover ps ${space}/${name}`}>
         {processes.length === 0 && <Nothing>It has no release yet, and so no processes.</Nothing>}
-        {processes.length > 0 && (
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">process</th>
-                <th scope="col" class="number">
-                  ready
-                </th>
-                <th scope="col" class="minor">
-                  service port
-                </th>
-                <th scope="col" class="wide">
-                  runs
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {processes.map((process) => (
-                <tr key={process.name}>
-                  <td>{process.name}</td>
-                  <td class={process.ready < process.wanted ? "number warn" : "number"}>
-                    {process.ready}/{process.wanted}
-                  </td>
-                  <td class="minor">{process.servicePort ?? <span class="muted">closed</span>}</td>
-                  <td class="wide mono">{visibleText(process.run)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+        {processes.length > 0 && <Rows label="Processes" rows={processes} columns={processColumns} keyOf={(one) => one.name} />}
       </Section>
       <Section title="Instances" note={String(instances.length)} command={`drover ps ${space}/${name}`}>
         {instances.length === 0 ? (
           <Nothing>Nothing runs.</Nothing>
         ) : (
-          <Rows label="Instances" rows={instances} columns={columns} keyOf={({ id }) => id} />
+          <Rows label="Instances" rows={instances} columns={instanceColumns} keyOf={({ id }) => id} />
         )}
       </Section>
       <Section title="Addresses" command={`drover open ${space}/${name}`}>
@@ -74,7 +45,22 @@ export function InstancesTab({ status }: TabProps) {
 
 const shortName = ({ id }: InstanceView) => id.slice(id.lastIndexOf("/") + 1);
 
-const columns: readonly Column<InstanceView>[] = [
+const processColumns: readonly Column<AppStatus["processes"][number]>[] = [
+  { name: "process", cell: ({ name }) => name },
+  {
+    name: "ready",
+    isNumber: true,
+    cell: ({ ready, wanted }) => (
+      <span class={ready < wanted ? "warn" : undefined}>
+        {ready}/{wanted}
+      </span>
+    ),
+  },
+  { name: "service port", isMinor: true, cell: ({ servicePort }) => servicePort ?? <span class="muted">closed</span> },
+  { name: "runs", isWide: true, cell: ({ run }) => <span class="mono">{visibleText(run)}</span> },
+];
+
+const instanceColumns: readonly Column<InstanceView>[] = [
   {
     name: "instance",
     cell: (one) => (

@@ -1,51 +1,60 @@
 import type { AppStatus } from "#model/api.ts";
 import { Age } from "../../parts/age.tsx";
+import { type Column, Rows } from "../../parts/rows.tsx";
 import { Section } from "../../parts/section.tsx";
 import { visibleText } from "../../parts/visible-text.ts";
+
+interface ReleaseShare {
+  readonly release: number;
+  readonly isNew: boolean;
+  readonly instances: number;
+  readonly ready: number;
+  readonly draining: number;
+  /** Of the traffic, from 0 to 1. */
+  readonly share: number;
+}
+
+const columns: readonly Column<ReleaseShare>[] = [
+  {
+    name: "release",
+    cell: ({ release, isNew }) => (
+      <>
+        {release} {isNew && <span class="busy">new</span>}
+      </>
+    ),
+  },
+  { name: "ready", isNumber: true, cell: ({ ready, instances }) => `${ready}/${instances}` },
+  { name: "draining", isNumber: true, cell: ({ draining }) => draining },
+  {
+    name: "share of the traffic",
+    isWide: true,
+    cell: ({ release, share }) => (
+      <>
+        <meter min={0} max={1} value={share} aria-label={`Share of release ${release}`} /> {Math.round(share * 100)} %
+      </>
+    ),
+  },
+];
 
 /** A deploy as it goes on: both releases side by side, with their shares of the traffic, and what it waits for. */
 export function LiveRollout({ status }: { readonly status: AppStatus }) {
   const { rollout, instances, lastFailure } = status;
   if (rollout === null) return lastFailure === null ? null : <Failure failure={lastFailure} />;
-  const releases = [...new Set([rollout.release, ...instances.map(({ release }) => release)])].sort((a, b) => b - a);
+  const numbers = [...new Set([rollout.release, ...instances.map(({ release }) => release)])].sort((a, b) => b - a);
+  const releases = numbers.map((release): ReleaseShare => {
+    const own = instances.filter((one) => one.release === release);
+    return {
+      release,
+      isNew: release === rollout.release,
+      instances: own.length,
+      ready: own.filter(({ ready }) => ready).length,
+      draining: own.filter(({ state }) => state === "draining").length,
+      share: release === rollout.release ? rollout.weight : release === status.active ? 1 - rollout.weight : 0,
+    };
+  });
   return (
     <Section title="Rollout" note={`to release ${rollout.release}`}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">release</th>
-            <th scope="col" class="number">
-              ready
-            </th>
-            <th scope="col" class="number">
-              draining
-            </th>
-            <th scope="col" class="wide">
-              share of the traffic
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {releases.map((release) => {
-            const own = instances.filter((one) => one.release === release);
-            const share = release === rollout.release ? rollout.weight : release === status.active ? 1 - rollout.weight : 0;
-            return (
-              <tr key={release}>
-                <td>
-                  {release} {release === rollout.release && <span class="busy">new</span>}
-                </td>
-                <td class="number">
-                  {own.filter(({ ready }) => ready).length}/{own.length}
-                </td>
-                <td class="number">{own.filter(({ state }) => state === "draining").length}</td>
-                <td class="wide">
-                  <meter min={0} max={1} value={share} aria-label={`Share of release ${release}`} /> {Math.round(share * 100)} %
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
+      <Rows label="Releases" rows={releases} columns={columns} keyOf={({ release }) => String(release)} />
       <p class="muted">
         Since <Age atMs={rollout.startedAtMs} />.{rollout.waitingFor.map((words) => ` Waits for ${visibleText(words)}.`)}
       </p>

@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { type ApiError, apiPath } from "../../api/client.ts";
 import { follow, readJsonLines } from "../../api/streams.ts";
+import { ChoiceFilter } from "../../parts/filters.tsx";
 import { quote } from "../../parts/format.ts";
 import { ErrorNotice } from "../../parts/notice.tsx";
 import { Section } from "../../parts/section.tsx";
@@ -47,6 +48,7 @@ export function LogsTab({ status }: TabProps) {
     clearTimeout(typing.current);
     typing.current = setTimeout(() => setParameters({ contains: text }), typingMs) as unknown as number;
   };
+  const instanceNames = new Set([...instances.map(({ id }) => id.slice(id.lastIndexOf("/") + 1)), ...(instance === "" ? [] : [instance])]);
   const options = [process && `--process ${process}`, instance && `--instance ${instance}`, contains && `--grep ${quote(contains)}`];
   return (
     <Section
@@ -62,24 +64,19 @@ export function LogsTab({ status }: TabProps) {
             defaultValue={contains}
             onInput={(event) => onType(event.currentTarget.value)}
           />
-          <select
-            aria-label="Process"
+          <ChoiceFilter
+            label="Process"
+            name="process"
             value={process}
-            onChange={(event) => setParameters({ process: event.currentTarget.value, instance: "" })}
-          >
-            <option value="">all processes</option>
-            {processes.map((one) => (
-              <option key={one.name}>{one.name}</option>
-            ))}
-          </select>
-          <select aria-label="Instance" value={instance} onChange={(event) => setParameters({ instance: event.currentTarget.value })}>
-            <option value="">all instances</option>
-            {[...new Set([...instances.map(({ id }) => id.slice(id.lastIndexOf("/") + 1)), ...(instance === "" ? [] : [instance])])].map(
-              (one) => (
-                <option key={one}>{one}</option>
-              ),
-            )}
-          </select>
+            choices={[["", "all processes"], ...processes.map((one) => [one.name, one.name] as const)]}
+            resets="instance"
+          />
+          <ChoiceFilter
+            label="Instance"
+            name="instance"
+            value={instance}
+            choices={[["", "all instances"], ...[...instanceNames].map((one) => [one, one] as const)]}
+          />
           <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
             {isPaused ? "Go on" : "Pause"}
           </button>

@@ -80,9 +80,13 @@ export async function runTerminal({ element, space, app, instance, onOpen }: Ter
 
 /** In the colours of the page. */
 function themeOf(element: HTMLElement): ITheme {
-  const style = getComputedStyle(element);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  return {
+  // A variable names the light and the dark one; which it is comes out only where it is used.
+  const probe = element.appendChild(document.createElement("span"));
+  const colour = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const found = {
     background: colour("--ground"),
     foreground: colour("--text"),
     cursor: colour("--text"),
@@ -92,4 +96,6 @@ function themeOf(element: HTMLElement): ITheme {
     yellow: colour("--warn"),
     blue: colour("--accent"),
   };
+  probe.remove();
+  return found;
 }

@@ -74,7 +74,11 @@ interface RunActionsProps {
 /** What a person can decide now; what not says why. */
 function RunActions({ space, run, onDone }: RunActionsProps) {
   const { id, state, outcome, approvals } = run;
-  const post = (action: string, body: unknown = {}) => call("POST", apiPath(["spaces", space, "escalations", id, action]), { body });
+  const verb = (name: "approve" | "acknowledge" | "stop", body: unknown = {}) => ({
+    command: `drover escalation ${name} ${id} --space ${space}`,
+    run: () => call("POST", apiPath(["spaces", space, "escalations", id, name]), { body }),
+    onDone,
+  });
   const isAsked = outcome === null && approvals.some(({ decision }) => decision === null);
   const notAsked = isAsked ? null : "It waits for no approval.";
   const end = outcome === null ? null : "It has ended.";
@@ -83,37 +87,24 @@ function RunActions({ space, run, onDone }: RunActionsProps) {
       <Action
         label="Approve"
         explains="Lets the level go on that the escalation waits at."
-        command={`drover escalation approve ${id} --space ${space}`}
         impossible={notAsked}
-        run={() => post("approve", { isApproved: true })}
-        onDone={onDone}
+        {...verb("approve", { isApproved: true })}
       />
       <Action
         label="Refuse"
         explains="The level is not done; people are told."
-        command={`drover escalation refuse ${id} --space ${space}`}
         impossible={notAsked}
         isDangerous
-        run={() => post("approve", { isApproved: false })}
-        onDone={onDone}
+        {...verb("approve", { isApproved: false })}
+        command={`drover escalation refuse ${id} --space ${space}`}
       />
       <Action
         label="Acknowledge"
         explains="Takes note that it ended with people: from now on its target may be acted on again."
-        command={`drover escalation acknowledge ${id} --space ${space}`}
         impossible={state === "needs-human" ? null : "It does not wait for anybody to take note."}
-        run={() => post("acknowledge")}
-        onDone={onDone}
+        {...verb("acknowledge")}
       />
-      <Action
-        label="Stop"
-        explains="Ends what it does now; nothing follows."
-        command={`drover escalation stop ${id} --space ${space}`}
-        impossible={end}
-        isDangerous
-        run={() => post("stop")}
-        onDone={onDone}
-      />
+      <Action label="Stop" explains="Ends what it does now; nothing follows." impossible={end} isDangerous {...verb("stop")} />
     </span>
   );
 }

@@ -1,10 +1,11 @@
 import type { AppSummary } from "#model/api.ts";
+import { ChoiceFilter, WordFilter } from "../../parts/filters.tsx";
 import { Link, OutsideLink } from "../../parts/link.tsx";
 import { Nothing } from "../../parts/notice.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
 import { Section } from "../../parts/section.tsx";
 import { HealthState, healthOrder } from "../../parts/state.tsx";
-import { appPath, parameter, setParameters, space } from "../../state/location.ts";
+import { appPath, parameter, space } from "../../state/location.ts";
 
 const columns: readonly Column<AppSummary>[] = [
   {
@@ -43,25 +44,13 @@ export function AppTable({ apps }: { readonly apps: readonly AppSummary[] | null
       command={space.value === null ? "drover apps" : `drover apps --space ${space.value}`}
       tools={
         <>
-          <input
-            type="search"
-            aria-label="Filter apps by name"
-            placeholder="filter"
-            value={parameter("q")}
-            onInput={(event) => setParameters({ q: event.currentTarget.value })}
-          />
-          <select
-            aria-label="Filter apps by health"
+          <WordFilter label="Filter apps by name" />
+          <ChoiceFilter
+            label="Filter apps by health"
+            name="health"
             value={health}
-            onChange={(event) => setParameters({ health: event.currentTarget.value })}
-          >
-            <option value="">any health</option>
-            {healthOrder.map((one) => (
-              <option key={one} value={one}>
-                {one}
-              </option>
-            ))}
-          </select>
+            choices={[["", "any health"], ...healthOrder.map((one) => [one, one] as const)]}
+          />
         </>
       }
     >

@@ -8,7 +8,7 @@ import { State } from "../../parts/state.tsx";
 export function Machines({ status }: { readonly status: StatusView | null }) {
   if (status === null) return null;
   return (
-    <Section title="Machines" note={String(status.machines.length)} command="drover machines">
+    <Section title="Machines" note={String(status.machines.length)} command="drover machine ls">
       <ul class="lines">
         {status.machines.map((machine) => {
           const missing = Object.entries(machine.isolation).filter(([, { holds }]) => !holds);
