@@ -43,9 +43,12 @@ export function assignChecks(checks: Iterable<ExpandedCheck>, places: CheckPlace
     const { test } = check;
     switch (test.kind) {
       case "ready":
-      case "heartbeat":
-        judged.push({ ...expanded, check: { ...check, test } });
+      case "heartbeat": {
+        const where = places.whereIs(target);
+        if (where?.kind === "silent") impossible.push({ check: expanded, why: where.why });
+        else if (where?.kind !== "unknown") judged.push({ ...expanded, check: { ...check, test } });
         break;
+      }
       case "metric":
       case "log":
         impossible.push({ check: expanded, why: `conditions on ${test.kind}s are not judged yet` });

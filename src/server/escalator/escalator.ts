@@ -114,7 +114,10 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
       clock,
       steadyNowMs,
       log,
-      onChange: (space) => queue.wake(space),
+      onChange: (space) => {
+        judged.look(space);
+        queue.wake(space);
+      },
     },
     signal,
   );
@@ -124,7 +127,9 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     signal,
   );
   const onResult = (space: SpaceName, result: CheckResult) => {
-    if (scenes.get(space)?.add(result) === true) queue.wake(space);
+    if (scenes.get(space)?.add(result) !== true) return;
+    judged.look(space);
+    queue.wake(space);
   };
   const probe = new ServerProbe(
     {

@@ -26,6 +26,10 @@ export class JudgedChecks {
   readonly #spaces = new Map<SpaceName, readonly JudgedCheck[]>();
   readonly #due = new Map<string, number>();
   readonly #beats = new Map<string, number>();
+  /** What was found last, by space and check. */
+  readonly #found = new Map<string, boolean>();
+  /** Spaces whose machines may be otherwise than when their pools were judged. */
+  readonly #changed = new Set<SpaceName>();
   #running: Promise<void> | null = null;
 
   constructor(options: JudgedChecksOptions, signal: AbortSignal) {
@@ -39,9 +43,15 @@ export class JudgedChecks {
     const keys = new Set([...this.#spaces].flatMap(([name, own]) => own.map(({ id }) => `${name} ${id}`)));
     for (const key of this.#due.keys()) if (!keys.has(key)) this.#due.delete(key);
     for (const key of this.#beats.keys()) if (!keys.has(key)) this.#beats.delete(key);
+    for (const key of this.#found.keys()) if (!keys.has(key)) this.#found.delete(key);
     // The time before the first call counts from when it was asked for.
     for (const key of keys) if (!this.#beats.has(key)) this.#beats.set(key, this.#options.clock.monotonicMs());
     if (this.#spaces.size > 0) this.#running ??= this.#run();
+  }
+
+  /** Machines of the space, or what their checks say, are otherwise than before: its pools are looked at without waiting for their intervals. */
+  look(space: SpaceName): void {
+    if (this.#spaces.has(space)) this.#changed.add(space);
   }
 
   /** How it is now; null when it is none of these. */
@@ -70,19 +80,31 @@ export class JudgedChecks {
       for (const [space, checks] of this.#spaces) {
         for (const check of checks) {
           const key = `${space} ${check.id}`;
-          if ((this.#due.get(key) ?? 0) > nowMs) continue;
+          if ((this.#due.get(key) ?? 0) > nowMs && !this.#isOtherwise(space, check)) continue;
           this.#due.set(key, nowMs + check.check.everyMs);
           this.#judge(space, check);
         }
+        this.#changed.delete(space);
       }
       await pause(clock, tickMs, this.#signal);
     }
     this.#running = null;
   }
 
+  /**
+   * Whether a pool passes now and failed before, or the other way round: that is told at once, so that what is decided is what people see of it. The
+   * same once more has to wait for its interval, because failures in a row count.
+   */
+  #isOtherwise(space: SpaceName, judged: JudgedCheck): boolean {
+    if (!this.#changed.has(space) || judged.check.test.kind !== "ready" || scopeOf(judged.target) !== "pool") return false;
+    return this.#find(space, judged).isOk !== this.#found.get(`${space} ${judged.id}`);
+  }
+
   #judge(space: SpaceName, judged: JudgedCheck): void {
     const { clock, onResult } = this.#options;
-    onResult(space, { check: judged.id, probe: serverProbe, atMs: clock.nowMs(), ...this.#find(space, judged) });
+    const finding = this.#find(space, judged);
+    this.#found.set(`${space} ${judged.id}`, finding.isOk);
+    onResult(space, { check: judged.id, probe: serverProbe, atMs: clock.nowMs(), ...finding });
   }
 
   #find(space: SpaceName, judged: JudgedCheck): Finding {

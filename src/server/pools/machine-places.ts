@@ -13,11 +13,14 @@ export type Whereabouts =
   /** Nobody has said yet. */
   | { readonly kind: "unknown" };
 
-/** Where the machines are that the pools of a space should have, by target. */
+/** Where the machines are that the pools of a space should have, by target; and the pools themselves, of which nobody can tell yet how many are ready. */
 export function machinePlaces(watch: PoolWatch, space: SpaceName): ReadonlyMap<Target, Whereabouts> {
   const places = new Map<Target, Whereabouts>();
   for (const pool of watch.pools(space)) {
     const view = watch.view(space, pool.name);
+    // A provider that once answered is believed: how its machines are, their own checks say from then on.
+    if (view === null) places.set(`pool/${pool.name}`, { kind: "unknown" });
+    else if (view.atMs === 0 && view.problem !== null) places.set(`pool/${pool.name}`, { kind: "silent", why: view.problem.message });
     for (const name of machinesOf(pool)) places.set(`machine/${name}`, whereIs(name, view));
   }
   return places;

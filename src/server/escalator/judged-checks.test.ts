@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VirtualClock } from "#host/testing/virtual-clock.ts";
+import type { Check } from "#model/check.ts";
+import type { CheckId, SpaceName } from "#model/names.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { JudgedCheck } from "./assign-checks.ts";
+import { JudgedChecks } from "./judged-checks.ts";
+
+const space = "default" as SpaceName;
+const rest = { name: "serves", each: "pool", app: null, level: "pool", timeoutMs: 1_000, failures: 2, from: [], expected: null } as const;
+const serves: JudgedCheck = {
+  id: "serves@pool/web" as CheckId,
+  target: "pool/web",
+  check: { ...rest, everyMs: 30_000, maintenance: [], test: { kind: "ready", least: 2 } } satisfies Omit<Check, "test"> & {
+    test: { kind: "ready"; least: number };
+  },
+};
+
+test("a pool that has other machines than before is judged at once, and what stays as it was counts once in an interval", async () => {
+  const clock = new VirtualClock(0);
+  const stop = new AbortController();
+  const results: string[] = [];
+  let ready = 2;
+  const judged = new JudgedChecks(
+    {
+      fleet: {} as Fleet,
+      clock,
+      onResult: (_, { atMs, message }) => results.push(`${atMs / 1_000}: ${message}`),
+      readyMachines: () => ready,
+    },
+    stop.signal,
+  );
+  judged.set(space, [serves]);
+  const to = async (ms: number) => {
+    while (clock.nowMs() < ms) await clock.advance(250);
+    return results.splice(0);
+  };
+  assert.deepEqual(await to(5_000), ["0: 2 ready, wanted at least 2"]);
+  ready = 1;
+  assert.deepEqual(await to(6_000), [], "nobody said that anything changed");
+  judged.look(space);
+  assert.deepEqual(await to(7_000), ["6.25: 1 ready, wanted at least 2"]);
+  ready = 0;
+  judged.look(space);
+  assert.deepEqual(await to(36_000), [], "a second failure in a row takes an interval");
+  assert.deepEqual(await to(37_000), ["36.25: 0 ready, wanted at least 2"]);
+  ready = 2;
+  judged.look(space);
+  assert.deepEqual(await to(38_000), ["37.25: 2 ready, wanted at least 2"]);
+  stop.abort();
+  await clock.advance(250);
+  await judged.stopped();
+});
