@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePorts } from "#host/testing/free-ports.ts";
 import { textOfProcess } from "#host/testing/processes.ts";
 import { processesOf, request, root, TestDrover } from "../harness/drover.ts";
 import { TestMailServer } from "../harness/mail-server.ts";
@@ -258,6 +259,36 @@ describe("escalations", { concurrency: true }, () => {
       });
     });
 
+    test("a server that stands still in the middle of a step keeps its store from any other, and the step is done once", async () => {
+      const space = await TestSpace.in(drover, "frozen");
+      const { flag, done } = space;
+      const go = join(dirname(done), "go");
+      const run = `echo begun >> ${done}; until test -e ${go}; do sleep 0.1; done; echo ended >> ${done}; rm -f ${flag}`;
+      await space.apply(
+        `${shop(flag)}ladder: demo\nsettle: 100ms\nlevels: [{ name: infra, run: "${run}", quiet: 1500ms }]\nchecks:\n  flag: ${space.check("/flag", "infra")}\n`,
+      );
+      await writeFile(flag, "");
+      const lines = async () => (await readFile(done, "utf8")).trim().split("\n");
+      await drover.until("the step has begun", async () => (await lines()).includes("begun"));
+      const server = await drover.pidOf("server");
+      process.kill(server, "SIGSTOP");
+      try {
+        const [port] = await freePorts(1);
+        const other = await drover.cli(["server", "--home", drover.home, "--api", `127.0.0.1:${port}`]);
+        assert.match(other.stderr, new RegExp(`in use by another server \\(pid ${server}\\).*STORE_IN_USE`));
+        await writeFile(go, "");
+        await drover.until("the step has ended, with nobody to hear of it", async () => (await lines()).includes("ended"));
+      } finally {
+        process.kill(server, "SIGCONT");
+      }
+      await drover.until("its run is done", async () => (await space.runs()).some(({ outcome }) => outcome?.kind === "done"));
+      assert.deepEqual(await lines(), ["begun", "ended"]);
+      assert.deepEqual(
+        (await space.runs()).flatMap(({ steps }) => steps.map(({ ended }) => ended?.result)),
+        ["ok"],
+      );
+    });
+
     test("a command that an agent runs is a check as any other", async () => {
       const space = await TestSpace.in(drover, "command");
       const { flag } = space;
@@ -322,7 +353,7 @@ async function killInTheMiddle(own: number): Promise<void> {
   const { flag, done } = await filesFor(drover, "kills");
   const levels = ["a", "b", "c"].map((name) => recorded(name, done, name === "c" ? flag : null)).join("");
   await drover.apply(
-    `${shop(flag)}ladder: demo\nsettle: 300ms\nsoon: 1s\nlevels:\n${levels}checks:\n  flag: ${check("/flag", "a")}\nguard: { actions_per_hour: 10000 }\n`,
+    `${shop(flag)}ladder: demo\nsettle: 300ms\nsoon: 0s\nlevels:\n${levels}checks:\n  flag: ${check("/flag", "a")}\nguard: { actions_per_hour: 10000 }\n`,
   );
   for (let killed = 0; killed < kills; ) {
     await writeFile(flag, "");
