@@ -67,10 +67,14 @@ class Demo implements AsyncDisposable {
     return new Demo(drover, cloud, net, centre);
   }
 
-  /** Applies the space; checks fail after one failure. @param more documents beside those of the example */
+  /**
+   * Applies the space; checks fail after one failure. Levels whose end is waited for by the next one alone are quiet for a moment only; what is seen
+   * after the others decides what comes next. @param more checks beside those of the example */
   async apply(settle: string, more = ""): Promise<void> {
     const values = await this.drover.file("values", `CLOUD=${this.cloud}\nNET=${this.#net}\nSETTLE=${settle}\nQUIET=1500ms\nSOON=20s\n`);
-    const space = (await readFile(join(example, "space.yaml"), "utf8")).replaceAll("failures: 2", "failures: 1");
+    const space = (await readFile(join(example, "space.yaml"), "utf8"))
+      .replaceAll("failures: 2", "failures: 1")
+      .replaceAll(/(name: (?:provider|network|pool|machine),.*quiet: )"\$\{QUIET\}"/g, "$1100ms");
     const folder = join(this.drover.home, "work", "space");
     await cp(example, folder, { recursive: true });
     await writeFile(
