@@ -4,12 +4,12 @@ import type { RouteId } from "#model/names.ts";
 import type { Listener, Route, RoutePolicy } from "#model/routing-table.ts";
 import { endpoint, route } from "../embedded/testing/edge.ts";
 import { checkVersion } from "./binary.ts";
-import { backendName, bindAddress, type Config, maps, renderConfig } from "./config.ts";
+import { type Address, backendName, bindAddress, type Config, maps, renderConfig } from "./config.ts";
 import { quoted, routeHost, routePath, serverAddress } from "./quoting.ts";
 import { refusedLines, takenPorts } from "./refusals.ts";
 import { assignSlots, serversOf } from "./servers.ts";
 
-function configOf(routes: readonly Route[]): Config {
+function configOf(routes: readonly Route[], https: Address | null = null): Config {
   const slots = assignSlots(new Map(), new Map(routes.map((one) => [one.id, one])));
   const names = new Map<string, string>();
   const nameOf = (key: string) => {
@@ -19,7 +19,7 @@ function configOf(routes: readonly Route[]): Config {
   const placed = new Map([...slots].map(([slot, one]) => [backendName(slot), one]));
   return renderConfig({
     http: { host: "127.0.0.1", port: 8_080 },
-    https: null,
+    https,
     control: "c1.sock",
     bind: bindAddress,
     connections: 1_000,
@@ -46,6 +46,21 @@ test("a plain route is a server of its backend and a line of a map", () => {
     "backend b1 from http\n  server s1 127.0.0.1:3000 weight 4 pool-purge-delay 2s\n  server nobody 127.0.0.1:1 backup",
   );
   assert.deepEqual([...(config.maps.get(maps.exact) ?? [])], [["app.test/a/", "b1"]]);
+});
+
+test("over plain HTTP a place that is sent on to HTTPS hides no shorter one, and is nobody's short way", () => {
+  const publicAt = (path: string, mode: "redirect" | "off", id: string) =>
+    at({ kind: "public", host: "app.test", path }, { tls: { mode } }, id);
+  const config = configOf([publicAt("/", "off", "whole"), publicAt("/login", "redirect", "login")], { host: "127.0.0.1", port: 8_443 });
+  assert.deepEqual(
+    [...(config.maps.get(maps.plain) ?? [])],
+    [
+      ["app.test/", "b1"],
+      ["app.test/login/", "sent"],
+    ],
+  );
+  assert.equal(config.maps.get(maps.exact)?.get("app.test/login/"), "b2");
+  assert.deepEqual([...(config.maps.get(maps.https) ?? [])], [["b2", "1"]]);
 });
 
 test("a policy becomes the lines of its backend", () => {

@@ -56,6 +56,8 @@ export interface Config {
 
 export const maps = {
   exact: "exact.map",
+  /** The same, with no backend where plain HTTP is sent on to HTTPS. */
+  plain: "plain.map",
   wildcard: "wildcard.map",
   any: "any.map",
   services: "services.map",
@@ -224,9 +226,8 @@ function defaultSections(): readonly string[] {
 function publicFrontends(input: ConfigInput, places: Places, placed: readonly PlacedRoute[]): readonly (string | Bind)[] {
   const { http, https } = input;
   const key = ["http-request set-var(txn.path) path", "http-request set-var(txn.key) req.hdr(host),host_only,concat(,txn.path,/)"];
-  const exact = `http-request set-var(txn.to) var(txn.key),map_beg(${maps.exact})`;
   const find = [
-    exact,
+    `http-request set-var(txn.to) var(txn.key),map_beg(${maps.exact})`,
     `http-request set-var(txn.to) 'var(txn.key),regsub("^[^./]+","*"),map_beg(${maps.wildcard})' unless { var(txn.to) -m found }`,
     `http-request set-var(txn.to) 'var(txn.key),regsub("^[^/]+","*"),map_beg(${maps.any})' unless { var(txn.to) -m found }`,
     ...places.conditional.flatMap(({ name, choices, otherwise }) => [
@@ -243,7 +244,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
     name: string,
     binds: readonly (string | Bind)[],
     scheme: "http" | "https",
-    quick: { readonly before: readonly string[]; readonly needs: string },
+    quick: { readonly map: string; readonly before: readonly string[]; readonly needs: string },
     before: readonly string[],
     after: readonly string[] = [],
   ) => [
@@ -252,9 +253,10 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
     ...binds,
     ...[
       ...firstRules(scheme),
-      ...key,
       ...quick.before,
-      exact,
+      // Host and path in one; Host has a port where that is not the scheme's own.
+      `http-request set-var(txn.to) base,concat(/),map_beg(${quick.map})`,
+      `http-request set-var(txn.to) 'base,regsub("^([^/:]+):[0-9]+/","\\1/"),concat(/),map_beg(${quick.map})' unless { var(txn.to) -m found }`,
       // To a backend, and not to a choice between several or to another process.
       shortcut(`{ var(txn.to) -m beg b } ${quick.needs}`),
       "http-request unset-var(txn.to)",
@@ -276,7 +278,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
       "public",
       [listen(http), `  bind unix@${relays.public}.sock accept-proxy mode 600`],
       "http",
-      { before: [], needs: https === null ? "" : `!{ ${isSentToHttps} } ` },
+      { map: https === null ? maps.exact : maps.plain, before: [], needs: "" },
       [challenged],
       https === null ? [] : [redirected(https)],
     ),
@@ -289,7 +291,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
             `  bind unix@${relays.tls}.sock accept-proxy mode 600`,
           ],
           "https",
-          { before: [named], needs: `{ ${isNamed} } ` },
+          { map: maps.exact, before: [named], needs: `{ ${isNamed} } ` },
           [
             named,
             `http-request return status 421 content-type 'text/plain; charset=utf-8' string '421 Misdirected Request' if { ssl_fc_has_sni } !{ ${isNamed} }`,
@@ -384,6 +386,9 @@ function mapsOf({ exact, wildcard, any }: Places, placed: readonly PlacedRoute[]
   const services = new Map<string, string>();
   const words = new Map<string, string>();
   const sni = new Map<string, string>();
+  const sent = sentToHttps(input, placed);
+  // Whole, because a longer path that were missing would leave its requests to a shorter one.
+  const plain = [...exact].map(([place, to]) => [place, sent.has(to) ? "sent" : to] as const);
   for (const { route, backend } of placed) {
     const { listener, process, app, space } = route;
     if (listener.kind === "service" && listener.protocol === "http") services.set(String(listener.port), backend);
@@ -395,13 +400,14 @@ function mapsOf({ exact, wildcard, any }: Places, placed: readonly PlacedRoute[]
   }
   return new Map([
     [maps.exact, exact],
+    [maps.plain, new Map(input.https === null ? [] : plain)],
     [maps.wildcard, wildcard],
     [maps.any, any],
     [maps.services, services],
     [maps.words, words],
     [maps.sni, sni],
     [maps.challenges, input.challenges],
-    [maps.https, sentToHttps(input, placed)],
+    [maps.https, sent],
   ]);
 }
 

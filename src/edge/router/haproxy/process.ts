@@ -12,6 +12,12 @@ const askAgainMs = 3;
 /** What is kept of HAProxy's words about why it does not start. */
 const longestWords = 64_000;
 
+/**
+ * The C library gives memory back to the system, and asks for it again, only in steps of these bytes: else HAProxy's buffers, which come and go
+ * with requests, make it do both thousands of times a second (glibc's mallopt(3); others pass over it).
+ */
+const keptMemory = { MALLOC_TRIM_THRESHOLD_: String(16 * 1024 * 1024), MALLOC_TOP_PAD_: String(1024 * 1024) } as const;
+
 export interface Launch {
   readonly binary: string;
   readonly folder: string;
@@ -56,6 +62,7 @@ export class HaproxyProcess {
       cwd: folder,
       // A session of its own: signals to the edge's process group, as Ctrl-C, are the edge's to act on.
       detached: true,
+      env: { ...process.env, ...keptMemory },
       stdio: ["ignore", "pipe", "pipe", ...fds],
     });
     const exited = exitOf(child);

@@ -57,10 +57,9 @@ export class Worker {
 
   /** From now on requests that still arrive go to the process that replaces this one. */
   async relay(servicePorts: readonly string[]): Promise<void> {
-    await this.#replaceMap(
-      mapNames.exact,
-      everyFirst.map((character) => `${character} ${relays.public}`),
-    );
+    const everything = everyFirst.map((character) => `${character} ${relays.public}`);
+    await this.#replaceMap(mapNames.exact, everything);
+    await this.#replaceMap(mapNames.plain, everything);
     await this.#replaceMap(
       mapNames.services,
       servicePorts.map((port) => `${port} ${relays.services}`),
