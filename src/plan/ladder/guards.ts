@@ -49,8 +49,7 @@ export function findMachineFailures({ massAcknowledgedAtMs }: LadderInput, troub
   for (const { needs } of troubles)
     for (const { check, state } of needs) {
       if (check.check.each !== "machine" || (massAcknowledgedAtMs !== null && state.sinceMs <= massAcknowledgedAtMs)) continue;
-      const known = since.get(check.target);
-      if (known === undefined || state.sinceMs < known) since.set(check.target, state.sinceMs);
+      since.set(check.target, Math.min(state.sinceMs, since.get(check.target) ?? state.sinceMs));
     }
   return [...since].map(([machine, sinceMs]) => ({ machine, sinceMs })).sort((a, b) => a.sinceMs - b.sinceMs);
 }

@@ -122,7 +122,7 @@ export function quietEnds(pass: Pick<Pass, "input">, runs: readonly Escalation[]
       if (step.action === null) continue;
       const endMs = quietUntilMs(pass, step);
       for (const target of run.outcome === null ? [step.target] : [step.target, run.target])
-        ends.set(target, Math.max(endMs, ends.get(target) ?? 0));
+        ends.set(target, Math.max(endMs, ends.get(target) ?? endMs));
     }
   }
   return ends;

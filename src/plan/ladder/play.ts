@@ -52,9 +52,8 @@ export function playLadder(
     acting.set(step.id, { step, end: stage.act(step, input.nowMs) });
   let nowMs = input.nowMs;
   const finish = (step: StepOrder, end: StepEnd) => {
-    acting.delete(step.id);
-    const run = runs.get(step.escalation);
-    const next = run === undefined ? null : finishStep(run, step.id, step.term, end);
+    // Its run was written before it started.
+    const next = finishStep(runs.get(step.escalation) as Escalation, step.id, step.term, end);
     if (next !== null) runs.set(next.id, next);
   };
   const carryOut = (action: LadderAction) => {
@@ -85,9 +84,8 @@ export function playLadder(
     for (const [key, one] of keyed) if (!before.has(key)) waited.push({ atMs: nowMs, ...one });
     before = new Set(keyed.keys());
     const ends = [...acting.values()].flatMap(({ end }) => (end === null ? [] : [end.atMs]));
-    const next = Math.min(...[plan.replanAtMs, stage.nextAtMs(nowMs), ...ends].filter((atMs) => atMs !== null && atMs > nowMs).map(Number));
-    if (!Number.isFinite(next)) break;
-    nowMs = next;
+    // Infinite when nothing will ever change.
+    nowMs = Math.min(...[plan.replanAtMs, stage.nextAtMs(nowMs), ...ends].filter((atMs) => atMs !== null && atMs > nowMs).map(Number));
   }
   return { played, waited, escalations: [...runs.values()] };
 }

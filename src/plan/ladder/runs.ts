@@ -4,9 +4,9 @@ import { isBusy, type Pass, quietUntilMs, type Run, save } from "./pass.ts";
 import { above } from "./places.ts";
 import { describeReason, type Reason } from "./reasons.ts";
 
-/** From where a run reaches down; null when the ladder has its level no more. */
-export function reachOf(pass: Pass, run: Run): Reach | null {
-  const level = pass.input.index.levels.get(run.level);
+/** From where a run reaches down; null when it has no level yet, or the ladder has it no more. */
+export function reachOf(pass: Pass, run: Escalation): Reach | null {
+  const level = pass.input.index.levels.get(run.level ?? "");
   return level === undefined ? null : { target: run.target, level };
 }
 

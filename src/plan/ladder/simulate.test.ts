@@ -120,6 +120,70 @@ test("a play follows the hours in which checks are silent", () => {
   ]);
 });
 
+test("in a play a probe that sees goes on seeing", () => {
+  const monitor = { probes: [{ name: "a", lastResultAtMs: t0 - 10_000, isSuspect: false }], freshMs: 20_000, isNetworkUp: true };
+  assert.deepEqual(timeline(present({ monitor }), { fail: [smoke], forMs: 30_000 }).at(-1), '30 start app/shop: `app` (level "app")');
+});
+
+/** The classic ladder, with a check of its own for the app's level, and nothing to wait for after its action. */
+const ownCheck = indexLadder(
+  { ...classic, levels: [level("app", "app", { check: "smoke", quietMs: 0, attempts: 1, remedies: [] })] },
+  twoPools,
+);
+
+test("in a play an action mends its level's own check the moment that it ends, or not at all", () => {
+  assert.deepEqual(timeline(present({ index: ownCheck }), { fail: [smoke] }).slice(-2), [
+    '35 verdict app/shop: level "app" on app/shop passed: its action exited well and its check passes',
+    "35 done app/shop: 1 step passed",
+  ]);
+  const failed = 'level "app" on app/shop failed: its check smoke@app/shop fails: fails in this play';
+  assert.ok(timeline(present({ index: ownCheck }), { fail: [smoke], isMending: false }).includes(`35 verdict app/shop: ${failed}`));
+});
+
+test("in a play an action mends the checks of its level where it acts, and no others", () => {
+  const pauses = ["machine/m3", "app/shop"].map((target) => ({ target: target as Target, by: "ann", sinceMs: t0, untilMs: t0 + 400_000 }));
+  const begun = timeline(present({ pauses }), { fail: [ping, idOf("ping", "machine/m3"), smoke] }).filter((line) =>
+    line.includes(" start "),
+  );
+  assert.deepEqual(begun, [
+    '30 start machine/m1: `machine` (level "machine")',
+    '95 start machine/m1: `converge` (level "converge")',
+    '430 start app/shop: `app` (level "app")',
+    '430 start machine/m3: `machine` (level "machine")',
+    '495 start machine/m3: `converge` (level "converge")',
+    '560 start app/store: `app` (level "app")',
+  ]);
+});
+
+test("a play tells how the runs ended that were open or began in it, with what their steps came to, and of no others", () => {
+  const before = simulateLadder(present(), { fail: [smoke], forMs: 600_000, isMending: true }).escalations;
+  const nowMs = t0 + 7_200_000;
+  const { outcomes, escalations } = simulateLadder(present({ escalations: before, nowMs }), {
+    fail: [ping],
+    forMs: 600_000,
+    isMending: true,
+  });
+  assert.deepEqual(outcomes, [{ escalation: `machine/m1@${nowMs}`, target: "machine/m1", outcome: "done" }]);
+  assert.deepEqual(escalations.at(-1)?.steps[0]?.ended, { atMs: nowMs + 35_000, result: "ok", exitCode: 0, output: "" });
+});
+
+test("what was done before a play mends nothing in it", () => {
+  const before = simulateLadder(present(), { fail: [smoke], forMs: 600_000, isMending: true }).escalations;
+  const later = simulateLadder(present({ escalations: before, nowMs: t0 + 7_200_000 }), { fail: [smoke], forMs: 600_000, isMending: true });
+  assert.deepEqual(
+    later.outcomes.map(({ outcome }) => outcome),
+    ["done"],
+  );
+});
+
+test("a play says of which run people are told", () => {
+  const { lines } = simulateLadder(present(), { fail: [smoke], forMs: 3_600_000, isMending: false });
+  assert.deepEqual(
+    lines.filter(({ kind }) => kind === "tell").map(({ escalation }) => escalation),
+    [`app/shop@${t0 + 380_000}`],
+  );
+});
+
 test("a play is plain data that survives a round through JSON", () => {
   const story = simulateLadder(present(), { fail: [ping], forMs: 600_000, isMending: true });
   assert.deepEqual(JSON.parse(JSON.stringify(story)), story);

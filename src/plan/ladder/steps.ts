@@ -1,4 +1,4 @@
-import type { Level, StepRecord, StepVerdict } from "#model/ladder.ts";
+import type { Level, StepEnd, StepRecord, StepVerdict } from "#model/ladder.ts";
 import type { Target } from "#model/target.ts";
 import type { IndexedCheck } from "./index-ladder.ts";
 import { type Pass, quietUntilMs } from "./pass.ts";
@@ -14,15 +14,15 @@ export type Judgement = { readonly verdict: StepVerdict } | { readonly untilMs: 
  * Whether an ended step succeeded: its action exited well within its timeout, and, once its quiet period is over, its own check passes.
  * A failed action needs no check to be known as failed. A check that says nothing for as long as it stays fresh does not pass.
  */
-export function judgeStep(pass: Pass, level: Level, step: StepRecord & { readonly ended: NonNullable<StepRecord["ended"]> }): Judgement {
+export function judgeStep(pass: Pass, level: Level, step: StepRecord & { readonly ended: StepEnd }): Judgement {
   const { nowMs } = pass.input;
   const { ended } = step;
-  if (ended.result !== "ok") return { verdict: { atMs: nowMs, kind: "failed", reason: describeEnd(step) } };
+  if (ended.result !== "ok") return { verdict: { atMs: nowMs, kind: "failed", reason: describeEnd(ended) } };
   const quietMs = quietUntilMs(pass, step);
   if (nowMs < quietMs) return { untilMs: quietMs, waitsFor: "quiet" };
   // In a dry run nothing was done that could make it pass.
   const checks = pass.input.isDryRun ? [] : ownChecks(pass, level, step.target);
-  const untilMs = quietMs + Math.max(0, ...checks.map(({ freshMs }) => freshMs));
+  const untilMs = quietMs + Math.max(...checks.map(({ freshMs }) => freshMs));
   for (const { id } of checks) {
     const state = pass.input.states.get(id);
     const isHeard = state !== undefined && state.atMs >= quietMs;
@@ -41,17 +41,17 @@ export function judgeStep(pass: Pass, level: Level, step: StepRecord & { readonl
   };
 }
 
-function describeEnd({ ended }: StepRecord): string {
-  if (ended?.result === "timed-out") return "its action took longer than its timeout";
-  if (ended?.result === "killed") return "its action was ended";
-  return ended === null || ended.exitCode === null ? "its action failed" : `its action exited with ${ended.exitCode}`;
+function describeEnd({ result, exitCode }: StepEnd): string {
+  if (result === "timed-out") return "its action took longer than its timeout";
+  if (result === "killed") return "its action was ended";
+  return exitCode === null ? "its action failed" : `its action exited with ${exitCode}`;
 }
 
 /** When a failed step may be tried again: after its quiet period, and after a pause that doubles with each attempt in this run. */
 export function retryAtMs(pass: Pass, level: Level, failed: readonly StepRecord[]): number {
-  const last = failed.at(-1) as StepRecord;
+  const last = failed.at(-1) as StepRecord & { readonly verdict: StepVerdict };
   const pauseMs = Math.min(longestRetryMs, level.retryMs * 2 ** (failed.length - 1));
-  return Math.max(quietUntilMs(pass, last), (last.verdict?.atMs ?? 0) + pauseMs);
+  return Math.max(quietUntilMs(pass, last), last.verdict.atMs + pauseMs);
 }
 
 /** Whether the level's own check passes at a target, by results newer than `sinceMs`; false without one. */
@@ -66,13 +66,10 @@ export function ownCheckPasses(pass: Pass, level: Level, target: Target, sinceMs
   );
 }
 
-/** Where the level's own check looks when it acted on `target`: there; else at everything inside it; else at what is around it. */
+/** Where the level's own check looks when it acted on `target`: there and at everything inside it; else at what is around it. None without one. */
 function ownChecks(pass: Pass, level: Level, target: Target): readonly IndexedCheck[] {
-  if (level.check === null) return [];
   const { places, checksAt } = pass.input.index;
   const named = (at: Target) => (checksAt.get(at) ?? []).filter(({ check }) => check.name === level.check);
-  const here = named(target);
-  if (here.length > 0) return here;
   const inside = (["pool", "machine", "app"] as const).flatMap((scope) => targetsInside(places, target, scope)).flatMap(named);
   if (inside.length > 0) return inside;
   return [...around(places, target)].flatMap(named);

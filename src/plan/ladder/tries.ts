@@ -74,7 +74,7 @@ function attemptsAt(chain: readonly Escalation[], level: string, target: Target)
   let most = 0;
   for (const run of chain) {
     if (run.level !== level || run.target !== target) continue;
-    for (const step of run.steps) if (step.level === level && step.action !== null) most = Math.max(most, step.attempt);
+    for (const step of run.steps) if (step.level === level) most = Math.max(most, step.attempt);
   }
   return most;
 }

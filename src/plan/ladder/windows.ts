@@ -3,7 +3,7 @@ import type { EscalationId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import { holdOf } from "./guards.ts";
 import { asFailed, covers, type Need, type Reach, seenAtMs } from "./needs.ts";
-import { isBegun, type Pass, type Run, save, underWay, wait, wake, windowAt } from "./pass.ts";
+import { type Pass, type Run, save, underWay, wait, wake, windowAt } from "./pass.ts";
 import { Placed } from "./placed.ts";
 import { above, around } from "./places.ts";
 import { absorbRun, askPeople, endRun, freeAtMs, reachOf } from "./runs.ts";
@@ -151,7 +151,7 @@ function openWindows(pass: Pass): void {
   const mendedFrom = new Map<Target, number>();
   const mend = ({ target, level }: Reach) => mendedFrom.set(target, Math.min(level, mendedFrom.get(target) ?? level));
   const open = [...pass.runs.values()].filter(({ outcome }) => outcome === null);
-  for (const run of open.filter(isBegun)) {
+  for (const run of open) {
     const reach = reachOf(pass, run);
     if (reach !== null) mend(reach);
   }
@@ -184,7 +184,9 @@ function openWindows(pass: Pass): void {
  * look more seldom than its level is quiet.
  */
 function isQuiet(pass: Pass, target: Target, needs: readonly Need[]): boolean {
-  const untilMs = Math.max(...[...around(pass.input.index.places, target)].map((outer) => pass.quietUntilMs.get(outer) ?? 0));
+  const untilMs = Math.max(
+    ...[...around(pass.input.index.places, target)].map((outer) => pass.quietUntilMs.get(outer) ?? Number.NEGATIVE_INFINITY),
+  );
   wake(pass, untilMs);
   return untilMs > pass.input.nowMs || needs.every((need) => seenAtMs(pass.input, need) < untilMs);
 }
