@@ -107,7 +107,21 @@ export class Checker {
     }
     for (const app of apps) problems.push(...this.#appConverged(app));
     for (const route of edge.routes.values()) if (!names.has(route.app)) problems.push(`${route.id} of an app that does not exist`);
-    return problems;
+    return [...problems, ...this.#needsConverged(apps)];
+  }
+
+  /** The address of an app is open when an app needs it, and only then. */
+  #needsConverged(apps: readonly App[]): readonly string[] {
+    const { edge } = this.#world;
+    const needed = new Map<string, string>();
+    for (const { name, active, target } of apps) {
+      const releases = this.#world.releases(name as AppName).filter(({ number }) => number === active || number === target);
+      for (const { spec } of releases) for (const other of Object.keys(spec.needs)) needed.set(other, name);
+    }
+    const open = new Set([...edge.routes.values()].filter(({ listener }) => listener.kind === "service").map(({ app }) => app as string));
+    const unneeded = [...open].filter((app) => !needed.has(app)).map((app) => `the address of ${app} is open, and no app needs it`);
+    const closed = apps.filter(({ name, active }) => active !== null && needed.has(name) && !open.has(name));
+    return [...unneeded, ...closed.map(({ name }) => `${needed.get(name)} needs ${name}, whose address is closed`)];
   }
 
   #appConverged(app: App): readonly string[] {

@@ -56,12 +56,15 @@ async function act(world: World, names: readonly AppName[], isFaulty: boolean): 
   const name = random.pick(names);
   const app = world.app(name);
   const instances = name.startsWith("fixed") ? 1 : random.between(1, 6);
-  if (app === null) return world.deploy(name, random.pick(tempers), deployOf(world), instances, name.startsWith("fixed"));
+  const others = names.filter((one) => one !== name && random.chance(0.3));
+  const deploy = (temper: Temper, count: number) =>
+    world.deploy(name, { temper, deploy: deployOf(world), instances: count, isFixedPort: name.startsWith("fixed"), needs: others });
+  if (app === null) return deploy(random.pick(tempers), instances);
   switch (random.between(0, isFaulty ? 13 : 8)) {
     case 0:
     case 1:
     case 2:
-      return world.deploy(name, random.pick(tempers), deployOf(world), app.instances[web] ?? 1, name.startsWith("fixed"));
+      return deploy(random.pick(tempers), app.instances[web] ?? 1);
     case 3:
       return name.startsWith("fixed") ? undefined : world.change(name, { instances: { [web]: random.between(0, 6) } });
     case 4:
@@ -69,9 +72,9 @@ async function act(world: World, names: readonly AppName[], isFaulty: boolean): 
     case 5:
       return world.change(name, { restartToken: String(random.between(1, 1_000)) });
     case 6:
-      return random.chance(0.2) ? world.change(name, { destroying: true }) : undefined;
+      return random.chance(0.2) ? world.change(name, { destroying: true, recreate: false }) : undefined;
     case 7:
-      return world.deploy(name, "good", deployOf(world), app.instances[web] ?? 1, name.startsWith("fixed"));
+      return deploy("good", app.instances[web] ?? 1);
     case 8:
       return undefined;
     case 9:

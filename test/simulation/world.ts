@@ -1,7 +1,7 @@
 import { SimulatedEngine, type SimulatedStart, simulatedMachine } from "../../src/agent/engines/simulated.ts";
 import { createLog } from "../../src/host/log.ts";
 import { VirtualClock } from "../../src/host/testing/virtual-clock.ts";
-import type { App, DroverEvent, ProcessSpec, Release, ReleaseSpec } from "../../src/model/app.ts";
+import { type App, type DroverEvent, isBeingDestroyed, type ProcessSpec, type Release, type ReleaseSpec } from "../../src/model/app.ts";
 import { DroverError } from "../../src/model/errors.ts";
 import type { DeployManifest } from "../../src/model/manifest.ts";
 import type { AppName, InstanceId, MachineId, ProcessName, SpaceName } from "../../src/model/names.ts";
@@ -38,6 +38,16 @@ export const defaultDeploy: DeployManifest = {
   hold: 5_000,
   deadline: 20_000,
 };
+
+/** What a new release of an app is. */
+export interface Deploy {
+  readonly temper: Temper;
+  readonly deploy: DeployManifest;
+  readonly instances: number;
+  readonly isFixedPort?: boolean;
+  /** Apps that it calls. */
+  readonly needs?: readonly AppName[];
+}
 
 /** Faults that strike while a server lives. */
 export interface Faults {
@@ -170,22 +180,25 @@ export class World {
     return objects.releases(this.store, space, name).map(({ value }) => value);
   }
 
-  async deploy(name: AppName, temper: Temper, deploy: DeployManifest, instances: number, isFixedPort = false): Promise<void> {
-    this.note(`deploy ${name} ${temper} ${deploy.strategy} ${instances}`);
+  /** Declares the app with a new release; one that is being destroyed begins anew once nothing is left of it. */
+  async deploy(name: AppName, { temper, deploy, instances, isFixedPort = false, needs = [] }: Deploy): Promise<void> {
+    this.note(`deploy ${name} ${temper} ${deploy.strategy} ${instances}, needs ${needs.join() || "nothing"}`);
     const stored = objects.app(this.store, space, name);
+    const living = stored === null || isBeingDestroyed(stored.value) ? newApp(name, this.clock.nowMs()) : stored.value;
     const number = (stored?.value.lastRelease ?? 0) + 1;
     const release: Release = {
       number,
       space,
       app: name,
-      spec: specOf(temper, isFixedPort),
+      spec: specOf(temper, isFixedPort, needs),
       state: "pending",
       failure: null,
       createdAtMs: this.clock.nowMs(),
       cause: "push",
     };
     const app: App = {
-      ...(stored?.value ?? newApp(name, this.clock.nowMs())),
+      ...living,
+      ...(stored?.value.destroying === true ? { destroying: true, recreate: true } : {}),
       deploy,
       instances: { [web]: instances },
       lastRelease: number,
@@ -372,12 +385,17 @@ function newApp(name: AppName, nowMs: number): App {
     stopped: false,
     destroying: false,
     restartToken: "",
-    servicePorts: { [web]: 30_000 + Number(name.replace(/\D/g, "") || 0) },
+    servicePorts: { [web]: servicePort(name) },
     createdAtMs: nowMs,
   };
 }
 
-function specOf(temper: Temper, isFixedPort: boolean): ReleaseSpec {
+/** Where other apps call this one. */
+export function servicePort(name: string): number {
+  return 30_000 + Number(name.replace(/\D/g, "") || 0);
+}
+
+function specOf(temper: Temper, isFixedPort: boolean, needs: readonly AppName[]): ReleaseSpec {
   const process: ProcessSpec = {
     run: temper,
     port: isFixedPort ? 8_000 : "auto",
@@ -391,7 +409,7 @@ function specOf(temper: Temper, isFixedPort: boolean): ReleaseSpec {
     processes: { [web]: process },
     env: {},
     secrets: {},
-    needs: {},
+    needs: Object.fromEntries(needs.map((name) => [name, { port: servicePort(name), protocol: "http" }])),
     volumes: [],
     before: temper === "before-fails" || temper === "slow" ? { run: temper, timeoutMs: 10_000 } : null,
     stop: { signal: "SIGTERM", drainMs: 2_000, graceMs: 1_000 },
