@@ -27,6 +27,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   apps: { group: look, summary: "list apps and how they are", load: () => import("./commands/apps.ts") },
   ps: { group: look, summary: "list running instances", load: () => import("./commands/ps.ts") },
   logs: { group: look, summary: "show or follow the output of instances", load: () => import("./commands/logs.ts") },
+  top: { group: look, summary: "watch what machines and apps use and serve", load: () => import("./commands/top.ts") },
   why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },
   events: { group: look, summary: "show or follow what happened and why", load: () => import("./commands/events.ts") },
   route: { group: look, summary: "list routes, where they lead and what takes them", load: () => import("./commands/route.ts") },

@@ -98,6 +98,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   exec: [["exec", "shop", "ls"]],
   run: [["run", "shop", "ls"]],
+  top: [["top", "--once"]],
   status: [["status"]],
   machine: [
     ["machine", "ls"],
