@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type Address, parseListenAddress, tlsPortBeside } from "#host/address.ts";
+import { readConnectionsPerClient } from "#host/connections-per-client.ts";
 import { parseNetwork, parseResolver } from "#host/network.ts";
 import { readOptions } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
@@ -16,6 +17,8 @@ export interface AgentOptions {
   readonly https: Address;
   /** Networks of proxies in front of the edge, as they were written. */
   readonly trustedProxies: readonly string[];
+  /** Of one address at the edge; null: as the edge has it. */
+  readonly connectionsPerClient: number | null;
   /** What carries the edge's traffic. */
   readonly router: RouterName;
   /** Null: no DNS. */
@@ -75,6 +78,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     https: https === undefined ? { host: http.host, port: beside > 65_535 ? http.port - tlsPortBeside : beside } : parseAddress(https),
     router: readRouter(given, ["--trusted-proxy"]),
     dns: dnsOptions(given.one("--dns") ?? null, given.all("--dns-allow"), given.all("--dns-upstream")),
+    connectionsPerClient: readConnectionsPerClient(given.one("--connections-per-client")),
     trustedProxies: trustedProxies(given.all("--trusted-proxy")),
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),

@@ -23,7 +23,7 @@ interface OwnProgramsOptions {
 
 /** Drover's own programs as workloads, supervised like any other. */
 export function ownPrograms({ root, home, given, isMember, version, env }: OwnProgramsOptions): readonly Workload[] {
-  const { api, http, https, trustedProxies, router, dns, link, hosts, allowOutgoing, publicUrl } = given;
+  const { api, http, https, trustedProxies, connectionsPerClient, router, dns, link, hosts, allowOutgoing, publicUrl } = given;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   // Where compiled code is kept and how memory is given out belong to the version, and do not change what a program does.
@@ -62,6 +62,7 @@ export function ownPrograms({ root, home, given, isMember, version, env }: OwnPr
     ...dnsAt,
     ...(dns?.more ?? []),
     ...trustedProxies.flatMap((one) => ["--trusted-proxy", one]),
+    ...(connectionsPerClient === null ? [] : ["--connections-per-client", String(connectionsPerClient)]),
     ...allowOutgoing.flatMap((network) => ["--allow-outgoing", network]),
   ];
   const plainEdge = program(edgeWorkload, edgeArguments, http);

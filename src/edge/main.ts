@@ -150,7 +150,7 @@ async function openDns({ address, networks, resolvers }: DnsOptions, table: Tabl
 }
 
 async function openEmbedded(
-  { workers, trustedProxies, host, port, https }: EdgeOptions,
+  { workers, trustedProxies, connectionsPerClient, host, port, https }: EdgeOptions,
   home: Home,
   table: Table,
   certificates: Certificates,
@@ -161,6 +161,7 @@ async function openEmbedded(
     clock: systemClock,
     log,
     trustedProxies,
+    connectionsPerClient,
     socketsFolder: home.run,
     ...(workers === null ? {} : { workers }),
   });
@@ -174,7 +175,7 @@ async function openEmbedded(
 }
 
 async function openHaproxy(
-  { host, port, https }: EdgeOptions,
+  { host, port, https, connectionsPerClient }: EdgeOptions,
   home: Home,
   table: Table,
   certificates: Certificates,
@@ -188,7 +189,8 @@ async function openHaproxy(
   const binary = await findHaproxy(process.env["PATH"] ?? "");
   const folder = join(home.run, "haproxy");
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const router = new HaproxyRouter({ clock: systemClock, log, binary, folder, connections: await connectionsThatFit() });
+  const connections = await connectionsThatFit();
+  const router = new HaproxyRouter({ clock: systemClock, log, binary, folder, connections, connectionsPerClient });
   await router.certify(certificates.whole);
   await router.apply({ set: table.routes(), remove: [] });
   router.useTls(https.host, https.port);

@@ -1,4 +1,5 @@
 import { type Address, parseListenAddress, tlsPortBeside } from "#host/address.ts";
+import { readConnectionsPerClient } from "#host/connections-per-client.ts";
 import { type Network, parseNetwork, parseResolver } from "#host/network.ts";
 import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
 import { type RouterName, readRouter } from "#host/router-name.ts";
@@ -15,6 +16,8 @@ export interface EdgeOptions {
   readonly allowOutgoing: readonly string[];
   /** Addresses and networks of proxies in front, whose word about clients counts. */
   readonly trustedProxies: readonly Network[];
+  /** Of one address at once; null: a fifth of all there may be; any number with HAProxy. */
+  readonly connectionsPerClient: number | null;
   /** Of the TLS port, on the same host unless it is given. */
   readonly https: Address;
   /** Null: no DNS. */
@@ -40,6 +43,10 @@ const options = {
     value: "NETWORK",
     help: "a proxy in front, such as 10.0.0.7 or 10.0.0.0/8, whose word about clients counts",
     isRepeated: true,
+  },
+  "--connections-per-client": {
+    value: "N",
+    help: "how many one address may have open at once (default: a fifth of all there may be; any with haproxy)",
   },
   "--allow-outgoing": {
     value: "NETWORK",
@@ -78,6 +85,7 @@ export function parseEdgeOptions(args: readonly string[], defaultHome: string): 
     router: readRouter(given, ["--trusted-proxy", "--workers"]),
     workers: workers === undefined ? null : parseWorkers(workers),
     allowOutgoing: given.all("--allow-outgoing"),
+    connectionsPerClient: readConnectionsPerClient(given.one("--connections-per-client")),
     trustedProxies: given.all("--trusted-proxy").map(parseNetwork),
     dns:
       dns === undefined

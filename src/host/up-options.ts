@@ -8,6 +8,10 @@ export const upOptions = {
   "--https": { value: "HOST:PORT", help: "where apps are reached over TLS (default: 363 above --http, so 127.0.0.1:8443)" },
   "--router": { value: "NAME", help: "what carries traffic: embedded, or haproxy where that is installed (default: embedded)" },
   "--trusted-proxy": { value: "NETWORK", help: "a proxy in front, such as 10.0.0.7, whose word about clients counts", isRepeated: true },
+  "--connections-per-client": {
+    value: "N",
+    help: "how many one address may have open at once (default: a fifth of all there may be; any with haproxy)",
+  },
   "--dns": { value: "HOST:PORT", help: 'where DNS answers for <app>.<space>.drover, or "off" (default: 127.0.0.1:7353 if it is free)' },
   "--dns-allow": { value: "NETWORK", help: "who may ask it beside this machine, such as 10.0.0.0/8", isRepeated: true },
   "--dns-upstream": {

@@ -39,11 +39,11 @@ async function clientsThatFit(): Promise<number> {
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const) process.on(signal, () => {});
 
 const socketsFolder = process.argv[4] ?? "";
-const limits = partOf(defaultLimits, Number(process.argv[3]));
-const fitting = { ...limits, clients: Math.min(limits.clients, await clientsThatFit()) };
-const trustedProxies = process.argv.slice(5).map(parseNetwork);
+const perAddress = process.argv[5] === "" ? null : Number(process.argv[5]);
+const limits = partOf(defaultLimits, Number(process.argv[3]), await clientsThatFit(), perAddress);
+const trustedProxies = process.argv.slice(6).map(parseNetwork);
 const worker = new Worker({
-  makeRouter: (listen) => new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits: fitting, listen, trustedProxies }),
+  makeRouter: (listen) => new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits, listen, trustedProxies }),
   send: (message) => {
     if (process.connected) process.send?.(message);
   },

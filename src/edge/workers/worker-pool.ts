@@ -27,6 +27,8 @@ export interface WorkerPoolOptions {
   readonly socketsFolder?: string;
   /** Proxies in front, whose word about clients counts. */
   readonly trustedProxies?: readonly Network[];
+  /** Connections of one address to all workers together; a share of all there may be if left out. */
+  readonly connectionsPerClient?: number | null;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -253,8 +255,8 @@ export class WorkerPool implements Router {
   }
 
   #start(slot: Slot, http: Address): WorkerProcess {
-    const { socketsFolder = null, trustedProxies = [] } = this.#options;
-    const options = { number: ++this.#numbers, workers: this.#slots.length, socketsFolder, trustedProxies };
+    const { socketsFolder = null, trustedProxies = [], connectionsPerClient = null } = this.#options;
+    const options = { number: ++this.#numbers, workers: this.#slots.length, socketsFolder, trustedProxies, connectionsPerClient };
     const worker = new WorkerProcess(options, (message) => this.#take(worker, message));
     slot.worker = worker;
     void worker.apply({ set: [...this.#options.routes()], remove: [] }).then(() => worker.serve(http));

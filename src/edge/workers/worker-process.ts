@@ -28,6 +28,8 @@ export interface WorkerProcessOptions {
   /** Where it gives its sockets to the workers of another edge; null: nowhere. */
   readonly socketsFolder: string | null;
   readonly trustedProxies: readonly Network[];
+  /** Of one address, to all workers together; null: a share of all there may be. */
+  readonly connectionsPerClient: number | null;
 }
 
 /** One worker as the edge sees it. Changes reach it in their order, whole or not at all. */
@@ -46,10 +48,13 @@ export class WorkerProcess {
   #sending: Promise<void> = Promise.resolve();
   #isGone = false;
 
-  constructor({ number, workers, socketsFolder, trustedProxies }: WorkerProcessOptions, onMessage: (message: FromWorker) => void) {
+  constructor(
+    { number, workers, socketsFolder, trustedProxies, connectionsPerClient }: WorkerProcessOptions,
+    onMessage: (message: FromWorker) => void,
+  ) {
     this.number = number;
     const proxies = trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`);
-    this.#child = fork(program, [String(number), String(workers), socketsFolder ?? "", ...proxies], {
+    this.#child = fork(program, [String(number), String(workers), socketsFolder ?? "", String(connectionsPerClient ?? ""), ...proxies], {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       execArgv: [...process.execArgv, ...shortPauses],
     });

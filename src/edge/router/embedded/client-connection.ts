@@ -44,6 +44,9 @@ const http2Preface = "PRI * HTTP/2.0\r\n\r\n";
 const http2Only: Page = { status: 426, message: "the app speaks HTTP/2 alone", headers: { upgrade: "h2c" } };
 const cutHead: Refusal = { status: 400, reason: "the request ended before its head did" };
 
+const socketEvents = ["data", "end", "drain", "error", "close"] as const;
+type SocketListeners = { readonly [E in (typeof socketEvents)[number]]: E extends "data" ? (bytes: Buffer) => void : () => void };
+
 type State = "idle" | "head" | "exchange" | "lingering" | "gone";
 
 /** One connection of a client: takes its requests one after another, however they are cut into packets, and answers in their order. */
@@ -55,6 +58,7 @@ export class ClientConnection implements Timed {
   address: string;
 
   readonly #socket: ClientSocket;
+  readonly #listeners: SocketListeners;
   readonly #isPlain: boolean;
   readonly #owner: ClientOwner;
   readonly #context: EdgeContext;
@@ -107,12 +111,15 @@ export class ClientConnection implements Timed {
     // A connection that never sends anything is let go as early as one that sends its head slowly.
     this.deadlineMs = context.clock.monotonicMs() + context.limits.headMs;
     context.deadlines.add(this);
-    socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
-    socket.on("end", () => this.#onEnd());
-    socket.on("drain", () => this.#onDrain());
-    // What broke it does not matter to anyone: "close" follows.
-    socket.on("error", () => {});
-    socket.on("close", () => this.#onClose());
+    this.#listeners = {
+      data: (bytes) => this.#onBytes(bytes),
+      end: () => this.#onEnd(),
+      drain: () => this.#onDrain(),
+      // What broke it does not matter to anyone: "close" follows.
+      error: () => {},
+      close: () => this.#onClose(),
+    };
+    for (const event of socketEvents) socket.on(event, this.#listeners[event]);
   }
 
   // For the exchange.
@@ -216,7 +223,7 @@ export class ClientConnection implements Timed {
     const socket = this.#socket;
     this.#exchange = null;
     this.#leave();
-    for (const event of ["data", "end", "drain", "error", "close"]) socket.removeAllListeners(event);
+    for (const event of socketEvents) socket.off(event, this.#listeners[event]);
     socket.write(head, "latin1");
     if (rest.length > 0) socket.write(rest);
     if (this.#pending !== null) upstream.write(this.#pending);
@@ -401,7 +408,7 @@ export class ClientConnection implements Timed {
   #becomeHttp2(bytes: Buffer): void {
     this.#pending = null;
     this.#leave();
-    for (const event of ["data", "end", "drain", "error", "close"]) this.#socket.removeAllListeners(event);
+    for (const event of socketEvents) this.#socket.off(event, this.#listeners[event]);
     this.#owner.onHttp2?.(this.#socket, bytes);
   }
 

@@ -9,6 +9,7 @@ import { sameData } from "#model/same-data.ts";
 import type { IdleConnections, ListenerProblem, Router, TableChange } from "../router.ts";
 import type { LiveTarget } from "./choice.ts";
 import type { FindRoute } from "./client-connection.ts";
+import { ClientCount } from "./client-count.ts";
 import type { EdgeContext, Listen } from "./context.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Drains } from "./drains.ts";
@@ -16,7 +17,7 @@ import { Endpoint } from "./endpoint.ts";
 import { Http2Upstreams } from "./http2/http2-upstreams.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { listenAlone } from "./listen-alone.ts";
-import { type ClientCount, Listener } from "./listener.ts";
+import { Listener } from "./listener.ts";
 import { LiveRoute } from "./live-route.ts";
 import { AccessLog } from "./policy/access-log.ts";
 import { RequestIds } from "./policy/request-ids.ts";
@@ -51,7 +52,7 @@ export class EmbeddedRouter implements Router {
   readonly #index = new RouteIndex();
   readonly #drains = new Drains();
   readonly #traffic = new Traffic();
-  readonly #count: ClientCount = { open: 0 };
+  readonly #count: ClientCount;
   readonly #public: Listener;
   readonly #secure: Listener;
   readonly #tls: TlsPort;
@@ -73,6 +74,7 @@ export class EmbeddedRouter implements Router {
       access: new AccessLog(log, clock),
       trusted: trustedProxies.length === 0 ? null : new TrustedProxies(trustedProxies),
     };
+    this.#count = new ClientCount(limits.clientsPerAddress, clock, log);
     const findRoute: FindRoute = (host, path, request) => this.#index.find(host, path, request);
     this.#public = new Listener({ protocol: "http", findRoute }, this.#context, this.#count);
     this.#tls = new TlsPort(this.#context, ["h2", "http/1.1"]);

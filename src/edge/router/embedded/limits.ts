@@ -71,6 +71,8 @@ export interface Limits {
   readonly holdProbeMs: number;
   /** Connections of clients over all ports; each may need a second descriptor towards an instance. */
   readonly clients: number;
+  /** Of these, connections of one address: an office or a whole campus may be behind one, but nobody may take all there are. */
+  readonly clientsPerAddress: number;
   /** How often time limits are looked at: often enough for limits of seconds, seldom enough to cost nothing with ten thousand connections. */
   readonly sweepMs: number;
   /** Routers that share every address: each lets through its part of what a route's rates allow. */
@@ -112,13 +114,25 @@ export const defaultLimits: Limits = {
   heldPerRoute: 1_000,
   holdProbeMs: 10,
   clients: 20_000,
+  clientsPerAddress: 4_000,
   sweepMs: 250,
   routers: 1,
 };
 
-/** What one of several routers, each with about as many clients as the others, has of the edge's limits. */
-export function partOf(limits: Limits, routers: number): Limits {
-  return { ...limits, routers, clients: Math.max(1, Math.ceil(limits.clients / routers)) };
+/** One address may have a fifth of all connections, unless it is said how many. */
+const addressesThatFill = 5;
+
+/**
+ * What one of several routers, each with about as many clients as the others, has of the edge's limits.
+ * @param mostClients what the router has descriptors for
+ * @param perAddress connections of one address to all routers together; null: a share of all there may be. The kernel spreads a client's connections
+ * over the routers, but not evenly: each lets through twice its part, so that nobody is refused below the limit, and some get a little more.
+ */
+export function partOf(limits: Limits, routers: number, mostClients: number, perAddress: number | null): Limits {
+  const clients = Math.max(1, Math.min(mostClients, Math.ceil(limits.clients / routers)));
+  const clientsPerAddress =
+    perAddress === null ? Math.ceil(clients / addressesThatFill) : Math.min(perAddress, 2 * Math.ceil(perAddress / routers));
+  return { ...limits, routers, clients, clientsPerAddress };
 }
 
 /** The edge's limits with a route's own in their place. */

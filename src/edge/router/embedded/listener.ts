@@ -2,21 +2,17 @@ import net from "node:net";
 import type tls from "node:tls";
 import type { IdleConnections } from "../router.ts";
 import { ClientConnection, type ClientOwner, type ClientSocket, type FindRoute } from "./client-connection.ts";
+import type { ClientCount } from "./client-count.ts";
 import type { EdgeContext } from "./context.ts";
 import { Http2Connection } from "./http2/http2-connection.ts";
 import type { LiveRoute } from "./live-route.ts";
-import { renderPage } from "./pages.ts";
+import { type Page, renderPage } from "./pages.ts";
 import type { Source } from "./ports/proxy-protocol.ts";
 import { takeProxyHeader } from "./ports/take-proxy-header.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import type { Security } from "./tls/security.ts";
 import type { TlsPort, TlsUser } from "./tls/tls-port.ts";
 import type { Tunnel } from "./tunnel.ts";
-
-/** Connections of clients over all listeners of one router. */
-export interface ClientCount {
-  open: number;
-}
 
 export type ListenerKind =
   | { readonly protocol: "http"; readonly findRoute: FindRoute }
@@ -163,13 +159,13 @@ export class Listener implements ClientOwner, TlsUser {
 
   #accept(socket: net.Socket): void {
     if (this.#count.open >= this.#context.limits.clients) {
-      this.#shed(socket);
+      this.#shed(socket, { status: 503, message: "the edge has as many connections as it can hold" });
       return;
     }
     this.#count.open++;
     const presence = this.#proxyHeader(socket);
-    if (presence === "none") this.#admit(socket, null);
-    else this.#askProxy(socket, presence);
+    if (presence !== "none") this.#askProxy(socket, presence);
+    else if (this.#admits(socket, plainAddress(socket.remoteAddress ?? ""))) this.#admit(socket, null);
   }
 
   /** Whether a connection may or has to begin with a header of the PROXY protocol: only those of trusted proxies may on the shared ports. */
@@ -191,8 +187,17 @@ export class Listener implements ClientOwner, TlsUser {
     takeProxyHeader(socket, this.#context, presence, (source) => {
       socket.off("close", left);
       this.#sockets.delete(socket);
-      this.#admit(socket, source);
+      // A proxy that does not say for whom it connects does so for many.
+      if (source === null || this.#admits(socket, source.address)) this.#admit(socket, source);
     });
+  }
+
+  #admits(socket: net.Socket, address: string): boolean {
+    if (this.#count.admits(socket, address)) return true;
+    this.#count.open--;
+    this.#shed(socket, { status: 429, message: "too many connections from this address" });
+    this.#checkEmpty();
+    return false;
   }
 
   #admit(socket: net.Socket, source: Source | null): void {
@@ -234,14 +239,14 @@ export class Listener implements ClientOwner, TlsUser {
     );
   }
 
-  /** Too many clients: one that is told so comes back, one that waits in the dark does not. */
-  #shed(socket: net.Socket): void {
+  /** Too many connections: a client that is told so comes back, one that waits in the dark does not. */
+  #shed(socket: net.Socket, words: Pick<Page, "status" | "message">): void {
     socket.on("error", () => {});
     if (this.#kind.protocol !== "http") {
       socket.destroy();
       return;
     }
-    const page = { status: 503, message: "the edge has as many connections as it can hold", headers: { "retry-after": "1" } };
+    const page = { ...words, headers: { "retry-after": "1" } };
     const options = { wantsHtml: false, withBody: true, connection: "close", nowMs: this.#context.clock.nowMs() } as const;
     socket.end(renderPage(page, options), "latin1", () => socket.destroy());
   }

@@ -1,8 +1,9 @@
 import { hasCode } from "#model/errors.ts";
 import type { RouteId } from "#model/names.ts";
 import type { ListenerProblem } from "../router.ts";
+import type { ClientCount } from "./client-count.ts";
 import type { EdgeContext } from "./context.ts";
-import { type ClientCount, Listener, type ListenerKind } from "./listener.ts";
+import { Listener, type ListenerKind } from "./listener.ts";
 import type { LiveRoute } from "./live-route.ts";
 import { UdpPort } from "./ports/udp-port.ts";
 

@@ -22,6 +22,9 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
   #count: ((status: number) => void) | null = null;
   #tried: readonly Endpoint[] = [];
   #isHeld = false;
+  /** What broke it does not matter to anyone: "close" follows. */
+  readonly #ignore = () => {};
+  readonly #closed = () => this.#abandon();
 
   /**
    * @param onTunnel told of the tunnel once there is one, and null if there never will be.
@@ -43,9 +46,8 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
     this.#onClose = onClose;
     this.#startedAtMs = context.clock.monotonicMs();
     socket.pause();
-    // What broke it does not matter to anyone: "close" follows.
-    socket.on("error", () => {});
-    socket.on("close", () => this.#abandon());
+    socket.on("error", this.#ignore);
+    socket.on("close", this.#closed);
     this.#attempt();
   }
 
@@ -91,7 +93,8 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
     this.#upstream = null;
     this.#endpoint = null;
     this.#count?.(200);
-    for (const event of ["error", "close"]) this.#socket.removeAllListeners(event);
+    this.#socket.off("error", this.#ignore);
+    this.#socket.off("close", this.#closed);
     const bare = upstream.detach();
     const { route, limits } = this.#route;
     if (route.policy?.proxyProtocol?.to === true) bare.write(proxyHeader("tcp", this.#source, localOf(this.#socket)));

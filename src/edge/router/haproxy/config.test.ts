@@ -23,6 +23,7 @@ function configOf(routes: readonly Route[], https: Address | null = null): Confi
     control: "c1.sock",
     bind: bindAddress,
     connections: 1_000,
+    connectionsPerClient: 200,
     slots,
     servers: (backend) => {
       const one = placed.get(backend);

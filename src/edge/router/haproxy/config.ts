@@ -30,6 +30,8 @@ export interface ConfigInput {
   readonly bind: (address: Address) => string;
   /** Connections of clients. */
   readonly connections: number;
+  /** Of one address; null: as many as there are. */
+  readonly connectionsPerClient: number | null;
   /** By the number of their backend; null: a spare one, which routes without a policy can take without a reload. */
   readonly slots: ReadonlyMap<number, Route | null>;
   readonly servers: (backend: string) => readonly Server[];
@@ -128,6 +130,8 @@ export function renderConfig(input: ConfigInput): Config {
     for (const { name: table, line } of backend.tables) add([`backend ${table}`, `  ${line}`], owner);
   }
   add(["", ...relayBackends()]);
+  if (input.connectionsPerClient !== null)
+    add(["", `backend ${clients}`, `  stick-table type ipv6 size ${2 * input.connections} expire 1m store conn_cur`]);
   return {
     text: `${text.join("\n")}\n`,
     shape: `${shape.join("\n")}\n${[...files].map(([name, content]) => `${name}\n${content}`).join("\n")}`,
@@ -276,7 +280,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
   return [
     ...section(
       "public",
-      [listen(http), `  bind unix@${relays.public}.sock accept-proxy mode 600`],
+      [listen(http), `  bind unix@${relays.public}.sock accept-proxy mode 600`, ...countClients(input)],
       "http",
       { map: https === null ? maps.exact : maps.plain, before: [], needs: "" },
       [challenged],
@@ -289,6 +293,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
           [
             passes ? `  bind ${inner} accept-proxy mode 600 ${secure}` : listen(https, secure),
             `  bind unix@${relays.tls}.sock accept-proxy mode 600`,
+            ...countClients(input),
           ],
           "https",
           { map: maps.exact, before: [named], needs: `{ ${isNamed} } ` },
@@ -303,6 +308,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
           "",
           "frontend sni from tcp",
           listen(https),
+          ...countClients(input),
           "  tcp-request inspect-delay 5s",
           "  tcp-request content reject unless { req.ssl_hello_type 1 }",
           `  use_backend %[req.ssl_sni,lower,rtrim(.),map_str(${maps.sni},tls-inner)]`,
@@ -321,6 +327,18 @@ const challenged = `http-request return status 200 content-type text/plain lf-st
 function redirected({ port }: Address): string {
   const at = port === 443 ? "" : `:${port}`;
   return `http-request redirect code 308 location 'https://%[req.hdr(host),host_only]${at}%[pathq]' if { ${isSentToHttps} }`;
+}
+
+/** The table of connections by address, of those that clients open themselves: what one process relays to another was counted there. */
+const clients = "clients";
+
+/** Too many of one address are closed: nothing can be answered before anything was read. @param when they are counted, `session` is behind a PROXY header */
+function countClients({ connectionsPerClient }: ConfigInput, when: "connection" | "session" = "connection"): readonly string[] {
+  if (connectionsPerClient === null) return [];
+  return [
+    `tcp-request ${when} track-sc2 src,ipmask(32,64) table ${clients} if !{ src 127.0.0.0/8 ::1 }`,
+    `tcp-request ${when} reject if { sc2_conn_cur gt ${connectionsPerClient} }`,
+  ].map((line) => `  ${line}`);
 }
 
 const notFound = [
@@ -357,11 +375,11 @@ function addFrontendOfServices(services: readonly PlacedRoute[], add: Add): void
   ]);
 }
 
-function addTcpFrontend({ listener, policy, id }: Route, backend: string, { http }: ConfigInput, add: Add): void {
-  const address = isTcp(listener) ? listenAddress(listener, http) : null;
+function addTcpFrontend({ listener, policy, id }: Route, backend: string, input: ConfigInput, add: Add): void {
+  const address = isTcp(listener) ? listenAddress(listener, input.http) : null;
   if (address === null) return;
-  const proxied = policy?.proxyProtocol?.from === true ? "accept-proxy" : "";
-  add(["", `frontend f-${backend} from tcp`, listen(address, proxied), `  default_backend ${backend}`], id);
+  const [proxied, when] = policy?.proxyProtocol?.from === true ? (["accept-proxy", "session"] as const) : ([""] as const);
+  add(["", `frontend f-${backend} from tcp`, listen(address, proxied), ...countClients(input, when), `  default_backend ${backend}`], id);
 }
 
 function isTcp(listener: Listener): boolean {

@@ -27,6 +27,8 @@ export interface HaproxyRouterOptions {
   readonly folder: string;
   /** Connections of clients. */
   readonly connections: number;
+  /** Of one address; null: as many as there are, since all may come from a proxy in front, which HAProxy is not told of. */
+  readonly connectionsPerClient: number | null;
 }
 
 /** How often what failed is tried again: a port that was taken, a HAProxy that does not start. */
@@ -259,13 +261,14 @@ export class HaproxyRouter implements Router {
   };
 
   #input(slots: Slots, servers: ReadonlyMap<string, readonly NamedServer[]>, http: Address): ConfigInput {
-    const { connections } = this.#options;
+    const { connections, connectionsPerClient } = this.#options;
     return {
       bind: (address) => this.#sockets.bind(address),
       http,
       https: this.#https,
       control: this.#processes.nextControl,
       connections,
+      connectionsPerClient,
       slots,
       servers: (backend) => servers.get(backend) ?? [],
       certificates: this.#certificates.usable(),

@@ -16,15 +16,22 @@ export interface OpenRouter extends Router {
 /** Which router the contract runs against. */
 export interface RouterKind {
   readonly name: "embedded" | "haproxy";
-  start(t: Pick<TestContext, "after">): Promise<OpenRouter>;
+  start(t: Pick<TestContext, "after">, options?: { readonly connectionsPerClient?: number }): Promise<OpenRouter>;
 }
 
-export const embedded: RouterKind = { name: "embedded", start: (t) => startEdge(t) };
-export const haproxy: RouterKind = { name: "haproxy", start: (t) => startHaproxy(t) };
+export const embedded: RouterKind = {
+  name: "embedded",
+  start: (t, { connectionsPerClient } = {}) =>
+    startEdge(t, connectionsPerClient === undefined ? {} : { clientsPerAddress: connectionsPerClient }),
+};
+export const haproxy: RouterKind = { name: "haproxy", start: (t, options) => startHaproxy(t, options) };
 
-export async function startHaproxy(t: Pick<TestContext, "after">, { tls = false } = {}): Promise<HaproxyRouter> {
+export async function startHaproxy(
+  t: Pick<TestContext, "after">,
+  { tls = false, connectionsPerClient }: { readonly tls?: boolean; readonly connectionsPerClient?: number } = {},
+): Promise<HaproxyRouter> {
   const folder = await mkdtemp(join(tmpdir(), "drover-haproxy-"));
-  const router = new HaproxyRouter({ ...(await parts()), folder, connections: 1_000 });
+  const router = new HaproxyRouter({ ...(await parts()), folder, connections: 1_000, connectionsPerClient: connectionsPerClient ?? null });
   t.after(async () => {
     await router.close(0);
     await rm(folder, { recursive: true, force: true });

@@ -251,4 +251,42 @@ export function streamsContract(kind: RouterKind, check: Check): void {
     answer();
     assert.match(await pending, /200 OK[\s\S]*connection: close/);
   });
+
+  check("one address has so many connections, and another one its own", async (t) => {
+    const origin = await rawOrigin(t, (soFar, socket) => soFar.endsWith("?") && socket.write("!"));
+    const edge = await kind.start(t, { connectionsPerClient: 2 });
+    const port = await freePort();
+    const listener = { kind: "port", port, protocol: "tcp" } as const;
+    const targets = [{ release: 1, weight: 1, endpoints: [endpoint(origin.port)] }];
+    await edge.apply({ set: [route(targets, { listener, policy: { proxyProtocol: { from: true } } })], remove: [] });
+    const connect = (source: string) => {
+      const client = new RawClient(port);
+      t.after(() => client.socket.destroy());
+      const [family, to] = source.includes(":") ? ["TCP6", "2001:db8::9"] : ["TCP4", "192.0.2.9"];
+      client.write(`PROXY ${family} ${source} ${to} 40000 443\r\n?`);
+      return client;
+    };
+    for (const [first, same, other] of [
+      ["192.0.2.1", "192.0.2.1", "192.0.2.2"],
+      ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"],
+    ] as const) {
+      const clients = [connect(first), connect(same)];
+      for (const client of clients) await client.until("!");
+      // Closed, or reset: what it sent is not read.
+      await assert.rejects(connect(first).until("!"));
+      await connect(other).until("!");
+      clients[0]?.socket.destroy();
+      const isAdmitted = () =>
+        connect(same)
+          .until("!")
+          .then(
+            () => true,
+            () => false,
+          );
+      // When the router learns of the one that left is its own affair.
+      while (!(await isAdmitted()));
+    }
+    // Loopback is whoever is on this machine: proxies, and apps that call each other.
+    for (let i = 0; i < 4; i++) await connect("127.0.0.1").until("!");
+  });
 }
