@@ -64,7 +64,7 @@ describe("what keeps escalations from doing harm", { concurrency: true }, () => 
     const url = await outside.open();
     await using machines = new TestMachines(drover, 50);
     await drover.apply(
-      `ladder: demo\nsettle: 500ms\nlevels: [{ name: machine, each: machine, run: "echo $TARGET >> ${done}", quiet: 0s, attempts: 5 }]\nchecks:\n  answers: { http: "${url}/{target}", each: machine, level: machine, every: 1s, failures: 1 }\ntell: [{ webhook: "${url}/hook" }]\n`,
+      `ladder: demo\nsettle: 500ms\nlevels: [{ name: machine, each: machine, run: "echo $TARGET >> ${done}", quiet: 0s, attempts: 5 }]\nchecks:\n  answers: { http: "${url}/{target}", each: machine, level: machine, every: 1s, failures: 2 }\ntell: [{ webhook: "${url}/hook" }]\n`,
     );
     await drover.until("every machine is seen well", async () => {
       const { checks } = JSON.parse((await drover.cli(["check", "ls", "--json"])).stdout) as { checks: { verdict: string }[] };
@@ -153,10 +153,7 @@ describe("what keeps escalations from doing harm", { concurrency: true }, () => 
     const [first, ...rest] = commands.map((run) => JSON.stringify(run));
     const says = JSON.stringify(`test ! -e ${flag} || { echo '$(touch ${pwned}) \`touch ${pwned}\`; touch ${pwned}'; exit 1; }`);
     await drover.apply(
-      `ladder: demo\nsettle: 100ms\nlevels:\n  - { name: all, run: ${first}, timeout: 6s, attempts: 1, quiet: 1500ms, retry: 0s, check: well, then: [${rest.map((run) => `{ run: ${run} }`).join(", ")}] }\nchecks: { well: { run: ${says}, level: all, every: 1s, failures: 1 } }\ntell: [{ run: "echo told $DROVER_TEXT >> ${done}" }]\n`.replace(
-        "timeout: 1s",
-        "timeout: 8s",
-      ),
+      `ladder: demo\nsettle: 100ms\nlevels:\n  - { name: all, run: ${first}, timeout: 6s, attempts: 1, quiet: 1500ms, retry: 0s, check: well, then: [${rest.map((run) => `{ run: ${run} }`).join(", ")}] }\nchecks: { well: { run: ${says}, level: all, every: 2s, failures: 2 } }\ntell: [{ run: "echo told $DROVER_TEXT >> ${done}" }]\n`,
     );
     await drover.until("it is well", async () => (await drover.run("check", "ls")).includes(" ok "));
     await writeFile(flag, "");
@@ -176,7 +173,7 @@ describe("what keeps escalations from doing harm", { concurrency: true }, () => 
     assert.match(await drover.run("check", "history", "well@space"), /\$\(touch /);
 
     // The same words reach a command that tells people, as text.
-    const asks = `ladder: demo\nsettle: 100ms\nlevels: [{ name: all, run: "false", attempts: 1, quiet: 0s, retry: 0s }]\nchecks: { well: { run: ${says}, level: all, every: 1s, failures: 1 } }\ntell: [{ run: "echo \\"told $DROVER_TEXT\\" >> ${done}" }]\n`;
+    const asks = `ladder: demo\nsettle: 100ms\nlevels: [{ name: all, run: "false", attempts: 1, quiet: 0s, retry: 0s }]\nchecks: { well: { run: ${says}, level: all, every: 2s, failures: 2 } }\ntell: [{ run: "echo \\"told $DROVER_TEXT\\" >> ${done}" }]\n`;
     await drover.apply(asks);
     await writeFile(flag, "");
     await drover.until("people are told", async () => (await linesOf(done)).some((line) => line.startsWith("told ")));

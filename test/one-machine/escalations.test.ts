@@ -261,7 +261,7 @@ describe("escalations", { concurrency: true }, () => {
       test("a command that an agent runs is a check as any other", async () => {
         const space = await TestSpace.in(drover, "command");
         const { flag } = space;
-        const command = { run: `test ! -e ${flag} && echo "$TARGET id $(id -u) is well"`, every: "1s", timeout: "1s", failures: 1 };
+        const command = { run: `test ! -e ${flag} && echo "$TARGET id $(id -u) is well"`, every: "2s", failures: 1 };
         await space.apply(`${shop(flag)}checks: { flag: ${JSON.stringify(command)} }\nescalate: [tell]\n`.replace("---\n", ""));
         await drover.until("the command passed", async () => /ok .*shop id \d+ is well/.test(await space.run(["check", "ls"])));
         await writeFile(flag, "");
