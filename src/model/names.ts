@@ -69,7 +69,11 @@ export function newInstanceId(workload: WorkloadId, random: () => number): Insta
   return `${workload.split("/").slice(0, 2).join("/")}/${process}.${release}.${suffix}` as InstanceId;
 }
 
+export function appOfInstance(id: InstanceId): AppId {
+  return id.slice(0, id.lastIndexOf("/")) as AppId;
+}
+
 /** `web.7.k3f9b` of `shop/api/web.7.k3f9b`: the form that people see where the app is clear. */
-export function shortInstanceId(id: InstanceId): string {
+export function shortInstanceId(id: string): string {
   return id.slice(id.lastIndexOf("/") + 1);
 }

@@ -24,8 +24,3 @@ export function selectLogs({ prefix, instance }: Pick<LogQuery, "prefix" | "inst
   };
   return { has, hasApp };
 }
-
-/** The app that an instance belongs to: the unit that files and budgets are kept by. */
-export function appOf(instance: InstanceId): AppId {
-  return instance.slice(0, instance.lastIndexOf("/")) as AppId;
-}

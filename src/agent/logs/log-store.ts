@@ -7,7 +7,7 @@ import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { AppId, InstanceId } from "#model/names.ts";
+import { type AppId, appOfInstance, type InstanceId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
 import { AppIntake, type Backlog } from "./app-intake.ts";
 import { AppLog } from "./app-log.ts";
@@ -17,7 +17,7 @@ import { LogFollower } from "./log-follower.ts";
 import { createGapFinder, readHistory } from "./log-history.ts";
 import { expireLogs } from "./log-retention.ts";
 import { defaultLogRules, type LogRules } from "./log-rules.ts";
-import { appOf, selectLogs } from "./log-selection.ts";
+import { selectLogs } from "./log-selection.ts";
 import { readAtRate } from "./read-rate.ts";
 import { createTurns } from "./turns.ts";
 
@@ -168,7 +168,7 @@ class FileLogStore implements LogStore {
   }
 
   async notice(instance: InstanceId, text: string): Promise<void> {
-    const app = await this.#open(appOf(instance));
+    const app = await this.#open(appOfInstance(instance));
     app.instance(instance).notice(text);
   }
 
@@ -251,7 +251,7 @@ class FileLogStore implements LogStore {
   }
 
   async #begin(instance: InstanceId): Promise<{ readonly app: AppIntake; readonly intake: InstanceIntake }> {
-    const app = await this.#open(appOf(instance));
+    const app = await this.#open(appOfInstance(instance));
     const intake = app.instance(instance);
     if (app.startedWith.delete(instance) && this.#wasKilled)
       intake.notice("the agent was killed here; up to 0.1 s of output before that may be missing");

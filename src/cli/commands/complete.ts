@@ -1,5 +1,6 @@
 import type { Command, Option } from "commander";
 import type { AppSummary, InstanceView, ReleaseView, SpaceView } from "#model/api.ts";
+import { shortInstanceId } from "#model/names.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, defaultSpace } from "../arguments.ts";
 import type { Session, Verb } from "../command.ts";
@@ -86,7 +87,7 @@ async function live(session: Session, command: Command, what: string | null, wor
       case "instance": {
         const { space, app } = appReference(positional[0], named);
         const { instances } = await get<{ instances: InstanceView[] }>(["spaces", space, "apps", app, "instances"]);
-        const names = instances.map((one) => (what === "process" ? one.process : one.id.slice(one.id.lastIndexOf("/") + 1)));
+        const names = instances.map((one) => (what === "process" ? one.process : shortInstanceId(one.id)));
         return [...new Set(names)];
       }
       case "release": {

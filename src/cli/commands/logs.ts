@@ -1,3 +1,4 @@
+import { shortInstanceId } from "#model/names.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, durationMs, wholeNumber } from "../arguments.ts";
 import type { Verb } from "../command.ts";
@@ -55,7 +56,7 @@ export default {
 } satisfies Verb<Options>;
 
 function format({ instance, atMs, text, source }: Line): string {
-  const name = instance.slice(instance.lastIndexOf("/") + 1);
+  const name = shortInstanceId(instance);
   const said = source === "drover" ? styled("yellow", `[drover] ${text}`) : text;
   return `${styled("dim", clockTime(atMs))} ${styled(styleOf(name), name)} ${said}`;
 }

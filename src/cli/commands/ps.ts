@@ -1,4 +1,5 @@
 import type { InstanceView } from "#model/api.ts";
+import { shortInstanceId } from "#model/names.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference } from "../arguments.ts";
 import type { Session, Verb } from "../command.ts";
@@ -24,7 +25,7 @@ export default {
     const isSpread = new Set(instances.map(({ machine }) => machine)).size > 1;
     const rows = instances.map((one) => [
       `${one.space}/${one.app}`,
-      one.id.slice(one.id.lastIndexOf("/") + 1),
+      shortInstanceId(one.id),
       ...(isSpread ? [one.machine] : []),
       stateWord(one),
       one.port === null ? "-" : String(one.port),

@@ -151,3 +151,8 @@ function encode(answer: Exclude<FakeAnswer, null>): {
 function unknownRoute({ method, path }: Received): FakeAnswer {
   return { error: { code: "ROUTE_UNKNOWN", message: `the API has no ${method} ${path}`, hint: "", details: null } };
 }
+
+export async function withServer(routes: FakeRoutes, body: (fake: FakeServer) => Promise<void>): Promise<void> {
+  await using fake = await FakeServer.start(routes);
+  await body(fake);
+}

@@ -1,5 +1,5 @@
 import { isIP, isIPv4 } from "node:net";
-import type { InstanceId, RouteId } from "#model/names.ts";
+import { type InstanceId, type RouteId, shortInstanceId } from "#model/names.ts";
 import type { Endpoint, Route } from "#model/routing-table.ts";
 import type { TableChange } from "../router/router.ts";
 import { types } from "./codes.ts";
@@ -221,7 +221,7 @@ function instanceName(route: Route, instance: InstanceId): Labels {
 
 /** `7-k3f9b` of `shop/api/web.7.k3f9b`. */
 function instanceLabel({ process }: Route, instance: InstanceId): string {
-  const short = instance.slice(instance.lastIndexOf("/") + 1);
+  const short = shortInstanceId(instance);
   const own = short.startsWith(`${process}.`) ? short.slice(process.length + 1) : short;
   return own
     .toLowerCase()

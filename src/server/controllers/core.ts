@@ -1,13 +1,22 @@
 import type { App, Release } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
-import { type AppId, type AppName, appId, type MachineId, type RouteId, type SpaceName, type WorkloadName } from "#model/names.ts";
+import {
+  type AppId,
+  type AppName,
+  appId,
+  appOfInstance,
+  type MachineId,
+  type RouteId,
+  type SpaceName,
+  type WorkloadName,
+} from "#model/names.ts";
 import { isStepsApp } from "#model/steps.ts";
 import { planNeeds } from "#plan/routes/needs.ts";
 import { planRoutes, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { followAgent } from "../fleet/agent-link.ts";
-import { appOfInstance, Fleet } from "../fleet/fleet.ts";
+import { Fleet } from "../fleet/fleet.ts";
 import type { AgentPeer, EdgePeer } from "../fleet/peers.ts";
 import { findMember } from "../members/members.ts";
 import { standingOf } from "../members/standings.ts";

@@ -2,7 +2,8 @@ import { errorFields } from "#host/log.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { MachineId } from "#model/names.ts";
-import type { Fleet, KnownMachine } from "../fleet/fleet.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { KnownMachine } from "../fleet/known.ts";
 import { listMembers, setLost } from "../members/members.ts";
 import type { Store } from "../store/store.ts";
 

@@ -1,12 +1,11 @@
 import type { ReleaseFailure } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { describeExit } from "#model/exit.ts";
-import { beforeProcess, parseWorkloadId, shortInstanceId } from "#model/names.ts";
+import { appOfInstance, beforeProcess, parseWorkloadId, shortInstanceId } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance, Order, Step } from "#plan/rollout/input.ts";
 import type { EventLog, NewEvent } from "../events/event-log.ts";
-import type { KnownMachine, KnownWorkload } from "../fleet/fleet.ts";
-import { appOfInstance } from "../fleet/fleet.ts";
+import type { KnownMachine, KnownWorkload } from "../fleet/known.ts";
 import type { AppObjects } from "./steps.ts";
 
 /** Within this time, events of one kind about one app become one after the first few: a storm must not push out what explains it. */

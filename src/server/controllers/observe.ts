@@ -1,6 +1,7 @@
 import type { AppId } from "#model/names.ts";
 import type { ObservedWorkload } from "#plan/rollout/input.ts";
-import type { Fleet, KnownWorkload } from "../fleet/fleet.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { KnownWorkload } from "../fleet/known.ts";
 
 /** What planners are told of an app: one entry for each workload on each machine. */
 export function observe(fleet: Fleet, app: AppId, isCurrent: (workload: KnownWorkload) => boolean): readonly ObservedWorkload[] {

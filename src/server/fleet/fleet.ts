@@ -1,91 +1,20 @@
 import { PeerSilent } from "#link/keep-alive.ts";
 import { DroverError } from "#model/errors.ts";
-import { type AppId, type InstanceId, type MachineId, parseWorkloadId, type WorkloadId, type WorkloadName } from "#model/names.ts";
-import type { EngineChange, Instance, Machine, Resources, Workload, WorkloadStatus } from "#model/workload.ts";
+import { type AppId, appId, appOfInstance, type InstanceId, type MachineId, parseWorkloadId, type WorkloadId } from "#model/names.ts";
+import type { EngineChange, Instance, Machine, Workload, WorkloadStatus } from "#model/workload.ts";
 import type { MachineRoom } from "#plan/placement/plan-placement.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
+import { type KnownMachine, type KnownWorkload, type MachineStanding, type MutableMachine, type MutableWorkload, roomOf } from "./known.ts";
 import type { AgentPeer } from "./peers.ts";
+import { type ResourcesOf, WorkloadIndex } from "./workload-index.ts";
 
 /** Drover's own programs are workloads of this space at their agent; they are no app's. */
 const ownSpace = "drover";
 
-/** What is known of one workload on one machine: what its agent was told in this link, and what it reports. */
-export interface KnownWorkload {
-  readonly id: WorkloadId;
-  readonly name: WorkloadName;
-  readonly machine: MachineId;
-  readonly kind: Workload["kind"];
-  readonly count: number;
-  /** The most that it was told since it last confirmed an order: it may have that many before its reports show them. */
-  readonly mayHave: number;
-  /** Revision of the newest order that the agent has. */
-  readonly revision: number;
-  readonly isRemoving: boolean;
-  /** The order without its count, as text; null if it was given before this link. */
-  readonly order: string | null;
-  readonly status: WorkloadStatus | null;
-  readonly instances: ReadonlyMap<InstanceId, ObservedInstance>;
-}
-
-interface MutableWorkload extends KnownWorkload {
-  kind: Workload["kind"];
-  count: number;
-  mayHave: number;
-  revision: number;
-  isRemoving: boolean;
-  order: string | null;
-  status: WorkloadStatus | null;
-  readonly instances: Map<InstanceId, ObservedInstance>;
-  reservedCores: number;
-  reservedBytes: number;
-  reservedInstances: number;
-}
-
-export interface KnownMachine {
-  readonly id: MachineId;
-  readonly machine: Machine;
-  /** Null while it is not linked: what is known of it is then what it reported last. */
-  readonly peer: AgentPeer | null;
-  /** Whether everything on it was reported since it linked. */
-  readonly isKnown: boolean;
-  /** It is another machine than the server's. */
-  readonly isRemote: boolean;
-  /** How long nothing was heard of it when its link was given up; 0 where the link was closed. */
-  readonly silentMs: number;
-  /** What is said of it here, besides what it says of itself. */
-  readonly standing: MachineStanding;
-}
-
-/** What is declared of a machine: it is no fact that its agent could know. */
-export interface MachineStanding {
-  readonly labels: Readonly<Record<string, string>>;
-  /** Takes nothing new. */
-  readonly isCordoned: boolean;
-  /** What it runs is to go elsewhere. */
-  readonly isDraining: boolean;
-}
-
 const plain: MachineStanding = { labels: {}, isCordoned: false, isDraining: false };
 
-interface MutableMachine extends KnownMachine {
-  machine: Machine;
-  peer: AgentPeer | null;
-  isKnown: boolean;
-  isRemote: boolean;
-  silentMs: number;
-  standing: MachineStanding;
-  reservedInstances: number;
-  reservedCores: number;
-  reservedBytes: number;
-  /** What is known of it, so that nobody has to look through all apps for it. */
-  readonly workloads: Set<MutableWorkload>;
-  /** As planners see it, made when it is asked for; null once anything of it has changed. */
-  room: MachineRoom | null;
-}
-
 export interface FleetOptions {
-  /** What one instance of a workload reserves; nothing for one that is not known any more. */
-  readonly resourcesOf: (name: WorkloadName) => Pick<Resources, "cpu" | "memoryBytes">;
+  readonly resourcesOf: ResourcesOf;
   /** What is declared of a machine; left out: nothing of any. */
   readonly standingOf?: (machine: MachineId) => MachineStanding;
   /** Something of the app changed. */
@@ -103,8 +32,7 @@ export interface FleetOptions {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #machines = new Map<MachineId, MutableMachine>();
-  /** By app, then by machine and workload. */
-  readonly #apps = new Map<AppId, Map<string, MutableWorkload>>();
+  readonly #workloads: WorkloadIndex;
   /** Made once for all that ask while no machine comes or goes. */
   #agents: readonly AgentPeer[] | null = null;
   /** Whether the machine beside the server has linked since the server's start. */
@@ -114,25 +42,21 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#workloads = new WorkloadIndex(options.resourcesOf);
   }
 
   /** Workloads that are known of an app, with their instances, by machine. */
   workloads(app: AppId): readonly KnownWorkload[] {
-    const known = this.#apps.get(app);
-    return known === undefined ? [] : [...known.values()];
+    return this.#workloads.of(app);
   }
 
   /** Ids of apps of which something is known. */
   apps(): readonly AppId[] {
-    return [...this.#apps.keys()];
+    return this.#workloads.apps();
   }
 
   instance(id: InstanceId): ObservedInstance | null {
-    for (const workload of this.#apps.get(appOfInstance(id))?.values() ?? []) {
-      const instance = workload.instances.get(id);
-      if (instance !== undefined) return instance;
-    }
-    return null;
+    return this.#workloads.instance(id);
   }
 
   /** The agent that an instance is at, if it can be asked. */
@@ -308,7 +232,7 @@ export class Fleet {
   ordered(peer: AgentPeer, workload: Workload, order: string): void {
     const machine = this.#machines.get(peer.machine);
     if (machine === undefined || machine.peer !== peer) return;
-    const known = this.#workload(machine, workload.id);
+    const known = this.#workloads.take(machine, workload.id);
     known.kind = workload.kind;
     known.count = workload.count;
     // The report that the order was taken can come before the answer that it was.
@@ -317,23 +241,22 @@ export class Fleet {
     known.revision = workload.revision;
     known.isRemoving = false;
     known.order = order;
-    this.#reserve(machine, known);
-    this.#options.onApp(appOf(known.name));
+    this.#workloads.reserve(machine, known);
+    this.#options.onApp(appId(known.name.space, known.name.app));
   }
 
   /** The agent took the order to remove this workload. */
   removed(peer: AgentPeer, id: WorkloadId, revision: number): void {
     const machine = this.#machines.get(peer.machine);
-    const known = this.#find(peer.machine, id);
+    const known = this.#workloads.find(peer.machine, id);
     if (machine === undefined || machine.peer !== peer || known === undefined) return;
     known.count = 0;
     if (known.status?.revision === revision && known.status.count === 0) known.mayHave = 0;
     known.revision = revision;
     known.isRemoving = true;
     known.order = null;
-    if (isOver(known)) this.#forget(machine, known);
-    else this.#reserve(machine, known);
-    this.#options.onApp(appOf(known.name));
+    this.#workloads.settle(machine, known);
+    this.#options.onApp(appId(known.name.space, known.name.app));
   }
 
   #foldSnapshot(machine: MutableMachine, workloads: readonly WorkloadStatus[], instances: readonly Instance[]): void {
@@ -360,7 +283,7 @@ export class Fleet {
   #foldStatus(machine: MutableMachine, status: WorkloadStatus): void {
     const name = parseWorkloadId(status.id);
     if (name.space === ownSpace) return;
-    const known = this.#workload(machine, status.id);
+    const known = this.#workloads.take(machine, status.id);
     known.status = status;
     known.kind = status.kind;
     // What was ordered through this link is known better here: a report that was under way meanwhile must not undo it.
@@ -371,27 +294,26 @@ export class Fleet {
       known.isRemoving = false;
     }
     if (status.count === known.count) known.mayHave = known.count;
-    this.#reserve(machine, known);
-    this.#options.onApp(appOf(name));
+    this.#workloads.reserve(machine, known);
+    this.#options.onApp(appId(name.space, name.app));
   }
 
   #foldWorkloadGone(machine: MutableMachine, id: WorkloadId): void {
-    const known = this.#find(machine.id, id);
+    const known = this.#workloads.find(machine.id, id);
     if (known === undefined) return;
     known.status = null;
     known.order = null;
     known.isRemoving = true;
     known.count = 0;
     known.mayHave = 0;
-    if (isOver(known)) this.#forget(machine, known);
-    else this.#reserve(machine, known);
-    this.#options.onApp(appOf(known.name));
+    this.#workloads.settle(machine, known);
+    this.#options.onApp(appId(known.name.space, known.name.app));
   }
 
   #foldInstance(machine: MutableMachine, instance: Instance): void {
     const name = parseWorkloadId(instance.workload);
     if (name.space === ownSpace) return;
-    const known = this.#workload(machine, instance.workload);
+    const known = this.#workloads.take(machine, instance.workload);
     const before = known.instances.get(instance.id) ?? null;
     const isNowReady = instance.ready && instance.state === "running";
     const after = {
@@ -402,114 +324,18 @@ export class Fleet {
       readySinceStart: isNowReady || (before?.readySinceStart === true && before.startedAtMs === instance.startedAtMs),
     };
     known.instances.set(instance.id, after);
-    this.#reserve(machine, known);
+    this.#workloads.reserve(machine, known);
     if (machine.isKnown) this.#options.onInstance(before, after);
-    this.#options.onApp(appOf(name));
+    this.#options.onApp(appId(name.space, name.app));
   }
 
   #foldInstanceGone(machine: MutableMachine, id: InstanceId): void {
-    const app = appOfInstance(id);
-    for (const known of this.#apps.get(app)?.values() ?? []) {
-      const before = known.machine === machine.id ? known.instances.get(id) : undefined;
-      if (before === undefined) continue;
-      known.instances.delete(id);
-      this.#options.onInstance(before, null);
-      if (isOver(known)) this.#forget(machine, known);
-      else this.#reserve(machine, known);
-      this.#options.onApp(app);
-      return;
-    }
+    const known = this.#workloads.holding(machine.id, id);
+    const before = known?.instances.get(id);
+    if (known === undefined || before === undefined) return;
+    known.instances.delete(id);
+    this.#options.onInstance(before, null);
+    this.#workloads.settle(machine, known);
+    this.#options.onApp(appOfInstance(id));
   }
-
-  #find(machine: MachineId, id: WorkloadId): MutableWorkload | undefined {
-    return this.#apps.get(appOf(parseWorkloadId(id)))?.get(keyOf(machine, id));
-  }
-
-  #workload(machine: MutableMachine, id: WorkloadId): MutableWorkload {
-    const name = parseWorkloadId(id);
-    const app = appOf(name);
-    let workloads = this.#apps.get(app);
-    if (workloads === undefined) this.#apps.set(app, (workloads = new Map()));
-    const key = keyOf(machine.id, id);
-    let known = workloads.get(key);
-    if (known === undefined) {
-      known = {
-        id,
-        name,
-        machine: machine.id,
-        kind: "service",
-        count: 0,
-        mayHave: 0,
-        revision: 0,
-        isRemoving: false,
-        order: null,
-        status: null,
-        instances: new Map(),
-        reservedCores: 0,
-        reservedBytes: 0,
-        reservedInstances: 0,
-      };
-      workloads.set(key, known);
-      machine.workloads.add(known);
-    }
-    return known;
-  }
-
-  #forget(machine: MutableMachine, known: MutableWorkload): void {
-    machine.room = null;
-    machine.workloads.delete(known);
-    machine.reservedCores -= known.reservedCores;
-    machine.reservedBytes -= known.reservedBytes;
-    machine.reservedInstances -= known.reservedInstances;
-    const app = appOf(known.name);
-    const workloads = this.#apps.get(app);
-    workloads?.delete(keyOf(known.machine, known.id));
-    if (workloads?.size === 0) this.#apps.delete(app);
-  }
-
-  #reserve(machine: MutableMachine, known: MutableWorkload): void {
-    const { cpu, memoryBytes } = this.#options.resourcesOf(known.name);
-    const instances = Math.max(known.count, known.instances.size);
-    const cores = instances * (cpu ?? 0);
-    const bytes = instances * (memoryBytes ?? 0);
-    if (instances === known.reservedInstances && cores === known.reservedCores && bytes === known.reservedBytes) return;
-    machine.room = null;
-    machine.reservedCores += cores - known.reservedCores;
-    machine.reservedBytes += bytes - known.reservedBytes;
-    machine.reservedInstances += instances - known.reservedInstances;
-    known.reservedCores = cores;
-    known.reservedBytes = bytes;
-    known.reservedInstances = instances;
-  }
-}
-
-function roomOf({ id, machine, standing, reservedCores, reservedBytes, reservedInstances }: MutableMachine): MachineRoom {
-  return {
-    id,
-    cores: machine.cores,
-    memoryBytes: machine.memoryBytes,
-    freeCores: machine.cores - reservedCores,
-    freeMemoryBytes: machine.memoryBytes - reservedBytes,
-    instances: reservedInstances,
-    labels: standing.labels,
-    isCordoned: standing.isCordoned || standing.isDraining,
-    isDraining: standing.isDraining,
-  };
-}
-
-/** Nothing of it is left, and no order that the agent may not have reported yet could bring something. */
-function isOver(known: MutableWorkload): boolean {
-  return known.status === null && known.instances.size === 0 && known.count === 0 && known.mayHave === 0;
-}
-
-function keyOf(machine: MachineId, id: WorkloadId): string {
-  return `${machine} ${id}`;
-}
-
-export function appOf(name: Pick<WorkloadName, "space" | "app">): AppId {
-  return `${name.space}/${name.app}` as AppId;
-}
-
-export function appOfInstance(id: InstanceId): AppId {
-  return id.slice(0, id.lastIndexOf("/")) as AppId;
 }

@@ -7,7 +7,7 @@ import type { ObservedInstance } from "#plan/rollout/input.ts";
 import { publicListener, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import { shareOfTarget } from "#plan/routes/traffic-shares.ts";
 import type { Core } from "../controllers/core.ts";
-import type { KnownWorkload } from "../fleet/fleet.ts";
+import type { KnownWorkload } from "../fleet/known.ts";
 import { objects, type Stored } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 import type { RouteAddresses } from "./route-address.ts";

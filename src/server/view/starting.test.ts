@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { DeployManifest } from "#model/manifest.ts";
 import type { Exit, InstanceState, Reason } from "#model/workload.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
-import type { KnownWorkload } from "../fleet/fleet.ts";
+import type { KnownWorkload } from "../fleet/known.ts";
 import { isStarting } from "./starting.ts";
 
 const nowMs = 1_000_000;

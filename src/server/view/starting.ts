@@ -2,7 +2,7 @@ import type { ProcessStatus } from "#model/api.ts";
 import type { App } from "#model/app.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
-import type { KnownWorkload } from "../fleet/fleet.ts";
+import type { KnownWorkload } from "../fleet/known.ts";
 
 /**
  * Whether all that is missing of the app is on its way because somebody asked for it (a start, a restart, more instances) and nothing has failed so

@@ -7,7 +7,7 @@ import { crashesOf } from "#plan/rollout/failures.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
 import type { AppProgress } from "../controllers/app-controller.ts";
 import type { LostClaim } from "../controllers/route-table.ts";
-import type { KnownWorkload } from "../fleet/fleet.ts";
+import type { KnownWorkload } from "../fleet/known.ts";
 
 /** Reasons that one answer names: the first few explain, the hundredth instance with the same trouble does not. */
 const instancesNamed = 5;

@@ -6,7 +6,8 @@ import { stepsApp, stepsAppId } from "#model/steps.ts";
 import type { LogLine, Workload } from "#model/workload.ts";
 import type { Subscribers } from "../../controllers/subscribers.ts";
 import { digestOf, type WorkloadBody } from "../../controllers/workloads.ts";
-import type { Fleet, KnownWorkload } from "../../fleet/fleet.ts";
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { KnownWorkload } from "../../fleet/known.ts";
 import type { Store } from "../../store/store.ts";
 import { type ActionEnd, StepKilled } from "../step-executor.ts";
 

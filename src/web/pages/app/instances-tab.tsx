@@ -1,4 +1,5 @@
 import type { AppStatus, InstanceView } from "#model/api.ts";
+import { shortInstanceId } from "#model/names.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { Age } from "../../parts/age.tsx";
@@ -43,8 +44,6 @@ export function InstancesTab({ status }: TabProps) {
   );
 }
 
-const shortName = ({ id }: InstanceView) => id.slice(id.lastIndexOf("/") + 1);
-
 const processColumns: readonly Column<AppStatus["processes"][number]>[] = [
   { name: "process", cell: ({ name }) => name },
   {
@@ -64,8 +63,8 @@ const instanceColumns: readonly Column<InstanceView>[] = [
   {
     name: "instance",
     cell: (one) => (
-      <Link to={`${appPath(one, "logs")}?instance=${encodeURIComponent(shortName(one))}`} class="mono">
-        {shortName(one)}
+      <Link to={`${appPath(one, "logs")}?instance=${encodeURIComponent(shortInstanceId(one.id))}`} class="mono">
+        {shortInstanceId(one.id)}
       </Link>
     ),
   },
@@ -90,7 +89,7 @@ function exitWords({ code, signal, outOfMemory }: NonNullable<InstanceView["exit
 
 function InstanceActions({ instance }: { readonly instance: InstanceView }) {
   const { space, app, state } = instance;
-  const name = shortName(instance);
+  const name = shortInstanceId(instance.id);
   return (
     <span class="actions">
       <Action

@@ -1,4 +1,5 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { shortInstanceId } from "#model/names.ts";
 import { timeOfDay } from "../../parts/format.ts";
 import { visibleText } from "../../parts/visible-text.ts";
 
@@ -38,7 +39,7 @@ export function LogLines({ lines }: { readonly lines: readonly LogLine[] }) {
         <div style={{ transform: `translateY(${from * lineHeight}px)` }}>
           {shown.map((line) => (
             <div key={`${line.instance} ${line.sequence}`} class={line.source === "drover" ? "warn" : undefined}>
-              <time>{timeOfDay(line.atMs)}</time> <span class="muted">{line.instance.slice(line.instance.lastIndexOf("/") + 1)}</span>{" "}
+              <time>{timeOfDay(line.atMs)}</time> <span class="muted">{shortInstanceId(line.instance)}</span>{" "}
               {line.source === "drover" ? "[drover] " : ""}
               {visibleText(line.text)}
             </div>

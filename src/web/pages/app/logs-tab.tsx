@@ -1,4 +1,5 @@
 import { useRef, useState } from "preact/hooks";
+import { shortInstanceId } from "#model/names.ts";
 import { type ApiError, apiPath } from "../../api/client.ts";
 import { follow, readJsonLines } from "../../api/streams.ts";
 import { ChoiceFilter } from "../../parts/filters.tsx";
@@ -48,7 +49,7 @@ export function LogsTab({ status }: TabProps) {
     clearTimeout(typing.current);
     typing.current = setTimeout(() => setParameters({ contains: text }), typingMs) as unknown as number;
   };
-  const instanceNames = new Set([...instances.map(({ id }) => id.slice(id.lastIndexOf("/") + 1)), ...(instance === "" ? [] : [instance])]);
+  const instanceNames = new Set([...instances.map(({ id }) => shortInstanceId(id)), ...(instance === "" ? [] : [instance])]);
   const options = [process && `--process ${process}`, instance && `--instance ${instance}`, contains && `--grep ${quote(contains)}`];
   return (
     <Section

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { shortInstanceId } from "#model/names.ts";
 import { ApiError } from "../../api/client.ts";
 import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
 import { Section } from "../../parts/section.tsx";
@@ -10,7 +11,7 @@ type Phase = "closed" | "opening" | "open";
 /** A shell in a running instance. */
 export function TerminalTab({ status }: TabProps) {
   const { space, name, instances } = status;
-  const running = instances.filter(({ state }) => state === "running").map(({ id }) => id.slice(id.lastIndexOf("/") + 1));
+  const running = instances.filter(({ state }) => state === "running").map(({ id }) => shortInstanceId(id));
   const wanted = parameter("instance");
   const instance = running.includes(wanted) ? wanted : (running[0] ?? "");
   const screen = useRef<HTMLDivElement>(null);
