@@ -7,14 +7,17 @@ import { EchoSocket } from "../harness/sockets.ts";
 
 const deploys = 20;
 const web = `exec node ${join(root, "test/fixtures/web.mjs")}`;
-/** Every fourth goes one instance at a time, which waits for each drain; the others replace all at once, so that the test stays short. */
+/**
+ * Every fourth goes one instance at a time, which waits for each drain, and so for the slow requests; the others replace all at once, so that the test
+ * stays short. A drain is three seconds longer than a slow request.
+ */
 const manifest = (version: number) => `
 app: web
 run: ${web}
 instances: 2
-env: { VERSION: "${version}" }
+env: { VERSION: "${version}", SLOW_MS: "1000" }
 ready: { http: / }
-stop: { drain: 8s, grace: 5s }
+stop: { drain: 4s, grace: 5s }
 deploy: { surge: ${version % 4 === 0 ? "1" : "100%"} }
 `;
 
@@ -22,7 +25,7 @@ test("twenty rolling deploys in a row under load fail no request and cut no conn
   await using drover = await TestDrover.start();
   await drover.apply(manifest(0));
   const host = "web.default.localhost";
-  await using load = startLoad({ port: drover.edgePort, host, perSecond: 200, slowEvery: 600 });
+  await using load = startLoad({ port: drover.edgePort, host, perSecond: 200, slowEvery: 100 });
   const sockets: EchoSocket[] = [];
   for (let version = 1; version <= deploys; version++) {
     const socket = version % 5 === 1 ? new EchoSocket(drover.edgePort, host) : null;
@@ -31,7 +34,7 @@ test("twenty rolling deploys in a row under load fail no request and cut no conn
     assert.equal(JSON.parse((await drover.get(host)).body).version, String(version), "the deployed version answers");
     if (socket === null) continue;
     sockets.push(socket);
-    // Its release is being drained, for up to 8 s; it has to work until the app itself says goodbye.
+    // Its release is being drained, for up to 4 s; it has to work until the app itself says goodbye.
     if (socket.closeCode === null) await socket.echo(`still there ${version}`, 1001);
   }
   const { sent, answered, failures } = await load.stop();
