@@ -25,7 +25,12 @@ module.exports = {
       to: { path: "node_modules", pathNot: "node_modules/zod" },
     },
     { name: "host-imports-model-only", severity: "error", from: { path: "^src/host/" }, to: { path: "^src/(?!model/|host/)" } },
-    { name: "checks-import-no-shell", severity: "error", from: { path: "^src/checks/" }, to: { path: "^src/(?!model/|host/|link/|checks/)" } },
+    {
+      name: "checks-import-no-shell",
+      severity: "error",
+      from: { path: "^src/checks/" },
+      to: { path: "^src/(?!model/|host/|link/|checks/)" },
+    },
     { name: "link-imports-model-and-host", severity: "error", from: { path: "^src/link/" }, to: { path: "^src/(?!model/|host/|link/)" } },
     ...shells.map((shell) => ({
       name: `${shell}-imports-no-other-shell`,
