@@ -110,12 +110,17 @@ export class Checker {
     return [...problems, ...this.#needsConverged(apps)];
   }
 
-  /** The address of an app is open when an app needs it, and only then. */
+  /** The address of an app is open when a release that is wanted, active or still runs needs it, and only then. */
   #needsConverged(apps: readonly App[]): readonly string[] {
-    const { edge } = this.#world;
+    const { edge, engine } = this.#world;
+    const running = new Set(
+      engine.instances().map(({ workload }) => `${parseWorkloadId(workload).app} ${parseWorkloadId(workload).release}`),
+    );
     const needed = new Map<string, string>();
     for (const { name, active, target } of apps) {
-      const releases = this.#world.releases(name as AppName).filter(({ number }) => number === active || number === target);
+      const releases = this.#world
+        .releases(name as AppName)
+        .filter(({ number }) => number === active || number === target || running.has(`${name} ${number}`));
       for (const { spec } of releases) for (const other of Object.keys(spec.needs)) needed.set(other, name);
     }
     const open = new Set([...edge.routes.values()].filter(({ listener }) => listener.kind === "service").map(({ app }) => app as string));

@@ -222,6 +222,13 @@ test("an explanation names what keeps everything from being done", () => {
   ]);
 });
 
+test("an explanation says when nothing is done within an hour", () => {
+  const check = index.checks.get(smoke);
+  assert.ok(check);
+  const silentAt = () => ({ checks: new Set(["smoke"]), untilMs: null });
+  assert.equal(explainCheck(present(), check, { silentAt }).lines[1], "then nothing is done within an hour");
+});
+
 test("an explanation names people once, also where the ladder does", () => {
   const levels = [level("app", "app", { attempts: 1, remedies: [{ kind: "people" }] })];
   const other = indexLadder({ ...classic, levels, checks: classic.checks.filter(({ name }) => name === "smoke") }, twoPools);

@@ -66,3 +66,22 @@ test("in whatever order checks were heard, what is most fundamental comes first"
   const input = moment(m1Down, 0, ["ping@machine/m1", "services@machine/m1"], { escalations: [] });
   assert.deepEqual(planLadder({ ...input, states: new Map([...input.states].reverse()) }), planLadder(input));
 });
+
+test("what is left alone is written as a step that was skipped, with no attempt made", () => {
+  const pauses = [{ target: "machine/m2", by: "ann", sinceMs: t0, untilMs: t0 + 600_000 }] as const;
+  const { escalations } = playScene({ fails: { "pool-serves@pool/web": [0] }, start: { pauses }, forSeconds: 101 });
+  const skipped = escalations[0]?.steps.find(({ target }) => target === "machine/m2");
+  assert.deepEqual(skipped, {
+    id: `pool/web@${t0}/machine/machine/m2/0`,
+    level: "machine",
+    target: "machine/m2",
+    attempt: 0,
+    action: null,
+    startedAtMs: t0 + 100_000,
+    term: 1,
+    interruptions: 0,
+    isKilled: false,
+    ended: null,
+    verdict: { atMs: t0 + 100_000, kind: "skipped", reason: "machine/m2 is paused by ann" },
+  });
+});

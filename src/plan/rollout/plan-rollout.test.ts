@@ -387,3 +387,10 @@ test("a release that has no room now waits for it until its deadline", () => {
   assert.deepEqual(plan.unplaced, ["web needs 1 CPU; 1 machine looked at, 0.5 CPU free on m1"]);
   assert.equal(plan.replanAtMs, t0 + 300_000);
 });
+
+test("what a before command waited for the apps that are needed is none of its own time", () => {
+  const releases = [release(1, "active"), release(2, "pending", { before: true })];
+  const nowMs = t0 + 30_000;
+  const { step } = planRollout(input({ releases, rollout: rolloutOf(2, { before: "waiting" }), unreadyNeeds: ["db"], nowMs }));
+  assert.equal(step?.kind === "advance" && step.rollout.heldMs, nowMs - rolloutOf(2, {}).startedAtMs);
+});

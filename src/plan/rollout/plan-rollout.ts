@@ -106,7 +106,9 @@ function planBefore(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
       const waitingFor = unreadyNeeds.map((need) => `${need}, which is not ready, before the before command runs`);
       return { ...waiting, waitingFor, replanAtMs: Math.min(goOnAtMs, nowMs + needsPollMs) };
     }
-    return step({ kind: "advance", rollout: { ...rollout, before: "running" }, reason: "the before command is next" });
+    // What was waited for others is none of the time that the command has.
+    const heldMs = nowMs - rollout.startedAtMs;
+    return step({ kind: "advance", rollout: { ...rollout, before: "running", heldMs }, reason: "the before command is next" });
   }
   const task = observed.find((workload) => workload.process === beforeProcess && workload.release === release.number);
   if (task === undefined || task.isRemoving) {
