@@ -4,6 +4,7 @@ import http from "node:http";
 import type net from "node:net";
 import { type TestContext, test } from "node:test";
 import { exchangeBytes, host, routeTo, statusOf } from "../embedded/testing/edge.ts";
+import { exchangeFrames, hostileFrames } from "../testing/hostile-frames.ts";
 import { hidden, hostileRequests } from "../testing/hostile-requests.ts";
 import { haproxyMissing, startHaproxy } from "../testing/routers.ts";
 
@@ -36,6 +37,8 @@ const otherStatus: Readonly<Record<string, number>> = {
   "one endless header": 400,
   "one endless line": 400,
 };
+/** Requests of HTTP/2 that HAProxy takes all the same: it leaves such lengths out, and reads longer frames than it has to. */
+const takenFrames = ["a disguised content_length", "a length and no body", "a frame that is longer than agreed"];
 /** A chunk of 4 GiB is one to HAProxy: the request never ends. */
 const endless = 'chunks "100000000\\r\\n"';
 
@@ -93,4 +96,23 @@ test("what could be read in two ways is refused by HAProxy, or reaches the app i
       assert.match(next, /^HTTP\/1\.1 200 [\s\S]*answer to \/next$/);
     });
   assert.deepEqual([...met].sort(), [...Object.keys(repaired), "trailers"].sort(), "what is said of HAProxy is so");
+});
+
+test("what is no request of HTTP/2 is none at HAProxy, or reaches the app in one form", { skip }, async (t) => {
+  const app = await noting(t);
+  const edge = await startHaproxy(t);
+  await edge.apply({ set: [routeTo(app.port)], remove: [] });
+  const taken: string[] = [];
+  for (const [what, sent] of Object.entries(hostileFrames))
+    await t.test(what, async () => {
+      app.seen.length = app.refused.length = 0;
+      const words = await exchangeFrames(edge.port, sent);
+      assert.match(words, /reset|goaway|closed|headers/);
+      assert.deepEqual(app.refused, [], "the app's parser understands what HAProxy sends");
+      // Nobody else is the worse for it, and by then the app has read what it was sent.
+      const next = await exchangeBytes(edge.port, `GET /next HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      assert.match(next, /^HTTP\/1\.1 200 [\s\S]*answer to \/next$/);
+      if (app.seen.length > 1) taken.push(what);
+    });
+  assert.deepEqual(taken, takenFrames);
 });
