@@ -34,8 +34,8 @@ export interface DnsProblem {
 
 /** How often losses are told, if there were any. */
 const tellEveryMs = 60_000;
-/** How often an address that is taken is tried again. */
-const retryMs = 1_000;
+/** How often an address that is taken is tried again: when one edge replaces another nobody answers in between, and who asks then may not ask again. */
+const retryMs = 50;
 /** Port 0 takes one for UDP first; that the same is free for TCP is likely, not certain. */
 const mostPortTries = 20;
 
