@@ -1,4 +1,5 @@
 import { createOutgoing } from "#host/outgoing.ts";
+import type { CheckResult } from "#model/check.ts";
 import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
 import type { CheckId } from "#model/names.ts";
@@ -7,6 +8,11 @@ import { CheckSchedule } from "./schedule.ts";
 
 /** Reports that wait for the server; the oldest go first, because a check says the same again soon. */
 const mostWaiting = 10_000;
+
+/** A report whose age is known when it is sent. */
+type WaitingReport =
+  | Exclude<CheckReport, { kind: "result" }>
+  | { readonly kind: "result"; readonly result: CheckResult; readonly begunMs: number };
 
 export interface OrderedChecksOptions {
   /** Who makes them, as it stands in the results. */
@@ -25,7 +31,7 @@ export class OrderedChecks {
   #order: CheckOrder = { checks: [], edge: null, edgeHosts: [] };
   #hosts: ReadonlySet<string> = new Set();
   #running: { readonly schedule: CheckSchedule; readonly stop: AbortController } | null = null;
-  #waiting: CheckReport[] = [];
+  #waiting: WaitingReport[] = [];
   #wake: (() => void) | null = null;
 
   constructor(options: OrderedChecksOptions, signal: AbortSignal) {
@@ -55,7 +61,7 @@ export class OrderedChecks {
     while (!signal.aborted) {
       const batch = this.#waiting;
       this.#waiting = [];
-      yield* batch;
+      for (const report of batch) yield this.#aged(report);
       if (this.#waiting.length > 0) continue;
       await new Promise<void>((resolve) => {
         const wake = () => {
@@ -67,6 +73,12 @@ export class OrderedChecks {
         signal.addEventListener("abort", wake, { once: true });
       });
     }
+  }
+
+  #aged(report: WaitingReport): CheckReport {
+    if (report.kind !== "result") return report;
+    const { begunMs, ...sent } = report;
+    return { ...sent, ageMs: Math.round(this.#options.clock.monotonicMs() - begunMs) };
   }
 
   #start() {
@@ -83,7 +95,7 @@ export class OrderedChecks {
         runCommand,
         clock,
         random,
-        onResult: (result) => this.#report({ kind: "result", result }),
+        onResult: (result, begunMs) => this.#report({ kind: "result", result, begunMs }),
         onImpossible: (check, error) =>
           this.#report({
             kind: "impossible",
@@ -96,7 +108,7 @@ export class OrderedChecks {
     return { schedule, stop };
   }
 
-  #report(report: CheckReport): void {
+  #report(report: WaitingReport): void {
     this.#waiting.push(report);
     if (this.#waiting.length > mostWaiting) this.#waiting.shift();
     this.#wake?.();

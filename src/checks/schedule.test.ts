@@ -67,6 +67,22 @@ test("checks are made at their intervals, each with its probe and time", () =>
     },
   ));
 
+test("a result is of the time at which its attempt began, however long that took", () => {
+  const ends: (() => void)[] = [];
+  return withSchedule(
+    () => new Promise((resolve) => ends.push(() => resolve(well))),
+    async ({ schedule, clock, results, pass }) => {
+      schedule.set([commandCheck("slow")]);
+      await pass(1_000);
+      const begunByMs = clock.nowMs();
+      await pass(900);
+      ends[0]?.();
+      await pass(50);
+      assert.ok(results[0] !== undefined && results[0].atMs <= begunByMs);
+    },
+  );
+});
+
 test("one that hangs fails when its time is over, and is not made twice at once", () => {
   let underWay = 0;
   let most = 0;

@@ -13,7 +13,8 @@ export interface ScheduleOptions {
   readonly runCommand: CheckSurroundings["runCommand"];
   readonly clock: Clock;
   readonly random: () => number;
-  readonly onResult: (result: CheckResult) => void;
+  /** @param begunMs when the attempt began, on the clock that never jumps */
+  readonly onResult: (result: CheckResult, begunMs: number) => void;
   /** A check says nothing because it cannot be made; null: it can be again. */
   readonly onImpossible: (check: CheckId, error: DroverError | null) => void;
 }
@@ -99,13 +100,14 @@ export class CheckSchedule {
   async #make(entry: Entry): Promise<void> {
     const { clock, probe, onResult, onImpossible } = this.#options;
     const { scheduled } = entry;
+    const [atMs, begunMs] = [clock.nowMs(), clock.monotonicMs()];
     this.#underWay++;
     try {
       const finding = await this.#attempt(scheduled, this.#stop);
       if (this.#stop.aborted || !this.#isWanted(entry)) return;
       if (entry.isImpossible) onImpossible(scheduled.id, null);
       entry.isImpossible = false;
-      onResult({ check: scheduled.id, probe, atMs: clock.nowMs(), ...finding });
+      onResult({ check: scheduled.id, probe, atMs, ...finding }, begunMs);
     } catch (error) {
       if (this.#stop.aborted || !this.#isWanted(entry)) return;
       entry.isImpossible = true;

@@ -24,7 +24,8 @@ export interface CheckOrder {
 }
 
 export type CheckReport =
-  | { readonly kind: "result"; readonly result: CheckResult }
+  /** `ageMs`: how long before it was sent the attempt began, because clocks of machines differ. Left out by older programs. */
+  | { readonly kind: "result"; readonly result: CheckResult; readonly ageMs?: number }
   /** It says nothing because it cannot be made; null: it can be again. */
   | {
       readonly kind: "impossible";

@@ -111,6 +111,7 @@ export interface CheckResult {
   readonly check: CheckId;
   /** The probe that made it: the server, or an agent or edge by its machine. */
   readonly probe: string;
+  /** When the attempt began: what happened later it may not have seen. */
   readonly atMs: number;
   readonly isOk: boolean;
   /** In words, as people read it at three in the morning; at most a few hundred characters. */

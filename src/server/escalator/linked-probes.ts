@@ -148,7 +148,8 @@ export class LinkedProbes {
           if (report.kind === "result") {
             const { check, ...found } = report.result;
             // Stamped here, because results of several probes are compared and machines' clocks differ.
-            onResult(...split(check, (own): CheckResult => ({ ...found, check: own, probe: name, atMs: steadyNowMs() })));
+            const atMs = steadyNowMs() - (report.ageMs ?? 0);
+            onResult(...split(check, (own): CheckResult => ({ ...found, check: own, probe: name, atMs })));
           } else {
             const [space, check] = split(report.check, (own) => own);
             onImpossible(space, check, report.why === null ? null : fromErrorBody(report.why));
