@@ -90,6 +90,21 @@ test("six changes within half an hour are flapping", () => {
   assert.equal(fold(["a ok", ...flutter], { at: (i) => i * 300_000 }).state.isFlapping, false);
 });
 
+test("a check without a result is unknown, and neither passes nor flaps", () => {
+  const { verdict, isPassing, isFlapping, message } = unknownState(id, t0);
+  assert.deepEqual([verdict, isPassing, isFlapping, message], ["unknown", false, false, "no result yet"]);
+});
+
+test("where no probe is doubted each has its say", () => {
+  const result = { check: id, probe: "a", atMs: t0, isOk: true, message: "fine" };
+  assert.equal(foldResult(unknownState(id, t0), twice, result).state.verdict, "ok");
+});
+
+test("a check is as new as its newest result, whichever probe it is from", () => {
+  const { state } = fold(["a ok", "b ok"], { at: (i) => (i === 0 ? 40_000 : 30_000) });
+  assert.equal(state.atMs, t0 + 40_000);
+});
+
 test("a check is made for each of its targets, or for the one app that it names", () => {
   const ids = (each: "space" | "pool" | "machine" | "app", app: string | null = null) =>
     expandChecks([check("c", each, null, { app })], twoPools).map((one) => one.id);
