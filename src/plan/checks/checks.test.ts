@@ -105,6 +105,26 @@ test("a check is as new as its newest result, whichever probe it is from", () =>
   assert.equal(state.atMs, t0 + 40_000);
 });
 
+test("a check passes when half of the places that are believed say so", () => {
+  const together = { at: (i: number) => i };
+  assert.equal(fold(["a ok"]).state.isPassing, true);
+  assert.equal(fold(["a no", "b ok"], together).state.isPassing, true);
+  assert.equal(fold(["a no", "b ok", "c no"], together).state.isPassing, false);
+  assert.equal(fold(["a ok", "b no", "c no"], { ...together, ignored: new Set(["b", "c"]) }).state.isPassing, true);
+  assert.equal(fold(["a ok"], { ignored: new Set(["a"]) }).state.isPassing, false);
+});
+
+test("the words of a verdict are from a place that says the same", () => {
+  const together = { at: (i: number) => Math.floor(i / 3) * 10_000 + (i % 3) };
+  assert.equal(fold(["a no", "b no", "c ok", "a no", "b no", "c ok"], together).state.message, "a says no");
+});
+
+test("what nobody says who is believed changes no verdict", () => {
+  const { state } = fold(["a no", "a no"]);
+  const result = { check: id, probe: "a", atMs: t0 + 20_000, isOk: true, message: "fine" };
+  assert.equal(foldResult(state, twice, result, () => true).state.verdict, "failing");
+});
+
 test("a check is made for each of its targets, or for the one app that it names", () => {
   const ids = (each: "space" | "pool" | "machine" | "app", app: string | null = null) =>
     expandChecks([check("c", each, null, { app })], twoPools).map((one) => one.id);
