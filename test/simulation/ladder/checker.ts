@@ -5,6 +5,8 @@ import type { LadderAction, StepOrder } from "../../../src/plan/ladder/input.ts"
 import type { LadderWorld } from "./world.ts";
 
 const order = ["space", "pool", "machine", "app"];
+/** Three intervals of ten seconds, and a timeout of five. */
+const freshMs = 35_000;
 /** A plan costs more than a look at the records: so many of them go without. */
 const looksOfPlan = 8;
 const kindOf = (target: string) => (target.includes("/") ? target.slice(0, target.indexOf("/")) : target);
@@ -87,7 +89,7 @@ export class LadderChecker {
   }
 
   #isFailing(state: CheckState): boolean {
-    return state.verdict === "failing" && this.#world.nowMs - state.atMs < 35_000 && !this.#isSilent(state.id);
+    return state.verdict === "failing" && this.#world.nowMs - state.atMs < freshMs && !this.#isSilent(state.id);
   }
 
   /** By the wall clock of UTC, which every check with hours here has; the gap between them is within one day. */
@@ -102,7 +104,8 @@ export class LadderChecker {
   /** A majority of places can only say that something fails if it does, as long as most of those that speak are sound. */
   #judgeEvidence(run: Escalation): void {
     const { nowMs, probes, brokenAtMs } = this.#world;
-    const heard = probes.filter(({ lastResultAtMs }) => nowMs - lastResultAtMs < 60_000);
+    // A place that is silent for as long as a result stays fresh has no say any more.
+    const heard = probes.filter(({ lastResultAtMs }) => nowMs - lastResultAtMs < freshMs);
     const isCut = ({ cutUntilMs }: { readonly cutUntilMs: number }) => nowMs - cutUntilMs < 60_000;
     if (heard.length < probes.length || heard.filter(isCut).length * 2 > heard.length) return;
     for (const { check } of run.failed)
