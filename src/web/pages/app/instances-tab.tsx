@@ -69,7 +69,8 @@ const instanceColumns: readonly Column<InstanceView>[] = [
     ),
   },
   { name: "state", cell: (one) => <InstanceState instance={one} /> },
-  { name: "release", isNumber: true, cell: ({ release }) => release },
+  // The name has it too.
+  { name: "release", isNumber: true, isMinor: true, cell: ({ release }) => release },
   { name: "restarts", isNumber: true, isMinor: true, cell: ({ restarts }) => restarts },
   { name: "since", cell: ({ startedAtMs, sinceMs }) => <Age atMs={startedAtMs ?? sinceMs} /> },
   { name: "at", isMinor: true, cell: ({ host, port }) => <span class="mono">{port === null ? "" : `${host}:${port}`}</span> },
