@@ -56,7 +56,8 @@ const escalations = async (drover: TestDrover): Promise<readonly View[]> =>
   JSON.parse(await drover.run("escalation", "ls", "--json")).escalations;
 const linesOf = async (file: string) => (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
 
-describe("what keeps escalations from doing harm", { concurrency: true }, () => {
+// One after the other: what is looked at every second by fifty checks must not seem to fail because two other servers are busy.
+describe("what keeps escalations from doing harm", () => {
   test("15 of 50 machines failing at once rebuild nothing and people are told once; one alone is mended", async () => {
     const { drover, done } = await start();
     await using _ = drover;
@@ -64,7 +65,7 @@ describe("what keeps escalations from doing harm", { concurrency: true }, () => 
     const url = await outside.open();
     await using machines = new TestMachines(drover, 50);
     await drover.apply(
-      `ladder: demo\nsettle: 500ms\nlevels: [{ name: machine, each: machine, run: "echo $TARGET >> ${done}", quiet: 0s, attempts: 5 }]\nchecks:\n  answers: { http: "${url}/{target}", each: machine, level: machine, every: 1s, failures: 2 }\ntell: [{ webhook: "${url}/hook" }]\n`,
+      `ladder: demo\nsettle: 500ms\nlevels: [{ name: machine, each: machine, run: "echo $TARGET >> ${done}", quiet: 0s, attempts: 5 }]\nchecks:\n  answers: { http: "${url}/{target}", each: machine, level: machine, every: 1s, failures: 3 }\ntell: [{ webhook: "${url}/hook" }]\n`,
     );
     await drover.until("every machine is seen well", async () => {
       const { checks } = JSON.parse((await drover.cli(["check", "ls", "--json"])).stdout) as { checks: { verdict: string }[] };
