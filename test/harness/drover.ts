@@ -69,7 +69,7 @@ export class TestDrover implements AsyncDisposable {
     return new TestDrover(home, await freePorts(3), options.user ?? null, options.host ?? null);
   }
 
-  /** Starts `drover up` (again). Resolves when the API answers and the edge is linked. */
+  /** Starts `drover up` (again). Resolves when the API answers, and the agent and the edge are linked. */
   async up(args: readonly string[] = []): Promise<void> {
     this.launch(args);
     await this.ready();
@@ -95,18 +95,19 @@ export class TestDrover implements AsyncDisposable {
   }
 
   async ready(): Promise<void> {
-    await this.until("the API answers and the edge is linked", async () => {
+    await this.until("the API answers, and the agent and the edge are linked", async () => {
       if (!this.agentRuns) throw new Error(`drover up ended with ${this.#agent?.exitCode}:\n${this.#output}`);
       return this.isReady();
     });
   }
 
-  /** Whether the API answers and the edge is linked. It may name problems, such as a service port that another Drover of this machine holds. */
+  /** Whether the API answers, and the agent and the edge are linked. It may name problems, such as a service port that another Drover of this machine holds. */
   async isReady(): Promise<boolean> {
     // On another host only the command reaches it, by its socket; here a request is enough, and takes less CPU from what is starting.
     const text = this.#host === null ? (await this.api("GET", "/v1/status")).body : (await this.cli(["status", "--json"])).stdout;
-    const { edges = [] } = JSON.parse(text) as { readonly edges?: readonly { readonly linked: boolean }[] };
-    return edges.some(({ linked }) => linked);
+    type Peers = readonly { readonly linked: boolean }[];
+    const { machines = [], edges = [] } = JSON.parse(text) as { readonly machines?: Peers; readonly edges?: Peers };
+    return [machines, edges].every((peers) => peers.some(({ linked }) => linked));
   }
 
   /** What `drover status` prints. It may name a problem that is another test's: both have an app of one name, and so want one service port. */
