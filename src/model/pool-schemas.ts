@@ -23,7 +23,10 @@ const commands = z.union(
     command.transform((run) => ({ list: run, create: run, destroy: run, converge: run, power: run })),
     z.strictObject({
       list: command.meta({ description: 'Prints its machines: `{"machines":[{"name":"web-1","address":"10.0.0.4","power":"on"}]}`.' }),
-      create: command.meta({ description: "Makes the machine $DROVER_MACHINE and switches it on. One that is there already is well." }),
+      create: command.meta({
+        description:
+          "Makes the machine $DROVER_MACHINE and switches it on. One that is there already is well. It joins this Drover with $DROVER_JOIN_TOKEN at $DROVER_JOIN_ADDRESS.",
+      }),
       destroy: command.meta({ description: "Takes the machine $DROVER_MACHINE away. One that is not there is well." }),
       converge: command.optional().meta({ description: "Makes the software of the machine $DROVER_MACHINE what it should be." }),
       power: command.optional().meta({ description: "Switches the machine $DROVER_MACHINE to $DROVER_POWER: on or off." }),

@@ -27,7 +27,7 @@ export interface ControlPlaneOptions {
   /** Where agents and edges of this machine dial: listening already, or about to. */
   readonly listener: Server;
   /** Those of other machines; left out: there are none. */
-  readonly remote?: Pick<RemoteLinks, "accept">;
+  readonly remote?: Pick<RemoteLinks, "accept" | "address" | "createToken" | "remove">;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;

@@ -47,6 +47,7 @@ async function open(commands: Partial<Pool["provider"]["commands"]> = {}, timeou
   const provider = createCommandProvider({
     pool,
     secrets: () => ({ KEY: "canary-5f1e7a" }),
+    invite: async (machine) => ({ address: "10.0.0.1:7374", token: `token-of-${machine}`, expiresAtMs: 0 }),
     look: async (order, parent) => {
       const over = new AbortController();
       const timer = setTimeout(() => over.abort(), order.timeoutMs);
@@ -124,10 +125,14 @@ test("a list may tell more than is asked, on standard error too", async () => {
 });
 
 test("a command is told everything by its environment, and nothing by its arguments", async () => {
-  const told = 'tr "\\0" " " </proc/$$/cmdline; env | grep "^DROVER_[MPSV]\\|^KEY" | sort | tr "\\n" " "';
-  await using world = await open({ power: told });
+  const told = 'tr "\\0" " " </proc/$$/cmdline; env | grep "^DROVER_[JMPSV]\\|^KEY" | sort | tr "\\n" " "';
+  await using world = await open({ power: told, create: told });
   const call = { machine: "web-1" as MachineId, key: "k", timeoutMs: 60_000, to: "off" } as const;
   const { output } = await world.provider.power(call, patience());
   assert.match(output, /DROVER_MACHINE=web-1 DROVER_POOL=web DROVER_POWER=off DROVER_SPACE=default DROVER_VERB=power KEY=canary/);
   assert.equal(output.split("canary-5f1e7a").length, 2, "the secret stands in the environment alone");
+  assert.doesNotMatch(output, /JOIN/, "only a machine that is made has to join");
+  const created = await world.provider.create({ ...call, key: "c" }, patience());
+  assert.match(created.output, /DROVER_JOIN_ADDRESS=10\.0\.0\.1:7374 DROVER_JOIN_TOKEN=token-of-web-1 DROVER_MACHINE=web-1/);
+  assert.equal(created.output.split("token-of-web-1").length, 2, "the token stands in the environment alone");
 });

@@ -4,13 +4,15 @@ import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";
 import { webhookSecret } from "#model/ladder.ts";
 import type { Log } from "#model/log.ts";
-import type { CheckId, PoolName, SpaceName, WorkloadId } from "#model/names.ts";
+import type { CheckId, MachineId, PoolName, SpaceName, WorkloadId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import type { Reason } from "#model/workload.ts";
 import type { Core } from "../controllers/core.ts";
 import { followStore } from "../controllers/follow-store.ts";
 import { WorkQueue } from "../controllers/work-queue.ts";
 import type { EventLog } from "../events/event-log.ts";
+import { findMember } from "../members/members.ts";
+import type { RemoteLinks } from "../members/remote-links.ts";
 import { objects } from "../objects/objects.ts";
 import { poolObjects } from "../objects/pool-objects.ts";
 import type { OperationContext } from "../operations/context.ts";
@@ -54,6 +56,8 @@ export interface EscalatorOptions {
   readonly events: EventLog;
   readonly secrets: Secrets;
   readonly core: Core;
+  /** How machines that are made join; null: no other machine can join this server. */
+  readonly remote: Pick<RemoteLinks, "address" | "createToken" | "remove"> | null;
   /** Where the records of checks lie. */
   readonly recordsFile: string;
   /** Judges addresses that users named. */
@@ -90,7 +94,7 @@ const tellTimeoutMs = 60_000;
 
 /** Starts it; it runs until the signal aborts. */
 export async function startEscalator(options: EscalatorOptions, signal: AbortSignal): Promise<Escalator> {
-  const { store, events, secrets, core, outgoing, edge, clock, random, log } = options;
+  const { store, events, secrets, core, remote, outgoing, edge, clock, random, log } = options;
   const { fleet, subscribers } = core;
   // Whole milliseconds: they become part of ids that people read.
   const steadyNowMs = () => Math.round(core.steadyNowMs());
@@ -110,7 +114,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   const pools = new PoolWatch(
     {
       pools: () => poolObjects.pools(store).map(({ value }) => compilePool(value)),
-      providerOf: (pool) => providerOf(pool, { secrets, tasks }),
+      providerOf: (pool) => providerOf(pool, { secrets, remote, tasks }),
       clock,
       steadyNowMs,
       log,
@@ -121,7 +125,12 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     },
     signal,
   );
-  const actions = { ...tasks, context, lead, pools };
+  const forgetMember = async (machine: MachineId) => {
+    if (remote === null || findMember(store, machine) === null) return;
+    await remote.remove(machine);
+    fleet.forgetMachine(machine);
+  };
+  const actions = { ...tasks, context, lead, pools, forgetMember };
   const executor = new StepExecutor(
     { store, lead, run: createRunAction(actions), forget: (space, step) => forgetStep(actions, space, step), clock, steadyNowMs, log },
     signal,

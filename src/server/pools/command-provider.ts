@@ -1,7 +1,9 @@
 import { DroverError } from "#model/errors.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
+import type { MachineId } from "#model/names.ts";
 import type { Pool, ProvidedMachine, ProviderVerb } from "#model/pool.ts";
 import { stepsAppId } from "#model/steps.ts";
+import type { Invitation } from "../members/invitations.ts";
 import { readMachineList } from "./machine-list.ts";
 import type { Provider, ProviderCall, ProviderEnd } from "./provider.ts";
 
@@ -14,6 +16,8 @@ export interface CommandProviderOptions {
   readonly pool: Pool;
   /** Values of the secrets that the pool names. @throws {DroverError} SECRET_NOT_FOUND, SECRET_KEY_UNUSABLE */
   readonly secrets: () => Readonly<Record<string, string>>;
+  /** Lets a machine of this name join, with what it needs for that; null where none can. @throws {DroverError} CONFLICT, OVERLOADED */
+  readonly invite: (machine: MachineId) => Promise<Invitation | null>;
   /** Runs a command that looks, at an agent. @throws {DroverError} CLUSTER_UNREACHABLE */
   readonly look: (order: LookOrder, signal: AbortSignal) => Promise<LookAnswer>;
   /** Runs a command that acts, at an agent, once under its key. */
@@ -32,9 +36,10 @@ export interface CommandProviderOptions {
 
 /**
  * Machines that commands of the user make. What a command is to do stands in its environment: $DROVER_VERB, $DROVER_SPACE, $DROVER_POOL,
- * $DROVER_MACHINE and $DROVER_POWER, never in its arguments, where every user of the machine could read it.
+ * $DROVER_MACHINE and $DROVER_POWER, never in its arguments, where every user of the machine could read it. To `create` also how the machine joins:
+ * $DROVER_JOIN_ADDRESS and $DROVER_JOIN_TOKEN.
  */
-export function createCommandProvider({ pool, secrets, look, act }: CommandProviderOptions): Provider {
+export function createCommandProvider({ pool, secrets, invite, look, act }: CommandProviderOptions): Provider {
   const { commands, env, timeoutMs } = pool.provider;
   const environment = (verb: ProviderVerb, more: Readonly<Record<string, string>> = {}) => ({
     ...env,
@@ -48,12 +53,13 @@ export function createCommandProvider({ pool, secrets, look, act }: CommandProvi
     { machine, key, timeoutMs: withinMs }: ProviderCall,
     more: Readonly<Record<string, string>>,
     signal: AbortSignal,
+    secretly: Readonly<Record<string, string>> = {},
   ): Promise<ProviderEnd> => {
     const run = commands[verb];
     if (run === null) return { result: "failed", exitCode: null, output: `the provider of pool "${pool.name}" has no command for ${verb}` };
     const part = [verb, machine, ...Object.values(more)].join(" ");
     const variables = environment(verb, { ...more, DROVER_MACHINE: machine });
-    return act({ key, part, run, env: variables, secrets: secrets(), timeoutMs: withinMs }, signal);
+    return act({ key, part, run, env: variables, secrets: { ...secrets(), ...secretly }, timeoutMs: withinMs }, signal);
   };
   return {
     name: "command",
@@ -69,7 +75,12 @@ export function createCommandProvider({ pool, secrets, look, act }: CommandProvi
       };
       return readAnswer(pool, await look(order, signal), Object.values(values));
     },
-    create: (call, signal) => doVerb("create", call, {}, signal),
+    create: async (call, signal) => {
+      // A call that is taken up after a crash does not get this one: nobody does, and it ends by itself.
+      const invitation = await invite(call.machine);
+      const joining = invitation === null ? {} : { DROVER_JOIN_ADDRESS: invitation.address, DROVER_JOIN_TOKEN: invitation.token };
+      return doVerb("create", call, {}, signal, joining);
+    },
     destroy: (call, signal) => doVerb("destroy", call, {}, signal),
     converge: (call, signal) => doVerb("converge", call, {}, signal),
     power: ({ to, ...call }, signal) => doVerb("power", call, { DROVER_POWER: to }, signal),

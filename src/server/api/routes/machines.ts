@@ -2,6 +2,7 @@ import { z } from "zod";
 import { machine, machineChange, machineToken, newMachineToken } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
+import { inviteMachine } from "../../members/invitations.ts";
 import { noSuchMachine } from "../../members/members.ts";
 import { setStanding } from "../../members/standings.ts";
 import { json, type Route, route } from "../route.ts";
@@ -39,12 +40,8 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       body: json(newMachineToken),
       answer: { kind: "json", schema: machineToken },
       handle: async (_call, _query, { machine: name, labels }) => {
-        const links = requireRemote();
-        if (controlPlane.machines().some(({ id, joined }) => id === name && !joined))
-          throw new DroverError("CONFLICT", `"${name}" is the machine that the server runs on`, {
-            hint: "Choose another name for the new one.",
-          });
-        return { status: 201, json: { machine: name, ...(await links.createToken(name, labels)), address: links.address } };
+        const own = controlPlane.machines().find(({ joined }) => !joined)?.id ?? null;
+        return { status: 201, json: { machine: name, ...(await inviteMachine(requireRemote(), own, name, labels)) } };
       },
     }),
     route({

@@ -1,7 +1,7 @@
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { BuiltInAction } from "#model/ladder.ts";
-import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
+import type { MachineId, PoolName, SpaceName, StepId } from "#model/names.ts";
 import { machinesOf, type Pool, type ProvidedMachine } from "#model/pool.ts";
 import type { StepOrder } from "#plan/ladder/input.ts";
 import { ladderKeys, ladderObjects, type MadeMachine } from "../../objects/ladder-objects.ts";
@@ -18,6 +18,8 @@ export interface MachineActionsOptions {
   readonly store: Store;
   readonly lead: Leadership;
   readonly pools: PoolWatch;
+  /** Makes a machine a stranger, if it is a member: its certificate is worth nothing then, and what it ran counts as gone. */
+  readonly forgetMember: (machine: MachineId) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -81,8 +83,14 @@ class Work {
     return this.#call("create", machine);
   }
 
-  destroy(machine: MachineId): Promise<ActionEnd> {
-    return this.#call("destroy", machine);
+  /** Takes a machine away, and forgets it as a member. Once in a step: taken up after a crash, it would forget the one that was made since. */
+  async destroy(machine: MachineId): Promise<void> {
+    const { store, lead, forgetMember } = this.#options;
+    const key = ladderKeys.step(this.pool.space, `${this.#step.id}/destroyed` as StepId);
+    if (store.get(key) !== null) return;
+    await this.#call("destroy", machine);
+    await forgetMember(machine);
+    await store.commit({ conditions: [lead.condition], changes: [put(key, {})] });
   }
 
   converge(machine: MachineId): Promise<ActionEnd> {
