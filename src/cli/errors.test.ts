@@ -108,6 +108,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["machine", "drain", "m2"],
     ["machine", "cordon", "m2"],
     ["machine", "uncordon", "m2"],
+    ["machine", "label", "m2", "disk=ssd"],
     ["machine", "remove", "m2", "--yes"],
   ],
 };

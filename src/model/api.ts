@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { appName, digest, machineName, processName, spaceName, variableName } from "./name-schemas.ts";
+import { machineLabel, machineLabels } from "./schema-parts.ts";
 
 /**
  * The bodies of the HTTP API under `/v1`. The server validates with them, OpenAPI is generated from them, and the CLI takes its types from them.
@@ -292,12 +293,25 @@ export const execRequest = z.strictObject({
 });
 export const execTicket = z.object({ ticket: z.string(), instance: z.string().nullable() }).meta({ id: "ExecTicket" });
 
-const labelPattern = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
-const machineLabels = z
-  .record(z.string().regex(labelPattern), z.string().regex(labelPattern))
-  .meta({ description: "What the machine is, such as { zone: a }: for spreading over, and for choosing by." });
-export const newMachineToken = z.strictObject({ machine: machineName, labels: machineLabels.default({}) });
-export const machineChange = z.strictObject({ cordoned: z.boolean(), draining: z.boolean() }).partial();
+const labelsMeaning = "What the machine is, such as { zone: a }: for spreading over, and for choosing by.";
+export const newMachineToken = z.strictObject({
+  machine: machineName,
+  labels: machineLabels.default({}).meta({ description: labelsMeaning }),
+});
+export const machineChange = z
+  .strictObject({
+    cordoned: z.boolean(),
+    draining: z.boolean(),
+    labels: z.record(machineLabel, machineLabel.nullable()).meta({ description: `${labelsMeaning} Others stay; null takes one away.` }),
+  })
+  .partial();
+/** What people have said of a machine. */
+export const machineStanding = z.object({
+  machine: z.string(),
+  cordoned: z.boolean(),
+  draining: z.boolean(),
+  labels: z.record(z.string(), z.string()),
+});
 export const machineToken = z
   .object({
     machine: z.string(),

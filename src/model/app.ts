@@ -1,5 +1,5 @@
 import type { DeployManifest, ProcessManifest } from "./manifest.ts";
-import type { AppName, Digest, ProcessName, SpaceName } from "./names.ts";
+import type { AppName, Digest, PoolName, ProcessName, SpaceName } from "./names.ts";
 import type { RequestConditions, RoutePolicy } from "./routing-table.ts";
 import type { Probe, Resources, StopRules } from "./workload.ts";
 
@@ -88,6 +88,16 @@ export interface PortAppRoute {
   readonly policy?: RoutePolicy;
 }
 
+/** Which machines an app may run on, and over what it spreads. */
+export interface Place {
+  /** Labels that a machine must have. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The pool whose machines alone take it; null: those of any, and of none. */
+  readonly pool: PoolName | null;
+  /** The label over whose values to spread, before machines; null: over machines alone. */
+  readonly spread: string | null;
+}
+
 export interface Maintenance {
   readonly message: string;
   readonly retryAfterMs: number;
@@ -124,8 +134,8 @@ export interface App {
   readonly servicePorts: Readonly<Record<ProcessName, number>>;
   /** Processes whose service address is open whether an app needs it or not. Left out: none. */
   readonly openAddresses?: readonly ProcessName[];
-  /** Where it may run; left out: anywhere. */
-  readonly place?: { readonly labels: Readonly<Record<string, string>>; readonly spread: string | null };
+  /** Where it may run; null or left out: anywhere. */
+  readonly place?: Place | null;
   readonly createdAtMs: number;
 }
 

@@ -3,10 +3,10 @@ import { checksManifest } from "./check-schemas.ts";
 import { escalateManifest, ladderManifest } from "./ladder-schemas.ts";
 import { appName, processName, spaceName, variableName } from "./name-schemas.ts";
 import { namePattern } from "./names.ts";
-import { poolManifest } from "./pool-schemas.ts";
+import { poolManifest, poolName } from "./pool-schemas.ts";
 import { duration, share, size } from "./quantity-schemas.ts";
 import { routeManifest } from "./route-schemas.ts";
-import { hostName, httpPath, notYet, port, unique } from "./schema-parts.ts";
+import { hostName, httpPath, machineLabel, machineLabels, notYet, port, unique } from "./schema-parts.ts";
 
 /**
  * The manifest: what a person writes. These schemas are the one source of validation, types, the JSON Schema for editors and the reference.
@@ -152,6 +152,19 @@ export const stopManifest = z.strictObject({
   grace: duration.default(10_000).meta({ description: "Time from the signal to SIGKILL of the whole group. Default 10s." }),
 });
 
+export const placeManifest = z.strictObject({
+  labels: machineLabels.default({}).meta({ description: "Labels that a machine must have: `{ disk: ssd }`." }),
+  pool: poolName.optional().meta({ description: "The pool whose machines alone take it." }),
+  spread: machineLabel
+    .transform((label) => (label === "machine" ? null : label))
+    .default(null)
+    .meta({
+      description: "The label over whose values its instances spread first, such as `zone`; then over machines. Default `machine`.",
+    }),
+  clusters: notYet("placement over clusters"),
+  failover: notYet("placement over clusters"),
+});
+
 export const environmentManifest = z.record(
   variableName,
   z
@@ -243,7 +256,9 @@ export const appManifest = z
     escalate: escalateManifest.optional().meta({
       description: "What is tried when they fail, in this order: restart, redeploy, rollback, tell. Default all four.",
     }),
-    place: notYet("placement over clusters"),
+    place: placeManifest.optional().meta({
+      description: "Which machines it may run on, and over what it spreads. Left out: all of them, spread over machines.",
+    }),
   })
   .superRefine((app, context) => {
     const shorts = (["run", "instances", "port", "resources", "ready", "alive"] as const).filter((key) => app[key] !== undefined);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { variableName } from "./name-schemas.ts";
-import { namePattern } from "./names.ts";
+import { namePattern, type PoolName } from "./names.ts";
 import { duration } from "./quantity-schemas.ts";
 import { notYet, unique } from "./schema-parts.ts";
 
@@ -35,13 +35,14 @@ const commands = z.union(
   "one command line for all verbs, told apart by $DROVER_VERB; or one each for list, create, destroy, converge and power",
 );
 
+export const poolName = z
+  .string()
+  .regex(namePattern, 'a pool name: 1 to 35 of a-z, 0-9 and "-", starting and ending with a letter or digit')
+  .max(longestPoolName, `at most ${longestPoolName} characters`) as unknown as z.ZodType<PoolName, PoolName> & z.ZodString;
+
 export const poolManifest = z
   .strictObject({
-    pool: z
-      .string()
-      .regex(namePattern, 'a pool name: 1 to 35 of a-z, 0-9 and "-", starting and ending with a letter or digit')
-      .max(longestPoolName, `at most ${longestPoolName} characters`)
-      .meta({ description: "The pool's name. Its machines are named after it: web-1, web-2." }),
+    pool: poolName.meta({ description: "The pool's name. Its machines are named after it: web-1, web-2." }),
     cluster: notYet("clusters"),
     machines: z
       .union(

@@ -37,6 +37,11 @@ export interface ProvidedMachine {
   readonly power: "on" | "off" | "changing";
 }
 
+/** Whether the machine has a name as the pool's machines have. */
+export function isOfPool(machine: MachineId, pool: PoolName): boolean {
+  return machine.startsWith(`${pool}-`) && /^\d+$/.test(machine.slice(pool.length + 1));
+}
+
 /** Names of the machines that a pool should have: `web-1`, `web-2`. They are chosen here and not by the provider, so that making one twice makes one. */
 export function machinesOf({ name, machines }: Pick<Pool, "name" | "machines">): readonly MachineId[] {
   return Array.from({ length: machines }, (_, i) => `${name}-${i + 1}` as MachineId);

@@ -30,6 +30,20 @@ export const hostName = z
     "a host name in lower case, such as shop.example.com",
   );
 
+const labelPart = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
+
+/** The name or the value of a machine's label. */
+export const machineLabel = z
+  .string()
+  .regex(labelPart, "1 to 63 of a-z, 0-9, ., _ and -, starting and ending with a letter or digit, such as zone or a");
+
+/** Enough for whatever is said of a machine; each is looked at whenever something is placed. */
+const mostLabels = 64;
+
+export const machineLabels = z
+  .record(machineLabel, machineLabel)
+  .refine((labels) => Object.keys(labels).length <= mostLabels, `at most ${mostLabels} labels`);
+
 /** Whether nothing is listed twice. */
 export function unique(list: readonly unknown[]): boolean {
   return new Set(list).size === list.length;

@@ -58,7 +58,19 @@ test("an app spreads over machines, moves when one is drained, and starts elsewh
     return instances.length === 6 && instances.some((one: { machine: string }) => one.machine === "m2");
   });
   assert.equal((await first.get("hello.default.localhost")).status, 200);
+
+  assert.equal(await first.run("machine", "label", own, "disk=ssd", "zone=a"), `${own} has disk=ssd zone=a\n`);
+  await first.apply(`${manifest}place: { labels: { disk: ssd } }\n`);
+  await first.until("all of it runs where the label is", async () => sameCounts(await readyOn(first), { [own]: 4 }));
+  await first.run("machine", "label", own, "disk-");
+  const { stdout } = await first.cli(["why", "hello"]);
+  assert.match(stdout, /web needs a machine; 2 machines looked at, .* have no label disk=ssd/);
+  assert.deepEqual(await readyOn(first), { [own]: 4 }, "what runs goes on where there is no better place");
 });
+
+function sameCounts(counts: Readonly<Record<string, number>>, wanted: Readonly<Record<string, number>>): boolean {
+  return JSON.stringify(counts) === JSON.stringify(wanted);
+}
 
 async function runsInstances(first: TestDrover, name: string): Promise<readonly string[]> {
   const { instances } = JSON.parse(await first.run("ps", "hello", "--json"));

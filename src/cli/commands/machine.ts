@@ -137,13 +137,37 @@ const uncordon = {
   },
 } satisfies Verb & { summary: string };
 
+const label = {
+  summary: "say what a machine is, for apps that ask for it and for spreading over",
+  configure: (command) =>
+    command
+      .argument("<name>", "the machine")
+      .argument("<label...>", "KEY=VALUE sets a label, KEY- takes it away")
+      .addHelpText(
+        "after",
+        `
+An app says in its manifest which labels its machines must have: place: { labels: { disk: ssd } }.`,
+      ),
+  async run(session, { args: [name = "", ...texts] }) {
+    const changed = await change(session, name, { labels: Object.fromEntries(texts.map(readLabelChange)) });
+    if (session.out.json) session.out.value(changed);
+    else session.out.line(`${name} has ${labelsOf(changed.labels, "no label")}`);
+    return 0;
+  },
+} satisfies Verb & { summary: string };
+
 interface Changed {
   readonly machine: string;
   readonly cordoned: boolean;
   readonly draining: boolean;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
-function change({ api, signal }: Session, name: string, body: Partial<Omit<Changed, "machine">>): Promise<Changed> {
+interface Change extends Partial<Omit<Changed, "machine" | "labels">> {
+  readonly labels?: Readonly<Record<string, string | null>>;
+}
+
+function change({ api, signal }: Session, name: string, body: Change): Promise<Changed> {
   return api.call<Changed>("PATCH", apiPath(["machines", name]), signal, { body });
 }
 
@@ -165,7 +189,7 @@ const remove = {
   },
 } satisfies Verb & { summary: string };
 
-export default { verbs: { ls: list, show, token, drain, cordon, uncordon, remove } } satisfies Noun;
+export default { verbs: { ls: list, show, token, drain, cordon, uncordon, label, remove } } satisfies Noun;
 
 /** What it has, and what holds on it: lines for people. */
 function describeMachine(machine: MachineView): readonly string[] {
@@ -184,14 +208,18 @@ function readLabel(text: string): readonly [string, string] {
   throw new DroverError("USAGE", `"${text}" is no label`, { hint: 'Write KEY=VALUE, such as "zone=a".' });
 }
 
+function readLabelChange(text: string): readonly [string, string | null] {
+  return text.endsWith("-") && !text.includes("=") ? [text.slice(0, -1), null] : readLabel(text);
+}
+
 function stateOf({ linked, draining, cordoned }: MachineView): string {
   if (!linked) return "does not answer";
   return draining ? "draining" : cordoned ? "cordoned" : "linked";
 }
 
-function labelsOf(labels: Readonly<Record<string, string>>): string {
+function labelsOf(labels: Readonly<Record<string, string>>, none = "-"): string {
   const texts = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  return texts.length === 0 ? "-" : texts.join(" ");
+  return texts.length === 0 ? none : texts.join(" ");
 }
 
 function gibibytes(bytes: number): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MachineId } from "#model/names.ts";
+import type { MachineId, PoolName } from "#model/names.ts";
 import type { Resources } from "#model/workload.ts";
 import { room } from "../testing/planner-world.ts";
 import { anywhere, type MachineRoom, type PlacementRequest, type PlacementRules, planPlacement } from "./plan-placement.ts";
@@ -84,14 +84,32 @@ test("what is asked for by label goes to machines that have it alone, and the re
   const zoned = [room(id("m1"), { labels: { disk: "ssd" } }), room(id("m2"))];
   assert.deepEqual(onOf([wants("web", 2, none, { labels: { disk: "ssd" } })], zoned), [{ m1: 2 }]);
   const [placed] = planPlacement([wants("web", 1, none, { labels: { disk: "tape" } })], zoned);
-  assert.equal(placed?.problem, "web needs a machine; 2 machines looked at, 2 without disk=tape");
+  assert.equal(placed?.problem, "web needs a machine; 2 machines looked at, m1, m2 have no label disk=tape");
+});
+
+test("of many machines without a label their number is said, and what those with it have", () => {
+  const rules = { labels: { disk: "ssd", zone: "a" } };
+  const ssd = [1, 2].map((i) => room(id(`m${i}`), { labels: { disk: "ssd", zone: "a" }, cores: 2, freeCores: i / 2 }));
+  const others = [3, 4, 5, 6].map((i) => room(id(`m${i}`), { labels: { zone: "a" } }));
+  const [placed] = planPlacement([wants("web", 1, { ...none, cpu: 2 }, rules)], [...ssd, ...others]);
+  assert.equal(
+    placed?.problem,
+    "web needs 2 CPU; 6 machines looked at, 4 of them have no label disk=ssd, 0.5 CPU free on m1, 1 CPU free on m2",
+  );
+});
+
+test("what is to run on a pool's machines goes to these alone", () => {
+  const machines = ["web-1", "web-2", "web-x", "db-1"].map((name) => room(id(name)));
+  assert.deepEqual(onOf([wants("web", 4, none, { pool: "web" as PoolName })], machines), [{ "web-1": 2, "web-2": 2 }]);
+  const [placed] = planPlacement([wants("web", 1, none, { pool: "gpu" as PoolName })], machines);
+  assert.equal(placed?.problem, "web needs a machine; 4 machines looked at, 4 of them are not of pool gpu");
 });
 
 test("a cordoned machine takes nothing new, and says so", () => {
   const cordoned = [room(id("m1"), { isCordoned: true }), room(id("m2"))];
   assert.deepEqual(onOf([wants("web", 2)], cordoned), [{ m2: 2 }]);
   const [placed] = planPlacement([wants("web", 1)], cordoned.slice(0, 1));
-  assert.equal(placed?.problem, "web needs a machine; 1 machine looked at, m1 cordoned");
+  assert.equal(placed?.problem, "web needs a machine; 1 machine looked at, m1 is cordoned");
 });
 
 test("what has volumes stays with them, also while their machine is away", () => {

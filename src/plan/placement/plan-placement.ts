@@ -1,4 +1,6 @@
+import type { Place } from "#model/app.ts";
 import type { MachineId } from "#model/names.ts";
+import { isOfPool } from "#model/pool.ts";
 import { formatSize } from "#model/quantities.ts";
 import type { Resources } from "#model/workload.ts";
 import { Heap } from "./heap.ts";
@@ -31,16 +33,12 @@ export interface PlacementRequest {
 }
 
 /** Where an app may run. */
-export interface PlacementRules {
+export interface PlacementRules extends Place {
   /** The one machine that it is bound to, because its volumes are there; null: none. */
   readonly only: MachineId | null;
-  /** Labels that a machine must have. */
-  readonly labels: Readonly<Record<string, string>>;
-  /** The label over whose values to spread, before machines; null: over machines alone. */
-  readonly spread: string | null;
 }
 
-export const anywhere: PlacementRules = { only: null, labels: {}, spread: null };
+export const anywhere: PlacementRules = { only: null, labels: {}, pool: null, spread: null };
 
 export interface Placement {
   readonly name: string;
@@ -155,12 +153,13 @@ function zonesOf({ beside, rules }: PlacementRequest, machines: readonly Machine
 }
 
 function isAllowed(machine: MachineRoom, rules: PlacementRules): boolean {
-  return !machine.isCordoned && (rules.only === null || rules.only === machine.id) && hasLabels(machine, rules);
+  return !machine.isCordoned && (rules.only === null || rules.only === machine.id) && suits(machine, rules);
 }
 
-function hasLabels(machine: MachineRoom, { labels }: PlacementRules): boolean {
+/** Whether the machine is one that the app is declared to run on, whatever it has or takes now. */
+export function suits(machine: Pick<MachineRoom, "id" | "labels">, { labels, pool }: Place): boolean {
   for (const name of Object.keys(labels)) if (machine.labels[name] !== labels[name]) return false;
-  return true;
+  return pool === null || isOfPool(machine.id, pool);
 }
 
 function holds({ freeCores, freeBytes }: Candidate, cores: number, bytes: number): boolean {
@@ -189,11 +188,15 @@ function describeLook(
   const elsewhere = rules.only === null ? 0 : machines.filter(({ id }) => id !== rules.only).length;
   if (rules.only !== null && elsewhere === machines.length) refused.push(`its volumes are on ${rules.only}, which is not there`);
   else if (elsewhere > 0) refused.push(`its volumes are on ${rules.only}`);
-  const unlike = machines.filter((machine) => !hasLabels(machine, rules)).length;
-  const labels = Object.entries(rules.labels).map(([name, value]) => `${name}=${value}`);
-  if (unlike > 0) refused.push(`${unlike} without ${labels.join(" ")}`);
-  const cordoned = machines.filter(({ isCordoned }) => isCordoned).map(({ id }) => id);
-  if (cordoned.length > 0) refused.push(`${cordoned.length > mostNamed ? `${cordoned.length} of them` : cordoned.join(", ")} cordoned`);
+  for (const [name, value] of Object.entries(rules.labels)) {
+    const without = machines.filter(({ labels }) => labels[name] !== value);
+    if (without.length > 0) refused.push(`${some(without)} no label ${name}=${value}`);
+  }
+  const { pool } = rules;
+  const strangers = pool === null ? [] : machines.filter(({ id }) => !isOfPool(id, pool));
+  if (strangers.length > 0) refused.push(`${some(strangers, "is", "are")} not of pool ${pool}`);
+  const cordoned = machines.filter(({ isCordoned }) => isCordoned);
+  if (cordoned.length > 0) refused.push(`${some(cordoned, "is", "are")} cordoned`);
   const free = candidates.length <= mostNamed ? candidates : [roomiest(candidates, cores)];
   const rooms = free.map((candidate) => describeRoom(candidate, cores, bytes));
   if (candidates.length > mostNamed) rooms[0] = `the largest has ${rooms[0]}`;
@@ -216,6 +219,13 @@ function describeRoom({ machine, freeCores, freeBytes }: Candidate, cores: numbe
     ...(bytes > 0 ? [`${formatSize(Math.max(0, freeBytes))} of memory`] : []),
   ];
   return `${parts.length === 0 ? "nothing" : parts.join(" and ")} free on ${machine.id}`;
+}
+
+/** Which machines, and the verb that fits: `m1 has`, `4 of them have`. */
+function some(machines: readonly MachineRoom[], one = "has", many = "have"): string {
+  const [first] = machines;
+  if (machines.length === 1 && first !== undefined) return `${first.id} ${one}`;
+  return `${machines.length > mostNamed ? `${machines.length} of them` : machines.map(({ id }) => id).join(", ")} ${many}`;
 }
 
 function formatCores(cores: number): string {

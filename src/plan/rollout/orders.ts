@@ -1,6 +1,6 @@
 import type { App, Release } from "#model/app.ts";
 import type { MachineId, ProcessName } from "#model/names.ts";
-import { planPlacement } from "../placement/plan-placement.ts";
+import { planPlacement, suits } from "../placement/plan-placement.ts";
 import { type Shares, shareOut } from "../placement/share-out.ts";
 import { countReleases, type ReleaseCount, readyOf, sum } from "./counts.ts";
 import type { ObservedWorkload, Order, RolloutInput, RolloutPlan } from "./input.ts";
@@ -149,20 +149,21 @@ interface Wish {
 }
 
 function wishFor(
-  { machines }: Known,
+  { machines, placement }: Known,
   process: ProcessName,
   release: ReleaseCount,
   total: number,
   { beside, room, target }: { readonly beside: ReadonlyMap<MachineId, number>; readonly room: number; readonly target: number },
 ): Wish {
-  const draining = new Set(machines.filter(({ isDraining }) => isDraining).map(({ id }) => id));
+  // What is where it may not run, since its place or the machine's labels were changed, moves as from a machine that drains.
+  const leaving = new Set(machines.filter((machine) => machine.isDraining || !suits(machine, placement)).map(({ id }) => id));
   const parts = release.parts.map((part) => ({
     machine: part.machine,
     count: part.count,
     ready: readyOf(part),
     revision: part.revision,
     isReachable: part.isReachable,
-    isDraining: draining.has(part.machine),
+    isDraining: leaving.has(part.machine),
   }));
   const shares = shareOut({ parts, total, room, beside });
   return { process, release, total, shares, beside, isTarget: release.release === target };

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { DeployManifest } from "#model/manifest.ts";
+import type { MachineId } from "#model/names.ts";
 import type { InstanceState } from "#model/workload.ts";
-import { app, carryOut, input, plainDeploy, release, rolloutOf, settle, t0, web, workload } from "../testing/planner-world.ts";
+import { anywhere } from "../placement/plan-placement.ts";
+import { app, carryOut, input, m1, plainDeploy, release, rolloutOf, room, settle, t0, web, workload } from "../testing/planner-world.ts";
 import { countReleases, isLeaving, isReady, sum } from "./counts.ts";
 import type { RolloutInput } from "./input.ts";
 import { planRollout } from "./plan-rollout.ts";
@@ -109,6 +111,38 @@ test("carrying a plan out and planning again changes nothing more", () => {
       assert.deepEqual(again.orders, []);
     }),
     { numRuns: 2_000 },
+  );
+});
+
+test("what runs where it may not, since its place or the machines changed, moves to where it may, and is never fewer on its way", () => {
+  const count = fc.integer({ min: 0, max: 3 });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(count, fc.boolean(), fc.boolean()), { minLength: 1, maxLength: 5 }), (spec) => {
+      const ids = spec.map((_, i) => `m${i + 1}` as MachineId);
+      const machines = spec.map(([, isSsd, isDraining], i) =>
+        room(ids[i] ?? m1, { labels: isSsd ? { disk: "ssd" } : {}, isDraining, isCordoned: isDraining }),
+      );
+      const suiting = new Set(machines.filter(({ labels, isCordoned }) => labels["disk"] === "ssd" && !isCordoned).map(({ id }) => id));
+      const wanted = spec.reduce((sum, [ready]) => sum + ready, 0);
+      let next = input({
+        app: app({ instances: { [web]: wanted }, target: 2, active: 2 }),
+        rollout: null,
+        releases: [release(2, "active")],
+        placement: { ...anywhere, labels: { disk: "ssd" } },
+        machines,
+        observed: spec.flatMap(([running], i) => (running === 0 ? [] : [workload(2, { ready: running }, { machine: ids[i] ?? m1 })])),
+      });
+      for (let round = 0; round < 40; round++) {
+        next = carryOut(next, planRollout(next));
+        assert.ok(ready(next) >= wanted, `${ready(next)} of ${wanted} ready`);
+        next = settle(next);
+      }
+      if (suiting.size === 0) return;
+      for (const { machine, instances } of next.observed ?? [])
+        assert.ok(suiting.has(machine) || instances.length === 0, `${machine} has some`);
+      assert.equal(ready(next), wanted);
+    }),
+    { numRuns: 500 },
   );
 });
 

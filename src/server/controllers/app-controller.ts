@@ -6,6 +6,7 @@ import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, type AppName, appId, type InstanceId, type MachineId, type ProcessName, type SpaceName } from "#model/names.ts";
 import type { LogLine, Reason } from "#model/workload.ts";
+import { anywhere } from "#plan/placement/plan-placement.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedWorkload, Order, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
 import { planRollout } from "#plan/rollout/plan-rollout.ts";
@@ -138,7 +139,7 @@ export class AppController {
       observed: isKnown ? this.observed(found) : null,
       observedSinceMs: this.#options.agentSinceMs(),
       machines: fleet.rooms(),
-      placement: { only: home, labels: app.place?.labels ?? {}, spread: app.place?.spread ?? null },
+      placement: { ...anywhere, ...app.place, only: home },
       unreadyNeeds: target === undefined || target.number === app.active ? [] : this.unreadyNeeds(target),
       traffic: rollout === null ? null : trafficOf(app, rollout),
       nowMs: steadyNowMs(),

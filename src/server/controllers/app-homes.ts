@@ -59,7 +59,7 @@ export class AppHomes {
     if (running !== undefined) return running.machine;
     const own = fleet.machines().find(({ isRemote }) => !isRemote);
     if (app.active !== null && own !== undefined) return own.id;
-    const rules = { ...anywhere, labels: app.place?.labels ?? {} };
+    const rules = { ...anywhere, ...app.place };
     const resources = { cpu: null, memoryBytes: null, pids: 0 };
     const [placed] = planPlacement([{ name: app.name, more: 1, resources, beside: new Map(), rules }], fleet.rooms());
     return placed?.on.keys().next().value ?? null;

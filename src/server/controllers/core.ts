@@ -18,7 +18,6 @@ import type { EventLog } from "../events/event-log.ts";
 import { followAgent } from "../fleet/agent-link.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import type { AgentPeer, EdgePeer } from "../fleet/peers.ts";
-import { findMember } from "../members/members.ts";
 import { standingOf } from "../members/standings.ts";
 import { objects } from "../objects/objects.ts";
 import type { Secrets } from "../secrets/secrets.ts";
@@ -84,8 +83,8 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   const releaseOf = (name: WorkloadName) => objects.release(store, name.space, name.app, name.release)?.value ?? null;
   const fleet: Fleet = new Fleet({
     standingOf: (machine) => {
-      const { cordoned, draining } = standingOf(store, machine);
-      return { labels: findMember(store, machine)?.labels ?? {}, isCordoned: cordoned, isDraining: draining };
+      const { cordoned, draining, labels } = standingOf(store, machine);
+      return { labels, isCordoned: cordoned, isDraining: draining };
     },
     resourcesOf: (name) => releaseOf(name)?.spec.processes[name.process]?.resources ?? { cpu: null, memoryBytes: null },
     onApp: (app) => {

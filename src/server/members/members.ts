@@ -7,6 +7,7 @@ import type { EventLog } from "../events/event-log.ts";
 import { keys, parse, put, read, remove, unchanged } from "../objects/objects.ts";
 import { transact } from "../operations/transact.ts";
 import type { Store } from "../store/store.ts";
+import { standingChanged } from "./standings.ts";
 
 /** A machine that has joined. What it runs is not said here: that is observed. */
 export interface Member {
@@ -16,7 +17,6 @@ export interface Member {
   readonly joinedAtMs: number;
   /** When what it ran was given up, to be started elsewhere; left out while it is there, or may be. */
   readonly lostAtMs?: number;
-  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** A token that was given out, by its digest. Kept for a while after its end, to tell one that was used from one that never was. */
@@ -97,11 +97,12 @@ export async function redeemToken({ store, events, clock }: MembersContext, text
     if (isSame) return { answer: { isNew: false }, conditions: [], changes: [] };
     const memberKey = keys.machine(machine);
     const known = read<Member>(store, memberKey);
-    const member: Member = { ...known?.value, name: value.machine, key, joinedAtMs: nowMs, labels: value.labels };
+    const member: Member = { ...known?.value, name: value.machine, key, joinedAtMs: nowMs };
+    const standing = standingChanged(store, value.machine, { labels: value.labels });
     return {
       answer: { isNew: true },
-      conditions: [unchanged(stored.key, stored), unchanged(memberKey, known)],
-      changes: [put(stored.key, { ...value, usedBy: key } satisfies StoredToken), put(memberKey, member)],
+      conditions: [unchanged(stored.key, stored), unchanged(memberKey, known), ...standing.conditions],
+      changes: [put(stored.key, { ...value, usedBy: key } satisfies StoredToken), put(memberKey, member), ...standing.changes],
     };
   });
   if (isNew) events.append({ kind: "machine.joined", message: `machine ${machine} joined`, subject: machine });
@@ -125,12 +126,12 @@ async function changeMember(store: Store, name: MachineId, change: (member: Memb
   return isMember;
 }
 
-/** Makes the machine a stranger: its certificate is worth nothing from now on. @throws {DroverError} MACHINE_NOT_FOUND */
+/** Makes the machine a stranger: its certificate is worth nothing from now on, and nothing that was said of it counts. @throws {DroverError} MACHINE_NOT_FOUND */
 export async function removeMember({ store, events }: MembersContext, name: MachineId): Promise<void> {
   await transact(store, null, () => {
     const stored = namePattern.test(name) ? read<Member>(store, keys.machine(name)) : null;
     if (stored === null) throw noSuchMachine(name);
-    return { answer: {}, conditions: [unchanged(stored.key, stored)], changes: [remove(stored.key)] };
+    return { answer: {}, conditions: [unchanged(stored.key, stored)], changes: [remove(stored.key), remove(keys.standing(name))] };
   });
   events.append({ kind: "machine.removed", message: `machine ${name} was removed`, subject: name });
 }

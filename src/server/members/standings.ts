@@ -1,7 +1,7 @@
 import type { MachineId } from "#model/names.ts";
 import { keys, put, read, remove, unchanged } from "../objects/objects.ts";
 import { transact } from "../operations/transact.ts";
-import type { Store, StoreReader } from "../store/store.ts";
+import type { Change, Condition, Store, StoreReader } from "../store/store.ts";
 
 /** What people have said of a machine. */
 export interface Standing {
@@ -9,22 +9,40 @@ export interface Standing {
   readonly cordoned: boolean;
   /** What it runs goes elsewhere. */
   readonly draining: boolean;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
-const usual: Standing = { cordoned: false, draining: false };
+export interface StandingChange extends Partial<Omit<Standing, "labels">> {
+  /** Others stay as they are; null takes one away. */
+  readonly labels?: Readonly<Record<string, string | null>>;
+}
+
+const usual: Standing = { cordoned: false, draining: false, labels: {} };
 
 export function standingOf(store: StoreReader, machine: MachineId): Standing {
-  return read<Standing>(store, keys.standing(machine))?.value ?? usual;
+  return { ...usual, ...read<Standing>(store, keys.standing(machine))?.value };
 }
 
-export async function setStanding(store: Store, machine: MachineId, change: Partial<Standing>): Promise<Standing> {
-  const { cordoned, draining } = await transact(store, null, () => {
-    const key = keys.standing(machine);
-    const stored = read<Standing>(store, key);
-    const next = { ...(stored?.value ?? usual), ...change };
-    const isUsual = !next.cordoned && !next.draining;
-    const changes = isUsual ? (stored === null ? [] : [remove(key)]) : [put(key, next)];
-    return { answer: next, conditions: [unchanged(key, stored)], changes };
+export async function setStanding(store: Store, machine: MachineId, change: StandingChange): Promise<Standing> {
+  const { cordoned, draining, labels } = await transact(store, null, () => {
+    const { next, ...commit } = standingChanged(store, machine, change);
+    return { answer: next, ...commit };
   });
-  return { cordoned, draining };
+  return { cordoned, draining, labels };
+}
+
+/** What a commit has to contain for the change. */
+export function standingChanged(
+  store: StoreReader,
+  machine: MachineId,
+  change: StandingChange,
+): { readonly next: Standing; readonly conditions: readonly Condition[]; readonly changes: readonly Change[] } {
+  const key = keys.standing(machine);
+  const stored = read<Standing>(store, key);
+  const before = { ...usual, ...stored?.value };
+  const labels = Object.entries({ ...before.labels, ...change.labels }).filter((pair): pair is [string, string] => pair[1] !== null);
+  const next = { ...before, ...change, labels: Object.fromEntries(labels) };
+  const isUsual = !next.cordoned && !next.draining && labels.length === 0;
+  const changes = isUsual ? (stored === null ? [] : [remove(key)]) : [put(key, next)];
+  return { next, conditions: [unchanged(key, stored)], changes };
 }

@@ -178,7 +178,8 @@ function isTargetFailed({ store }: OperationContext, app: App): boolean {
 /** What a plan shows of an app: all that has an effect, and nothing that follows from other parts of it. */
 function effective(app: App, spec: DesiredApp["spec"]) {
   const open = (app.openAddresses ?? []).length > 0 ? { openAddresses: app.openAddresses } : {};
-  return { instances: app.instances, routes: app.routes, ...open, deploy: app.deploy, release: spec };
+  const place = app.place == null ? {} : { place: app.place };
+  return { instances: app.instances, routes: app.routes, ...open, ...place, deploy: app.deploy, release: spec };
 }
 
 function buildOf({ manifest }: DeclaredApp): PlannedChange["build"] {

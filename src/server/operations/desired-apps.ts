@@ -1,5 +1,6 @@
-import { type App, isBeingDestroyed, type ProcessSpec, type ReleaseSpec, type Space } from "#model/app.ts";
+import { type App, isBeingDestroyed, type Place, type ProcessSpec, type ReleaseSpec, type Space } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
+import type { AppManifest } from "#model/manifest.ts";
 import { type AppName, appId, type Digest, type ProcessName } from "#model/names.ts";
 import { servingProcess } from "#model/serving-process.ts";
 import { type FoundProblem, nearest, show, throwProblems } from "../manifests/problems.ts";
@@ -288,6 +289,7 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
     restartToken: before?.restartToken ?? "",
     servicePorts: ports,
     openAddresses: openAddresses(draft),
+    place: placeOf(manifest),
     createdAtMs: before?.createdAtMs ?? nowMs,
   };
   const spec = isBuilt
@@ -333,6 +335,10 @@ function instancesOf({ declared, processes }: Draft, before: App | null, manual:
 function openAddresses({ declared, ports }: Draft): readonly ProcessName[] {
   const processes = declaredProcesses(declared.manifest);
   return (Object.keys(ports) as ProcessName[]).filter((name) => processes[name]?.address === "always").sort();
+}
+
+function placeOf({ place }: AppManifest): Place | null {
+  return place === undefined ? null : { labels: place.labels, pool: place.pool ?? null, spread: place.spread };
 }
 
 function without<V>(record: Readonly<Record<string, V>>, names: readonly string[]): Record<string, V> {

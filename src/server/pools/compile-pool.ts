@@ -1,4 +1,3 @@
-import type { PoolName } from "#model/names.ts";
 import type { Pool } from "#model/pool.ts";
 import { poolManifest } from "#model/pool-schemas.ts";
 import type { StoredPool } from "../objects/pool-objects.ts";
@@ -18,7 +17,7 @@ function poolOf({ space, manifest }: StoredPool): Pool {
   const { list, create, destroy, converge, power } = provider.command;
   return {
     space,
-    name: pool as string as PoolName,
+    name: pool,
     machines: machines.min,
     healthy: machines.healthy ?? machines.min - 1,
     provider: {

@@ -1,6 +1,6 @@
 import type { PoolView } from "#model/api-pools.ts";
 import type { MachineId } from "#model/names.ts";
-import { machinesOf, type Pool } from "#model/pool.ts";
+import { isOfPool, machinesOf, type Pool } from "#model/pool.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 
 /** What people see of a pool. @param failingAt names of the checks that fail at a machine */
@@ -14,7 +14,7 @@ export function viewPool(watch: PoolWatch, pool: Pool, failingAt: (machine: Mach
     const failing = [...failingAt(name)];
     return { name, power, address: known?.address ?? null, isReady: power === "on" && failing.length === 0, failing };
   });
-  const isSurplus = (name: MachineId) => !wanted.includes(name) && new RegExp(`^${pool.name}-\\d+$`).test(name);
+  const isSurplus = (name: MachineId) => !wanted.includes(name) && isOfPool(name, pool.name);
   return {
     name: pool.name,
     space: pool.space,

@@ -17,7 +17,6 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
     instances: fleet.instancesOn(id),
     linked: peer !== null,
     joined: members.has(id),
-    labels: members.get(id)?.labels ?? {},
     ...said(id),
     address: machine.address ?? null,
     isolation: machine.isolation,
@@ -25,7 +24,7 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
   const known = new Set(seen.map(({ id }) => id));
   const unseen = [...members.values()]
     .filter(({ name }) => !known.has(name))
-    .map(({ name, labels }) => ({
+    .map(({ name }) => ({
       id: name,
       hostName: name,
       cores: 0,
@@ -33,7 +32,6 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
       instances: 0,
       linked: false,
       joined: true,
-      labels,
       ...said(name),
       address: null,
       isolation: {},

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { machine, machineChange, machineToken, newMachineToken } from "#model/api.ts";
+import { machine, machineChange, machineStanding, machineToken, newMachineToken } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
 import { inviteMachine } from "../../members/invitations.ts";
@@ -49,13 +49,17 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       path: "/v1/machines/:machine",
       id: "changeMachine",
       summary:
-        "Cordons a machine, so that it takes nothing new, or drains it, so that what it runs goes elsewhere step by step; or ends that.",
+        "Cordons a machine, so that it takes nothing new, or drains it, so that what it runs goes elsewhere step by step; or ends that; or changes its labels.",
       access: "write",
       body: json(machineChange),
-      answer: { kind: "json", schema: z.object({ machine: z.string(), cordoned: z.boolean(), draining: z.boolean() }) },
-      handle: async ({ params }, _query, { cordoned, draining }) => {
+      answer: { kind: "json", schema: machineStanding },
+      handle: async ({ params }, _query, { cordoned, draining, labels }) => {
         const name = requireMachine(params["machine"]).id as MachineId;
-        const change = { ...(cordoned === undefined ? {} : { cordoned }), ...(draining === undefined ? {} : { draining }) };
+        const change = {
+          ...(cordoned === undefined ? {} : { cordoned }),
+          ...(draining === undefined ? {} : { draining }),
+          ...(labels === undefined ? {} : { labels }),
+        };
         return { json: { machine: name, ...(await setStanding(store, name, change)) } };
       },
     }),
