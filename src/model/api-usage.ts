@@ -1,18 +1,14 @@
 import { z } from "zod";
+import { instance } from "./api.ts";
 
 /** The part of the HTTP API that is about what machines and instances use. */
 
 const seconds = z.number();
 const bytes = z.number();
 
-export const instanceUsage = z
-  .object({
-    id: z.string(),
-    space: z.string(),
-    app: z.string(),
-    process: z.string(),
-    release: z.int(),
-    machine: z.string(),
+export const instanceUsage = instance
+  .pick({ id: true, space: true, app: true, process: true, release: true, machine: true })
+  .extend({
     cpuSeconds: seconds.meta({
       description: "Since its process was started; the share of a core is the difference of two answers by their time.",
     }),

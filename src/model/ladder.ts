@@ -69,6 +69,9 @@ export type Tell =
   | { readonly kind: "email"; readonly to: string; readonly via: MailServer }
   | { readonly kind: "command"; readonly run: string };
 
+/** Key of the notice that many machines fail at once; by this word people acknowledge it. No escalation has such an id, because ids begin with their target. */
+export const massFailureNotice = "mass-failure";
+
 /** The secret of a space whose value signs its webhooks, if it has one of this name. */
 export const webhookSecret = "DROVER_WEBHOOK_SECRET";
 

@@ -3,12 +3,13 @@
  * @throws what `work` throws, or the signal's reason
  */
 export async function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
   const stop = Promise.withResolvers<never>();
   const onAbort = () => stop.reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
-    return await Promise.race([work, stop.promise]);
+    // The race takes note of `work` too where it fails later, or the process would end of a rejection that nobody heard.
+    return await Promise.race([stop.promise, work]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

@@ -1,4 +1,5 @@
 import type { EscalationView } from "#model/api-escalations.ts";
+import { massFailureNotice } from "#model/ladder.ts";
 import { apiPath } from "../api/client.ts";
 import { defaultSpace, wholeNumber } from "../arguments.ts";
 import type { Noun, Session, Verb } from "../command.ts";
@@ -138,27 +139,24 @@ function changing(verb: string, summary: string, done: string, more: object = {}
   } satisfies Verb<{ by?: string }> & { summary: string };
 }
 
-/** What people acknowledge in place of an escalation; no id begins so, because ids begin with their target. */
-const massFailure = "mass-failure";
-
 const acknowledgeRun = changing("acknowledge", "take note, so that its target may be acted on again", "acknowledged");
 
 const acknowledge = {
   ...acknowledgeRun,
   configure: (command) =>
     command
-      .argument("<escalation>", `its id, the beginning of it, or ${massFailure}`)
+      .argument("<escalation>", `its id, the beginning of it, or ${massFailureNotice}`)
       .option("--by <name>", "who, as the record shows it")
       .addHelpText(
         "after",
         `
-While so many machines fail at once that rebuilding them could make it worse, no machine is acted on. "${massFailure}" says that somebody has seen it:
+While so many machines fail at once that rebuilding them could make it worse, no machine is acted on. "${massFailureNotice}" says that somebody has seen it:
 what failed until now holds nothing back any more.`,
       ),
   async run(session, call) {
-    if (call.args[0] !== massFailure) return acknowledgeRun.run(session, call);
+    if (call.args[0] !== massFailureNotice) return acknowledgeRun.run(session, call);
     const { api, out, signal, common } = session;
-    const path = apiPath(["spaces", common.space ?? defaultSpace, massFailure, "acknowledge"]);
+    const path = apiPath(["spaces", common.space ?? defaultSpace, massFailureNotice, "acknowledge"]);
     const answer = await api.call<{ acknowledgedAtMs: number }>("POST", path, signal, { body: { by: call.options.by } });
     if (out.json) out.value(answer);
     else out.line("the mass failure is acknowledged: machines that failed until now may be acted on");

@@ -1,5 +1,6 @@
 import type { LadderView, Simulation } from "#model/api-escalations.ts";
 import { DroverError } from "#model/errors.ts";
+import { massFailureNotice } from "#model/ladder.ts";
 import { apiPath } from "../api/client.ts";
 import { defaultSpace, durationMs } from "../arguments.ts";
 import type { Noun, Session, Verb } from "../command.ts";
@@ -72,7 +73,7 @@ const show = {
       out.line(`${styled("yellow", "paused")} ${escapeText(target)} by ${escapeText(by)} until ${dateTime(untilMs)}`);
     for (const { key, text } of ladder.notices) {
       out.line(`${styled("yellow", "told")} people: ${escapeText(text)}`);
-      if (key === "mass-failure") out.line("  next: look at it, then drover escalation acknowledge mass-failure");
+      if (key === massFailureNotice) out.line(`  next: look at it, then drover escalation acknowledge ${massFailureNotice}`);
     }
     for (const { target, reason } of ladder.waiting) out.line(`${escapeText(target)} waits: ${escapeText(reason)}`);
     return 0;

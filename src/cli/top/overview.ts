@@ -1,6 +1,6 @@
 import type { AppSummary, StatusView } from "#model/api.ts";
 import type { RouteView } from "#model/api-routes.ts";
-import type { MachineUsageView, UsageView } from "#model/api-usage.ts";
+import type { InstanceUsageView, MachineUsageView, UsageView } from "#model/api-usage.ts";
 
 /** Everything as the server told it at one moment. */
 export interface Look {
@@ -54,22 +54,42 @@ export interface Overview {
 
 /** @param before an earlier look; null at the first one, which knows no rates */
 export function compareLooks(before: Look | null, now: Look): Overview {
+  const [earlier, current] = [before === null ? null : sortLook(before), sortLook(now)];
   return {
     machines: now.status.machines.map(({ id, linked, instances }) => {
       const silence = now.usage.silent.find(({ machine }) => machine === id)?.why ?? null;
-      return { name: id, linked, instances, silence, use: machineUse(before, now, id) };
+      return { name: id, linked, instances, silence, use: machineUse(earlier, current, id) };
     }),
-    apps: now.apps.map((app) => appRow(before, now, app)),
+    apps: now.apps.map((app) => appRow(earlier, current, app)),
     problems: now.status.problems.map(({ message }) => message),
   };
 }
 
-const usageOf = ({ usage }: Look, machine: string) => usage.machines.find((one) => one.machine === machine);
+/** A look with its parts where they are asked for: there may be thousands of each. */
+interface SortedLook {
+  readonly atMs: number;
+  readonly machines: ReadonlyMap<string, MachineUsageView>;
+  readonly instances: ReadonlyMap<string, InstanceUsageView>;
+  readonly instancesOf: ReadonlyMap<string, readonly InstanceUsageView[]>;
+  readonly routesOf: ReadonlyMap<string, readonly RouteView[]>;
+}
 
-function machineUse(before: Look | null, now: Look, machine: string): MachineRow["use"] {
-  const current = usageOf(now, machine);
+const appOf = ({ space, app }: { readonly space: string; readonly app: string }) => `${space}/${app}`;
+
+function sortLook({ usage, routes, atMs }: Look): SortedLook {
+  return {
+    atMs,
+    machines: new Map(usage.machines.map((one) => [one.machine, one])),
+    instances: new Map(usage.instances.map((one) => [one.id, one])),
+    instancesOf: Map.groupBy(usage.instances, appOf),
+    routesOf: Map.groupBy(routes, appOf),
+  };
+}
+
+function machineUse(before: SortedLook | null, now: SortedLook, machine: string): MachineRow["use"] {
+  const current = now.machines.get(machine);
   if (current === undefined) return null;
-  const earlier = before === null ? undefined : usageOf(before, machine);
+  const earlier = before?.machines.get(machine);
   const { cores, load1, memory, disk } = current;
   return {
     cpu: earlier === undefined ? null : busyShare(earlier, current),
@@ -89,12 +109,12 @@ function busyShare(earlier: MachineUsageView, current: MachineUsageView): number
   return passed <= 0 ? null : Math.min(1, Math.max(0, busy(current) - busy(earlier)) / passed);
 }
 
-function appRow(before: Look | null, now: Look, { space, name, health, ready, wanted }: AppSummary): AppRow {
-  const isOwn = (one: { readonly space: string; readonly app: string }) => one.space === space && one.app === name;
-  const own = now.usage.instances.filter(isOwn);
-  const traffic = before === null ? null : rateOf(before.routes.filter(isOwn), now.routes.filter(isOwn), now.atMs - before.atMs);
+function appRow(before: SortedLook | null, now: SortedLook, { space, name, health, ready, wanted }: AppSummary): AppRow {
+  const app = appOf({ space, app: name });
+  const own = now.instancesOf.get(app) ?? [];
+  const traffic = before === null ? null : rateOf(before.routesOf.get(app) ?? [], now.routesOf.get(app) ?? [], now.atMs - before.atMs);
   return {
-    name: `${space}/${name}`,
+    name: app,
     health,
     ready,
     wanted,
@@ -106,9 +126,9 @@ function appRow(before: Look | null, now: Look, { space, name, health, ready, wa
 }
 
 /** An instance that was started again between the looks counts from zero; one that is new was not looked at twice. */
-function coresOf(before: Look, now: Look, { id, machine, cpuSeconds }: UsageView["instances"][number]): number {
-  const earlier = before.usage.instances.find((one) => one.id === id);
-  const [from, to] = [usageOf(before, machine)?.atMs, usageOf(now, machine)?.atMs];
+function coresOf(before: SortedLook, now: SortedLook, { id, machine, cpuSeconds }: InstanceUsageView): number {
+  const earlier = before.instances.get(id);
+  const [from, to] = [before.machines.get(machine)?.atMs, now.machines.get(machine)?.atMs];
   if (earlier === undefined || from === undefined || to === undefined || to <= from) return 0;
   const used = cpuSeconds >= earlier.cpuSeconds ? cpuSeconds - earlier.cpuSeconds : cpuSeconds;
   return used / ((to - from) / 1_000);

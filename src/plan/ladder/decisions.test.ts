@@ -27,6 +27,7 @@ import { planLadder } from "./plan-ladder.ts";
 import { decideApproval, finishStep, stopRun } from "./record.ts";
 
 /** One run at a time: what is done next, what is waited for, and when to look again. */
+
 /** A pool that counts its ready machines, some seconds into a scene in which a run mended it. @param pingAt when m1 was last seen to fail, in seconds */
 function counted(seconds: number, pingAt: number, test: Check["test"] = { kind: "ready", least: 1 }): LadderInput {
   const [, ping] = classic.checks.map((one) => (one.name === "ping" ? { ...one, level: null } : one));

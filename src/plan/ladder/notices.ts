@@ -1,9 +1,7 @@
+import { massFailureNotice } from "#model/ladder.ts";
 import { massFailure } from "./guards.ts";
 import type { Pass } from "./pass.ts";
 import { describeReason } from "./reasons.ts";
-
-/** Key of the notice that many machines fail at once. */
-export const massFailureNotice = "mass-failure";
 
 /** What people have to know is a state, not an event: each is told once when it begins, and cleared when it is over. */
 export function tellPeople(pass: Pass): void {

@@ -20,6 +20,7 @@ import { planLadder } from "./plan-ladder.ts";
 import { finishStep, stopRun } from "./record.ts";
 
 /** Several steps, runs and checks at a time. */
+
 const bothServices = { fails: { "services@machine/m1": [0], "services@machine/m2": [0] } } as const;
 const smokeHeardAt = (atSeconds: number) => ({
   states: new Map([[smoke as CheckId, stateOf(smoke as CheckId, true, t0, t0 + atSeconds * 1_000)]]),

@@ -1,6 +1,6 @@
 import type { Notice } from "#model/ladder.ts";
+import { massFailureNotice } from "#model/ladder.ts";
 import type { SpaceName } from "#model/names.ts";
-import { massFailureNotice } from "#plan/ladder/notices.ts";
 
 /** Notices that a summary spells out. */
 export const mostSpelled = 10;
@@ -16,7 +16,7 @@ function nextOf(space: SpaceName, { key }: Notice): string {
   // Keys are `people:ID` and `approval:ID:LEVEL`; a level has no colon in its name.
   const asked = /^approval:(.+):[^:]+$/.exec(key)?.[1];
   if (asked !== undefined) return `drover escalation approve ${asked} --space ${space} (or refuse)`;
-  if (key === massFailureNotice) return `look at them, then drover escalation acknowledge mass-failure --space ${space}`;
+  if (key === massFailureNotice) return `look at them, then drover escalation acknowledge ${massFailureNotice} --space ${space}`;
   return key.startsWith("people:") ? `drover escalation show ${key.slice("people:".length)} --space ${space}` : "";
 }
 

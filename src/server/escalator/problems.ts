@@ -1,7 +1,8 @@
+import type { Escalation } from "#model/ladder.ts";
+import { massFailureNotice } from "#model/ladder.ts";
 import type { SpaceName } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import type { Reason } from "#model/workload.ts";
-import { massFailureNotice } from "#plan/ladder/notices.ts";
 import { ladderObjects } from "../objects/ladder-objects.ts";
 import type { Store } from "../store/store.ts";
 import type { Escalator } from "./escalator.ts";
@@ -20,8 +21,8 @@ export function findUnmended(
   const isMeant = (one: { readonly target: string }) => target === null || one.target === target;
   const runs = ladderObjects
     .escalations(store, space)
+    .filter(({ value }) => isMeant(value) && needsPerson(value))
     .map((stored) => viewEscalation(escalator, space, stored))
-    .filter((run) => isMeant(run) && (run.state === "needs-human" || run.approvals.some(({ decision }) => decision === null)))
     .map((run) => ({
       code: "PERSON_NEEDED",
       message: `${run.target} of space "${space}" needs a person: ${run.outcome?.reason ?? `waits for ${run.waitingFor ?? "approval"}`}; see "drover escalation show ${run.id} -s ${space}"`,
@@ -49,4 +50,9 @@ export function findUnmended(
       ? []
       : [{ code: "CHECK_FAILING", message: `${more} more checks of space "${space}" fail; see "drover check ls -s ${space}"` }];
   return [...runs, ...held, ...failing.slice(0, checksNamed), ...rest];
+}
+
+function needsPerson({ outcome, approvals }: Escalation): boolean {
+  if (outcome === null) return approvals.some(({ decision }) => decision === null);
+  return outcome.kind === "people" && outcome.acknowledged === null;
 }

@@ -73,7 +73,8 @@ async function tellRoutes(told: Exposition, traffic: readonly RouteTraffic[]): P
     if (i % atOnce === atOnce - 1) await setImmediate();
     const { space, app, process, place } = route;
     const labels = { space, app, process, route: place, release: String(counted.release), machine };
-    for (const [i, name] of classes.entries()) told.add("drover_route_requests_total", { ...labels, class: name }, counted.classes[i] ?? 0);
+    for (const [at, name] of classes.entries())
+      told.add("drover_route_requests_total", { ...labels, class: name }, counted.classes[at] ?? 0);
     const answered = counted.classes.reduce((sum, count) => sum + count, 0);
     told.add("drover_route_requests_total", { ...labels, class: "none" }, Math.max(0, counted.requests - answered));
     told.add("drover_route_errors_total", labels, counted.errors);

@@ -1,8 +1,8 @@
 import { DroverError } from "#model/errors.ts";
 import type { Escalation, Pause } from "#model/ladder.ts";
+import { massFailureNotice } from "#model/ladder.ts";
 import type { EscalationId, SpaceName } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
-import { massFailureNotice } from "#plan/ladder/notices.ts";
 import { acknowledge, decideApproval, stopRun } from "#plan/ladder/record.ts";
 import { ladderKeys, ladderObjects, noSwitches } from "../objects/ladder-objects.ts";
 import { put, remove, type Stored, unchanged } from "../objects/objects.ts";

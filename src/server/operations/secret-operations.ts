@@ -31,8 +31,9 @@ export interface SecretChanged {
 /** The space's secrets, never their values. */
 export function listSecrets(context: OperationContext, space: SpaceName): readonly SecretView[] {
   requireSpace(context, space);
+  const usersOf = secretUsers(context.store, space);
   return context.secrets.list(space).map((secret) => {
-    const { usedBy, signs } = secretUsers(context.store, space, secret.name);
+    const { usedBy, signs } = usersOf(secret.name);
     return { ...secret, usedBy: [...usedBy], signs: [...signs] };
   });
 }
@@ -51,7 +52,7 @@ export async function setSecret(context: OperationContext, { space, name, receip
     const conditions: Condition[] = [unchanged(keys.space(space), inSpace), condition];
     const changes: Change[] = [change];
     const releases: { app: string; release: number }[] = [];
-    for (const stored of secretUsers(store, space, name).apps) {
+    for (const stored of secretUsers(store, space)(name).apps) {
       const spec = targetSpec(store, stored.value);
       if (spec === null) continue;
       const made = newRelease(store, stored.value, { ...spec, secrets: { ...spec.secrets, [name]: version } }, "secret", clock.nowMs());
@@ -81,7 +82,7 @@ export async function unsetSecret(context: OperationContext, { space, name, rece
   let signed: readonly string[] = [];
   const changed = await transact(store, receipt, () => {
     const inSpace = requireSpace(context, space);
-    const users = secretUsers(store, space, name);
+    const users = secretUsers(store, space)(name);
     if (users.usedBy.length > 0) throw inUse(name, users.usedBy);
     const { condition, change } = secrets.unset(space, name);
     const releases: { app: string; release: number }[] = [];

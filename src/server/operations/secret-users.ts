@@ -20,27 +20,31 @@ export interface SecretUsers {
   readonly conditions: readonly Condition[];
 }
 
-export function secretUsers(store: Store, space: SpaceName, name: string): SecretUsers {
-  const apps = objects
-    .apps(store, space)
-    .filter(({ value }) => !isBeingDestroyed(value) && Object.hasOwn(targetSpec(store, value)?.secrets ?? {}, name));
+/** Reads the space once, for as many of its secrets as are asked about. */
+export function secretUsers(store: Store, space: SpaceName): (name: string) => SecretUsers {
+  const storedApps = objects.apps(store, space).filter(({ value }) => !isBeingDestroyed(value));
+  const named = storedApps.map((stored) => ({ stored, secrets: targetSpec(store, stored.value)?.secrets ?? {} }));
   const storedPools = poolObjects.pools(store, space);
-  const pools = storedPools.map(({ value }) => compilePool(value)).filter(({ provider }) => provider.secrets.includes(name));
+  const pools = storedPools.map(({ value }) => compilePool(value));
   const storedLadder = ladderObjects.ladder(store, space);
   const ladder = storedLadder === null ? null : ladderManifest.parse(storedLadder.value.manifest);
   const path = `ladder/${ladder?.ladder}`;
-  const isSigned = name === webhookSecret && ladder?.tell.some((one) => "webhook" in one) === true;
-  return {
-    apps,
-    usedBy: [
-      ...apps.map(({ value }) => value.name),
-      ...pools.map((pool) => `pool/${pool.name}`),
-      ...(ladder?.mail?.password === name ? [path] : []),
-    ],
-    signs: isSigned ? [path] : [],
-    conditions: [
-      unchanged(ladderKeys.ladder(space), storedLadder),
-      ...storedPools.map((stored) => unchanged(poolKeys.pool(space, stored.value.name), stored)),
-    ],
+  const hasWebhooks = ladder?.tell.some((one) => "webhook" in one) === true;
+  const conditions = [
+    unchanged(ladderKeys.ladder(space), storedLadder),
+    ...storedPools.map((stored) => unchanged(poolKeys.pool(space, stored.value.name), stored)),
+  ];
+  return (name) => {
+    const apps = named.flatMap(({ stored, secrets }) => (Object.hasOwn(secrets, name) ? [stored] : []));
+    return {
+      apps,
+      usedBy: [
+        ...apps.map(({ value }) => value.name),
+        ...pools.flatMap((pool) => (pool.provider.secrets.includes(name) ? [`pool/${pool.name}`] : [])),
+        ...(ladder?.mail?.password === name ? [path] : []),
+      ],
+      signs: name === webhookSecret && hasWebhooks ? [path] : [],
+      conditions,
+    };
   };
 }

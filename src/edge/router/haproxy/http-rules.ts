@@ -38,8 +38,7 @@ const ordinaryNames =
   "user-agent|accept(?:-(?:encoding|language|charset))?|cookie|referer|origin|authorization|cache-control|pragma|range|priority|dnt|" +
   "content-(?:type|encoding|language|disposition)|if-(?:none-match|match|modified-since|unmodified-since|range)|" +
   "sec-(?:fetch-[a-z]+|ch-[a-z0-9-]+|gpc)|upgrade-insecure-requests|x-requested-with|access-control-request-(?:method|headers)";
-const ordinary =
-  `(?:(?:(?:${ordinaryNames}):[^\\x00-\\x08\\x0a-\\x1f\\x7f]*+|content-length:[ \\t]*+(?:0|[1-9][0-9]{0,14}+)[ \\t]*+)` + "\\r\\n)*+";
+const ordinary = `(?:(?:(?:${ordinaryNames}):[^\\x00-\\x08\\x0a-\\x1f\\x7f]*+|content-length:[ \\t]*+(?:0|[1-9][0-9]{0,14}+)[ \\t]*+)\\r\\n)*+`;
 /** As HAProxy writes them down: names in small letters, one space, a line each. One Host in its one form is among them. */
 const ordinaryHeaders = `^${ordinary}host: (?=[^\\r]{1,259}\\r)${canonicalLabels}\\r\\n${ordinary}\\r\\n$`;
 

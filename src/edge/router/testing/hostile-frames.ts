@@ -1,9 +1,9 @@
 import net from "node:net";
 import { host } from "../embedded/testing/edge.ts";
 
-/* Bytes of HTTP/2 that no library would send, by the rows of hostile input that concern it. */
+/* Bytes of HTTP/2 that no library would send: what they are made of, and the rows of hostile input that concern it. */
 
-const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 export const type = {
   data: 0,
   headers: 1,
@@ -30,10 +30,10 @@ export function frame(kind: number, flags: number, stream: number, payload: Buff
   return Buffer.concat([head, bytes]);
 }
 
-type Field = readonly [name: string, value: string];
+export type Field = readonly [name: string, value: string];
 
 /** Fields as they stand (RFC 7541, section 6.2.2). */
-const fields = (...all: readonly Field[]) =>
+export const fields = (...all: readonly Field[]) =>
   Buffer.concat(
     all.map(([name, value]) =>
       Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]),

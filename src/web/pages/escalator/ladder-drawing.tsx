@@ -1,4 +1,5 @@
 import type { EscalationView, LadderView } from "#model/api-escalations.ts";
+import { massFailureNotice } from "#model/ladder.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { exactSpan } from "../../parts/format.ts";
@@ -81,9 +82,9 @@ export function LadderDrawing({ ladder, scene }: { readonly ladder: LadderView; 
           <Action
             label="Acknowledge mass failure"
             explains="Says that people have seen that many machines failed: what failed until now holds nothing back any more."
-            command={`drover escalation acknowledge mass-failure --space ${space}`}
+            command={`drover escalation acknowledge ${massFailureNotice} --space ${space}`}
             isDangerous
-            run={() => call("POST", apiPath(["spaces", space, "mass-failure", "acknowledge"]), { body: {} })}
+            run={() => call("POST", apiPath(["spaces", space, massFailureNotice, "acknowledge"]), { body: {} })}
             onDone={reload}
           />
         )}

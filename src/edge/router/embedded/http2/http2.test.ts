@@ -5,6 +5,7 @@ import http2 from "node:http2";
 import type net from "node:net";
 import { type TestContext, test } from "node:test";
 import tls from "node:tls";
+import { type Field, fields, frame, preface } from "../../testing/hostile-frames.ts";
 import type { EmbeddedRouter } from "../embedded-router.ts";
 import type { Limits } from "../limits.ts";
 import { edgeCertificate, testAuthority } from "../testing/certificates.ts";
@@ -199,22 +200,7 @@ test("closing gently lets requests under way finish and takes no new ones", asyn
 
 // Bytes by hand from here on: what no decent client sends.
 
-const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-const frame = (type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)) => {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-};
-/** A field, name and value as they stand (RFC 7541, section 6.2.2). */
-const literal = (name: string, value: string) => {
-  const [n, v] = [Buffer.from(name, "latin1"), Buffer.from(value, "latin1")];
-  return Buffer.concat([Buffer.from([0, n.length]), n, Buffer.from([v.length]), v]);
-};
-const headersOf = (stream: number, fields: readonly (readonly [string, string])[], flags = 5) =>
-  frame(1, flags, stream, Buffer.concat(fields.map(([name, value]) => literal(name, value))));
+const headersOf = (stream: number, sent: readonly Field[], flags = 5) => frame(1, flags, stream, fields(...sent));
 const plain = [
   [":method", "GET"],
   [":scheme", "https"],
@@ -258,7 +244,7 @@ async function frames(edge: EmbeddedRouter, sent: readonly Buffer[]): Promise<st
 test("nothing in a field becomes a line of the request that the app gets", async (t) => {
   const origin = await rawOrigin(t);
   const { edge } = await startHttp2(t, origin.port);
-  const bad: readonly (readonly (readonly [string, string])[])[] = [
+  const bad: readonly (readonly Field[])[] = [
     [...plain, ["x", "a\r\nx-evil: 1"]],
     [...plain, ["x", "a\nx-evil: 1"]],
     [...plain, ["x", "a\0b"]],
@@ -282,12 +268,12 @@ test("nothing in a field becomes a line of the request that the app gets", async
     [...plain.filter(([name]) => name !== ":authority"), [":authority", "app.test\r\nx-evil: 1"]],
     [...plain, [":authority", "app.test"]],
   ];
-  for (const fields of bad) {
-    const seen = await frames(edge, [headersOf(1, fields)]);
+  for (const sent of bad) {
+    const seen = await frames(edge, [headersOf(1, sent)]);
     // Ordinary fields that hold what none may are left out by nghttp2 before anyone here sees them; all else is refused.
-    if (fields.length > plain.length && !/^:|^(?:transfer|connection|upgrade|host|content)/.test(fields.at(-1)?.[0] ?? "")) continue;
-    assert.match(seen.join(), /reset|goaway|closed/, JSON.stringify(fields));
-    assert.doesNotMatch(seen.join(), /headers/, JSON.stringify(fields));
+    if (sent.length > plain.length && !/^:|^(?:transfer|connection|upgrade|host|content)/.test(sent.at(-1)?.[0] ?? "")) continue;
+    assert.match(seen.join(), /reset|goaway|closed/, JSON.stringify(sent));
+    assert.doesNotMatch(seen.join(), /headers/, JSON.stringify(sent));
   }
   assert.doesNotMatch(origin.received.join(""), /evil/i);
   assert.doesNotMatch(origin.received.join(""), /\r\nx:|POST|late|chunked/);
@@ -301,7 +287,7 @@ test("floods end the connection that sends them, and no other", async (t) => {
     settings: many(1_000, () => frame(4, 0, 0)),
     priorities: many(1_000, (i) => frame(2, 0, 2 * i + 3, Buffer.from([0, 0, 0, 1, 5]))),
     "empty data": [headersOf(1, [...plain.slice(1), [":method", "POST"]], 4), ...many(1_000, () => frame(0, 0, 1))],
-    continuations: [headersOf(1, plain, 1), ...many(1_000, () => frame(9, 0, 1, literal("x", "y")))],
+    continuations: [headersOf(1, plain, 1), ...many(1_000, () => frame(9, 0, 1, fields(["x", "y"])))],
     "requests taken back": many(1_000, (i) =>
       Buffer.concat([headersOf(2 * i + 1, plain), frame(3, 0, 2 * i + 1, Buffer.from([0, 0, 0, 8]))]),
     ),
@@ -318,8 +304,8 @@ test("a head that is too long is refused, and a list of thousands of fields too"
   const { edge } = await startHttp2(t, origin.port);
   const long = Array.from({ length: 300 }, (_, i) => ["x", `${i}${"y".repeat(120)}`] as const);
   const many = Array.from({ length: 2_000 }, () => ["x", "y"] as const);
-  for (const fields of [long, many]) {
-    const parts = Buffer.concat([...plain, ...fields].map(([name, value]) => literal(name, value)));
+  for (const more of [long, many]) {
+    const parts = fields(...plain, ...more);
     const sent = [frame(1, 1, 1, parts.subarray(0, 16_000))];
     for (let at = 16_000; at < parts.length; at += 16_000)
       sent.push(frame(9, at + 16_000 >= parts.length ? 4 : 0, 1, parts.subarray(at, at + 16_000)));
