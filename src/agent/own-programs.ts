@@ -73,6 +73,7 @@ export function ownPrograms({ root, home, given, isMember, version, env }: OwnPr
       sockets: [
         { name: "http", ...http },
         { name: "https", ...https, isOptional: true },
+        ...(dns === null ? [] : [{ name: "dns", ...dns.address, isOptional: true }]),
       ],
       program: drover,
     },

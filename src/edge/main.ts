@@ -5,6 +5,7 @@ import os from "node:os";
 import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
+import { openSocket } from "#host/listening-socket.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { wantsHelp } from "#host/program-options.ts";
 import { openConnector } from "#link/connector.ts";
@@ -59,6 +60,9 @@ async function main(): Promise<void> {
     revision: table.version.revision,
   });
 
+  // Only now: people's requests come first. In this process, so that no flood of questions takes anything from those who carry traffic.
+  const dns = options.dns === null ? null : await openDns(options.dns, table);
+
   const isHeld = process.env["DROVER_HOLDER"] === String(process.ppid);
   if (isHeld) process.kill(process.ppid, "SIGUSR1");
   const restart = () => {
@@ -66,8 +70,6 @@ async function main(): Promise<void> {
     process.kill(process.ppid, "SIGHUP");
   };
 
-  // Only now: people's requests come first. In this process, so that no flood of questions takes anything from those who carry traffic.
-  const dns = options.dns === null ? null : await openDns(options.dns, table);
   const writer = new TableWriter({ table, folder: home.edge, clock: systemClock, log, signal: stop.signal });
   try {
     // Loaded only now: the last table is served already while HTTP/2 and the schemas are still being read.
@@ -106,7 +108,7 @@ async function main(): Promise<void> {
             table,
             certificates,
             router,
-            dns: isLeaving ? null : dns,
+            dns,
             restart: isHeld && !isLeaving ? restart : null,
             checks,
             onChange: () => !isLeaving && writer.changed(),
@@ -120,11 +122,10 @@ async function main(): Promise<void> {
     await link(false, AbortSignal.any([stop.signal, handover.signal]));
     if (!stop.signal.aborted) {
       log.info("another edge has taken over");
-      await dns?.close();
       // Who drains still has to hear which instances are to go, and to say when nothing of it is left there.
       const left = new AbortController();
       const linked = link(true, AbortSignal.any([stop.signal, left.signal]));
-      const drained = router.close(handoverDrainMs, "answer");
+      const drained = Promise.all([router.close(handoverDrainMs, "answer"), dns?.finish(handoverDrainMs)]);
       await Promise.race([drained, linked]);
       left.abort();
       await linked;
@@ -143,7 +144,9 @@ async function openDns({ address, networks, resolvers }: DnsOptions, table: Tabl
   const machine = () =>
     new ResolvConf({ file: "/etc/resolv.conf", uplinkFile: "/run/systemd/resolve/resolv.conf", clock: systemClock, own: address });
   const asked = resolvers === null ? machine() : fixedResolvers(resolvers);
-  const dns = new DnsServer({ address, networks, resolvers: asked, clock: systemClock, random: Math.random, randomBytes, log });
+  const fd = inheritedSocket("dns");
+  const held = fd === null ? null : openSocket(fd);
+  const dns = new DnsServer({ address, held, networks, resolvers: asked, clock: systemClock, random: Math.random, randomBytes, log });
   dns.apply({ set: table.routes(), remove: [] });
   await dns.open();
   return dns;
@@ -166,12 +169,18 @@ async function openEmbedded(
     ...(workers === null ? {} : { workers }),
   });
   for (const [name, address] of Object.entries({ http: { host, port }, https })) {
-    const inherited = new RegExp(`(?:^|,)${name}=(\\d+)`).exec(process.env["DROVER_SOCKETS"] ?? "")?.[1];
-    if (inherited !== undefined) router.inherit(address, Number(inherited));
+    const fd = inheritedSocket(name);
+    if (fd !== null) router.inherit(address, fd);
   }
   await openPublic(router, host, port);
   await router.openTls(https.host, https.port);
   return router;
+}
+
+/** The descriptor of a socket that whoever started the edge holds. */
+function inheritedSocket(name: string): number | null {
+  const fd = new RegExp(`(?:^|,)${name}=(\\d+)`).exec(process.env["DROVER_SOCKETS"] ?? "")?.[1];
+  return fd === undefined ? null : Number(fd);
 }
 
 async function openHaproxy(

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import net from "node:net";
-import { getSystemErrorName } from "node:util";
+import { systemError } from "./bindings.ts";
 
 /**
  * A socket that is bound, for others to listen on: whoever holds it takes no connections itself, and as long as anyone holds it the kernel keeps
@@ -20,11 +20,11 @@ const create = (net as unknown as { readonly _createServerHandle: Create })._cre
 export async function bindSocket({ host, port }: { readonly host: string; readonly port: number }): Promise<ListeningSocket> {
   const { address, family } = await lookup(host);
   const socket = create(address, port, family);
-  if (typeof socket === "number") throw failure(socket, host, port);
+  if (typeof socket === "number") throw systemError(socket, `cannot listen on ${host}:${port}`);
   try {
     // A port that is taken is told late by the kernel's interface below Node's: here, when the address is asked for.
     const bound = portOf(socket, host, port);
-    if (port !== 0 && bound !== port) throw failure(addressInUse, host, port);
+    if (port !== 0 && bound !== port) throw systemError(addressInUse, `cannot listen on ${host}:${port}`);
     return socket;
   } catch (error) {
     socket.close();
@@ -35,7 +35,7 @@ export async function bindSocket({ host, port }: { readonly host: string; readon
 /** Takes a descriptor that was inherited. @throws {Error} with the system's code if it is no socket that is bound. */
 export function openSocket(fd: number): ListeningSocket {
   const socket = create(null, 0, 4, fd);
-  if (typeof socket === "number") throw failure(socket, "descriptor", fd);
+  if (typeof socket === "number") throw systemError(socket, `cannot listen on descriptor ${fd}`);
   return socket;
 }
 
@@ -43,13 +43,8 @@ export function openSocket(fd: number): ListeningSocket {
 export function portOf(socket: ListeningSocket, host = "", port = 0): number {
   const name: { port?: number } = {};
   const code = socket.getsockname(name);
-  if (code !== 0) throw failure(code, host, port);
+  if (code !== 0) throw systemError(code, `cannot listen on ${host}:${port}`);
   return name.port ?? 0;
 }
 
 const addressInUse = -98;
-
-function failure(errno: number, host: string, port: number): Error {
-  const code = getSystemErrorName(errno);
-  return Object.assign(new Error(`cannot listen on ${host}:${port}: ${code}`), { code });
-}

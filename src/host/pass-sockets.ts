@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import net from "node:net";
-import { getSystemErrorName } from "node:util";
+import { binding, type Handle, type PassingPipe, systemError } from "./bindings.ts";
 import type { ListeningSocket } from "./listening-socket.ts";
 
 /*
@@ -8,40 +8,6 @@ import type { ListeningSocket } from "./listening-socket.ts";
  * its children alone, with a kind of pipe that nothing public makes; `process.binding` still gives it. Both ends have to be of that kind: one that
  * connects is made so, one that was accepted is opened anew by its descriptor.
  */
-
-interface Handle {
-  readonly fd: number;
-  close(): void;
-  unref(): void;
-}
-
-interface PassingPipe extends Handle {
-  /** What came with the bytes that `onread` is called with. */
-  pendingHandle: ListeningSocket | null;
-  /** Undefined at the end. */
-  onread: (bytes: ArrayBuffer | undefined) => void;
-  open(fd: number): number;
-  connect(request: Completion, path: string): number;
-  readStart(): number;
-  writeUtf8String(request: Completion, text: string, handle?: ListeningSocket): number;
-}
-
-interface Completion {
-  oncomplete: (status: number) => void;
-}
-
-interface Bindings {
-  readonly pipe_wrap: {
-    readonly Pipe: new (kind: number) => PassingPipe;
-    readonly PipeConnectWrap: new () => Completion;
-    readonly constants: { readonly IPC: number };
-  };
-  readonly stream_wrap: { readonly WriteWrap: new () => Completion };
-}
-
-function binding<N extends keyof Bindings>(name: N): Bindings[N] {
-  return (process as unknown as { binding(name: N): Bindings[N] }).binding(name);
-}
 
 /** Ends what is passed. */
 const end = "\n";
@@ -99,6 +65,7 @@ async function giveAll(pipe: PassingPipe, sockets: Iterable<readonly [string, Li
  */
 export async function takeSockets(path: string, signal: AbortSignal): Promise<ReadonlyMap<string, ListeningSocket>> {
   const { Pipe, PipeConnectWrap, constants } = binding("pipe_wrap");
+  const attempted = `cannot take sockets at ${path}`;
   const pipe = new Pipe(constants.IPC);
   const taken = new Map<string, ListeningSocket>();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -120,12 +87,12 @@ export async function takeSockets(path: string, signal: AbortSignal): Promise<Re
     }
   };
   const request = new PipeConnectWrap();
-  request.oncomplete = (status) => (status === 0 ? pipe.readStart() : reject(failure(status, path)));
+  request.oncomplete = (status) => (status === 0 ? pipe.readStart() : reject(systemError(status, attempted)));
   const aborted = () => resolve();
   signal.addEventListener("abort", aborted, { once: true });
   if (signal.aborted) resolve();
   const failed = pipe.connect(request, path);
-  if (failed !== 0) reject(failure(failed, path));
+  if (failed !== 0) reject(systemError(failed, attempted));
   try {
     await promise;
     return taken;
@@ -134,9 +101,4 @@ export async function takeSockets(path: string, signal: AbortSignal): Promise<Re
     for (const socket of waiting) socket.close();
     pipe.close();
   }
-}
-
-function failure(status: number, path: string): Error {
-  const code = getSystemErrorName(status);
-  return Object.assign(new Error(`cannot take sockets at ${path}: ${code}`), { code });
 }

@@ -63,7 +63,7 @@ export interface Workload {
 export interface OwnTraits {
   /**
    * Opened by the agent and inherited: what holds them is not the program, so they outlive it. $DROVER_SOCKETS says the file descriptor of each, as
-   * `name=5,…`. One that is optional is left out while its port is taken.
+   * `name=5,…`. One that is optional is left out where it cannot be opened.
    */
   readonly sockets: readonly { readonly name: string; readonly host: string; readonly port: number; readonly isOptional?: boolean }[];
   /**

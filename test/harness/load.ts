@@ -30,9 +30,31 @@ export interface Load extends AsyncDisposable {
   readonly sent: () => number;
 }
 
-/** A steady, open-loop load on keep-alive connections: slow answers do not slow it down. Ends all of it with `stop`. */
+/** Steady requests on keep-alive connections, open-loop: slow answers do not slow it down. */
 export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, slowPath = "/slow", keepAlive = true }: LoadOptions): Load {
   const agent = new http.Agent({ keepAlive, maxSockets: 512 });
+  const load = startAsking(perSecond, async (number) => {
+    const slow = slowEvery > 0 && number % slowEvery === 0;
+    const { status, body } = await request({
+      port,
+      method: "GET",
+      path: slow ? slowPath : path,
+      headers: { host },
+      agent,
+      timeoutMs: 40_000,
+    });
+    return status === 200 ? null : `${status} ${body.slice(0, 200)}`;
+  });
+  const stop = async () => {
+    const report = await load.stop();
+    agent.destroy();
+    return report;
+  };
+  return { ...load, stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+}
+
+/** Steady questions of any kind, open-loop. @param ask what is wrong with the answer in words; throws if there is none */
+export function startAsking(perSecond: number, ask: (number: number) => Promise<string | null>): Load {
   const failures: string[] = [];
   const failedFromMs: number[] = [];
   const open = new Set<Promise<void>>();
@@ -40,20 +62,18 @@ export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, sl
   let answered = 0;
   let running = true;
 
-  const ask = async (number: number) => {
-    const slow = slowEvery > 0 && number % slowEvery === 0;
+  const askOne = async (number: number) => {
     const startedAt = performance.now();
+    const fail = (why: string) => {
+      failedFromMs.push(startedAt);
+      failures.push(`question ${number} after ${Math.round(performance.now() - startedAt)} ms: ${why}`);
+    };
     try {
-      const answer = await request({ port, method: "GET", path: slow ? slowPath : path, headers: { host }, agent, timeoutMs: 40_000 });
+      const wrong = await ask(number);
       answered++;
-      if (answer.status === 200) return;
-      failedFromMs.push(startedAt);
-      failures.push(`request ${number}: ${answer.status} ${answer.body.slice(0, 200)}`);
+      if (wrong !== null) fail(wrong);
     } catch (error) {
-      failedFromMs.push(startedAt);
-      failures.push(
-        `request ${number}${slow ? " (slow)" : ""} after ${Math.round(performance.now() - startedAt)} ms: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      fail(error instanceof Error ? error.message : String(error));
     }
   };
 
@@ -62,7 +82,7 @@ export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, sl
     while (running) {
       const due = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond);
       while (sent < due) {
-        const asked: Promise<void> = ask(++sent).finally(() => open.delete(asked));
+        const asked: Promise<void> = askOne(++sent).finally(() => open.delete(asked));
         open.add(asked);
       }
       await delay(5);
@@ -73,7 +93,6 @@ export function startLoad({ port, host, path = "/", perSecond, slowEvery = 0, sl
     running = false;
     await pump;
     await Promise.all(open);
-    agent.destroy();
     return { sent, answered, failures, failedFromMs };
   };
   return {

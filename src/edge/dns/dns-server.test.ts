@@ -3,10 +3,16 @@ import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemClock } from "#host/clock.ts";
+import { bindSocket, type ListeningSocket, portOf } from "#host/listening-socket.ts";
 import { createLog } from "#host/log.ts";
+import { giveSockets, takeSockets } from "#host/pass-sockets.ts";
 import { VirtualClock } from "#host/testing/virtual-clock.ts";
 import type { Clock } from "#model/clock.ts";
 import { types } from "./codes.ts";
@@ -27,10 +33,17 @@ const routes = [
 
 async function serverOf(
   t: TestContext,
-  more: { readonly port?: number; readonly host?: string; readonly clock?: Clock; readonly resolver?: { host: string; port: number } } = {},
+  more: {
+    readonly port?: number;
+    readonly host?: string;
+    readonly held?: ListeningSocket;
+    readonly clock?: Clock;
+    readonly resolver?: { host: string; port: number };
+  } = {},
 ) {
   const server = new DnsServer({
     address: { host: more.host ?? "127.0.0.1", port: more.port ?? 0 },
+    held: more.held ?? null,
     networks: [],
     resolvers: fixedResolvers(more.resolver === undefined ? [] : [more.resolver]),
     clock: more.clock ?? systemClock,
@@ -204,4 +217,84 @@ test("a flood of connections pushes out idle ones, and questions go on being ans
   await Promise.all(sockets.map((socket) => Promise.race([once(socket, "connect"), once(socket, "close")])));
   assert.equal((await overTcp(server.port, [framed(queryFor("api.shop.drover"))], 1)).length, 1);
   assert.equal((await resolver.resolve4("api.shop.drover")).length, 2);
+});
+
+/** Gives the same socket again and again, each time as a descriptor of its own: as edges inherit it. */
+async function sharesOf(t: TestContext, socket: ListeningSocket): Promise<() => Promise<ListeningSocket>> {
+  const folder = await mkdtemp(join(tmpdir(), "drover-dns-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "give");
+  const giver = await giveSockets(
+    path,
+    () => [["dns", socket]],
+    () => {},
+  );
+  t.after(() => giver.close());
+  return async () => {
+    const share = (await takeSockets(path, t.signal)).get("dns");
+    assert.ok(share);
+    return share;
+  };
+}
+
+test("a server that leaves a held address to the next one loses no question", { timeout: 60_000 }, async (t) => {
+  const late = Promise.withResolvers<() => void>();
+  const slow = createSocket("udp4").bind(0, "127.0.0.1");
+  t.after(() => slow.close());
+  await once(slow, "listening");
+  slow.on("message", (packet, { port, address }) => {
+    late.resolve(() => slow.send(said(packet, { answers: [record(types.a, 60, Buffer.of(192, 0, 2, 1))] }), port, address));
+  });
+  const socket = await bindSocket({ host: "127.0.0.1", port: 0 });
+  t.after(() => socket.close());
+  const port = portOf(socket);
+  const share = await sharesOf(t, socket);
+  const resolver = { host: "127.0.0.1", port: slow.address().port };
+  const { server: old } = await serverOf(t, { port, held: await share(), resolver });
+
+  const clients = Array.from({ length: 20 }, () => createSocket("udp4"));
+  t.after(() => clients.forEach((client) => void client.close()));
+  let answered = 0;
+  for (const client of clients) client.on("message", () => answered++);
+  const connection = net.connect(port, "127.0.0.1");
+  t.after(() => connection.destroy());
+  let read = 0;
+  connection.on("data", (chunk) => (read += chunk.length));
+  const question = queryFor("api.shop.drover");
+  let isOver = false;
+  let sent = 0;
+  let written = 0;
+  const asking = (async () => {
+    while (!isOver || answered < sent) {
+      await nextTurn(undefined, { signal: t.signal });
+      if (isOver || sent - answered >= 40) continue;
+      clients[sent++ % clients.length]?.send(question, port, "127.0.0.1");
+      if (sent % 10 === 0) connection.write(framed(question));
+      if (sent % 10 === 0) written++;
+      if (sent % 100 === 0) assert.equal((await overTcp(port, [framed(question)], 1)).length, 1);
+    }
+  })();
+  const reached = async (count: number) => {
+    while (answered < count) await nextTurn(undefined, { signal: t.signal });
+  };
+  await reached(200);
+  const forwarded = new Resolver({ timeout: 20_000, tries: 1 });
+  forwarded.setServers([`127.0.0.1:${port}`]);
+  const found = forwarded.resolve4("www.example.com");
+  const answerLate = await late.promise;
+  const { server: next } = await serverOf(t, { port, held: await share(), resolver });
+  await reached(answered + 200);
+  const finishing = old.finish(60_000);
+  await reached(answered + 200);
+  answerLate();
+  assert.deepEqual(await found, ["192.0.2.1"], "by the one that was asked");
+  isOver = true;
+  await asking;
+  assert.ok(next.counts().queries > 0 && old.counts().queries > 0);
+  const [length] = await overTcp(port, [framed(question)], 1);
+  while (read < written * ((length?.length ?? 0) + 2)) await nextTurn(undefined, { signal: t.signal });
+  connection.end();
+  await finishing;
+  await old.close();
+  assert.equal((await overTcp(port, [framed(question)], 1)).length, 1);
 });

@@ -1,6 +1,7 @@
+import type { ListeningSocket } from "#host/listening-socket.ts";
 import { errorFields } from "#host/log.ts";
 import type { Network } from "#host/network.ts";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { TableChange } from "../router/router.ts";
@@ -15,6 +16,11 @@ import { Zone } from "./zone.ts";
 export interface DnsServerOptions {
   /** An IP address; port 0 takes one that is free. */
   readonly address: DnsAddress;
+  /**
+   * For TCP at the address, if whoever started the edge holds one: the edge before this one listens on it too. As long as it is held nobody else has the
+   * address, so UDP is shared with that edge as well. Null: both are this one's alone.
+   */
+  readonly held: ListeningSocket | null;
   /** Who may ask beside this machine. */
   readonly networks: readonly Network[];
   readonly resolvers: Resolvers;
@@ -34,7 +40,7 @@ export interface DnsProblem {
 
 /** How often losses are told, if there were any. */
 const tellEveryMs = 60_000;
-/** How often an address that is taken is tried again: when one edge replaces another nobody answers in between, and who asks then may not ask again. */
+/** How often an address that is taken is tried again: where nobody holds it while one edge replaces another nobody answers in between, and who asks then may not ask again. */
 const retryMs = 50;
 /** Port 0 takes one for UDP first; that the same is free for TCP is likely, not certain. */
 const mostPortTries = 20;
@@ -48,14 +54,17 @@ export class DnsServer {
   readonly #responder: Responder;
   readonly #forwarder: Forwarder;
   readonly #closed = new AbortController();
+  #held: ListeningSocket | null;
+  #isShared = false;
   #udp: UdpListener | null = null;
   #tcp: TcpListener | null = null;
   #problem: DnsProblem | null = null;
   readonly #background: Promise<void>[] = [];
 
   constructor(options: DnsServerOptions) {
-    const { address, networks, resolvers, clock, random, randomBytes, log } = options;
+    const { address, held, networks, resolvers, clock, random, randomBytes, log } = options;
     this.#options = options;
+    this.#held = held;
     this.#forwarder = new Forwarder({ resolvers, clock, randomBytes, log });
     this.#responder = new Responder({
       // A wildcard is no address that a name could lead to.
@@ -93,11 +102,25 @@ export class DnsServer {
     if (this.#problem !== null) this.#background.push(this.#keepTrying());
   }
 
+  /**
+   * Another edge answers, or is about to: leaves it what is asked from now on. Resolves once what was asked before is answered and connections have ended,
+   * or after `withinMs`. An address that nobody holds is left at once.
+   */
+  async finish(withinMs: number): Promise<void> {
+    this.#problem = null;
+    if (!this.#isShared) return this.close();
+    const finished = new AbortController();
+    const signal = AbortSignal.any([finished.signal, this.#closed.signal]);
+    await Promise.race([Promise.all([this.#udp?.finish(), this.#tcp?.finish()]), pause(this.#options.clock, withinMs, signal)]);
+    finished.abort();
+  }
+
   async close(): Promise<void> {
     this.#closed.abort(new Error("the DNS server is closing"));
     this.#forwarder.close();
     await Promise.all(this.#background);
-    await Promise.all([this.#udp?.close(), this.#tcp?.close()]);
+    this.#udp?.close();
+    await this.#tcp?.close();
   }
 
   async #keepTrying(): Promise<void> {
@@ -147,13 +170,17 @@ export class DnsServer {
   async #openBoth(): Promise<void> {
     const { address, log } = this.#options;
     for (let tries = 1; ; tries++) {
-      const udp = await UdpListener.open(address, this.#responder, log);
+      const held = this.#held;
+      const udp = await UdpListener.open(address, held !== null, this.#responder, log);
+      // One that cannot be listened on is closed by that.
+      this.#held = null;
       try {
-        this.#tcp = await TcpListener.open({ host: address.host, port: udp.port }, this.#responder);
+        this.#tcp = await TcpListener.open(held ?? { host: address.host, port: udp.port }, this.#responder);
         this.#udp = udp;
+        this.#isShared = held !== null;
         return;
       } catch (error) {
-        await udp.close();
+        udp.close();
         if (address.port !== 0 || tries === mostPortTries || !hasCode(error, "EADDRINUSE")) throw error;
       }
     }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import net from "node:net";
+import type { ListeningSocket } from "#host/listening-socket.ts";
 import type { DnsAddress } from "./forward/resolvers.ts";
 import type { Responder } from "./responder.ts";
 
@@ -22,10 +23,13 @@ export class TcpListener {
     this.#server.on("error", () => {}); // Of a single accept, which its client repeats; of listening, `open` tells.
   }
 
-  /** @throws {Error} with the system's code, such as `EADDRINUSE` or `EACCES`. */
-  static async open({ host, port }: DnsAddress, responder: Responder): Promise<TcpListener> {
+  /**
+   * @param at an address, or a socket that is bound to it
+   * @throws {Error} with the system's code, such as `EADDRINUSE` or `EACCES`.
+   */
+  static async open(at: DnsAddress | ListeningSocket, responder: Responder): Promise<TcpListener> {
     const listener = new TcpListener(responder);
-    listener.#server.listen({ host, port, exclusive: true });
+    listener.#server.listen("host" in at ? { ...at, exclusive: true } : at);
     await once(listener.#server, "listening");
     return listener;
   }
@@ -34,11 +38,16 @@ export class TcpListener {
     return this.#connections.size;
   }
 
-  async close(): Promise<void> {
+  /** Takes no more connections. Resolves once those there are have ended: clients close them, or have asked nothing for `idleMs`. */
+  async finish(): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
-    for (const connection of this.#connections) connection.end();
     await closed;
+  }
+
+  async close(): Promise<void> {
+    for (const connection of this.#connections) connection.end();
+    if (this.#server.listening) await this.finish();
   }
 
   #accept(socket: net.Socket, responder: Responder): void {

@@ -5,7 +5,7 @@ import { failpoint } from "#host/failpoint.ts";
 import { writeFileAtomic } from "#host/files.ts";
 import { bindSocket, type ListeningSocket } from "#host/listening-socket.ts";
 import type { Clock } from "#model/clock.ts";
-import { DroverError, hasCode } from "#model/errors.ts";
+import { DroverError } from "#model/errors.ts";
 import { parseWorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
 import type { Cgroup, Cgroups } from "./cgroups.ts";
@@ -130,8 +130,8 @@ async function openSockets({ own }: Workload): Promise<Disposable & { readonly f
   try {
     for (const { name, isOptional = false, ...address } of own?.sockets ?? []) {
       const socket = await bindSocket(address).catch((error: unknown) => {
-        // The program tries it again itself, and says so.
-        if (isOptional && hasCode(error, "EADDRINUSE")) return null;
+        // The program tries it again itself, and says why it cannot.
+        if (isOptional) return null;
         throw error;
       });
       if (socket !== null) opened.push({ name, socket });
