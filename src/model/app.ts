@@ -1,6 +1,7 @@
 import type { DeployManifest, ProcessManifest } from "./manifest.ts";
 import type { AppName, Digest, PoolName, ProcessName, SpaceName } from "./names.ts";
 import type { RequestConditions, RoutePolicy } from "./routing-table.ts";
+import type { ScaleRule } from "./scale.ts";
 import type { Probe, Resources, StopRules } from "./workload.ts";
 
 /** Desired state as the store keeps it: plain JSON, one object a key. */
@@ -112,6 +113,8 @@ export interface App {
   readonly manual: { readonly env: Readonly<Record<string, string | null>>; readonly instances: Readonly<Record<ProcessName, number>> };
   /** Wanted instances by process; what the target release's processes are scaled to. */
   readonly instances: Readonly<Record<ProcessName, number>>;
+  /** Processes whose number of instances follows their load. Left out: none. */
+  readonly scale?: Readonly<Record<ProcessName, ScaleRule>>;
   readonly routes: readonly AppRoute[];
   /** While it is set, the app's HTTP routes answer with a page in place of the app. */
   readonly maintenance?: Maintenance;

@@ -64,6 +64,8 @@ export const weeklyHours = z
   })
   .refine(({ from, until }) => from !== until, "another time until than from");
 
+export type WeeklyHoursManifest = z.output<typeof weeklyHours>;
+
 const moment = z
   .string()
   .refine(

@@ -6,6 +6,7 @@ import { namePattern } from "./names.ts";
 import { poolManifest, poolName } from "./pool-schemas.ts";
 import { duration, share, size } from "./quantity-schemas.ts";
 import { routeManifest } from "./route-schemas.ts";
+import { scaleManifest } from "./scale-schemas.ts";
 import { hostName, httpPath, machineLabel, machineLabels, notYet, port, unique } from "./schema-parts.ts";
 
 /**
@@ -99,7 +100,7 @@ export const processManifest = z.strictObject({
     .optional()
     .meta({ description: "No traffic until it passes. Left out: the port accepts a connection, or, without a port, the process runs." }),
   alive: aliveProbe.optional().meta({ description: "Restarted in place when it fails." }),
-  scale: notYet("scaling by rules; set `instances`"),
+  scale: scaleManifest.optional().meta({ description: "By rules in place of `instances`: as many as its load needs." }),
   only_one: notYet("never running twice"),
 });
 
@@ -205,6 +206,7 @@ export const appManifest = z
     resources: resources.optional().meta({ description: "Short for processes.web.resources." }),
     ready: readyProbe.optional().meta({ description: "Short for processes.web.ready." }),
     alive: aliveProbe.optional().meta({ description: "Short for processes.web.alive." }),
+    scale: scaleManifest.optional().meta({ description: "Short for processes.web.scale." }),
     processes: z
       .record(processName, processManifest)
       .refine((processes) => Object.keys(processes).length <= 50, "at most 50 processes")
@@ -261,11 +263,13 @@ export const appManifest = z
     }),
   })
   .superRefine((app, context) => {
-    const shorts = (["run", "instances", "port", "resources", "ready", "alive"] as const).filter((key) => app[key] !== undefined);
+    const shorts = (["run", "instances", "port", "resources", "ready", "alive", "scale"] as const).filter((key) => app[key] !== undefined);
     const web = app.processes?.["web" as z.infer<typeof processName>];
     for (const key of shorts) {
       if (web !== undefined) context.addIssue({ code: "custom", path: [key], message: `either ${key} or processes.web, not both` });
     }
+    checkScale(app, [], context);
+    for (const [name, process] of Object.entries(app.processes ?? {})) checkScale(process, ["processes", name], context);
     if (app.source === undefined) {
       if (shorts.length > 0 && app.run === undefined && web === undefined)
         context.addIssue({ code: "custom", path: [shorts[0] as string], message: "a run command beside it, or a source" });
@@ -283,6 +287,24 @@ export const appManifest = z
     }
     if (app.needs.includes(app.app)) context.addIssue({ code: "custom", path: ["needs"], message: "other apps than itself" });
   });
+
+/** What a rule about the number of instances needs beside it, and what would contradict it. */
+function checkScale(
+  { scale, instances: count, port: own, resources: reserved }: ScaledParts,
+  path: readonly string[],
+  context: z.RefinementCtx,
+): void {
+  if (scale === undefined) return;
+  const problem = (at: readonly string[], message: string) => context.addIssue({ code: "custom", path: [...path, ...at], message });
+  if (count !== undefined) problem(["instances"], "either instances or scale, not both");
+  if (scale.on.memory !== undefined && reserved?.memory === undefined)
+    problem(["scale", "on", "memory"], "`resources.memory` beside it, of which it is a share");
+  if (own === "none")
+    for (const key of ["rps", "latency"] as const)
+      if (scale.on[key] !== undefined) problem(["scale", "on", key], "a process with a port: requests are what it counts");
+}
+
+type ScaledParts = Pick<z.output<typeof processManifest>, "scale" | "instances" | "port" | "resources">;
 
 export const spaceManifest = z.strictObject({
   space: spaceName.meta({ description: "The space's name." }),

@@ -12,6 +12,7 @@ import type { AppId, AppName, Digest, InstanceId, MachineId, ProcessName, SpaceN
 import type { TargetTraffic } from "#model/routing-table.ts";
 import type { Target } from "#model/target.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
+import type { Scaling } from "./autoscale/autoscaler.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
 import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog } from "./events/event-log.ts";
@@ -97,6 +98,8 @@ export interface ControlPlane {
   traffic(signal: AbortSignal): Promise<readonly RouteTraffic[]>;
   /** What machines and instances use. Asks the agents, for at most a second. */
   usage(signal: AbortSignal): Promise<UsageView>;
+  /** What was decided last about a process that follows its load; null while it was not looked at. */
+  scaling(space: SpaceName, app: AppName, process: ProcessName): Scaling | null;
   /** What is wrong with the installation as a whole, such as no linked agent. Asks the edges, for at most a second. */
   problems(signal: AbortSignal): Promise<readonly Reason[]>;
   /**

@@ -5,6 +5,7 @@ import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { type AppName, appId, type SpaceName } from "#model/names.ts";
 import type { Reason } from "#model/workload.ts";
+import { Autoscaler } from "./autoscale/autoscaler.ts";
 import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 import { collectArtifacts } from "./controllers/artifact-collector.ts";
 import { type Core, startCore } from "./controllers/core.ts";
@@ -50,12 +51,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     signal,
   );
   const escalations = lazyEscalator(options, core, signal);
+  const { events } = options;
+  const autoscaler = new Autoscaler({ context: { store, secrets, events, clock, reservedPorts: new Set() }, core, clock, log }, signal);
   return {
     ...answersOf(core, options),
     escalator: () => escalations.get(),
     runningEscalator: () => escalations.running(),
     unmended: async (space, target) => (await escalations.running())?.unmended(space, target) ?? [],
-    stopped: Promise.all([core.stopped.then(() => news.stopped()), collected, escalations.stopped()]).then(() => {}),
+    stopped: Promise.all([core.stopped.then(() => news.stopped()), collected, escalations.stopped(), autoscaler.stopped()]).then(() => {}),
   } satisfies ControlPlane;
 
   function answersOf(
@@ -85,8 +88,9 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
-      traffic: (until) => viewTraffic({ routes, clock }, until),
+      traffic: async (until) => (await viewTraffic({ routes, clock }, until)).counted,
       usage: (until) => viewUsage(fleet, clock, until),
+      scaling: (space, app, process) => autoscaler.scalingOf(space, app, process),
       problems: async (until) => [
         ...problemsOf(core),
         ...(options.certificates?.problems() ?? []),

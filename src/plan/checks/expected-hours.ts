@@ -1,4 +1,5 @@
 import type { Check, Weekday, WeeklyHours } from "#model/check.ts";
+import type { WeeklyHoursManifest } from "#model/check-schemas.ts";
 
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
@@ -26,6 +27,11 @@ export function isZone(zone: string): boolean {
     if (error instanceof RangeError) return false;
     throw error;
   }
+}
+
+/** Hours as the manifest has them. */
+export function hoursOf({ days, from, until, zone }: WeeklyHoursManifest): WeeklyHours {
+  return { days, fromMinute: from, untilMinute: until, zone };
 }
 
 /** Whether a clock on the wall shows a time within the hours. A window that ends before it begins belongs to the day on which it begins. */

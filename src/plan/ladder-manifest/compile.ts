@@ -1,8 +1,9 @@
-import type { Check, CheckTest, Maintenance, WeeklyHours } from "#model/check.ts";
+import type { Check, CheckTest, Maintenance } from "#model/check.ts";
 import type { CheckManifest } from "#model/check-schemas.ts";
 import type { Ladder, Level, LevelAction, Remedy, Tell, Tries } from "#model/ladder.ts";
 import { type EscalateManifest, type LadderManifest, type LevelManifest, scopeOfLevel } from "#model/ladder-schemas.ts";
 import type { AppName } from "#model/names.ts";
+import { hoursOf } from "../checks/expected-hours.ts";
 import { defaultAppLevel, defaultLadder } from "../ladder/default-ladder.ts";
 
 /** Of a check that states none: nobody waits longer for a page, and an attempt has to end before the next one is due. */
@@ -122,10 +123,6 @@ function checkOf(name: string, check: CheckManifest): Check {
         "start" in window ? { kind: "once", fromMs: window.start, untilMs: window.end } : { kind: "weekly", hours: hoursOf(window) },
     ),
   };
-}
-
-function hoursOf({ days, from, until, zone }: NonNullable<CheckManifest["expected"]>): WeeklyHours {
-  return { days, fromMinute: from, untilMinute: until, zone };
 }
 
 function testOf(check: CheckManifest): CheckTest {

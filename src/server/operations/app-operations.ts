@@ -73,10 +73,19 @@ function requireProcess(context: OperationContext, app: App, process: string): v
   throw new DroverError("PROCESS_NOT_FOUND", `app "${app.name}" has no process "${process}"`, { hint: `It has ${known.join(", ")}.` });
 }
 
-/** Sets counts by hand. They stay until a manifest that names them is applied. */
+/**
+ * Sets counts by hand. They stay until a manifest that names them is applied.
+ * @throws {DroverError} APP_NOT_FOUND, PROCESS_NOT_FOUND; CONFLICT for a process whose count follows its load
+ */
 export function scale(context: OperationContext, call: AppCall, instances: Readonly<Record<ProcessName, number>>): Promise<Changed> {
   return changeApp(context, call, (app) => {
-    for (const process of Object.keys(instances)) requireProcess(context, app, process);
+    for (const process of Object.keys(instances)) {
+      requireProcess(context, app, process);
+      if (Object.hasOwn(app.scale ?? {}, process))
+        throw new DroverError("CONFLICT", `process "${process}" of app "${app.name}" is scaled by rules`, {
+          hint: "Change `min` and `max` of its `scale` and apply the manifest, or take `scale` out of it.",
+        });
+    }
     const next: App = {
       ...app,
       instances: { ...app.instances, ...instances },
@@ -88,6 +97,19 @@ export function scale(context: OperationContext, call: AppCall, instances: Reado
       event: { kind: "app.scaled", message: `app "${app.name}" is scaled to ${counts.join(", ")}` },
     };
   });
+}
+
+/** Has a process follow its load from one count to another; nothing if it has another count by now. */
+export function scaleByRule(
+  context: OperationContext,
+  { space, app: name }: Pick<AppCall, "space" | "app">,
+  process: ProcessName,
+  { from, to, because }: { readonly from: number; readonly to: number; readonly because: string },
+): Promise<Changed> {
+  return changeApp(context, { space, app: name, receipt: null, require: () => {} }, (app) => ({
+    app: app.instances[process] === from ? { ...app, instances: { ...app.instances, [process]: to } } : null,
+    event: { kind: "app.scaled", message: `process "${process}" of app "${name}" is scaled from ${from} to ${to}: ${because}` },
+  }));
 }
 
 /**

@@ -179,7 +179,8 @@ function isTargetFailed({ store }: OperationContext, app: App): boolean {
 function effective(app: App, spec: DesiredApp["spec"]) {
   const open = (app.openAddresses ?? []).length > 0 ? { openAddresses: app.openAddresses } : {};
   const place = app.place == null ? {} : { place: app.place };
-  return { instances: app.instances, routes: app.routes, ...open, ...place, deploy: app.deploy, release: spec };
+  const scale = Object.keys(app.scale ?? {}).length > 0 ? { scale: app.scale } : {};
+  return { instances: app.instances, routes: app.routes, ...open, ...place, ...scale, deploy: app.deploy, release: spec };
 }
 
 function buildOf({ manifest }: DeclaredApp): PlannedChange["build"] {

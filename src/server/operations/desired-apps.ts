@@ -11,6 +11,7 @@ import { artifactRecord } from "./artifacts.ts";
 import type { OperationContext } from "./context.ts";
 import { composeEnv, type DraftProcess, declaredProcesses, draftProcesses, releaseSpec } from "./release-spec.ts";
 import { targetSpec } from "./releases.ts";
+import { scaleRules } from "./scale-rules.ts";
 import { servicePorts } from "./service-ports.ts";
 
 /** An app as its manifest wants it now. */
@@ -272,12 +273,14 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
     env: without(before?.manual.env ?? {}, Object.keys(manifest.env)),
     instances: without(before?.manual.instances ?? {}, declaredCounts(draft)),
   };
+  const scale = scaleRules(manifest);
   const app: App = {
     name: manifest.app,
     space: space.name,
     manifest: declared.written,
     manual,
-    instances: instancesOf(draft, before, manual.instances),
+    instances: instancesOf(draft, before, manual.instances, scale),
+    scale,
     routes,
     deploy: manifest.deploy,
     lastRelease: stored?.value.lastRelease ?? 0,
@@ -317,15 +320,22 @@ function secretVersions(names: readonly string[], { context: { secrets }, space 
 
 function declaredCounts({ declared }: Draft): readonly string[] {
   return Object.entries(declaredProcesses(declared.manifest))
-    .filter(([, { instances }]) => instances !== undefined)
+    .filter(([, { instances, scale }]) => instances !== undefined || scale !== undefined)
     .map(([name]) => name);
 }
 
-/** The manifest's counts; where it says none, what was set by hand, then what there is, then one. */
-function instancesOf({ declared, processes }: Draft, before: App | null, manual: App["manual"]["instances"]): App["instances"] {
+/** The manifest's counts; where it says none, what was set by hand, then what there is, then one. Within their bounds for those that follow their load. */
+function instancesOf(
+  { declared, processes }: Draft,
+  before: App | null,
+  manual: App["manual"]["instances"],
+  scale: NonNullable<App["scale"]>,
+): App["instances"] {
   const stated = declaredProcesses(declared.manifest);
   return Object.fromEntries(
     (Object.keys(processes) as ProcessName[]).map((name) => {
+      const rule = Object.hasOwn(scale, name) ? scale[name] : undefined;
+      if (rule !== undefined) return [name, Math.min(rule.max, Math.max(rule.min, before?.instances[name] ?? rule.min))];
       const inherited = Object.hasOwn(manual, name) ? manual[name] : before?.instances[name];
       return [name, (Object.hasOwn(stated, name) ? stated[name]?.instances : undefined) ?? inherited ?? 1];
     }),

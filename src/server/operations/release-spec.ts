@@ -19,7 +19,7 @@ export type ProcessInput = Partial<Omit<ProcessManifest, "protocol">> & { readon
 
 /** The manifest's processes, its short forms taken as `web`. */
 export function declaredProcesses(manifest: AppManifest): Readonly<Record<ProcessName, ProcessInput>> {
-  const { run, instances, port, resources, ready, alive } = manifest;
+  const { run, instances, port, resources, ready, alive, scale } = manifest;
   const short: ProcessInput = {
     ...(run === undefined ? {} : { run }),
     ...(instances === undefined ? {} : { instances }),
@@ -27,6 +27,7 @@ export function declaredProcesses(manifest: AppManifest): Readonly<Record<Proces
     ...(resources === undefined ? {} : { resources }),
     ...(ready === undefined ? {} : { ready }),
     ...(alive === undefined ? {} : { alive }),
+    ...(scale === undefined ? {} : { scale }),
   };
   const declared: Record<ProcessName, ProcessInput> = { ...manifest.processes };
   if (Object.keys(short).length > 0) declared["web" as ProcessName] = short;

@@ -1,6 +1,6 @@
 import type { RouteView } from "#model/api-routes.ts";
 import type { Clock } from "#model/clock.ts";
-import type { AppName, SpaceName } from "#model/names.ts";
+import type { AppName, MachineId, SpaceName } from "#model/names.ts";
 import type { RouteTraffic } from "../control-plane.ts";
 import type { RoutesController } from "../controllers/routes-controller.ts";
 import { edgeProblem } from "./edge-problems.ts";
@@ -61,21 +61,29 @@ export async function viewRoutes(
   return views.sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
+export interface Traffic {
+  readonly counted: readonly RouteTraffic[];
+  /** Machines whose edges answered. */
+  readonly answered: ReadonlySet<MachineId>;
+}
+
 /** What each edge counted, route by route; of routes that have left the table nothing is told. */
 export async function viewTraffic(
   { routes, clock }: { readonly routes: Pick<RoutesController, "wanted" | "peers">; readonly clock: Clock },
   signal: AbortSignal,
-): Promise<readonly RouteTraffic[]> {
+): Promise<Traffic> {
   const answers = await askPeers(routes.peers, (peer, until) => peer.traffic(until), clock, signal);
   const known = new Map(
     [...routes.wanted()].map(({ route: { id, space, app, process, listener } }) => [id, { space, app, process, place: placeOf(listener) }]),
   );
-  return answers.flatMap((one) =>
-    "answer" in one
-      ? one.answer.flatMap((counted) => {
-          const route = known.get(counted.route);
-          return route === undefined ? [] : { machine: one.peer.machine, route, counted };
-        })
-      : [],
-  );
+  const heard = answers.filter((one) => "answer" in one);
+  return {
+    answered: new Set(heard.map(({ peer }) => peer.machine)),
+    counted: heard.flatMap(({ peer, answer }) =>
+      answer.flatMap((counted) => {
+        const route = known.get(counted.route);
+        return route === undefined ? [] : { machine: peer.machine, route, counted };
+      }),
+    ),
+  };
 }

@@ -13,6 +13,7 @@ import { machineRoutes } from "./machines.ts";
 import { manifestRoutes } from "./manifests.ts";
 import { poolRoutes } from "./pools.ts";
 import { routeRoutes } from "./routes.ts";
+import { scalingRoutes } from "./scaling.ts";
 import { secretRoutes } from "./secrets.ts";
 import { sessionRoutes } from "./sessions.ts";
 import { spaceRoutes } from "./spaces.ts";
@@ -34,6 +35,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...certificateRoutes(services),
     ...eventRoutes(services),
     ...usageRoutes(services),
+    ...scalingRoutes(services),
     ...kvRoutes(services),
     ...escalationRoutes(services),
     ...poolRoutes(services),

@@ -35,6 +35,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     edges: () => [],
     routes: async () => [],
     traffic: async () => [],
+    scaling: () => null,
     usage: async () => ({ machines: [], instances: [], silent: [] }),
     problems: async () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
     watchApp: async function* (space, app, signal) {

@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { weeklyHours } from "./check-schemas.ts";
+import { duration, share } from "./quantity-schemas.ts";
+
+/** The manifest's words about scaling by rules. */
+
+const most = 10_000;
+const count = z.int().min(1, "at least 1: nothing wakes a process without instances").max(most);
+const someShare = share.refine((value) => value > 0, "more than 0%");
+
+export const scaleManifest = z
+  .strictObject({
+    min: count.default(1).meta({ description: "Never fewer. Default 1." }),
+    max: count.meta({ description: "Never more." }),
+    on: z
+      .strictObject({
+        cpu: someShare
+          .optional()
+          .meta({ description: "What one instance is to use of `resources.cpu`, or of one core where that is left out." }),
+        memory: someShare.optional().meta({ description: "What one instance is to use of `resources.memory`." }),
+        rps: z
+          .number()
+          .positive("more than 0")
+          .max(1e6)
+          .optional()
+          .meta({ description: "Requests per second that one instance is to get." }),
+        latency: duration
+          .refine((ms) => ms > 0, "more than nothing")
+          .optional()
+          .meta({
+            description: "How long 95 of 100 requests may take. Beyond it there are more instances; well below it, one less at a time.",
+          }),
+      })
+      .default({})
+      .meta({ description: "What decides. Each asks for a number of instances, and the largest counts." }),
+    schedule: z
+      .array(weeklyHours.safeExtend({ min: count.meta({ description: "Never fewer in these hours." }) }))
+      .max(20)
+      .default([])
+      .meta({ description: "Hours in which there are to be more: load that is known beforehand." }),
+    down_after: duration.default(300_000).meta({ description: "Not fewer than were needed at any moment of this time. Default 5m." }),
+  })
+  .superRefine(({ min, max, on, schedule }, context) => {
+    const problem = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+    if (max < min) problem(["max"], `at least \`min\`, which is ${min}`);
+    for (const [i, hours] of schedule.entries()) if (hours.min > max) problem(["schedule", i, "min"], `at most \`max\`, which is ${max}`);
+    if (Object.keys(on).length + schedule.length === 0)
+      problem(["on"], "something that decides: cpu, memory, rps, latency, or a schedule beside it");
+  });

@@ -1,0 +1,33 @@
+import type { WeeklyHours } from "./check.ts";
+
+/** How many instances a process is to have, by what they have to do. */
+export interface ScaleRule {
+  readonly min: number;
+  readonly max: number;
+  /** What one instance is to bear of each. Every one asks for a number of instances, and the largest counts. */
+  readonly each: ScaleTargets;
+  /** Hours in which it is to have more than `min` at least. */
+  readonly schedule: readonly { readonly hours: WeeklyHours; readonly min: number }[];
+  /** Not fewer than were needed at any moment of this time. */
+  readonly downAfterMs: number;
+}
+
+export interface ScaleTargets {
+  readonly cores?: number;
+  readonly memoryBytes?: number;
+  /** Requests per second. */
+  readonly rps?: number;
+  /** Not what one bears but what all are to keep: how long 95 of 100 requests may take. */
+  readonly latencyMs?: number;
+}
+
+export type ScaleQuantity = keyof ScaleTargets;
+
+/** What all instances of a process did, on average since the last look. */
+export type ScaleLoad = Readonly<Record<ScaleQuantity, ScaleMeasure>>;
+
+export interface ScaleMeasure {
+  readonly amount: number;
+  /** Who did not say, in words: what there is may be more. Null if all did. */
+  readonly missing: string | null;
+}

@@ -1,0 +1,144 @@
+import { formatDuration, formatSize } from "#model/quantities.ts";
+import { latencyBoundsMs } from "#model/routing-table.ts";
+import type { ScaleLoad, ScaleQuantity, ScaleRule } from "#model/scale.ts";
+import { hoursAt } from "../checks/expected-hours.ts";
+
+/** So far from what is wanted nothing is changed: figures always waver a little. */
+const tolerance = 0.1;
+/** At one look the instances may double, or be so many more where they are few. */
+const fewMore = 4;
+/** So long after some went no more go: what is left has to be seen bearing the load. */
+const downEveryMs = 60_000;
+/** Of what latency may be: below that there are more instances than it takes. */
+const quickShare = 0.5;
+
+/** What was seen before, by the clock that never jumps. */
+export interface ScaleHistory {
+  /** Since when it is looked at. */
+  readonly sinceMs: number;
+  /** What was needed at each look of the last `downAfterMs`. */
+  readonly needed: readonly { readonly atMs: number; readonly count: number }[];
+  readonly downAtMs: number | null;
+}
+
+export interface ScaleInput {
+  readonly rule: ScaleRule;
+  /** Instances that there are to be now. */
+  readonly wanted: number;
+  /** Null: nothing was measured yet. */
+  readonly load: ScaleLoad | null;
+  /** Two releases share the load: none of them goes. */
+  readonly isRollingOut: boolean;
+  /** Null: never looked at. */
+  readonly history: ScaleHistory | null;
+  /** By the clock that never jumps. */
+  readonly atMs: number;
+  /** By the clock on the wall, for schedules. */
+  readonly nowMs: number;
+}
+
+export interface ScaleDecision {
+  /** Instances that there are to be from now on. */
+  readonly count: number;
+  /** What the load asks for, within `min` and `max`. */
+  readonly needed: number;
+  /** Why so many are needed. */
+  readonly because: string;
+  /** Why there are to be others than are needed; null if there are not. */
+  readonly held: string | null;
+  readonly history: ScaleHistory;
+}
+
+interface Answer {
+  readonly count: number;
+  readonly words: string;
+  readonly missing: string | null;
+}
+
+/** How many instances a process is to have. Pure; to be asked again every few seconds, with the history that it gave the last time. */
+export function planAutoscale(input: ScaleInput): ScaleDecision {
+  const { rule, wanted, atMs, isRollingOut } = input;
+  const floor = floorOf(input);
+  const answers = answersOf(input);
+  const leading = answers.reduce<Answer>((most, one) => (one.count > most.count ? one : most), floor);
+  const needed = Math.min(rule.max, leading.count);
+  const because = leading.count > rule.max ? `${leading.words}; \`max\` is ${rule.max}` : leading.words;
+  const before = input.history ?? { sinceMs: atMs, needed: [], downAtMs: null };
+  const kept = [...before.needed.filter((one) => one.atMs > atMs - rule.downAfterMs), { atMs, count: needed }];
+  const decide = (count: number, held: string | null): ScaleDecision => {
+    const downAtMs = count < wanted ? atMs : before.downAtMs;
+    return { count, needed, because, held, history: { sinceMs: before.sinceMs, needed: kept, downAtMs } };
+  };
+
+  // What people declared holds at once, whatever the load.
+  if (wanted > rule.max) return decide(rule.max, null);
+  if (wanted < floor.count) return decide(floor.count, needed > floor.count ? "the next look adds more" : null);
+  if (needed >= wanted) {
+    const most = Math.max(2 * wanted, wanted + fewMore);
+    return needed <= most ? decide(needed, null) : decide(most, `at most ${most} at this look`);
+  }
+  const missing = answers.flatMap((answer) => answer.missing ?? []);
+  if (input.load === null && answersAsked(rule)) return decide(wanted, "nothing was measured yet");
+  if (missing.length > 0) return decide(wanted, `none goes while something is not known: ${[...new Set(missing)].join(", ")}`);
+  if (isRollingOut) return decide(wanted, "none goes while a release replaces another");
+  if (atMs - before.sinceMs < rule.downAfterMs)
+    return decide(wanted, `none goes before the load was seen for ${formatDuration(rule.downAfterMs)}`);
+  const peak = Math.max(...kept.map(({ count }) => count));
+  if (peak >= wanted) return decide(wanted, `${peak} were needed within ${formatDuration(rule.downAfterMs)}`);
+  if (before.downAtMs !== null && atMs - before.downAtMs < downEveryMs)
+    return decide(wanted, `some went less than ${formatDuration(downEveryMs)} ago`);
+  const count = Math.max(peak, Math.floor(wanted / 2));
+  if (count > peak) return decide(count, "at most half go at once");
+  return decide(count, count > needed ? `${peak} were needed within ${formatDuration(rule.downAfterMs)}` : null);
+}
+
+function answersAsked({ each }: ScaleRule): boolean {
+  return Object.keys(each).length > 0;
+}
+
+/** The least that people declared for this moment. */
+function floorOf({ rule, nowMs }: ScaleInput): Answer {
+  const open = rule.schedule.filter(({ hours }) => hoursAt(hours, nowMs).isOpen);
+  const scheduled = Math.max(0, ...open.map(({ min }) => min));
+  if (scheduled > rule.min)
+    return { count: Math.min(scheduled, rule.max), words: `the schedule has ${scheduled} at this hour`, missing: null };
+  return { count: rule.min, words: `\`min\` is ${rule.min}`, missing: null };
+}
+
+function answersOf({ rule: { each }, wanted, load }: ScaleInput): readonly Answer[] {
+  if (load === null) return [];
+  const answers: Answer[] = [];
+  for (const quantity of ["cores", "memoryBytes", "rps"] as const) {
+    const per = each[quantity];
+    if (per === undefined) continue;
+    const { amount, missing } = load[quantity];
+    const exact = amount / per;
+    const count = Math.abs(exact / wanted - 1) <= tolerance ? wanted : Math.ceil(exact);
+    answers.push({ count, missing, words: `${wordsOf(quantity, amount)}, ${wordsOf(quantity, per)} for each instance` });
+  }
+  if (each.latencyMs !== undefined) answers.push(latencyAnswer(load.latencyMs, each.latencyMs, wanted));
+  return answers;
+}
+
+/** What latency comes of is not known, so it is answered in steps: up by its share, at most doubled, and down by one. */
+function latencyAnswer({ amount, missing }: ScaleLoad["latencyMs"], most: number, wanted: number): Answer {
+  const words = `95 of 100 requests take up to ${wordsOf("latencyMs", amount)}, ${wordsOf("latencyMs", most)} at most`;
+  const share = amount / most;
+  if (share > 1 + tolerance) return { count: Math.ceil(wanted * Math.min(2, share)), words, missing };
+  return { count: share < quickShare ? wanted - 1 : wanted, words, missing };
+}
+
+function wordsOf(quantity: ScaleQuantity, amount: number): string {
+  switch (quantity) {
+    case "cores":
+      return `${amount.toFixed(2)} cores`;
+    case "memoryBytes":
+      return formatSize(amount);
+    case "rps":
+      return `${amount.toFixed(1)} requests/s`;
+    case "latencyMs":
+      return Number.isFinite(amount) ? `${amount} ms` : `more than ${latencyBoundsMs.at(-1)} ms`;
+    default:
+      return quantity satisfies never;
+  }
+}

@@ -1,0 +1,29 @@
+import type { App } from "#model/app.ts";
+import type { AppManifest } from "#model/manifest.ts";
+import type { ProcessName } from "#model/names.ts";
+import type { ScaleRule } from "#model/scale.ts";
+import { hoursOf } from "#plan/checks/expected-hours.ts";
+import { declaredProcesses, type ProcessInput } from "./release-spec.ts";
+
+/** The rules of a manifest, by process: shares are of what an instance reserves, and of one core where it reserves none. */
+export function scaleRules(manifest: AppManifest): NonNullable<App["scale"]> {
+  const rules: Record<ProcessName, ScaleRule> = {};
+  for (const [process, input] of Object.entries(declaredProcesses(manifest)) as [ProcessName, ProcessInput][]) {
+    if (input.scale === undefined) continue;
+    const { min, max, on, schedule, down_after } = input.scale;
+    const { cpu, memory, rps, latency } = on;
+    rules[process] = {
+      min,
+      max,
+      each: {
+        ...(cpu === undefined ? {} : { cores: cpu * (input.resources?.cpu ?? 1) }),
+        ...(memory === undefined ? {} : { memoryBytes: memory * (input.resources?.memory ?? 0) }),
+        ...(rps === undefined ? {} : { rps }),
+        ...(latency === undefined ? {} : { latencyMs: latency }),
+      },
+      schedule: schedule.map(({ min: least, ...hours }) => ({ hours: hoursOf(hours), min: least })),
+      downAfterMs: down_after,
+    };
+  }
+  return rules;
+}
