@@ -8,7 +8,7 @@ import { type Load, startAsking } from "./load.ts";
 const lostAfterMs = 10_000;
 
 /** One datagram and its answer, as a client of its own. @throws {Error} if there is none */
-export async function askByUdp(port: number, question: Buffer): Promise<Buffer> {
+async function askByUdp(port: number, question: Buffer): Promise<Buffer> {
   const socket = createSocket("udp4");
   try {
     socket.connect(port, "127.0.0.1");
@@ -42,5 +42,13 @@ export function startQuestions(port: number, name: string, perSecond: number): L
     const answer = await (number % 5 === 0 ? askByTcp : askByUdp)(port, question);
     const records = answer.readUInt16BE(6);
     return answer.readUInt16BE(0) === (number & 0xffff) && records > 0 ? null : `it has ${records} records`;
+  });
+}
+
+/** Steady datagrams to an app that sends them back. */
+export function startDatagrams(port: number, perSecond: number): Load {
+  return startAsking(perSecond, async (number) => {
+    const answer = await askByUdp(port, Buffer.from(String(number)));
+    return answer.toString() === String(number) ? null : `it is "${answer}"`;
   });
 }

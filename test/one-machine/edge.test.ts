@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { freePort } from "#host/testing/free-ports.ts";
 import { nodeProcessesOf, root, TestDrover } from "../harness/drover.ts";
 import { startLoad } from "../harness/load.ts";
-import { startQuestions } from "../harness/questions.ts";
+import { startDatagrams, startQuestions } from "../harness/questions.ts";
 import { EchoSocket } from "../harness/sockets.ts";
 
 const fixture = join(root, "test/fixtures/web.mjs");
@@ -136,4 +136,37 @@ test("a service address refuses nobody while the edge is replaced, nor after it 
   const sent = load.sent();
   await drover.until("the load went on", async () => load.sent() > sent + 100);
   assert.deepEqual((await load.stop()).failures, []);
+});
+
+test("a UDP port loses no datagram while the edge is replaced, and of a worker that is killed only what it had", async () => {
+  const port = await freePort();
+  await using drover = await TestDrover.start();
+  const run = `exec node ${join(root, "test/fixtures/datagrams.mjs")}`;
+  await drover.apply(`app: echo\nprocesses: { web: { run: ${run}, instances: 2 } }\nroutes: [{ port: ${port}, protocol: udp, to: web }]\n`);
+  const workers = () => nodeProcessesOf(drover.home, "src/edge/workers/main.ts");
+  const old = await workers();
+  {
+    await using load = startDatagrams(port, 200);
+    await drover.until("the load runs", async () => load.sent() > 50);
+    await drover.run("edge", "restart");
+    const sent = load.sent();
+    await drover.until("the load went on", async () => load.sent() > sent + 50);
+    assert.deepEqual((await load.stop()).failures, []);
+  }
+  await drover.until("the old workers have ended", async () => !(await workers()).some((pid) => old.includes(pid)));
+  const [killed = 0, ...others] = await workers();
+  // With one core there is one worker, and nobody to take what comes until there is another.
+  if (others.length === 0) return;
+  await using load = startDatagrams(port, 200);
+  await drover.until("the load runs", async () => load.sent() > 50);
+  process.kill(killed, "SIGKILL");
+  await drover.until("the worker is gone", async () => !(await workers()).includes(killed));
+  const goneAtMs = performance.now();
+  const sent = load.sent();
+  await drover.until("the load went on", async () => load.sent() > sent + 100);
+  const { failures, failedFromMs } = await load.stop();
+  assert.deepEqual(
+    failures.filter((_, i) => (failedFromMs[i] ?? 0) > goneAtMs),
+    [],
+  );
 });

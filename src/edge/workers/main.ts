@@ -21,6 +21,8 @@ const orphanedMs = 60_000;
 
 /** An edge is there within a second; a machine that is busy with much else takes longer. */
 const nextEdgeWithinMs = 10_000;
+/** From when it asks for sockets its workers take some hundred milliseconds to serve. UDP ports cannot be given: until then only these have them. */
+const nextWorkersWithinMs = 2_000;
 
 const log = createLog({
   print: (line) => process.stderr.write(line),
@@ -76,6 +78,7 @@ const orphaned = async () => {
   isOrphan = true;
   const isPublicClosed = worker.closePublic();
   if (giver !== null) await pause(systemClock, nextEdgeWithinMs, given.signal);
+  if (given.signal.aborted) await systemClock.sleep(nextWorkersWithinMs, new AbortController().signal);
   take({ kind: "close", withinMs: orphanedMs, idle: "answer" }, null);
   await isPublicClosed;
 };

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import dgram from "node:dgram";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { freePort } from "#host/testing/free-ports.ts";
+import { VirtualClock } from "#host/testing/virtual-clock.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { RoutePolicy } from "#model/routing-table.ts";
 import { endpoint, exchangeBytes, host, RawClient, rawOrigin, route, startEdge, statusOf } from "../testing/edge.ts";
@@ -152,4 +154,61 @@ test("more UDP clients than a port takes are dropped, quiet ones make room, and 
     assert.equal(instance, `space/app/web.1.${app.port}` as InstanceId);
     if (open === 0) break;
   }
+});
+
+test("a UDP port that one edge leaves to another loses no datagram, and answers that are late come back through the old one", {
+  timeout: 60_000,
+}, async (t) => {
+  const port = await freePort();
+  const late = Promise.withResolvers<() => void>();
+  const app = dgram.createSocket("udp4").bind(0, "127.0.0.1");
+  await once(app, "listening");
+  t.after(() => app.close());
+  app.on("message", (bytes, { port: from, address }) => {
+    const answer = () => app.send(bytes, from, address);
+    if (bytes.toString() === "late") late.resolve(answer);
+    else answer();
+  });
+  const routes = { set: [portRoute(port, "udp", [app.address().port])], remove: [] };
+  const clock = new VirtualClock();
+  const [old, next] = [await startEdge(t, {}, { clock }), await startEdge(t)];
+  await old.apply(routes);
+
+  const clients = Array.from({ length: 30 }, () => dgram.createSocket("udp4"));
+  t.after(() => clients.forEach((client) => void client.close()));
+  let answered = 0;
+  for (const client of clients) client.on("message", () => answered++);
+  const reached = async (count: number) => {
+    while (answered < count) await nextTurn(undefined, { signal: t.signal });
+  };
+  let isOver = false;
+  let sent = 0;
+  // Few at a time: what is lost is not lost because a buffer was full.
+  const asking = (async () => {
+    while (!isOver || answered < sent) {
+      if (!isOver && sent - answered < 30) clients[sent++ % clients.length]?.send("x", port, "127.0.0.1");
+      await nextTurn(undefined, { signal: t.signal });
+    }
+  })();
+  const waiting = dgram.createSocket("udp4");
+  t.after(() => waiting.close());
+  const lateAnswer = once(waiting, "message");
+  waiting.send("late", port, "127.0.0.1");
+  const answerLate = await late.promise;
+  await reached(200);
+  await next.apply(routes);
+  await reached(400);
+  const closing = old.close(30_000, "answer");
+  await reached(800);
+  answerLate();
+  assert.equal(String((await lateAnswer)[0]), "late");
+  isOver = true;
+  await asking;
+  await clock.advance(10_000);
+  await closing;
+  const bytes = (edge: typeof old) => edge.traffic().reduce((sum, { bytesIn }) => sum + bytesIn, 0);
+  // Sessions are counted when they end.
+  await next.close(0);
+  assert.ok(bytes(old) > 0 && bytes(next) > 0);
+  assert.equal(bytes(old) + bytes(next), sent + "late".length);
 });

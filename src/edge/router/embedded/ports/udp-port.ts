@@ -1,6 +1,7 @@
 import dgram from "node:dgram";
-import { once } from "node:events";
 import net from "node:net";
+import { errorFields } from "#host/log.ts";
+import { UdpSocket } from "#host/udp-socket.ts";
 import type { LiveTarget } from "../choice.ts";
 import type { EdgeContext } from "../context.ts";
 import type { Timed } from "../deadlines.ts";
@@ -12,39 +13,52 @@ import { proxyHeader, type Source } from "./proxy-protocol.ts";
 const mostEarly = 16;
 /** A client that is quiet for this long has ended what it had with an instance that leaves: the drain need not wait for the route's idle time. */
 const drainIdleMs = 1_000;
+/** How long after a client's last datagram an answer is still waited for at a port that closes: its next one comes in elsewhere. Few answers take a tenth of it. */
+const lastAnswerMs = 2_000;
 
 /** A public port for datagrams: each client address is a session with one instance, until it is quiet for the route's idle time. */
 export class UdpPort {
   readonly #route: LiveRoute;
   readonly #context: EdgeContext;
   readonly #sessions = new Map<string, UdpSession>();
-  #socket: dgram.Socket | null = null;
+  #socket: UdpSocket | null = null;
   #dropped = 0;
+  #isClosing = false;
+  /** The last session has ended. */
+  #quiet: (() => void) | null = null;
 
   constructor(route: LiveRoute, context: EdgeContext) {
     this.#route = route;
     this.#context = context;
   }
 
-  /** @throws {Error} of `bind`, such as EADDRINUSE. */
+  /** @throws {Error} with the system's code, such as EADDRINUSE. */
   async open(host: string, port: number): Promise<void> {
     // Each worker has a socket of its own: the kernel keeps a client with one of them by its address.
-    const socket = dgram.createSocket({ type: net.isIPv6(host) ? "udp6" : "udp4", reusePort: true });
-    try {
-      const listening = once(socket, "listening");
-      socket.bind({ address: host, port, exclusive: true });
-      await listening;
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    const socket = await UdpSocket.bind({ host, port, isShared: true });
     this.#socket = socket;
-    socket.on("error", (error) => this.#context.log.error("receiving a datagram failed", { port, error: error.message }));
-    socket.on("message", (bytes, from) => this.#take(bytes, { address: from.address, port: from.port }));
+    socket.receive(
+      (bytes, from) => this.#take(bytes, { address: from.address, port: from.port }),
+      (error) => this.#context.log.error("receiving a datagram failed", { port, ...errorFields(error) }),
+    );
   }
 
-  /** There is no gentle way to end what has no end: whoever sends more starts anew elsewhere. */
+  /**
+   * Leaves what clients send from now on to other edges that have the port: whoever sends more starts anew there. Resolves once what had come is with its
+   * instances, and they had their time to answer.
+   */
   async closeGently(): Promise<void> {
+    const socket = this.#socket;
+    if (socket === null) return;
+    this.#isClosing = true;
+    socket.leave();
+    await socket.emptied();
+    while (this.#sessions.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#quiet = resolve;
+      });
+      await socket.emptied();
+    }
     this.destroy();
   }
 
@@ -67,7 +81,7 @@ export class UdpPort {
     if (session !== undefined) session.send(bytes);
   }
 
-  #begin(key: string, from: Source, socket: dgram.Socket): UdpSession | undefined {
+  #begin(key: string, from: Source, socket: UdpSocket): UdpSession | undefined {
     const choice = this.#sessions.size < this.#context.limits.udpSessions ? this.#route.choose([]) : null;
     if (choice === null) {
       // Datagrams may get lost; so do these. Told by powers of two, so that a flood is a few lines.
@@ -82,7 +96,11 @@ export class UdpPort {
       socket,
       route: this.#route,
       context: this.#context,
-      onClose: () => this.#sessions.delete(key),
+      isClosing: () => this.#isClosing,
+      onClose: () => {
+        this.#sessions.delete(key);
+        if (this.#sessions.size === 0) this.#quiet?.();
+      },
       onUnsent: (bytes) => this.#take(bytes, from),
     });
     this.#sessions.set(key, session);
@@ -95,9 +113,11 @@ interface SessionOptions {
   readonly endpoint: Endpoint;
   readonly from: Source;
   /** The port's own, for answers. */
-  readonly socket: dgram.Socket;
+  readonly socket: UdpSocket;
   readonly route: LiveRoute;
   readonly context: EdgeContext;
+  /** Whether the port is. */
+  readonly isClosing: () => boolean;
   readonly onClose: () => void;
   /** The instance left and has stopped by now: this datagram did not get there. */
   readonly onUnsent: (bytes: Buffer) => void;
@@ -113,6 +133,8 @@ class UdpSession implements Timed {
   #isClosed = false;
   #hasFailed = false;
   #lastMs: number;
+  /** When the client sent its last. */
+  #askedMs: number;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -121,8 +143,8 @@ class UdpSession implements Timed {
     const { endpoint, from, socket, route, context } = options;
     this.#startedAtMs = context.clock.monotonicMs();
     this.#lastMs = this.#startedAtMs;
-    const { address, port } = socket.address();
-    this.#header = route.route.policy?.proxyProtocol?.to === true ? proxyHeader("udp", from, { address, port }) : null;
+    this.#askedMs = this.#startedAtMs;
+    this.#header = route.route.policy?.proxyProtocol?.to === true ? proxyHeader("udp", from, socket.address) : null;
     this.#upstream = dgram.createSocket({ type: net.isIPv6(endpoint.host) ? "udp6" : "udp4" });
     endpoint.begin();
     context.deadlines.add(this);
@@ -138,9 +160,10 @@ class UdpSession implements Timed {
 
   /** An instance that has left the table keeps its clients while it drains, but not those that have nothing more to say. */
   get deadlineMs(): number {
-    const { endpoint, route } = this.#options;
+    const { endpoint, route, isClosing } = this.#options;
     const idleMs = route.limits.udpIdleMs;
-    return this.#lastMs + (endpoint.isGone ? Math.min(drainIdleMs, idleMs) : idleMs);
+    const quietAtMs = this.#lastMs + (endpoint.isGone ? Math.min(drainIdleMs, idleMs) : idleMs);
+    return isClosing() ? Math.min(quietAtMs, this.#askedMs + lastAnswerMs) : quietAtMs;
   }
 
   /** Its instance refused: the client's next datagram begins a new session. */
@@ -151,6 +174,7 @@ class UdpSession implements Timed {
   send(bytes: Buffer): void {
     this.#bytesIn += bytes.length;
     this.#touch();
+    this.#askedMs = this.#lastMs;
     if (this.#early === null) this.#transmit(bytes);
     else if (this.#early.length < mostEarly) this.#early.push(bytes);
   }
@@ -187,8 +211,7 @@ class UdpSession implements Timed {
     const { socket, from } = this.#options;
     this.#bytesOut += bytes.length;
     this.#touch();
-    // A client that cannot be reached is one that has gone.
-    socket.send(bytes, from.port, from.address, () => {});
+    socket.send(bytes, from);
   }
 
   #touch(): void {

@@ -4,6 +4,7 @@ import type { TestContext } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
 import { parseNetwork } from "#host/network.ts";
+import type { Clock } from "#model/clock.ts";
 import type { InstanceId, RouteId } from "#model/names.ts";
 import type { Endpoint, Listener, Route, RoutePolicy, Target } from "#model/routing-table.ts";
 import { EmbeddedRouter } from "../embedded-router.ts";
@@ -15,12 +16,12 @@ export const host = "app.test";
 export async function startEdge(
   context: Pick<TestContext, "after">,
   limits: Partial<Limits> = {},
-  more: { readonly trustedProxies?: readonly string[]; readonly print?: (line: string) => void } = {},
+  more: { readonly trustedProxies?: readonly string[]; readonly print?: (line: string) => void; readonly clock?: Clock } = {},
 ): Promise<EmbeddedRouter> {
-  const { print = () => {}, trustedProxies = [] } = more;
+  const { print = () => {}, trustedProxies = [], clock = systemClock } = more;
   const options = { trustedProxies: trustedProxies.map(parseNetwork) };
   const log = createLog({ print, nowMs: () => 0 });
-  const edge = new EmbeddedRouter({ clock: systemClock, random: Math.random, log, limits: { ...defaultLimits, ...limits }, ...options });
+  const edge = new EmbeddedRouter({ clock, random: Math.random, log, limits: { ...defaultLimits, ...limits }, ...options });
   await edge.open("127.0.0.1", 0);
   context.after(() => edge.close(0));
   return edge;
