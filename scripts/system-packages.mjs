@@ -15,18 +15,21 @@ const wanted = [
   { command: "chromium", packageName: "chromium", for: "the web UI" },
   { command: "ping", packageName: "iputils-ping", for: "checks by icmp" },
   { command: "dnsmasq", packageName: "dnsmasq-base", for: "chains of DNS resolvers" },
+  { command: "ssh", packageName: "openssh-client", for: "adding machines over SSH" },
+  { command: "sudo", packageName: "sudo", for: "adding machines as a user with sudo" },
 ];
 
 const unpacked = [
   { command: "prometheus", packageName: "prometheus", for: "being scraped by Prometheus" },
   { command: "victoria-metrics", packageName: "victoria-metrics", for: "being scraped by VictoriaMetrics" },
+  { command: "sshd", packageName: "openssh-server", for: "adding machines over SSH" },
 ];
 const unpackedFolder = join(root, "node_modules", ".cache", "drover-system");
 /** Where the programs of unpacked packages are, for the path of tests. */
 export const unpackedPath = join(unpackedFolder, "usr", "bin");
 
 // Debian keeps servers in /usr/sbin, which is not on everybody's path.
-const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", unpackedPath];
+const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", unpackedPath, join(unpackedFolder, "usr", "sbin")];
 const has = (command) => folders.some((folder) => existsSync(join(folder, command)));
 
 export function installSystemPackages() {

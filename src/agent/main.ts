@@ -53,6 +53,10 @@ async function main(): Promise<void> {
     await lock.release();
     throw error;
   }
+  if (options.join?.only === true) {
+    await lock.release();
+    return;
+  }
   const connector = await openConnector(home);
   const isMember = connector.membership !== null;
   const parts = { root, home, options, connector, environment: process.env, isRoot, clock: systemClock, random: Math.random, log };

@@ -48,6 +48,8 @@ export interface JoinOrder {
   readonly tokenFile: string | null;
   /** Null: as the token says. */
   readonly machine: string | null;
+  /** Start nothing: whoever sets the machine up learns at once whether it may join. */
+  readonly only: boolean;
 }
 
 export interface DnsOptions {
@@ -85,10 +87,13 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
     link: link === undefined ? null : parseAddress(link),
     address: parseOwnAddress(given.one("--address")),
-    join: joinOrder(given.one("--join"), given.one("--token-file"), given.one("--machine"), [
-      ...(link === undefined ? [] : ["--link"]),
-      ...(apply === undefined ? [] : ["--apply"]),
-    ]),
+    join: joinOrder({
+      address: given.one("--join"),
+      tokenFile: given.one("--token-file"),
+      machine: given.one("--machine"),
+      only: given.has("--join-only"),
+      ofServers: [...(link === undefined ? [] : ["--link"]), ...(apply === undefined ? [] : ["--apply"])],
+    }),
     apply: apply === undefined ? null : resolve(apply),
     down: given.has("--down"),
   };
@@ -99,15 +104,18 @@ function parseOwnAddress(text: string | undefined): string | null {
   throw new DroverError("USAGE", `"${text}" is no address of this machine`, { hint: 'Use an IP address, such as "10.0.0.2".' });
 }
 
-/** @param ofServers options that were given and are for machines with a server of their own */
-function joinOrder(
-  address: string | undefined,
-  tokenFile: string | undefined,
-  machine: string | undefined,
-  ofServers: readonly string[],
-): JoinOrder | null {
+interface GivenJoin {
+  readonly address: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly machine: string | undefined;
+  readonly only: boolean;
+  /** Options that were given and are for machines with a server of their own. */
+  readonly ofServers: readonly string[];
+}
+
+function joinOrder({ address, tokenFile, machine, only, ofServers }: GivenJoin): JoinOrder | null {
   if (address === undefined) {
-    const alone = tokenFile !== undefined ? "--token-file" : machine !== undefined ? "--machine" : null;
+    const alone = tokenFile !== undefined ? "--token-file" : machine !== undefined ? "--machine" : only ? "--join-only" : null;
     if (alone === null) return null;
     throw new DroverError("USAGE", `"${alone}" is of use with --join alone`, { hint: 'Say whom to join: "--join HOST:PORT".' });
   }
@@ -121,6 +129,7 @@ function joinOrder(
     address,
     tokenFile: tokenFile === undefined || tokenFile === "-" ? (tokenFile ?? null) : resolve(tokenFile),
     machine: machine ?? null,
+    only,
   };
 }
 

@@ -34,6 +34,13 @@ export function assignments(args: readonly string[], what: string): Record<strin
   return pairs;
 }
 
+/** `zone=a`. @throws {DroverError} USAGE */
+export function readLabel(text: string): readonly [string, string] {
+  const [, key, value] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+  if (key !== undefined && value !== undefined) return [key, value];
+  throw new DroverError("USAGE", `"${text}" is no label`, { hint: 'Write KEY=VALUE, such as "zone=a".' });
+}
+
 /** As `variableName` in `#model/name-schemas.ts`, which loads the schema library. @throws {DroverError} NAME_INVALID */
 export function requireVariableName(name: string): void {
   if (/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name)) return;

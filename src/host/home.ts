@@ -13,6 +13,8 @@ export interface Home {
   readonly edge: string;
   /** What a machine that has joined another's Drover keeps: its key, its certificate, and where the server is. */
   readonly link: string;
+  /** What `drover machine add` keeps where it is run: pinned host keys, packed programs, logs, and what it did. */
+  readonly ssh: string;
   /** Sockets and pid files of what runs now. */
   readonly run: string;
   /** Unix socket that agents and edges of this machine dial. */
@@ -45,6 +47,7 @@ export function homeAt(root: string): Home {
     agent: join(root, "agent"),
     edge: join(root, "edge"),
     link: join(root, "link"),
+    ssh: join(root, "ssh"),
     run,
     linkSocket: join(run, "link.sock"),
     apiSocket: join(run, "api.sock"),

@@ -35,6 +35,7 @@ export const upOptions = {
     value: "FILE",
     help: 'the token that "drover machine token" printed, for the first time that it joins; "-" reads it here',
   },
+  "--join-only": { value: null, help: "join, and start nothing: for whoever sets machines up", isHidden: true },
   "--address": {
     value: "ADDRESS",
     help: "where other machines reach the apps here (default: the address by which this one reaches the server)",

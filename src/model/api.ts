@@ -358,6 +358,11 @@ export const machine = z
   })
   .meta({ id: "Machine" });
 
+export const machineList = z.object({
+  machines: z.array(machine),
+  join: z.string().nullable().meta({ description: "Where other machines join (HOST:PORT); null where none can." }),
+});
+
 /** The whole in one answer: what `drover status` shows. */
 export const status = z
   .object({
@@ -395,6 +400,7 @@ export type AcmeRequest = z.output<typeof acmeRequest>;
 export type AcmeView = z.output<typeof acme>;
 export type MachineToken = z.output<typeof machineToken>;
 export type MachineView = z.output<typeof machine>;
+export type MachineList = z.output<typeof machineList>;
 export type StatusView = z.output<typeof status>;
 export type Version = z.output<typeof version>;
 export type Changed = z.output<typeof changed>;

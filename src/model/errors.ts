@@ -83,6 +83,30 @@ export const errorCodes = {
     retryable: false,
     meaning: "A machine may not join: its token was used, has expired, is for another name, or is none.",
   },
+  SSH_FAILED: {
+    status: 502,
+    exit: 1,
+    retryable: true,
+    meaning: "A host could not be reached or worked on over SSH; the message says why.",
+  },
+  HOST_KEY_CHANGED: {
+    status: 409,
+    exit: 6,
+    retryable: false,
+    meaning: "A host shows another SSH key than the one that was pinned when it was first seen.",
+  },
+  HOST_UNFIT: {
+    status: 422,
+    exit: 2,
+    retryable: false,
+    meaning: "A host lacks what a machine needs; each fault is named with its remedy, and nothing was changed there.",
+  },
+  HOSTS_FAILED: {
+    status: 409,
+    exit: 1,
+    retryable: true,
+    meaning: "Some hosts of many did not become machines; each is named with its reason.",
+  },
   CERTIFICATE_REFUSED: {
     status: 403,
     exit: 6,

@@ -148,12 +148,13 @@ export class TestDrover implements AsyncDisposable {
     }
   }
 
-  /** Runs one command of the CLI to its end. */
+  /** Runs one command of the CLI to its end. @param options.on the host whose network it needs; left out: this one's */
   async cli(
     args: readonly string[],
-    options: { readonly input?: string; readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+    options: { readonly input?: string; readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly on?: Pick<Host, "enter"> } = {},
   ): Promise<Finished> {
-    const child = spawn(droverBin, args, {
+    const [program = droverBin, ...words] = [...(options.on?.enter ?? []), droverBin, ...args];
+    const child = spawn(program, words, {
       env: { ...this.environment, ...options.env },
       cwd: options.cwd ?? this.home,
       stdio: ["pipe", "pipe", "pipe"],

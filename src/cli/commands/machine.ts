@@ -1,20 +1,22 @@
 import { writeFile } from "node:fs/promises";
-import type { MachineToken, MachineView } from "#model/api.ts";
+import type { MachineList, MachineToken, MachineView } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
+import { readLabel } from "../arguments.ts";
 import type { Noun, Session, Verb } from "../command.ts";
 import { styled } from "../output/style.ts";
 import { table } from "../output/table.ts";
 import { count } from "../output/time.ts";
-import { confirm } from "../prompt.ts";
 import { until } from "../wait/until.ts";
+import { add } from "./machine-add.ts";
+import { remove } from "./machine-remove.ts";
 
 const list = {
   summary: "list machines",
   async run({ api, out, signal }) {
-    const { machines } = await api.call<{ machines: MachineView[] }>("GET", apiPath(["machines"]), signal);
+    const { machines, join } = await api.call<MachineList>("GET", apiPath(["machines"]), signal);
     if (out.json) {
-      out.value({ machines });
+      out.value({ machines, join });
       return 0;
     }
     const rows = machines.map((machine) => [
@@ -34,7 +36,7 @@ const show = {
   summary: "show what isolation between apps holds on a machine, or on all",
   configure: (command) => command.argument("[name]", "the machine (default: all)"),
   async run({ api, out, signal }, { args: [name] }) {
-    const { machines } = await api.call<{ machines: MachineView[] }>("GET", apiPath(["machines"]), signal);
+    const { machines } = await api.call<MachineList>("GET", apiPath(["machines"]), signal);
     if (name === undefined) {
       if (out.json) out.value({ machines });
       else for (const line of machines.flatMap(describeMachine)) out.line(line);
@@ -97,7 +99,7 @@ const drain = {
     if (!common.detach) {
       const late = () => ({ message: `${count(left, "instance")} of ${name} had not moved`, details: { machine: name, left } });
       await until(session, { timeoutMs: common.timeoutMs ?? drainTimeoutMs, late }, async (asked) => {
-        const { machines } = await api.call<{ machines: MachineView[] }>("GET", apiPath(["machines"]), asked);
+        const { machines } = await api.call<MachineList>("GET", apiPath(["machines"]), asked);
         left = machines.find(({ id }) => id === name)?.instances ?? 0;
         if (left === 0) return true;
         progress.show([`${name}  ${count(left, "instance")} to move`]);
@@ -171,25 +173,7 @@ function change({ api, signal }: Session, name: string, body: Change): Promise<C
   return api.call<Changed>("PATCH", apiPath(["machines", name]), signal, { body });
 }
 
-const remove = {
-  summary: "forget a machine: its certificate is worth nothing from then on",
-  configure: (command) =>
-    command
-      .argument("<name>", "the machine")
-      .option("--force", "also while it runs something")
-      .addHelpText("after", '\nWhat runs there goes on until "drover down" there; its instances are started on other machines.'),
-  async run(session, { args: [name = ""], options }) {
-    const { api, out, signal } = session;
-    const force = (options as { readonly force?: boolean }).force === true ? "true" : "false";
-    await confirm(session, `this removes the machine "${name}" from this Drover`, name);
-    const removed = await api.call<{ machine: string }>("DELETE", apiPath(["machines", name], { force }), signal);
-    if (out.json) out.value(removed);
-    else out.line(`removed ${removed.machine}`);
-    return 0;
-  },
-} satisfies Verb & { summary: string };
-
-export default { verbs: { ls: list, show, token, drain, cordon, uncordon, label, remove } } satisfies Noun;
+export default { verbs: { ls: list, show, add, token, drain, cordon, uncordon, label, remove } } satisfies Noun;
 
 /** What it has, and what holds on it: lines for people. */
 function describeMachine(machine: MachineView): readonly string[] {
@@ -200,12 +184,6 @@ function describeMachine(machine: MachineView): readonly string[] {
       ([name, { holds, how }]) => `  ${name.padEnd(11)} ${holds ? "holds" : "does not hold"}: ${how}`,
     ),
   ];
-}
-
-function readLabel(text: string): readonly [string, string] {
-  const [, key, value] = /^([^=]+)=(.*)$/.exec(text) ?? [];
-  if (key !== undefined && value !== undefined) return [key, value];
-  throw new DroverError("USAGE", `"${text}" is no label`, { hint: 'Write KEY=VALUE, such as "zone=a".' });
 }
 
 function readLabelChange(text: string): readonly [string, string | null] {

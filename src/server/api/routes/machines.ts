@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { machine, machineChange, machineStanding, machineToken, newMachineToken } from "#model/api.ts";
+import { machineChange, machineList, machineStanding, machineToken, newMachineToken } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
 import { inviteMachine } from "../../members/invitations.ts";
@@ -28,8 +28,8 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       id: "listMachines",
       summary: "Machines, what they have, and which isolation holds on them.",
       access: "read",
-      answer: { kind: "json", schema: z.object({ machines: z.array(machine) }) },
-      handle: async () => ({ json: { machines: controlPlane.machines() } }),
+      answer: { kind: "json", schema: machineList },
+      handle: async () => ({ json: { machines: controlPlane.machines(), join: remote?.address ?? null } }),
     }),
     route({
       method: "POST",

@@ -1,0 +1,175 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Address, formatAddress } from "#host/address.ts";
+import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
+import { took } from "../output/time.ts";
+import type { Connect } from "./client.ts";
+import { type Host, openHost } from "./host.ts";
+import type { Distribution } from "./parts.ts";
+import { type Fault, judgeHost, notesOn, type PreflightCheck } from "./preflight.ts";
+import { machineName, type Target } from "./targets.ts";
+
+/** What the server is asked for while machines are added. */
+export interface Members {
+  /** Where machines join. */
+  readonly join: Address;
+  /** Names of machines whose agents are linked now. */
+  linked(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Machines that there are, linked or not. */
+  known(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  createToken(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<string>;
+  forget(name: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface AddContext {
+  readonly connect: Connect;
+  readonly members: Members;
+  readonly distribution: () => Promise<Distribution>;
+  readonly password: ((user: string, target: Target) => Promise<string>) | null;
+  /** Options of `drover up` for the machines, checked: words without blanks. */
+  readonly agentOptions: readonly string[];
+  readonly edgePorts: readonly number[];
+  readonly ignored: ReadonlySet<PreflightCheck>;
+  readonly clock: Clock;
+}
+
+export interface HostReport {
+  /** What is being done, for whoever watches, and how far it is. */
+  readonly stage: (text: string, share?: string) => void;
+  /** What stays to be read: a key that was seen for the first time, what will not hold there. */
+  readonly note: (text: string) => void;
+  readonly log: (line: string) => void;
+}
+
+export interface Added {
+  readonly machine: string;
+  /** It was a machine before, and its agent is linked. */
+  readonly already: boolean;
+}
+
+/** An agent that was started links within a second or two; a slow disk and a busy machine take longer. */
+const linkMs = 60_000;
+const lookEveryMs = 250;
+/** What taking an attempt back may take, also after it was interrupted. */
+const undoMs = 120_000;
+
+/**
+ * Makes one host a machine, step by step: look, copy, install, join, start, and see it linked. Every step finds what an earlier attempt has done. What goes wrong
+ * before it has joined leaves whole parts there and nothing that runs; after that, what was done is taken back.
+ * @throws {DroverError} SSH_FAILED, HOST_KEY_CHANGED, HOST_UNFIT with `details.faults`, NAME_INVALID, CONFLICT, and what joining throws
+ */
+export async function addMachine(target: Target, context: AddContext, report: HostReport, signal: AbortSignal): Promise<Added> {
+  const { members, clock, agentOptions } = context;
+  const { stage, note, log } = report;
+  stage("connecting");
+  await using connection = await context.connect(target, log, signal);
+  if (connection.isNew) note(`its key is pinned now, as it was not known: ${connection.key}`);
+  else log(`its key is ${connection.key}`);
+  const ask = context.password;
+  const password = ask === null ? null : (user: string) => ask(user, target);
+  const host = await openHost({ connection, log, password }, signal);
+
+  stage("looking");
+  const facts = await host.facts(members.join, signal);
+  const name = machineName(target, facts.hostName);
+  const distribution = await context.distribution();
+  const missing = distribution.parts.filter(({ digest }) => !facts.parts.has(digest));
+  const faults = judgeHost(facts, {
+    architectures: [distribution.architecture],
+    copyBytes: missing.reduce((sum, part) => sum + part.unpackedBytes, 0) + Math.max(0, ...missing.map(({ sizeBytes }) => sizeBytes)),
+    ports: context.edgePorts,
+    join: formatAddress(members.join),
+    name,
+    nowMs: clock.nowMs(),
+  }).filter(({ check }) => !context.ignored.has(check));
+  if (faults.length > 0) throw unfit(faults);
+  for (const text of notesOn(facts)) note(text);
+  if (facts.member !== null && facts.agentRuns && (await members.linked(signal)).has(name)) return { machine: name, already: true };
+  const isKnown = (await members.known(signal)).has(name);
+  if (isKnown && facts.member === null)
+    throw new DroverError("CONFLICT", `there is a machine "${name}" already, and this host is not it`, {
+      hint: `Give it another name, as NAME=HOST, or take the other away with "drover machine remove ${name}".`,
+    });
+
+  for (const part of missing) {
+    const show = (bytes: number) => stage("copying", `${mebibytes(bytes)} of ${mebibytes(part.sizeBytes)} MiB`);
+    await host.receive(part, facts.partly.get(part.digest) ?? 0, show, signal);
+  }
+  stage("installing");
+  await host.install(distribution.version, distribution.parts, signal);
+  try {
+    if (facts.member === null || !isKnown) {
+      stage("joining");
+      await host.join(formatAddress(members.join), await members.createToken(name, target.labels, signal), signal);
+    }
+    stage("starting");
+    await host.start(agentOptions, await unitFor(agentOptions), signal);
+    stage("waiting for its agent");
+    await untilLinked({ host, members, clock, name, log }, signal);
+  } catch (error) {
+    // Of a host that was a machine before, nothing is taken away.
+    if (facts.member === null) await takeBack({ host, members, name, log, stage });
+    throw error;
+  }
+  return { machine: name, already: false };
+}
+
+/** The unit of the project, for where the command puts it. */
+async function unitFor(agentOptions: readonly string[]): Promise<string> {
+  const text = await readFile(join(import.meta.dirname, "../../../packaging/systemd/drover.service"), "utf8");
+  return text
+    .replaceAll("/opt/drover/bin", "/opt/drover/current/bin")
+    .replace(/^ExecStart=.*$/m, (line) => [line, ...agentOptions].join(" "));
+}
+
+interface Linking {
+  readonly host: Host;
+  readonly members: Members;
+  readonly clock: Clock;
+  readonly name: string;
+  readonly log: (line: string) => void;
+}
+
+async function untilLinked({ host, members, clock, name, log }: Linking, signal: AbortSignal): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  while (!(await members.linked(signal)).has(name)) {
+    if (clock.monotonicMs() - startedMs > linkMs) {
+      const lines = await host.why(signal);
+      for (const line of lines) log(`agent: ${line}`);
+      throw new DroverError("UNHEALTHY", `its agent was started and has not linked within ${took(linkMs)}`, {
+        hint: lines.length === 0 ? "Its log says more." : `Its last words: ${lines.at(-1)}`,
+        details: { lines },
+      });
+    }
+    await clock.sleep(lookEveryMs, signal);
+  }
+}
+
+/** Also after an interruption, so with a signal of its own. What cannot be taken back is said, and the failure that led here stays the one that is told. */
+async function takeBack({ host, members, name, log, stage }: Omit<Linking, "clock"> & { readonly stage: (text: string) => void }) {
+  const signal = AbortSignal.timeout(undoMs);
+  stage("taking back what was done");
+  const steps = [
+    ["the host", () => host.undo(signal)],
+    ["the server", () => members.forget(name, signal)],
+  ] as const;
+  for (const [where, step] of steps) {
+    try {
+      await step();
+    } catch (error) {
+      log(`what was done on ${where} could not be taken back: ${String(error)}`);
+    }
+  }
+}
+
+function unfit(faults: readonly Fault[]): DroverError {
+  return new DroverError("HOST_UNFIT", faults.map(({ what }) => what).join("; "), {
+    hint: [...new Set(faults.map(({ remedy }) => remedy))].join(" "),
+    details: { faults },
+  });
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(0);
+}

@@ -1,0 +1,101 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hasProgram, root } from "./drover.ts";
+import { type Host, Hosts, whyNoHosts } from "./hosts.ts";
+
+const startMs = 10_000;
+/** Where the set-up of the tests puts one that is not installed. */
+const sshd = ["/usr/sbin/sshd", join(root, "node_modules", ".cache", "drover-system", "usr", "sbin", "sshd")].find(existsSync);
+
+/** Why there can be no hosts that are reached over SSH; null if there can. */
+export function whyNoSshHosts(): string | null {
+  const why = whyNoHosts();
+  if (why !== null) return why;
+  const missing = ["ssh", "ssh-keygen", "sudo", "bash", "timeout"].filter((program) => !hasProgram(program));
+  if (missing.length > 0) return `${missing.join(", ")} missing`;
+  if (sshd === undefined) return "there is no sshd";
+  // It says that it was called wrongly, if it can be started at all.
+  const { stderr } = spawnSync(sshd, ["-?"], { encoding: "utf8" });
+  return /usage: sshd/.test(stderr) ? null : `sshd does not start: ${stderr.trim()}`;
+}
+
+/** Hosts that have nothing of Drover, and an SSH server that lets in `root`, `free` (sudo without a password), `asked` (with one) and `barred` (no sudo). */
+export class SshHosts implements AsyncDisposable {
+  static readonly password = "open sesame";
+  readonly #hosts: Hosts;
+  readonly #folder: string;
+
+  private constructor(hosts: Hosts, folder: string) {
+    this.#hosts = hosts;
+    this.#folder = folder;
+  }
+
+  static async up(count: number): Promise<SshHosts> {
+    const folder = await mkdtemp(join(tmpdir(), "drover-ssh-hosts-"));
+    const made = new SshHosts(await Hosts.up(count), folder);
+    await chmod(folder, 0o755);
+    keygen(join(folder, "id"));
+    return made;
+  }
+
+  /** The private key that all hosts let in. */
+  get identity(): string {
+    return join(this.#folder, "id");
+  }
+
+  get(name: string): Host {
+    return this.#hosts.get(name);
+  }
+
+  /** @param diskMib how much can be written on it */
+  async serve(name: string, diskMib = 700): Promise<Host> {
+    if (sshd === undefined) throw new Error("there is no sshd");
+    const host = this.get(name);
+    const keys = join(this.#folder, name);
+    await mkdir(keys);
+    keygen(join(keys, "host"));
+    await copyFile(`${this.identity}.pub`, join(keys, "id.pub"));
+    const [program = "", ...enter] = host.enter;
+    const script = join(root, "test", "harness", "ssh-host.sh");
+    const server = spawn(program, [...enter, script, sshd, keys, `${diskMib}m`], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    const signal = AbortSignal.timeout(startMs);
+    while (!/Server listening on/.test(said)) {
+      const [chunk] = await Promise.race([once(server.stderr, "data", { signal }), once(server, "exit", { signal }).then(() => [null])]);
+      if (chunk === null) throw new Error(`the SSH server of ${name} has ended:\n${said}`);
+      said += chunk;
+    }
+    // Whoever logs in is told of there.
+    server.stderr.resume();
+    return host;
+  }
+
+  /** A line of known hosts with another key for this port than is shown there, as of an address that was another host's before. */
+  async knownOtherwise(name: string, port: number): Promise<string> {
+    const key = join(this.#folder, `${name}-before`);
+    keygen(key);
+    return `[${this.get(name).address}]:${port} ${await readFile(`${key}.pub`, "utf8")}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#hosts[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs a command on a host as root, with the script on its standard input; it has to succeed. */
+export function runOn(host: Host, script: string): string {
+  const [program = "", ...enter] = host.enter;
+  const { status, stdout, stderr } = spawnSync(program, [...enter, "sh", "-eu"], { input: script, encoding: "utf8" });
+  if (status !== 0) throw new Error(`on ${host.name}: ${stderr}`);
+  return stdout;
+}
+
+function keygen(file: string): void {
+  const { status, stderr } = spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", file], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`ssh-keygen: ${stderr}`);
+}
