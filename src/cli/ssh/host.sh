@@ -118,7 +118,8 @@ verb_receive() {
   mkdir "$tree"
   said=$(tar -xzf "$file" -C "$tree" 2>&1) || {
     rm -rf "$file" "$tree"
-    fail "what was copied cannot be unpacked: $(printf '%s\n' "$said" | head -n 1)"
+    # A full disk shows in several lines of which not all say so.
+    fail "what was copied cannot be unpacked: $(printf '%s\n' "$said" | grep -m 1 'No space left' || last_line "$said")"
   }
   sync -f "$tree" 2>/dev/null || sync
   mv "$tree" "$root/parts/$digest"
