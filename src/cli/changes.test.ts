@@ -11,7 +11,7 @@ const changed = { json: { space: "shop", app: "api", release: null, revision: 9 
 
 test("scale asks for the counts, waits until they run, and tells of the way there line by line", async () => {
   const processes = (ready: number): AppStatus["processes"] => [
-    { name: "web", run: "x", wanted: 2, running: 2, ready, protocol: "http", servicePort: null },
+    { name: "web", run: "x", wanted: 2, running: 2, ready, bounds: null, protocol: "http", servicePort: null },
   ];
   const looks = [
     appStatus({ health: "degraded", processes: processes(1), reasons: [{ code: "STARTING", message: "1 instance starts" }] }),

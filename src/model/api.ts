@@ -139,6 +139,10 @@ export const processStatus = z
     wanted: z.int(),
     running: z.int(),
     ready: z.int(),
+    bounds: z
+      .object({ min: z.int(), max: z.int() })
+      .nullable()
+      .meta({ description: "Between which its count follows its load, by the rules of its manifest; null where people set it." }),
     protocol: z.enum(["http", "tcp"]),
     servicePort: z
       .int()

@@ -34,7 +34,7 @@ before(async () => {
   await drover.apply(
     [
       `app: shop\nrun: exec node ${fixture("breakable.mjs")}\nenv: { FLAG: ${JSON.stringify(flag)}, MODE: first }`,
-      `app: loud\nrun: exec node ${fixture("hostile-output.mjs")}`,
+      `app: loud\nrun: exec node ${fixture("hostile-output.mjs")}\nscale: { max: 3, on: { rps: 1000 } }`,
       `app: broken\nrun: exec node ${fixture("exits.mjs")}`,
       `ladder: demo\nsettle: 100ms\nlevels:\n  - { name: infra, run: "true", quiet: 1h, attempts: 1, approve: true }\n  - { name: app, do: app.restart, quiet: 1s }\nchecks:\n  smoke: ${check("/", "app")}\n  flag: ${check("/flag", "infra")}`,
     ].join("\n---\n"),
@@ -110,6 +110,13 @@ test("an app is scaled from its page, which shows the command that does the same
   await web.page.getByRole("dialog").getByRole("button", { name: "Scale", exact: true }).click();
   await web.page.getByRole("table", { name: "Instances" }).getByRole("row").nth(2).getByText("ready").waitFor();
   await judge("app");
+});
+
+test("an app that follows its load says how many it needs and why, and is not scaled by hand", options, async () => {
+  await open("/spaces/default/apps/loud");
+  await web.page.getByRole("table", { name: "Scaling" }).getByText("`min` is 1").waitFor();
+  await web.page.getByTitle("Its processes follow their load").waitFor();
+  await judge("app-scaling");
 });
 
 test("releases show what differs, and one is gone back to", options, async () => {

@@ -35,7 +35,7 @@ export function appStatus(changes: Partial<AppStatus> = {}): AppStatus {
     active: 3,
     stopped: false,
     urls: ["http://api.shop.localhost:8080"],
-    processes: [{ name: "web", run: "node server.js", wanted: 1, running: 1, ready: 1, protocol: "http", servicePort: null }],
+    processes: [{ name: "web", run: "node server.js", wanted: 1, running: 1, ready: 1, bounds: null, protocol: "http", servicePort: null }],
     instances: [instanceView()],
     rollout: null,
     lastFailure: null,

@@ -136,6 +136,7 @@ export class AppView {
         wanted: app.stopped || app.destroying ? 0 : (app.instances[name] ?? 1),
         running: counts.get(name)?.running ?? 0,
         ready: counts.get(name)?.ready ?? 0,
+        bounds: boundsOf(app, name),
         protocol: spec.protocol,
         servicePort: this.#openPort(app, name),
       }))
@@ -188,6 +189,11 @@ function healthOf(app: App, processes: readonly ProcessStatus[], { isDeploying, 
   if (processes.every(({ ready, wanted }) => ready >= wanted)) return "ready";
   if (isStarting) return "starting";
   return processes.some(({ ready, wanted }) => ready === 0 && wanted > 0) ? "down" : "degraded";
+}
+
+function boundsOf({ scale = {} }: App, process: ProcessName): ProcessStatus["bounds"] {
+  const rule = Object.hasOwn(scale, process) ? scale[process] : undefined;
+  return rule === undefined ? null : { min: rule.min, max: rule.max };
 }
 
 function totals(processes: readonly ProcessStatus[]): Pick<AppSummary, "wanted" | "running" | "ready"> {

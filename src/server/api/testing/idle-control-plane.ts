@@ -97,6 +97,7 @@ function viewApp({ value, modRevision }: Stored<App>): AppStatus {
       running: 0,
       ready: 0,
       protocol: "http",
+      bounds: null,
       servicePort: value.servicePorts[process as never] ?? null,
     })),
     instances: [],

@@ -46,8 +46,13 @@ export function AppActions({ status }: { readonly status: AppStatus }) {
   );
 }
 
+function nothingToScale({ processes }: AppStatus): string {
+  return processes.length === 0 ? "It has no processes yet." : "Its processes follow their load; change `min` and `max` in its manifest.";
+}
+
 function Scale({ status, impossible }: { readonly status: AppStatus; readonly impossible: string | null }) {
-  const { space, name, processes } = status;
+  const { space, name } = status;
+  const processes = status.processes.filter(({ bounds }) => bounds === null);
   const [counts, setCounts] = useState<Readonly<Record<string, number>>>({});
   const changed = processes.filter((process) => counts[process.name] !== undefined && counts[process.name] !== process.wanted);
   const instances = Object.fromEntries(changed.map((process) => [process.name, counts[process.name] ?? process.wanted]));
@@ -57,7 +62,7 @@ function Scale({ status, impossible }: { readonly status: AppStatus; readonly im
       label="Scale"
       explains="Sets how many instances of each process are wanted, until a manifest that says otherwise is applied."
       command={`drover scale ${space}/${name} ${words.join(" ")}`}
-      impossible={impossible ?? (processes.length === 0 ? "It has no processes yet." : null)}
+      impossible={impossible ?? (processes.length === 0 ? nothingToScale(status) : null)}
       run={() => call("POST", apiPath(["spaces", space, "apps", name, "scale"]), { body: { instances } })}
       onDone={() => setCounts({})}
     >

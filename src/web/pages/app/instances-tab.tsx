@@ -12,6 +12,7 @@ import { visibleText } from "../../parts/visible-text.ts";
 import { appPath } from "../../state/location.ts";
 import type { TabProps } from "./app-page.tsx";
 import { LiveRollout } from "./live-rollout.tsx";
+import { Scaling } from "./scaling.tsx";
 
 /** What runs now, and where it is reached. */
 export function InstancesTab({ status }: TabProps) {
@@ -23,6 +24,7 @@ export function InstancesTab({ status }: TabProps) {
         {processes.length === 0 && <Nothing>It has no release yet, and so no processes.</Nothing>}
         {processes.length > 0 && <Rows label="Processes" rows={processes} columns={processColumns} keyOf={(one) => one.name} />}
       </Section>
+      <Scaling status={status} />
       <Section title="Instances" note={String(instances.length)} command={`drover ps ${space}/${name}`}>
         {instances.length === 0 ? (
           <Nothing>Nothing runs.</Nothing>
