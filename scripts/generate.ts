@@ -3,6 +3,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode } from "#model/errors.ts";
+import { accessReference } from "./generate/access-reference.ts";
 import { errorReference } from "./generate/error-reference.ts";
 import { manifestReference } from "./generate/manifest-reference.ts";
 import { manifestSchema } from "./generate/manifest-schema.ts";
@@ -15,6 +16,7 @@ const files: Readonly<Record<string, string>> = {
   "docs/openapi.json": pretty(openApi()),
   "docs/manifest.schema.json": pretty(manifestSchema()),
   "docs/reference/manifest.md": manifestReference(manifestSchema()),
+  "docs/reference/access.md": accessReference(),
   "docs/reference/errors.md": errorReference(),
   "docs/reference/metrics.md": metricsReference(),
 };

@@ -27,14 +27,18 @@ export function openApi(): JsonSchema {
       description:
         "Errors are `{code, message, hint, details}`; branch on `code` (docs/reference/errors.md). Objects in answers only ever grow keys. " +
         "Reads of single objects have an `ETag`; send it back as `If-Match` to change only what was read. An `Idempotency-Key` on a request that " +
-        "changes something and answers with JSON makes repeating it safe for 24 hours.",
+        "changes something and answers with JSON makes repeating it safe for 24 hours. `x-access` says what a route asks for: docs/reference/access.md.",
     },
     servers: [{ url: "http://127.0.0.1:7373" }],
     security: [{ token: [] }],
     paths,
     components: {
       securitySchemes: {
-        token: { type: "http", scheme: "bearer", description: "The content of the file `token` in the server's home folder." },
+        token: {
+          type: "http",
+          scheme: "bearer",
+          description: "Of `drover token create`, or the content of the file `token` in the server's home folder.",
+        },
       },
       schemas,
     },
@@ -46,12 +50,17 @@ function operation(route: Route, path: string, errors: unknown, schemas: Record<
   return {
     operationId: route.id,
     summary: route.summary,
-    "x-access": route.access,
-    ...(route.access === "open" || route.access === "ticket" ? { security: [] } : {}),
+    "x-access": accessOf(route),
+    ...(typeof route.access === "object" ? {} : { security: [] }),
     parameters: [...inPath, ...queryParameters(route)],
     ...requestBody(route.body ?? { kind: "none" }, schemas),
     responses: { ...answers(route.answer, schemas), default: errors },
   };
+}
+
+/** A rule that looks into the request finds a space there. */
+function accessOf({ access }: Route): unknown {
+  return typeof access === "object" ? { right: access.right, of: typeof access.of === "function" ? "space" : access.of } : access;
 }
 
 function queryParameters({ query }: Route): readonly unknown[] {

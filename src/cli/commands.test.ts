@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { withServer } from "./testing/fake-server.ts";
@@ -211,9 +211,37 @@ test("init says nothing to run where the builder finds it by a file's usual name
   });
 });
 
+test("a token is printed alone, so that it can be piped, and says to a person what it is", async () => {
+  const made = { name: "ci", role: "deployer", spaces: ["shop", "blog"], expiresAtMs: 0, token: "drv_api_x" };
+  await withServer({ "POST /v1/tokens": { json: made } }, async (fake) => {
+    const create = ["token", "create", "ci", "--role", "deployer"];
+    const { code, stdout, stderr } = await fake.run([...create, "--space", "shop", "-s", "blog", "--expires", "30d"]);
+    assert.deepEqual([code, stdout], [0, "drv_api_x\n"]);
+    assert.match(stderr, /^ci is deployer of shop and blog until /);
+    await fake.run(create, { env: { DROVER_SPACE: "shop" } });
+    const file = join(fake.home, "token-of-ci");
+    const written = await fake.run(["-s", "shop", ...create, "--out", file]);
+    assert.equal(written.stdout, "");
+    assert.deepEqual([await readFile(file, "utf8"), (await stat(file)).mode & 0o777], ["drv_api_x\n", 0o600]);
+    assert.deepEqual(
+      fake.requests.map(({ body }) => body),
+      [
+        { name: "ci", role: "deployer", spaces: ["shop", "blog"], expiresInMs: 30 * 86_400_000 },
+        { name: "ci", role: "deployer" },
+        { name: "ci", role: "deployer", spaces: ["shop"] },
+      ],
+    );
+  });
+});
+
 test("completion offers commands, verbs, flags and live names, and is silent when it cannot", async () => {
   const apps = [appSummary(), appSummary({ space: "default", name: "blog" })];
-  await withServer({ "GET /v1/apps": { json: { apps } }, "GET /v1/spaces": { json: { spaces: [{ name: "shop" }] } } }, async (fake) => {
+  const answers = {
+    "GET /v1/apps": { json: { apps } },
+    "GET /v1/spaces": { json: { spaces: [{ name: "shop" }] } },
+    "GET /v1/tokens": { json: { tokens: [{ name: "ci" }] } },
+  };
+  await withServer(answers, async (fake) => {
     const complete = async (...words: string[]) => {
       const { code, stdout, stderr } = await fake.run(["__complete", "--", ...words]);
       assert.deepEqual([code, stderr], [0, ""]);
@@ -227,6 +255,8 @@ test("completion offers commands, verbs, flags and live names, and is silent whe
     assert.deepEqual(await complete("ps", "--space", ""), ["shop"]);
     assert.deepEqual(await complete("releases", "x", "y", "z"), []);
     assert.deepEqual(await complete("rollback", "shop/gone", ""), []);
+    assert.deepEqual(await complete("token", "create", "ci", "--role", "o"), ["operator", "owner"]);
+    assert.deepEqual(await complete("token", "revoke", ""), ["ci"]);
     assert.deepEqual(await complete("nothing", ""), []);
   });
 });

@@ -92,6 +92,12 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["route", "show", "shop.localhost"],
   ],
   ui: [["ui", "--print"]],
+  token: [
+    ["token", "ls"],
+    ["token", "show"],
+    ["token", "create", "ci", "--role", "viewer"],
+    ["token", "revoke", "ci"],
+  ],
   session: [
     ["session", "ls"],
     ["session", "end", "a"],
@@ -180,6 +186,12 @@ const usage: readonly { readonly args: readonly string[]; readonly says: RegExp 
   { args: ["pss"], says: /there is no command "pss" {3}\[USAGE\]\nhint: {2}Did you mean "ps"\?/ },
   { args: ["secrte", "ls"], says: /Did you mean "secret"\?/ },
   { args: ["xyzzy"], says: /hint: {2}Run "drover help"/ },
+  { args: ["token", "create", "ci"], says: /required option "--role <role>" not specified/ },
+  {
+    args: ["token", "create", "ci", "--role", "root"],
+    says: /there is no role "root" {3}\[USAGE\]\nhint: {2}Name one of viewer, deployer/,
+  },
+  { args: ["token", "create", "ci", "--role", "viewer", "--expires", "366d"], says: /--expires is "366d"/ },
   { args: ["ps", "--jsn"], says: /unknown option "--jsn" {3}\[USAGE\]\nhint: {2}Did you mean "--json"\?/ },
   { args: ["scale"], says: /missing required argument "app"/ },
   { args: ["scale", "shop", "--trace", "load.csv"], says: /--trace, --process and --start say what is simulated/ },

@@ -120,9 +120,11 @@ function withCommandLine(command: Command): readonly string[] {
 }
 
 function addCommonOptions(command: Command): void {
+  command.optionsGroup("Common options:");
+  // A verb may take several spaces in place of acting in one.
+  if (command.options.every(({ long }) => long !== "--space"))
+    command.option("-s, --space <name>", "the space (default: $DROVER_SPACE, else default)");
   command
-    .optionsGroup("Common options:")
-    .option("-s, --space <name>", "the space (default: $DROVER_SPACE, else default)")
     .option("--json", "answer in JSON, errors too")
     .option("-y, --yes", "do not ask before something is destroyed")
     .option("--detach", "do not wait until it has come true")

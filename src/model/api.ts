@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { appName, digest, machineName, processName, spaceName, variableName } from "./name-schemas.ts";
+import { roles, tokenLifeMs } from "./access.ts";
+import { appName, digest, machineName, processName, spaceName, tokenName, variableName } from "./name-schemas.ts";
 import { machineLabel, machineLabels } from "./schema-parts.ts";
 
 /**
@@ -324,6 +325,30 @@ export const machineToken = z
     address: z.string().meta({ description: "Where the machine is to join." }),
   })
   .meta({ id: "MachineToken" });
+export const newToken = z.strictObject({
+  name: tokenName,
+  role: z.enum(roles),
+  spaces: z.array(spaceName).min(1).max(100).optional().meta({ description: "Left out: all, and what is of no space." }),
+  expiresInMs: z.int().min(tokenLifeMs.least).max(tokenLifeMs.most).optional().meta({ description: "At most a year. Default 90 days." }),
+});
+const holder = {
+  name: z.string(),
+  role: z.enum(roles),
+  spaces: z.array(z.string()).nullable().meta({ description: "null: all, and what is of no space." }),
+};
+export const createdToken = z.object({ ...holder, expiresAtMs: z.number(), token: z.string() }).meta({ id: "CreatedToken" });
+export const tokenView = z
+  .object({
+    ...holder,
+    createdAtMs: z.number(),
+    createdBy: z.string(),
+    expiresAtMs: z.number(),
+    usedAtMs: z.number().nullable().meta({ description: "Up to an hour behind; null: never." }),
+  })
+  .meta({ id: "Token" });
+export const tokenHolder = z
+  .object({ ...holder, expiresAtMs: z.number().nullable().meta({ description: "null: never." }) })
+  .meta({ id: "Holder" });
 /** A ticket for the web UI; the link with it opens one session. */
 export const uiTicket = z.object({ ticket: z.string(), path: z.string(), url: z.string(), untilMs: z.number() }).meta({ id: "UiTicket" });
 export const openSessionRequest = z.strictObject({ ticket: z.string().max(200) });
@@ -337,6 +362,8 @@ export const openedSession = z
 export const session = z
   .object({
     id: z.string(),
+    token: z.string().meta({ description: "The name of the token that it was opened with, and ends with." }),
+    role: z.enum(roles),
     agent: z.string().meta({ description: "What the browser calls itself." }),
     openedAtMs: z.number(),
     usedAtMs: z.number().meta({ description: "Up to ten minutes behind." }),
@@ -408,6 +435,9 @@ export type MachineList = z.output<typeof machineList>;
 export type StatusView = z.output<typeof status>;
 export type Version = z.output<typeof version>;
 export type Changed = z.output<typeof changed>;
+export type CreatedToken = z.output<typeof createdToken>;
+export type TokenView = z.output<typeof tokenView>;
+export type TokenHolder = z.output<typeof tokenHolder>;
 export type UiTicket = z.output<typeof uiTicket>;
 export type OpenedSession = z.output<typeof openedSession>;
 export type SessionView = z.output<typeof session>;

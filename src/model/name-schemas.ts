@@ -14,6 +14,7 @@ const label = <Name extends string>(what: string) =>
 export const spaceName = label<SpaceName>("space");
 export const appName = label<AppName>("app");
 export const machineName = label<MachineId>("machine");
+export const tokenName = label("token");
 export const processName = label<ProcessName>("process");
 /** Environment and secret names, as POSIX allows them. */
 export const variableName = z

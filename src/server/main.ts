@@ -14,10 +14,9 @@ import { pause } from "#model/clock.ts";
 import { DroverError, errorCodes } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import packageFile from "../../package.json" with { type: "json" };
+import { openAccess } from "./access/open-access.ts";
 import { ownTls, renewalInMs } from "./access/own-tls.ts";
 import { createRequestGuard } from "./access/request-guard.ts";
-import { openSessions } from "./access/sessions.ts";
-import { openAuthenticator } from "./access/token.ts";
 import { createExecSockets } from "./api/exec-socket.ts";
 import { createExecTickets } from "./api/exec-tickets.ts";
 import { type Api, type ApiOptions, createApi } from "./api/http-server.ts";
@@ -32,6 +31,7 @@ import { createControlPlane } from "./create-control-plane.ts";
 import { openEventLog } from "./events/sqlite-event-log.ts";
 import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
+import { sweepTokens } from "./operations/token-operations.ts";
 import { addressToCall, isLoopback, readServerOptions, type ServerOptions, serverUsage } from "./options.ts";
 import { openSealer } from "./secrets/open-sealer.ts";
 import { createSecrets } from "./secrets/sealed-secrets.ts";
@@ -103,7 +103,6 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
   const sealer = openSealer(store, join(home.server, "secrets.key"));
   const secrets = createSecrets({ store, sealer, clock });
-  const authenticator = await openAuthenticator(home);
 
   const listener = createServer();
   await claimSocket(home.linkSocket);
@@ -148,14 +147,9 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const isAnyHost = options.api.host === "0.0.0.0" || options.api.host === "::";
   const peopleHost = isAnyHost ? (options.hosts[0] ?? hostname()) : options.api.host;
   const peopleUrl = () => options.publicUrl ?? `${scheme}://${formatAddress({ host: peopleHost, port: port.api })}`;
-  const sessions = await openSessions({
-    file: join(home.server, "sessions.json"),
-    installation: store.installation,
-    isSecure: peopleUrl().startsWith("https:"),
-    clock,
-    log,
-    newSecret: () => randomBytes(32).toString("hex"),
-  });
+  const newSecret = () => randomBytes(32).toString("hex");
+  const isSecure = peopleUrl().startsWith("https:");
+  const access = await openAccess({ home, store, isSecure, clock, log, newSecret }, stopping);
   const services: Services = {
     store,
     secrets,
@@ -174,8 +168,8 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       ...(options.link === null ? [] : [options.link.port]),
       ...(options.dns === null ? [] : [options.dns.port]),
     ]),
-    tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
-    sessions,
+    tickets: createExecTickets(clock, newSecret),
+    ...access,
     webUi: { prepare: () => void openWeb().then((web) => web.prepare()), url: peopleUrl },
     startedAtMs: clock.nowMs(),
     version: () => ({
@@ -199,8 +193,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const idempotency = createIdempotencyKeys(store, clock);
   const apiOptions: ApiOptions = {
     routes: allRoutes(services),
-    authenticator,
-    sessions,
+    ...access,
     guard: createRequestGuard(hosts),
     idempotency,
     clock,
@@ -247,6 +240,7 @@ async function keepHouse(
       if (backup !== null) log.info("store backed up", { file: backup.file, revision: backup.revision });
       await idempotency.sweep();
       await sweepArtifacts(store, systemClock.nowMs());
+      await sweepTokens(store, systemClock.nowMs());
     } catch (error) {
       if (signal.aborted) return;
       log.error("housekeeping failed; it is tried again in an hour", errorFields(error));

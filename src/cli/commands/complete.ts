@@ -1,5 +1,6 @@
 import type { Command, Option } from "commander";
-import type { AppSummary, InstanceView, ReleaseView, SpaceView } from "#model/api.ts";
+import { roles } from "#model/access.ts";
+import type { AppSummary, InstanceView, ReleaseView, SpaceView, TokenView } from "#model/api.ts";
 import { shortInstanceId } from "#model/names.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, defaultSpace } from "../arguments.ts";
@@ -45,6 +46,7 @@ const optionValues: Readonly<Record<string, string>> = {
   "--app": "app",
   "--instance": "instance",
   "--process": "process",
+  "--role": "role",
 };
 
 /** The option that takes the next word as its value, if `word` is one. */
@@ -74,6 +76,10 @@ async function live(session: Session, command: Command, what: string | null, wor
     switch (what) {
       case "shell":
         return ["bash", "zsh", "fish"];
+      case "role":
+        return roles;
+      case "token":
+        return (await get<{ tokens: TokenView[] }>(["tokens"])).tokens.map((token) => token.name);
       case "space":
         return await spaces();
       case "name":

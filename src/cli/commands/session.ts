@@ -14,8 +14,14 @@ const list = {
     }
     if (sessions.length === 0) out.note('nobody is logged in; "drover ui" opens a session');
     const nowMs = clock.nowMs();
-    const rows = sessions.map(({ id, openedAtMs, usedAtMs, agent }) => [id, age(openedAtMs, nowMs), age(usedAtMs, nowMs), agent]);
-    if (rows.length > 0) for (const line of table(["SESSION", "OPENED", "USED", "BROWSER"], rows, out.columns)) out.line(line);
+    const rows = sessions.map(({ id, token, role, openedAtMs, usedAtMs, agent }) => [
+      id,
+      token === role ? token : `${token} (${role})`,
+      age(openedAtMs, nowMs),
+      age(usedAtMs, nowMs),
+      agent,
+    ]);
+    if (rows.length > 0) for (const line of table(["SESSION", "OF", "OPENED", "USED", "BROWSER"], rows, out.columns)) out.line(line);
     return 0;
   },
 } satisfies Verb & { summary: string };

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { z } from "zod";
 import { readJsonLines } from "#link/ndjson.ts";
-import { toErrorBody } from "#model/errors.ts";
+import { DroverError, toErrorBody } from "#model/errors.ts";
 import type { ExecInput, ExecOutput } from "#model/exec.ts";
 import { execSignals } from "#model/exec.ts";
 import { parseJson } from "#model/shape.ts";
@@ -31,15 +31,19 @@ export type OpenExecSocket = (ticket: string, request: IncomingMessage, socket: 
 
 /** Joins WebSockets of terminals with the agent that runs their commands. Stops with `stopping`. */
 export function createExecSockets(
-  services: Pick<Services, "tickets" | "sessions" | "controlPlane" | "log">,
+  services: Pick<Services, "tickets" | "lives" | "controlPlane" | "log">,
   stopping: AbortSignal,
 ): OpenExecSocket {
   return async (ticket, request, socket, head) => {
     const { request: start, holder } = services.tickets.redeem(ticket);
-    const life = services.sessions.lifeOf(holder);
+    const life = services.lives.begin(holder);
     const gone = new AbortController();
-    socket.once("close", () => gone.abort(new Error("the terminal went away")));
-    const signal = AbortSignal.any([gone.signal, stopping, ...(life === null ? [] : [life])]);
+    socket.once("close", () => {
+      gone.abort(new Error("the terminal went away"));
+      life[Symbol.dispose]();
+    });
+    const signal = AbortSignal.any([gone.signal, stopping, life.signal]);
+    signal.throwIfAborted();
     // Before the handshake, so that a missing agent is an answer with a status.
     const instance = start.where.kind === "instance" ? start.where.instance : null;
     const command = await services.controlPlane.exec(instance, signal);
@@ -85,7 +89,8 @@ async function join(
     webSocket.close(1000);
   } catch (error) {
     if (webSocket.readyState === webSocket.OPEN) {
-      webSocket.send(JSON.stringify({ kind: "error", error: toErrorBody(error) } satisfies ExecOutput));
+      const end = signal.reason instanceof DroverError ? signal.reason : error;
+      webSocket.send(JSON.stringify({ kind: "error", error: toErrorBody(end) } satisfies ExecOutput));
       webSocket.close(1011);
     }
     if (!signal.aborted) log.warn("exec ended early", { error: error instanceof Error ? error.message : String(error) });

@@ -1,7 +1,7 @@
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { ExecRequest } from "#model/exec.ts";
-import type { Principal } from "../access/token.ts";
+import type { Principal } from "../access/access-rule.ts";
 
 /** How long a ticket may lie before it is used: the time between two requests of one program. */
 const ticketMs = 30_000;
@@ -11,14 +11,14 @@ const maxTickets = 100;
 /** Permissions to open one terminal, once: so that no token ever stands in the address of a WebSocket. */
 export interface ExecTickets {
   /** @throws {DroverError} OVERLOADED */
-  issue(request: ExecRequest, holder: Principal | null): string;
+  issue(request: ExecRequest, holder: Principal): string;
   /** What the ticket was given for, and to whom; it is used up. @throws {DroverError} UNAUTHENTICATED */
-  redeem(ticket: string): { readonly request: ExecRequest; readonly holder: Principal | null };
+  redeem(ticket: string): { readonly request: ExecRequest; readonly holder: Principal };
 }
 
 /** @param newTicket an unguessable text of hex digits. */
 export function createExecTickets(clock: Clock, newTicket: () => string): ExecTickets {
-  const open = new Map<string, { readonly request: ExecRequest; readonly holder: Principal | null; readonly untilMs: number }>();
+  const open = new Map<string, { readonly request: ExecRequest; readonly holder: Principal; readonly untilMs: number }>();
   const forgetOld = () => {
     for (const [ticket, { untilMs }] of open) if (untilMs <= clock.monotonicMs()) open.delete(ticket);
   };

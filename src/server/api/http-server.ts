@@ -7,14 +7,13 @@ import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError, errorCodes, hasCode, toErrorBody } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import { spaceName } from "#model/name-schemas.ts";
-import type { SpaceName } from "#model/names.ts";
-import { allow } from "../access/access-rule.ts";
+import type { Lives } from "../access/lives.ts";
 import type { RequestGuard } from "../access/request-guard.ts";
 import type { Sessions } from "../access/sessions.ts";
-import type { Authenticator, Principal } from "../access/token.ts";
+import type { Tokens } from "../access/tokens.ts";
 import { listenOnSocket } from "../unix-socket.ts";
 import type { WebSite } from "../web/web-site.ts";
+import { admit, checkRule } from "./admit.ts";
 import { bodyBytes, limitBytes } from "./body.ts";
 import { entityTag, readPrecondition } from "./etag.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
@@ -39,8 +38,9 @@ const maxStreams = 5_000;
 
 export interface ApiOptions {
   readonly routes: readonly Route[];
-  readonly authenticator: Authenticator;
-  readonly sessions: Pick<Sessions, "authenticate" | "lifeOf">;
+  readonly tokens: Pick<Tokens, "authenticate">;
+  readonly sessions: Pick<Sessions, "authenticate">;
+  readonly lives: Pick<Lives, "begin">;
   readonly guard: RequestGuard;
   readonly idempotency: IdempotencyKeys;
   readonly clock: Clock;
@@ -103,7 +103,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
 
   const shared: Shared = { ...options, stopping: stopping.signal, slices: createSlices(clock.monotonicMs), openStreams: { count: 0 } };
   for (const route of routes) {
-    if (route.access === undefined) throw new Error(`${route.method} ${route.path} has no access rule`);
+    checkRule(route);
     if (route.answer.kind !== "upgrade") app.route({ method: route.method, url: route.path, handler: handlerOf(route, shared) });
   }
   server.on("upgrade", (request, socket, head) => void upgrade(request, socket, head, options));
@@ -148,34 +148,39 @@ interface Shared extends ApiOptions {
 function handlerOf(route: Route, shared: Shared): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
   return async (request, reply) => {
     shared.guard.check({ method: request.method, headers: request.headers, isUpgrade: false });
-    const principal = shared.authenticator.authenticate(request.headers.authorization) ?? shared.sessions.authenticate(request.headers);
+    const principal = shared.tokens.authenticate(request.headers.authorization) ?? shared.sessions.authenticate(request.headers);
     const params = request.params as Readonly<Record<string, string>>;
-    authorize(route, principal, params);
+    const admission = admit(route, principal, params);
     checkParams(params);
     const query = readQuery(route, request.query);
     const body = await readBody(route, request);
+    admission.checkNamed(query, body);
     const receipt = shared.idempotency.begin(request.headers["idempotency-key"], route, request, principal, body);
     let signal: AbortSignal | null = null;
+    // What is answered at once needs no life of its own.
+    using life = principal !== null && isStream(route) ? shared.lives.begin(principal) : null;
     try {
       if (receipt !== null && receipt.repeated !== null) return send(reply.header("idempotency-replayed", "true"), receipt.repeated);
       const call: Call = {
         params,
-        principal,
+        get caller() {
+          if (principal === null) throw new Error("a route that asks for nobody wants to know who calls");
+          return principal;
+        },
+        sees: admission.sees,
+        requireRight: admission.requireRight,
         precondition: readPrecondition(request.headers),
         lastEventId: headerText(request.headers["last-event-id"]),
         receipt,
         // Made when it is asked for: most handlers answer from memory, and a signal of its own costs a request a good part of its time.
         get signal() {
-          return (signal ??= callSignal(request.raw, reply.raw, shared.stopping));
+          return (signal ??= callSignal(request.raw, reply.raw, life === null ? [shared.stopping] : [shared.stopping, life.signal]));
         },
         requestId: request.id,
         userAgent: headerText(request.headers["user-agent"]) ?? "",
       };
       const answer = await route.handle(call, query, body);
-      if ("events" in answer || "lines" in answer) {
-        const life = shared.sessions.lifeOf(principal);
-        return await stream(reply, answer, shared, life === null ? call.signal : AbortSignal.any([call.signal, life]));
-      }
+      if ("events" in answer || "lines" in answer) return await stream(reply, answer, shared, call.signal);
       return send(reply, answer);
     } finally {
       receipt?.end();
@@ -191,13 +196,8 @@ function readQuery(route: Route, given: unknown): unknown {
   return checkWith(route.query ?? noQuery, given, "query");
 }
 
-function authorize(route: Route, principal: Principal | null, params: Readonly<Record<string, string>>): void {
-  const named = spaceName.safeParse(params["space"]);
-  const space: SpaceName | null = named.success ? named.data : null;
-  if (allow(principal, route.access, space)) return;
-  throw new DroverError("UNAUTHENTICATED", "the request carries no valid token", {
-    hint: "The token is in the file `token` of the server's home folder. Commands take it from DROVER_TOKEN; requests send `Authorization: Bearer TOKEN`.",
-  });
+function isStream({ answer }: Route): boolean {
+  return answer.kind === "events" || answer.kind === "lines";
 }
 
 async function readBody(route: Route, request: FastifyRequest): Promise<unknown> {

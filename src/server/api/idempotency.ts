@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
-import type { Principal } from "../access/token.ts";
+import type { Principal } from "../access/access-rule.ts";
 import { put, remove } from "../objects/objects.ts";
 import type { Receipt } from "../operations/receipt.ts";
 import type { Entry, Store } from "../store/store.ts";

@@ -42,10 +42,12 @@ export async function sendEvents(
       if (!response.write(frame(step.value))) await drained(response, signal);
       next = iterator.next();
     }
+    signal.throwIfAborted();
   } catch (error) {
-    if (signal.aborted) return;
-    response.write(frame({ event: "error", json: JSON.stringify(toErrorBody(error)) }));
-    if (!(error instanceof DroverError)) throw error;
+    const end = endOf(error, signal);
+    if (end === null) return;
+    response.write(frame({ event: "error", json: JSON.stringify(toErrorBody(end)) }));
+    if (!(end instanceof DroverError)) throw end;
   } finally {
     clearInterval(heartbeat);
     response.end();
@@ -71,10 +73,12 @@ export async function sendLines(response: ServerResponse, source: AsyncIterable<
       if (!response.write(`${JSON.stringify(step.value)}\n`)) await drained(response, signal);
       next = iterator.next();
     }
+    signal.throwIfAborted();
   } catch (error) {
-    if (signal.aborted) return;
-    response.write(`${JSON.stringify({ error: toErrorBody(error) })}\n`);
-    if (!(error instanceof DroverError)) throw error;
+    const end = endOf(error, signal);
+    if (end === null) return;
+    response.write(`${JSON.stringify({ error: toErrorBody(end) })}\n`);
+    if (!(end instanceof DroverError)) throw end;
   } finally {
     clearInterval(heartbeat);
     response.end();
@@ -82,18 +86,24 @@ export async function sendLines(response: ServerResponse, source: AsyncIterable<
   }
 }
 
+/** What the reader of a stream is told of its end: null when the reader is gone or the server stops, which it sees by itself. */
+function endOf(error: unknown, signal: AbortSignal): unknown {
+  if (!signal.aborted) return error;
+  return signal.reason instanceof DroverError ? signal.reason : null;
+}
+
 /** A few turns of the event loop: what fails at once has failed by then. */
 function soon(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-/** Aborted when the caller is gone or the server stops; never after a complete answer to a complete request. */
-export function callSignal(request: IncomingMessage, response: ServerResponse, stopping: AbortSignal): AbortSignal {
+/** Aborted when the caller is gone, which it never is after a complete answer to a complete request, or with one of `others`. */
+export function callSignal(request: IncomingMessage, response: ServerResponse, others: readonly AbortSignal[]): AbortSignal {
   const gone = new AbortController();
   const abort = () => gone.abort(new Error("the caller went away"));
   if (response.destroyed) abort();
   response.once("close", () => {
     if (!response.writableFinished || !request.complete) abort();
   });
-  return AbortSignal.any([gone.signal, stopping]);
+  return AbortSignal.any([gone.signal, ...others]);
 }

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
-import type { AccessRule } from "../access/access-rule.ts";
-import type { Principal } from "../access/token.ts";
+import type { Right } from "#model/access.ts";
+import type { AccessRule, Principal, Resource } from "../access/access-rule.ts";
 import type { Receipt } from "../operations/receipt.ts";
 
 export type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
@@ -36,12 +36,17 @@ export type Precondition = number | null;
 /** One request, checked: who may not call never gets here, and everything has the form that the route states. */
 export interface Call {
   readonly params: Readonly<Record<string, string>>;
-  readonly principal: Principal | null;
+  /** Who calls. A defect, so a plain error, in a route that asks for nobody. */
+  readonly caller: Principal;
+  /** Whether the caller may see what is of this space; null: of the installation. For routes that answer with things of many spaces. */
+  sees(space: string | null): boolean;
+  /** For what shows only once the request is understood. @throws {DroverError} NOT_ALLOWED */
+  requireRight(right: Right, resource: Resource): void;
   readonly precondition: Precondition;
   readonly lastEventId: string | null;
   /** Keeps the answer under the request's idempotency key; null without one. */
   readonly receipt: Receipt | null;
-  /** Aborted when the caller goes away or the server stops. */
+  /** Aborted when the caller goes away or the server stops; that of a stream also when the caller's token or session ends. */
   readonly signal: AbortSignal;
   readonly requestId: string;
   /** What the caller's program calls itself; empty if it does not say. */
@@ -76,13 +81,13 @@ interface RouteOf<Q extends Shape, B> {
   /** Name in OpenAPI: a verb and a noun in camel case. */
   readonly id: string;
   readonly summary: string;
-  readonly access: AccessRule;
   readonly query?: Q;
   readonly body?: B;
   readonly answer: AnswerRule;
 }
 
 export interface Route extends RouteOf<Shape, BodyRule> {
+  readonly access: AccessRule;
   readonly handle: (call: Call, query: unknown, body: unknown) => Promise<Answer>;
 }
 
@@ -96,7 +101,10 @@ type BodyOf<B> = B extends { kind: "json"; schema: infer S extends z.ZodType }
 
 /** Declares a route whose handler gets its query and body with the types of their schemas. */
 export function route<const B extends BodyRule = { kind: "none" }, Q extends Shape = z.ZodType<Record<string, never>>>(
-  declared: RouteOf<Q, B> & { readonly handle: (call: Call, query: z.output<Q>, body: BodyOf<B>) => Promise<Answer> },
+  declared: RouteOf<Q, B> & {
+    readonly access: AccessRule<z.output<Q>, BodyOf<B>>;
+    readonly handle: (call: Call, query: z.output<Q>, body: BodyOf<B>) => Promise<Answer>;
+  },
 ): Route {
   return declared as unknown as Route;
 }

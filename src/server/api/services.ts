@@ -1,5 +1,6 @@
 import type { StatusView, Version } from "#model/api.ts";
 import type { Log } from "#model/log.ts";
+import type { Lives } from "../access/lives.ts";
 import type { Sessions } from "../access/sessions.ts";
 import type { Authority } from "../certificates/authority.ts";
 import type { CertificateController } from "../certificates/certificate-controller.ts";
@@ -19,6 +20,7 @@ export interface Services extends OperationContext {
   readonly authority: () => Promise<Authority>;
   readonly tickets: ExecTickets;
   readonly sessions: Sessions;
+  readonly lives: Lives;
   readonly webUi: {
     /** Somebody is about to open it. */
     prepare(): void;

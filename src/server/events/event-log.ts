@@ -5,6 +5,8 @@ export type NewEvent = Pick<DroverEvent, "kind" | "message"> & Partial<Pick<Drov
 export interface EventQuery {
   readonly space?: string;
   readonly app?: string;
+  /** Only what is of one of these spaces; left out: also what is of none. */
+  readonly spaces?: readonly string[];
   /** Events after this sequence number. */
   readonly after?: number;
   readonly sinceMs?: number;

@@ -32,7 +32,7 @@ const TABLE =
   "CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, at_ms REAL NOT NULL, space TEXT, app TEXT, subject TEXT, " +
   "kind TEXT NOT NULL, message TEXT NOT NULL, details TEXT) STRICT; CREATE INDEX IF NOT EXISTS events_of_app ON events (space, app)";
 
-type Filter = Pick<EventQuery, "space" | "app" | "sinceMs"> & { readonly after: number };
+type Filter = Pick<EventQuery, "space" | "app" | "spaces" | "sinceMs"> & { readonly after: number };
 
 /**
  * Opens the event log in `file`. Events of one turn of the loop are written together, without an fsync: a killed process loses the last turn at
@@ -112,7 +112,7 @@ export function openEventLog({
     append({ kind: "events.lost", message });
   }
 
-  function select({ space, app, after, sinceMs }: Filter, order: "ASC" | "DESC", limit: number): DroverEvent[] {
+  function select({ space, app, spaces, after, sinceMs }: Filter, order: "ASC" | "DESC", limit: number): DroverEvent[] {
     const conditions = ["sequence > ?"];
     const values: SQLInputValue[] = [after];
     for (const [condition, value] of [
@@ -123,6 +123,10 @@ export function openEventLog({
       if (value === undefined) continue;
       conditions.push(condition);
       values.push(value);
+    }
+    if (spaces !== undefined) {
+      conditions.push(`space IN (${spaces.map(() => "?").join(", ")})`);
+      values.push(...spaces);
     }
     const sql = `SELECT * FROM events WHERE ${conditions.join(" AND ")} ORDER BY sequence ${order} LIMIT ?`;
     return database

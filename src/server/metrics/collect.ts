@@ -1,12 +1,14 @@
 import { setImmediate } from "node:timers/promises";
+import type { AppSummary } from "#model/api.ts";
 import type { UsageView } from "#model/api-usage.ts";
+import type { Space } from "#model/app.ts";
 import type { AppName, SpaceName } from "#model/names.ts";
 import { latencyBoundsMs } from "#model/routing-table.ts";
 import type { ControlPlane, RouteTraffic } from "../control-plane.ts";
 import type { Escalator } from "../escalator/escalator.ts";
 import { viewChecks, viewEscalation } from "../escalator/view.ts";
 import { ladderObjects } from "../objects/ladder-objects.ts";
-import { objects } from "../objects/objects.ts";
+import { objects, type Stored } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 import { Exposition } from "./exposition.ts";
 
@@ -18,17 +20,22 @@ export interface Measured {
   readonly store: Store;
   readonly version: string;
   readonly startedAtMs: number;
+  /** Whether things of this space are told; null: those of the installation. */
+  readonly sees: (space: string | null) => boolean;
 }
 
 /** Apps or routes that are told before others get their turn: a large installation has tens of thousands of lines. */
 const atOnce = 200;
 
 /** Everything that is told to Prometheus, as it is now. Agents and edges are asked at once, and have a second for it. */
-export async function collectMetrics({ controlPlane, store, version, startedAtMs }: Measured, signal: AbortSignal): Promise<Exposition> {
+export async function collectMetrics(
+  { controlPlane, store, version, startedAtMs, sees }: Measured,
+  signal: AbortSignal,
+): Promise<Exposition> {
   const [usage, traffic, problems, escalator] = await Promise.all([
     controlPlane.usage(signal),
     controlPlane.traffic(signal),
-    controlPlane.problems(signal),
+    sees(null) ? controlPlane.problems(signal) : [],
     controlPlane.runningEscalator(),
   ]);
   const told = new Exposition();
@@ -36,16 +43,26 @@ export async function collectMetrics({ controlPlane, store, version, startedAtMs
   told.add("drover_start_time_seconds", {}, startedAtMs / 1_000);
   told.add("drover_store_revision", {}, store.revision);
   for (const [code, of] of Map.groupBy(problems, (problem) => problem.code)) told.add("drover_problems", { code }, of.length);
-  await tellApps(told, controlPlane, usage);
-  await tellRoutes(told, traffic);
+  const apps = controlPlane.summaries().filter(({ space }) => sees(space));
+  await tellApps(told, controlPlane, apps, usage);
+  await tellRoutes(
+    told,
+    traffic.filter(({ route }) => sees(route.space)),
+  );
   tellMachines(told, controlPlane, usage);
-  if (escalator !== null) tellChecks(told, store, escalator);
+  const spaces = objects.spaces(store).filter(({ value }) => sees(value.name));
+  if (escalator !== null) tellChecks(told, store, spaces, escalator);
   return told;
 }
 
-async function tellApps(told: Exposition, controlPlane: Measured["controlPlane"], usage: UsageView): Promise<void> {
+async function tellApps(
+  told: Exposition,
+  controlPlane: Measured["controlPlane"],
+  apps: readonly AppSummary[],
+  usage: UsageView,
+): Promise<void> {
   const used = new Map(usage.instances.map((one) => [one.id, one]));
-  for (const [i, { space, name: app, health, active, wanted, ready }] of controlPlane.summaries().entries()) {
+  for (const [i, { space, name: app, health, active, wanted, ready }] of apps.entries()) {
     if (i % atOnce === atOnce - 1) await setImmediate();
     told.add("drover_app_health", { space, app, health }, 1);
     if (active !== null) told.add("drover_app_release", { space, app }, active);
@@ -110,8 +127,8 @@ function tellMachines(told: Exposition, controlPlane: Measured["controlPlane"], 
   }
 }
 
-function tellChecks(told: Exposition, store: Store, escalator: Escalator): void {
-  for (const { value } of objects.spaces(store)) {
+function tellChecks(told: Exposition, store: Store, spaces: readonly Stored<Space>[], escalator: Escalator): void {
+  for (const { value } of spaces) {
     const space = value.name;
     for (const { name: check, target, level, verdict } of viewChecks(escalator, space, escalator.nowMs()))
       if (verdict !== "unknown")

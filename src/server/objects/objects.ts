@@ -1,5 +1,6 @@
 import type { App, Release, Rollout, Space } from "#model/app.ts";
 import type { AppId, AppName, MachineId, SpaceName } from "#model/names.ts";
+import type { StoredToken, TokenUse } from "../access/stored-token.ts";
 import type { AcmeSettings } from "../certificates/acme-settings.ts";
 import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
 
@@ -16,6 +17,8 @@ import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
  *   /homes/<space>/<app>                 { machine }, which has the app's volumes; while there are several machines
  *   /leftovers/<machine>/<space>/<app>   of a destroyed app, to be removed once the machine is back
  *   /join-tokens/<id>                    StoredToken, for a day after its end
+ *   /tokens/<name>                       StoredToken, for a month after its end
+ *   /token-uses/<name>                   TokenUse
  *   /certificates/<origin>/<host or name>  StoredCertificate
  *   /tls/tickets                         TicketKeys
  *   /tls/acme                            AcmeSettings
@@ -39,6 +42,8 @@ export const keys = {
   leftover: (machine: MachineId, app: AppId) => `/leftovers/${machine}/${app}`,
   leftovers: (machine: MachineId) => `/leftovers/${machine}/`,
   joinToken: (id: string) => `/join-tokens/${id}`,
+  token: (name: string) => `/tokens/${name}`,
+  tokenUse: (name: string) => `/token-uses/${name}`,
   certificate: (id: string) => `/certificates/${id}`,
   ticketKeys: "/tls/tickets",
   acme: "/tls/acme",
@@ -85,6 +90,10 @@ export const objects = {
   /** Oldest first. */
   releases: (store: StoreReader, space: SpaceName, app: AppName) =>
     store.list(keys.releases(space, app)).map((entry) => parse<Release>(entry)),
+  token: (store: StoreReader, name: string) => read<StoredToken>(store, keys.token(name)),
+  /** By name. */
+  tokens: (store: StoreReader) => store.list(keys.token("")).map((entry) => parse<StoredToken>(entry)),
+  tokenUse: (store: StoreReader, name: string) => read<TokenUse>(store, keys.tokenUse(name)),
   acme: (store: StoreReader) => read<AcmeSettings>(store, keys.acme),
   rollout: (store: StoreReader, space: SpaceName, app: AppName) => read<Rollout>(store, keys.rollout(space, app)),
 } as const;

@@ -22,6 +22,8 @@ export interface ApplyOptions {
   /** Throws unless each declared app is at the revision that the caller read; 0: it does not exist. */
   readonly requireApp?: (current: number) => void;
   readonly requireSpace?: (current: number) => void;
+  /** Throws unless the caller may change more than apps and their space. */
+  readonly beyondApps?: (kind: "ladder" | "pool", space: SpaceName) => void;
 }
 
 /** A pass over the whole set: what would change, and the writes that do it. */
@@ -49,6 +51,8 @@ export async function apply(context: OperationContext, request: ApplyRequest, op
   let draft: ApplyDraft | null = null;
   const { revision, ...answer } = await transact(context.store, options.receipt ?? null, () => {
     draft = draftApply(context, request, declared, "apply", options);
+    for (const { kind, action } of draft.plan.changes)
+      if ((kind === "ladder" || kind === "pool") && action !== "none") options.beyondApps?.(kind, declared.space);
     const plan: Plan = { ...draft.plan, revision: context.store.revision };
     return { answer: { plan, releases: draft.releases }, conditions: draft.conditions, changes: draft.changes };
   });

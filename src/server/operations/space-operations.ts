@@ -10,6 +10,7 @@ import { keys, objects, remove, type Stored, unchanged } from "../objects/object
 import { poolKeys } from "../objects/pool-objects.ts";
 import { apply } from "./apply.ts";
 import type { OperationContext } from "./context.ts";
+import { forgetSpaceOfTokens } from "./forget-tokens.ts";
 import type { Receipt } from "./receipt.ts";
 import { transact } from "./transact.ts";
 
@@ -50,7 +51,7 @@ export async function putSpace(
 }
 
 /**
- * Forgets an empty space with its secrets and its key-value pairs.
+ * Forgets an empty space with its secrets, its key-value pairs and the tokens for it alone.
  * @throws {DroverError} SPACE_NOT_FOUND; CONFLICT while it has apps, or more pairs than one commit takes.
  */
 export async function deleteSpace(
@@ -80,10 +81,11 @@ export async function deleteSpace(
         hint: "Delete its keys first.",
       });
     }
+    const tokens = forgetSpaceOfTokens(store, space);
     return {
       answer: { space: space as string },
-      conditions: [unchanged(stored.key, stored)],
-      changes: [remove(stored.key), ...ladderSingles(store, space), ...contents.map(({ key }) => remove(key))],
+      conditions: [unchanged(stored.key, stored), ...tokens.conditions],
+      changes: [remove(stored.key), ...ladderSingles(store, space), ...contents.map(({ key }) => remove(key)), ...tokens.changes],
     };
   });
   events.append({ kind: "space.deleted", space, message: `space "${space}" was deleted` });

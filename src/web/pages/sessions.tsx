@@ -22,6 +22,7 @@ export function SessionsPage() {
           <thead>
             <tr>
               <th scope="col">session</th>
+              <th scope="col">of</th>
               <th scope="col">opened</th>
               <th scope="col">used</th>
               <th scope="col" class="wide minor">
@@ -33,11 +34,14 @@ export function SessionsPage() {
             </tr>
           </thead>
           <tbody>
-            {value?.sessions.map(({ id, isCurrent, openedAtMs, usedAtMs, agent }) => (
+            {value?.sessions.map(({ id, token, role, isCurrent, openedAtMs, usedAtMs, agent }) => (
               <tr key={id}>
                 <td class="mono">
                   {id}
                   {isCurrent && <span class="muted"> this one</span>}
+                </td>
+                <td>
+                  {token} {token !== role && <span class="muted">{role}</span>}
                 </td>
                 <td>
                   <Age atMs={openedAtMs} />

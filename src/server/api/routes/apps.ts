@@ -59,12 +59,12 @@ function readingRoutes(services: Services): readonly Route[] {
       path: "/v1/apps",
       id: "listApps",
       summary: "Apps of one space or of all, by space and name.",
-      access: "read",
+      access: { right: "read", of: "each" },
       query: z.strictObject({ space: spaceName.optional() }),
       answer: { kind: "json", schema: summaries },
-      handle: async (_call, { space }) => {
+      handle: async ({ sees }, { space }) => {
         if (space !== undefined) requireSpace(services, space);
-        return { json: { apps: controlPlane.summaries(space) } };
+        return { json: { apps: controlPlane.summaries(space).filter((app) => sees(app.space)) } };
       },
     }),
     route({
@@ -72,21 +72,22 @@ function readingRoutes(services: Services): readonly Route[] {
       path: "/v1/apps/watch",
       id: "watchApps",
       summary: "All apps, then those that changed: first an event `all`, then events `changed`.",
-      access: "read",
+      access: { right: "read", of: "each" },
       answer: { kind: "events", schema: appsChange },
-      handle: async ({ signal }) => ({ events: appChanges(services, signal) }),
+      handle: async (call) => ({ events: appChanges(services, call) }),
     }),
     route({
       method: "GET",
       path: "/v1/instances",
       id: "listAllInstances",
       summary: "Instances of one space or of all, by space and app.",
-      access: "read",
+      access: { right: "read", of: "each" },
       query: z.strictObject({ space: spaceName.optional() }),
       answer: { kind: "json", schema: z.object({ instances: z.array(instance) }) },
-      handle: async (_call, { space }) => {
+      handle: async ({ sees }, { space }) => {
         if (space !== undefined) requireSpace(services, space);
-        const apps = objects.apps(store, space).map(({ value }) => controlPlane.instances(value.space, value.name));
+        const seen = objects.apps(store, space).filter(({ value }) => sees(value.space));
+        const apps = seen.map(({ value }) => controlPlane.instances(value.space, value.name));
         return { json: { instances: apps.flat() } };
       },
     }),
@@ -95,7 +96,7 @@ function readingRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/apps",
       id: "listAppsOfSpace",
       summary: "Apps of a space, by name.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: summaries },
       handle: async ({ params }) => {
         const { value } = requireSpace(services, params["space"] as SpaceName);
@@ -107,7 +108,7 @@ function readingRoutes(services: Services): readonly Route[] {
       path: base,
       id: "getApp",
       summary: "Everything about one app now.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: appStatus, hasEtag: true },
       handle: async (call) => {
         const { space, app } = named(call);
@@ -121,7 +122,7 @@ function readingRoutes(services: Services): readonly Route[] {
       path: `${base}/watch`,
       id: "watchApp",
       summary: "The app's status now and after each change, as events `status`; ends with an event `gone` when the app is.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "events", schema: appStatus },
       handle: async (call) => {
         const { space, app } = named(call);
@@ -134,7 +135,7 @@ function readingRoutes(services: Services): readonly Route[] {
       path: `${base}/manifest`,
       id: "getManifest",
       summary: "The app's manifest as it is in force: overlay applied, variables filled in.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: manifestBody, hasEtag: true },
       handle: async (call) => {
         const { space, app } = named(call);
@@ -147,7 +148,7 @@ function readingRoutes(services: Services): readonly Route[] {
       path: `${base}/why`,
       id: "whyApp",
       summary: "Why the app is not running or not ready, and which of its checks fail, in words; empty when all is well.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ reasons: z.array(reason) }) },
       handle: async (call) => {
         const { space, app } = named(call);
@@ -159,7 +160,7 @@ function readingRoutes(services: Services): readonly Route[] {
       path: `${base}/instances`,
       id: "listInstances",
       summary: "The app's instances.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ instances: z.array(instance) }) },
       handle: async (call) => {
         const { space, app } = named(call);
@@ -172,7 +173,7 @@ function readingRoutes(services: Services): readonly Route[] {
       path: `${base}/releases`,
       id: "listReleases",
       summary: "The app's releases that are kept, newest first.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ releases: z.array(release) }) },
       handle: async (call) => {
         const { space, app } = named(call);
@@ -186,7 +187,7 @@ function readingRoutes(services: Services): readonly Route[] {
       path: `${base}/env`,
       id: "getEnvironment",
       summary: "The environment of the release that is wanted.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ env: z.record(z.string(), z.string()), secrets: z.array(z.string()) }), hasEtag: true },
       handle: async (call) => {
         const { space, app } = named(call);
@@ -206,7 +207,7 @@ function changingRoutes(services: Services): readonly Route[] {
       path: base,
       id: "putApp",
       summary: "Declares one app by its manifest as JSON: what `apply` does for one.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: json(manifestBody),
       answer: { kind: "json", schema: applied },
       handle: async (call, _query, manifest) => {
@@ -227,7 +228,7 @@ function changingRoutes(services: Services): readonly Route[] {
       path: base,
       id: "destroyApp",
       summary: "Stops everything of the app, then forgets it.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       answer,
       handle: async (call) => ({ json: await destroy(services, appCall(call)) }),
     }),
@@ -236,7 +237,7 @@ function changingRoutes(services: Services): readonly Route[] {
       path: `${base}/env`,
       id: "changeEnvironment",
       summary: "Sets and unsets variables by hand; makes a new release.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: json(environmentRequest),
       answer,
       handle: async (call, _query, request) => ({ json: await changeEnvironment(services, appCall(call), request) }),
@@ -253,7 +254,7 @@ function verbRoutes(services: Services): readonly Route[] {
       path: `${base}/scale`,
       id: "scaleApp",
       summary: "Sets how many instances of each named process are wanted.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: json(scaleRequest),
       answer,
       handle: async (call, _query, { instances }) => ({ json: await scale(services, appCall(call), instances) }),
@@ -263,7 +264,7 @@ function verbRoutes(services: Services): readonly Route[] {
       path: `${base}/rollback`,
       id: "rollbackApp",
       summary: "Goes back to an earlier release: a new one with the old one's content.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: json(rollbackRequest),
       answer,
       handle: async (call, _query, { to }) => ({ json: await rollback(services, appCall(call), to) }),
@@ -273,7 +274,7 @@ function verbRoutes(services: Services): readonly Route[] {
       path: `${base}/restart`,
       id: "restartApp",
       summary: "Replaces the app's instances, or those of one process, by new ones of the same release.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: json(restartRequest),
       answer,
       handle: async (call, _query, { process }) => ({ json: await restart(services, appCall(call), process) }),
@@ -283,7 +284,7 @@ function verbRoutes(services: Services): readonly Route[] {
       path: `${base}/maintenance`,
       id: "setMaintenance",
       summary: "Puts a page, 503, in front of the app on its HTTP routes, or takes it away. The app runs on.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: json(maintenanceRequest),
       answer,
       handle: async (call, _query, { on, message, retryAfterMs }) => ({
@@ -295,7 +296,7 @@ function verbRoutes(services: Services): readonly Route[] {
       path: `${base}/stop`,
       id: "stopApp",
       summary: "Stops the app's instances; it stays declared.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: nothing,
       answer,
       handle: async (call) => ({ json: await setStopped(services, appCall(call), true) }),
@@ -305,7 +306,7 @@ function verbRoutes(services: Services): readonly Route[] {
       path: `${base}/start`,
       id: "startApp",
       summary: "Starts what `stop` stopped.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: nothing,
       answer,
       handle: async (call) => ({ json: await setStopped(services, appCall(call), false) }),
@@ -315,7 +316,7 @@ function verbRoutes(services: Services): readonly Route[] {
       path: `${base}/instances/:instance/restart`,
       id: "restartInstance",
       summary: "Restarts one instance in place.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: nothing,
       answer: { kind: "none" },
       handle: async (call) => {
@@ -357,12 +358,15 @@ async function* statusEvents({ controlPlane }: Services, space: SpaceName, app: 
 /** How soon after one change the next may follow: a fleet in motion is told of in steps that a person can see. */
 const changesGapMs = 100;
 
-async function* appChanges({ controlPlane, clock }: Services, signal: AbortSignal): AsyncGenerator<SentEvent> {
+async function* appChanges({ controlPlane, clock }: Services, { signal, sees }: Call): AsyncGenerator<SentEvent> {
   const batches = controlPlane.changes(signal)[Symbol.asyncIterator]();
   try {
     // It listens before it looks, so that nothing is missed in between.
     let next = batches.next();
-    yield { event: "all", json: JSON.stringify({ apps: [...controlPlane.summaries()], gone: [] } satisfies AppsChange) };
+    yield {
+      event: "all",
+      json: JSON.stringify({ apps: controlPlane.summaries().filter(({ space }) => sees(space)), gone: [] } satisfies AppsChange),
+    };
     for (;;) {
       const { done, value } = await next;
       if (done === true || signal.aborted) return;
@@ -370,11 +374,12 @@ async function* appChanges({ controlPlane, clock }: Services, signal: AbortSigna
       const gone: AppsChange["gone"] = [];
       for (const id of value) {
         const [space, app] = id.split("/") as [SpaceName, AppName];
+        if (!sees(space)) continue;
         const summary = controlPlane.summary(space, app);
         if (summary === null) gone.push({ space, app });
         else apps.push(summary);
       }
-      if (value.size > 0) yield { event: "changed", json: JSON.stringify({ apps, gone } satisfies AppsChange) };
+      if (apps.length + gone.length > 0) yield { event: "changed", json: JSON.stringify({ apps, gone } satisfies AppsChange) };
       await pause(clock, changesGapMs, signal);
       next = batches.next();
     }

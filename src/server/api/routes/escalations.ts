@@ -69,10 +69,9 @@ async function placeOf(services: Services, { params }: Call): Promise<Place> {
   return { space, escalator: await services.controlPlane.escalator() };
 }
 
-function handOf({ principal }: Call, by: string | undefined, { escalator }: Place): Hand {
+function handOf({ caller: { name } }: Call, by: string | undefined, { escalator }: Place): Hand {
   // Who holds the token may say for whom it acts; the record then has both.
-  const id = principal?.id ?? "anonymous";
-  return { by: by === undefined ? id : `${by} (${id})`, nowMs: escalator.nowMs() };
+  return { by: by === undefined ? name : `${by} (${name})`, nowMs: escalator.nowMs() };
 }
 
 /** @throws {DroverError} CHECK_NOT_FOUND when nothing of the space is checked */
@@ -122,7 +121,7 @@ function checkRoutes(services: Services): readonly Route[] {
       path: `${base}/checks`,
       id: "listChecks",
       summary: "All checks of a space, each at each of its targets, and how they are.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ checks: z.array(checkView) }) },
       handle: async (call) => {
         const place = await placeOf(services, call);
@@ -134,7 +133,7 @@ function checkRoutes(services: Services): readonly Route[] {
       path: `${base}/check-history`,
       id: "listCheckChanges",
       summary: "When checks began and ceased to fail, with what was found: the latest that match, oldest first.",
-      access: "read",
+      access: { right: "read", of: "space" },
       query: z.strictObject({ check: z.string().max(200).optional(), limit: wholeNumber(1_000).default(100) }),
       answer: { kind: "json", schema: z.object({ changes: z.array(checkChange) }) },
       handle: async (call, { check, limit }) => {
@@ -147,7 +146,7 @@ function checkRoutes(services: Services): readonly Route[] {
       path: `${base}/checks/:check/run`,
       id: "runCheck",
       summary: "Makes a check once now, from everywhere that it is made from. What it finds is answered and changes nothing.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       answer: { kind: "json", schema: z.object({ findings: z.record(z.string(), finding) }) },
       handle: async (call) => {
         const place = await placeOf(services, call);
@@ -163,7 +162,7 @@ function checkRoutes(services: Services): readonly Route[] {
       path: `${base}/checks/:check/heartbeat`,
       id: "beat",
       summary: "Calls in for a heartbeat check.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       answer: { kind: "json", schema: z.object({ check: z.string() }) },
       handle: async (call) => {
         const place = await placeOf(services, call);
@@ -188,7 +187,7 @@ function ladderRoutes(services: Services): readonly Route[] {
       path: `${base}/ladder`,
       id: "getLadder",
       summary: "The ladder that is in force, what is paused, and what it waits for; null when nothing of the space is checked.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ ladder: ladderView.nullable() }) },
       handle: async (call) => {
         const { space, escalator } = await placeOf(services, call);
@@ -200,7 +199,7 @@ function ladderRoutes(services: Services): readonly Route[] {
       path: `${base}/explain`,
       id: "explainChecks",
       summary: "What would happen if a check failed now: those of an app, the one that is named, or all.",
-      access: "read",
+      access: { right: "read", of: "space" },
       query: explainQuery,
       answer: { kind: "json", schema: z.object({ explanations: z.array(explanation) }) },
       handle: async (call, { app, check }) => {
@@ -219,7 +218,7 @@ function ladderRoutes(services: Services): readonly Route[] {
       path: `${base}/simulate`,
       id: "simulateLadder",
       summary: "Plays the ladder on a virtual clock with some checks failing; nothing is done.",
-      access: "read",
+      access: { right: "read", of: "space" },
       body: json(simulateRequest),
       answer: { kind: "json", schema: simulation },
       handle: async (call, _query, body) => {
@@ -240,7 +239,7 @@ function ladderRoutes(services: Services): readonly Route[] {
       path: `${base}/pause`,
       id: "pauseLadder",
       summary: "Nothing acts in the target until the pause ends, which it does by itself.",
-      access: "write",
+      access: { right: "mend", of: "space" },
       body: json(pauseRequest),
       answer: { kind: "json", schema: z.object({ target: z.string(), untilMs: z.number(), revision: z.int() }) },
       handle: async (call, _query, { target, forMs, by }) => {
@@ -254,7 +253,7 @@ function ladderRoutes(services: Services): readonly Route[] {
       path: `${base}/resume`,
       id: "resumeLadder",
       summary: "Ends a pause before its time.",
-      access: "write",
+      access: { right: "mend", of: "space" },
       body: json(resumeRequest.extend(byRequest.shape)),
       answer: { kind: "json", schema: z.object({ target: z.string(), revision: z.int() }) },
       handle: async (call, _query, { target, by }) => {
@@ -267,7 +266,7 @@ function ladderRoutes(services: Services): readonly Route[] {
       path: `${base}/dry-run`,
       id: "setDryRun",
       summary: "In a dry run the same is decided and recorded, and nothing is done.",
-      access: "write",
+      access: { right: "mend", of: "space" },
       body: json(dryRunRequest),
       answer: { kind: "json", schema: z.object({ isDryRun: z.boolean(), revision: z.int() }) },
       handle: async (call, _query, { isDryRun }) => {
@@ -280,7 +279,7 @@ function ladderRoutes(services: Services): readonly Route[] {
       path: `${base}/mass-failure/acknowledge`,
       id: "acknowledgeMassFailure",
       summary: "People have seen that many machines failed: what failed until now holds nothing back any more.",
-      access: "write",
+      access: { right: "mend", of: "space" },
       body: json(byRequest),
       answer: { kind: "json", schema: z.object({ acknowledgedAtMs: z.number(), revision: z.int() }) },
       handle: async (call, _query, { by }) => {
@@ -299,7 +298,7 @@ function runRoutes(services: Services): readonly Route[] {
       path: `${base}/escalations`,
       id: "listEscalations",
       summary: "Escalations of a space, the newest first.",
-      access: "read",
+      access: { right: "read", of: "space" },
       query: z.strictObject({ limit: wholeNumber(500).default(50) }),
       answer: { kind: "json", schema: z.object({ escalations: z.array(escalationView) }) },
       handle: async (call, { limit }) => {
@@ -313,7 +312,7 @@ function runRoutes(services: Services): readonly Route[] {
       path: `${base}/escalations-watch`,
       id: "watchEscalations",
       summary: "Each escalation as it changes, from now on.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "events", schema: escalationView },
       handle: async (call) => ({ events: changedRuns(services, await placeOf(services, call), call.signal) }),
     }),
@@ -322,7 +321,7 @@ function runRoutes(services: Services): readonly Route[] {
       path: one,
       id: "getEscalation",
       summary: "One escalation: what failed, the level and why, every step with its output and times, and how it ended.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: escalationView },
       handle: async (call) => {
         const { space, escalator } = await placeOf(services, call);
@@ -334,7 +333,7 @@ function runRoutes(services: Services): readonly Route[] {
       path: `${one}/report`,
       id: "getEscalationReport",
       summary: "The same for people to read afterwards, in Markdown.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ markdown: z.string() }) },
       handle: async (call) => {
         const { space, escalator } = await placeOf(services, call);
@@ -347,7 +346,7 @@ function runRoutes(services: Services): readonly Route[] {
       path: `${one}/approve`,
       id: "approveEscalation",
       summary: "Approves, or refuses, the level that an escalation waits at.",
-      access: "write",
+      access: { right: "mend", of: "space" },
       body: json(decisionRequest),
       answer: { kind: "json", schema: changedRun },
       handle: async (call, _query, { isApproved, by }) => {
@@ -362,7 +361,7 @@ function runRoutes(services: Services): readonly Route[] {
       path: `${one}/acknowledge`,
       id: "acknowledgeEscalation",
       summary: "Takes note that an escalation ended with people: from now on its target may be acted on again.",
-      access: "write",
+      access: { right: "mend", of: "space" },
       body: json(byRequest),
       answer: { kind: "json", schema: changedRun },
       handle: async (call, _query, { by }) => {
@@ -375,7 +374,7 @@ function runRoutes(services: Services): readonly Route[] {
       path: `${one}/stop`,
       id: "stopEscalation",
       summary: "Ends what an escalation does now; nothing follows.",
-      access: "write",
+      access: { right: "mend", of: "space" },
       body: json(byRequest),
       answer: { kind: "json", schema: changedRun },
       handle: async (call, _query, { by }) => {

@@ -16,26 +16,26 @@ export function eventRoutes({ events }: Services): readonly Route[] {
       path: "/v1/events",
       id: "listEvents",
       summary: "What happened and why: the latest that match, oldest first.",
-      access: "read",
+      access: { right: "read", of: "each" },
       query: z.strictObject({
         ...filter,
         sinceMs: wholeNumber(Number.MAX_SAFE_INTEGER).optional(),
         limit: wholeNumber(1_000).default(100),
       }),
       answer: { kind: "json", schema: z.object({ events: z.array(event) }) },
-      handle: async (_call, query) => ({ json: { events: events.query(defined(query)) } }),
+      handle: async ({ caller }, query) => ({ json: { events: events.query(defined({ ...query, spaces: caller.spaces ?? undefined })) } }),
     }),
     route({
       method: "GET",
       path: "/v1/events/watch",
       id: "watchEvents",
       summary: "Events as they happen, from after `after` or the `Last-Event-ID`, without gaps; without either, from now on.",
-      access: "read",
+      access: { right: "read", of: "each" },
       query: z.strictObject(filter),
       answer: { kind: "events", schema: event },
-      handle: async ({ signal, lastEventId }, query) => {
+      handle: async ({ signal, lastEventId, caller }, query) => {
         const after = lastEventId === null ? query.after : sequenceOf(lastEventId);
-        return { events: sent(events.follow(defined({ ...query, after }), signal)) };
+        return { events: sent(events.follow(defined({ ...query, after, spaces: caller.spaces ?? undefined }), signal)) };
       },
     }),
   ];

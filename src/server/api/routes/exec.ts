@@ -14,20 +14,20 @@ export function execRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/apps/:app/exec",
       id: "prepareExec",
       summary: "Chooses where a command is to run and gives a ticket for it, open for 30 s and once.",
-      access: "write",
+      access: { right: "enter", of: "space" },
       body: json(execRequest),
       answer: { kind: "json", schema: execTicket },
-      handle: async ({ params, principal }, _query, { command, terminal, instance, process, fresh }) => {
+      handle: async ({ params, caller }, _query, { command, terminal, instance, process, fresh }) => {
         const space = params["space"] as SpaceName;
         const app = params["app"] as AppName;
         requireApp(services, space, app);
         const id = instance === undefined || instance.includes("/") ? instance : `${space}/${app}/${instance}`;
         const place = controlPlane.execPlace(space, app, { instance: id, process, fresh });
         if (place.instance !== null && !belongsTo(place.instance, space, app)) throw new Error("an exec was placed in another app");
-        const ticket = tickets.issue({ where: place.where, command, terminal }, principal);
+        const ticket = tickets.issue({ where: place.where, command, terminal }, caller);
         const subject = place.instance === null ? {} : { subject: shortInstanceId(place.instance) };
         // Who was in which instance is worth knowing; what was typed is nobody's business.
-        events.append({ kind: "exec.opened", space, app, ...subject, message: `a command was opened in "${app}"` });
+        events.append({ kind: "exec.opened", space, app, ...subject, message: `${caller.name} opened a command in "${app}"` });
         return { json: { ticket, instance: place.instance } };
       },
     }),

@@ -17,6 +17,7 @@ import { scalingRoutes } from "./scaling.ts";
 import { secretRoutes } from "./secrets.ts";
 import { sessionRoutes } from "./sessions.ts";
 import { spaceRoutes } from "./spaces.ts";
+import { tokenRoutes } from "./tokens.ts";
 import { usageRoutes } from "./usage.ts";
 
 /** All that the API answers. */
@@ -39,6 +40,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...kvRoutes(services),
     ...escalationRoutes(services),
     ...poolRoutes(services),
+    ...tokenRoutes(services),
     ...sessionRoutes(services),
   ];
 }

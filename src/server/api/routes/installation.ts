@@ -3,7 +3,7 @@ import { type StatusView, status, version } from "#model/api.ts";
 import type { MachineId } from "#model/names.ts";
 import { objects } from "../../objects/objects.ts";
 import { viewSpace } from "../../operations/space-operations.ts";
-import { type Route, route } from "../route.ts";
+import { type Call, type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
 
 const health = z.object({ ok: z.literal(true), revision: z.int() }).meta({ id: "Health" });
@@ -26,7 +26,7 @@ export function installationRoutes(services: Services): readonly Route[] {
       path: "/v1/version",
       id: "getVersion",
       summary: "Versions of the server and of its API.",
-      access: "read",
+      access: { right: "read", of: "common" },
       answer: { kind: "json", schema: version },
       handle: async () => ({ json: services.version() }),
     }),
@@ -34,17 +34,17 @@ export function installationRoutes(services: Services): readonly Route[] {
       method: "GET",
       path: "/v1/status",
       id: "getStatus",
-      summary: "The whole installation in one answer.",
-      access: "read",
+      summary: "The whole installation in one answer, as far as the caller may see it.",
+      access: { right: "read", of: "each" },
       answer: { kind: "json", schema: status },
-      handle: async ({ signal }) => ({ json: await viewStatus(services, signal) }),
+      handle: async (call) => ({ json: await viewStatus(services, call) }),
     }),
     route({
       method: "POST",
       path: "/v1/edges/:machine/restart",
       id: "restartEdge",
       summary: "Has an edge hand over to a new one on the same sockets; answers once that has the table. No request fails by it.",
-      access: "write",
+      access: { right: "operate", of: "installation" },
       answer: { kind: "json", schema: z.object({ machine: z.string() }) },
       handle: async ({ params, signal }) => {
         const machineId = params["machine"] as MachineId;
@@ -55,11 +55,11 @@ export function installationRoutes(services: Services): readonly Route[] {
   ];
 }
 
-async function viewStatus(services: Services, signal: AbortSignal): Promise<StatusView> {
+async function viewStatus(services: Services, { signal, sees }: Call): Promise<StatusView> {
   const { store, controlPlane } = services;
   const apps: Record<string, number> = {};
-  for (const { health: state } of controlPlane.summaries()) apps[state] = (apps[state] ?? 0) + 1;
-  const spaces = objects.spaces(store);
+  for (const { space, health: state } of controlPlane.summaries()) if (sees(space)) apps[state] = (apps[state] ?? 0) + 1;
+  const spaces = objects.spaces(store).filter(({ value }) => sees(value.name));
   const unmended = await Promise.all(spaces.map(({ value }) => controlPlane.unmended(value.name, null)));
   return {
     version: services.version(),
@@ -69,6 +69,6 @@ async function viewStatus(services: Services, signal: AbortSignal): Promise<Stat
     machines: [...controlPlane.machines()],
     edges: [...controlPlane.edges()],
     addresses: services.addresses(),
-    problems: [...(await controlPlane.problems(signal)), ...unmended.flat()],
+    problems: [...(sees(null) ? await controlPlane.problems(signal) : []), ...unmended.flat()],
   };
 }

@@ -42,7 +42,7 @@ export function kvRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/kv",
       id: "listKeys",
       summary: "Keys by prefix, in byte order, page by page.",
-      access: "read",
+      access: { right: "read", of: "space" },
       query: z.strictObject({
         prefix: prefixQuery,
         after: z.string().max(maxKeyBytes).optional().meta({ description: "The last key of the page before." }),
@@ -64,7 +64,7 @@ export function kvRoutes(services: Services): readonly Route[] {
       id: "watchKeys",
       summary:
         "Changes of keys by prefix, each revision as one event `change` (`bookmark`: no change, only a newer place to resume from), from after a revision or the `Last-Event-ID`, without gaps.",
-      access: "read",
+      access: { right: "read", of: "space" },
       query: z.strictObject({ prefix: prefixQuery, after: wholeNumber(Number.MAX_SAFE_INTEGER).optional() }),
       answer: { kind: "events", schema: change },
       handle: async (call, { prefix, after }) => {
@@ -78,7 +78,7 @@ export function kvRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/kv/*",
       id: "getKey",
       summary: "One value, as raw bytes, with its revision as ETag.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "bytes" },
       handle: async (call) => {
         const { space, key } = keyOf(services, call);
@@ -92,7 +92,7 @@ export function kvRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/kv/*",
       id: "putKey",
       summary: "Writes one value, as raw bytes of any type; durable before the answer.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: { kind: "bytes", maxBytes: jsonBodyBytes },
       answer: { kind: "json", schema: written, hasEtag: true },
       handle: async (call, _query, value) => {
@@ -106,7 +106,7 @@ export function kvRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/kv/*",
       id: "deleteKey",
       summary: "Deletes one key.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       answer: { kind: "json", schema: written },
       handle: async (call) => {
         const { space, key } = keyOf(services, call);

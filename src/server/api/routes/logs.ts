@@ -27,7 +27,7 @@ export function logRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/apps/:app/logs",
       id: "readLogs",
       summary: "Output of the app's instances, by time; with `follow` on and on.",
-      access: "read",
+      access: { right: "read", of: "space" },
       query,
       answer,
       handle: async ({ params, signal }, { process, instance, ...wanted }) => {
@@ -44,7 +44,7 @@ export function logRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/logs",
       id: "readLogsOfSpace",
       summary: "Output of all instances of the space.",
-      access: "read",
+      access: { right: "read", of: "space" },
       query: query.omit({ process: true, instance: true }),
       answer,
       handle: async ({ params, signal }, wanted) => {

@@ -27,7 +27,7 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       path: "/v1/machines",
       id: "listMachines",
       summary: "Machines, what they have, and which isolation holds on them.",
-      access: "read",
+      access: { right: "read", of: "common" },
       answer: { kind: "json", schema: machineList },
       handle: async () => ({ json: { machines: controlPlane.machines(), join: remote?.address ?? null } }),
     }),
@@ -36,7 +36,7 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       path: "/v1/machine-tokens",
       id: "createMachineToken",
       summary: "Makes a token with which one machine joins under this name, once, within 15 minutes.",
-      access: "write",
+      access: { right: "operate", of: "installation" },
       body: json(newMachineToken),
       answer: { kind: "json", schema: machineToken },
       handle: async (_call, _query, { machine: name, labels }) => {
@@ -50,7 +50,7 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       id: "changeMachine",
       summary:
         "Cordons a machine, so that it takes nothing new, or drains it, so that what it runs goes elsewhere step by step; or ends that; or changes its labels.",
-      access: "write",
+      access: { right: "operate", of: "installation" },
       body: json(machineChange),
       answer: { kind: "json", schema: machineStanding },
       handle: async ({ params }, _query, { cordoned, draining, labels }) => {
@@ -68,7 +68,7 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       path: "/v1/machines/:machine",
       id: "removeMachine",
       summary: "Forgets a machine that has joined: its certificate is worth nothing from then on.",
-      access: "write",
+      access: { right: "operate", of: "installation" },
       query: z.strictObject({ force: z.enum(["true", "false"]).default("false") }),
       answer: { kind: "json", schema: z.object({ machine: z.string() }) },
       handle: async ({ params }, { force }) => {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { applied, applyRequest, plan } from "#model/api.ts";
+import { readManifests } from "../../manifests/read-manifests.ts";
 import { apply, planApply } from "../../operations/apply.ts";
 import { json, type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
@@ -20,7 +21,7 @@ export function manifestRoutes(services: Services): readonly Route[] {
       path: "/v1/manifest-schema",
       id: "getManifestSchema",
       summary: "The JSON Schema of manifests, for editors.",
-      access: "read",
+      access: { right: "read", of: "common" },
       answer: { kind: "json", schema: z.record(z.string(), z.unknown()) },
       handle: async () => ({ json: JSON.parse(await readFile(schemaFile, "utf8")) }),
     }),
@@ -29,17 +30,23 @@ export function manifestRoutes(services: Services): readonly Route[] {
       path: "/v1/apply",
       id: "apply",
       summary: "Makes the declared spaces and apps the wanted ones, all in one revision or not at all.",
-      access: "write",
+      access: { right: "deploy", of: (_query, request) => readManifests(request).space },
       body,
       answer: { kind: "json", schema: applied },
-      handle: async ({ receipt }, _query, request) => ({ json: await apply(services, request, { receipt }) }),
+      handle: async ({ receipt, requireRight }, _query, request) => ({
+        json: await apply(services, request, {
+          receipt,
+          // What a ladder holds back for a person must not be let go by whoever may deploy an app; and what a pool makes may join, for all spaces.
+          beyondApps: (kind, space) => (kind === "ladder" ? requireRight("mend", { space }) : requireRight("operate", "installation")),
+        }),
+      }),
     }),
     route({
       method: "POST",
       path: "/v1/plan",
       id: "plan",
       summary: "What the same request would change as an apply. Changes nothing.",
-      access: "read",
+      access: { right: "read", of: (_query, request) => readManifests(request).space },
       body,
       answer: { kind: "json", schema: plan },
       handle: async (_call, _query, request) => ({ json: planApply(services, request) }),

@@ -15,7 +15,7 @@ export function poolRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space/pools",
       id: "listPools",
       summary: "The pools of a space, with their machines as their providers tell of them.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ pools: z.array(poolView) }) },
       handle: async ({ params }) => {
         const space = params["space"] as SpaceName;

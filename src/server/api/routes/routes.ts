@@ -17,15 +17,15 @@ export function routeRoutes(services: Services): readonly Route[] {
       path: "/v1/routes",
       id: "listRoutes",
       summary: "Routes of one app, of a space or of all, by app and place, with what the edges counted for each.",
-      access: "read",
+      access: { right: "read", of: "each" },
       query: z.strictObject({ space: spaceName.optional(), app: appName.optional() }),
       answer: { kind: "json", schema: z.object({ routes: z.array(routeView) }) },
-      handle: async ({ signal }, { space, app }) => {
+      handle: async ({ signal, sees }, { space, app }) => {
         if (app !== undefined && space === undefined)
           throw new DroverError("REQUEST_INVALID", `the app "${app}" was named without its space`, { hint: "Name both." });
         if (space !== undefined) requireSpace(services, space);
         if (space !== undefined && app !== undefined) requireApp(services, space, app);
-        return { json: { routes: [...(await controlPlane.routes({ space, app }, signal))] } };
+        return { json: { routes: (await controlPlane.routes({ space, app }, signal)).filter((one) => sees(one.space)) } };
       },
     }),
     route({
@@ -33,11 +33,12 @@ export function routeRoutes(services: Services): readonly Route[] {
       path: "/v1/routes/:route",
       id: "getRoute",
       summary: "One route, by its id or its place, such as `shop.example.com/api` or `tcp 5432`.",
-      access: "read",
+      access: { right: "read", of: "each" },
       answer: { kind: "json", schema: routeView },
-      handle: async ({ params, signal }) => {
+      handle: async ({ params, signal, sees }) => {
         const name = params["route"] ?? "";
-        const [found, ...others] = meantRoutes(await controlPlane.routes({}, signal), name);
+        const seen = (await controlPlane.routes({}, signal)).filter((one) => sees(one.space));
+        const [found, ...others] = meantRoutes(seen, name);
         if (found === undefined)
           throw new DroverError("ROUTE_NOT_FOUND", `there is no route "${name}"`, {
             hint: '"drover route ls" lists those that there are.',

@@ -20,7 +20,7 @@ export function scalingRoutes(services: Services): readonly Route[] {
       path,
       id: "getScaling",
       summary: "How the processes that follow their load are scaled, and why.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ processes: z.array(scalingView) }) },
       handle: async (call) => {
         const app = appOf(call);
@@ -46,7 +46,7 @@ export function scalingRoutes(services: Services): readonly Route[] {
       path: `${path}/simulate`,
       id: "simulateScaling",
       summary: "What the rule of a process would do under a load that is given; changes nothing.",
-      access: "read",
+      access: { right: "read", of: "space" },
       body: json(scaleTrace),
       answer: { kind: "json", schema: scaleTimeline },
       handle: async (call, _query, { process, start, points }) => {

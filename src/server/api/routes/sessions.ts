@@ -12,11 +12,11 @@ export function sessionRoutes(services: Services): readonly Route[] {
       path: "/v1/ui-tickets",
       id: "createUiTicket",
       summary: "A ticket that opens one session of the web UI, once, within a minute.",
-      access: "write",
+      access: { right: "read", of: "common" },
       body: json(z.strictObject({})),
       answer: { kind: "json", schema: uiTicket },
-      handle: async () => {
-        const { ticket, untilMs } = services.sessions.issueTicket();
+      handle: async ({ caller }) => {
+        const { ticket, untilMs } = services.sessions.issueTicket(caller);
         services.webUi.prepare();
         // Behind the #, where no server, proxy or log gets to see it.
         const path = `/#ticket=${ticket}`;
@@ -32,8 +32,8 @@ export function sessionRoutes(services: Services): readonly Route[] {
       body: json(openSessionRequest, 4_096),
       answer: { kind: "json", schema: openedSession },
       handle: async (call, _query, { ticket }) => {
-        const { setCookie, ...opened } = await services.sessions.open(ticket, call.userAgent);
-        services.events.append({ kind: "session.opened", message: `a session of the web UI was opened, "${opened.id}"` });
+        const { setCookie, token, ...opened } = await services.sessions.open(ticket, call.userAgent);
+        services.events.append({ kind: "session.opened", message: `${token} opened a session of the web UI, "${opened.id}"` });
         return { json: opened, headers: { "set-cookie": setCookie } };
       },
     }),
@@ -41,25 +41,28 @@ export function sessionRoutes(services: Services): readonly Route[] {
       method: "GET",
       path: "/v1/sessions",
       id: "listSessions",
-      summary: "Sessions of the web UI that have not ended, the one that was used last first.",
-      access: "read",
+      summary:
+        "Sessions of the web UI that have not ended, the one that was used last first: all for an owner, else those of the caller's token.",
+      access: { right: "read", of: "common" },
       answer: { kind: "json", schema: z.object({ sessions: z.array(session) }) },
-      handle: async ({ principal }) => ({ json: { sessions: services.sessions.list(principal?.id ?? null) } }),
+      handle: async ({ caller }) => ({ json: { sessions: services.sessions.list(caller) } }),
     }),
     route({
       method: "DELETE",
       path: "/v1/sessions/:id",
       id: "endSession",
       summary: "Ends a session: its next request is refused. `current` is the one of the request.",
-      access: "write",
+      access: { right: "read", of: "common" },
       answer: { kind: "json", schema: z.object({ id: z.string() }) },
-      handle: async ({ params, principal }) => {
-        const current = services.sessions.list(principal?.id ?? null).find(({ isCurrent }) => isCurrent)?.id;
-        const id = params["id"] === "current" ? (current ?? "current") : (params["id"] ?? "");
-        if (!(await services.sessions.end(id)))
+      handle: async ({ params, caller }) => {
+        const id = params["id"] === "current" ? (caller.session ?? "current") : (params["id"] ?? "");
+        // Others' are not there for whoever may not see them.
+        const isShown = services.sessions.list(caller).some((session) => session.id === id);
+        if (!isShown || !(await services.sessions.end(id)))
           throw new DroverError("SESSION_NOT_FOUND", `there is no session "${id}"`, { hint: "List them with `drover session ls`." });
-        services.events.append({ kind: "session.ended", message: `the session "${id}" of the web UI was ended` });
-        return { json: { id }, ...(id === current ? { headers: { "set-cookie": services.sessions.clearCookie } } : {}) };
+        services.lives.look();
+        services.events.append({ kind: "session.ended", message: `${caller.name} ended the session "${id}" of the web UI` });
+        return { json: { id }, ...(id === caller.session ? { headers: { "set-cookie": services.sessions.clearCookie } } : {}) };
       },
     }),
   ];

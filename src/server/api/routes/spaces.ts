@@ -17,16 +17,19 @@ export function spaceRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces",
       id: "listSpaces",
       summary: "All spaces, by name.",
-      access: "read",
+      access: { right: "read", of: "each" },
       answer: { kind: "json", schema: z.object({ spaces: z.array(spaceView) }) },
-      handle: async () => ({ json: { spaces: objects.spaces(services.store).map((stored) => viewSpace(services, stored)) } }),
+      handle: async ({ sees }) => {
+        const seen = objects.spaces(services.store).filter(({ value }) => sees(value.name));
+        return { json: { spaces: seen.map((stored) => viewSpace(services, stored)) } };
+      },
     }),
     route({
       method: "GET",
       path: "/v1/spaces/:space",
       id: "getSpace",
       summary: "One space.",
-      access: "read",
+      access: { right: "read", of: "space" },
       answer: { kind: "json", schema: spaceView, hasEtag: true },
       handle: async ({ params }) => {
         const stored = requireSpace(services, nameOf(params));
@@ -38,7 +41,7 @@ export function spaceRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space",
       id: "putSpace",
       summary: "Makes a space, or sets its domain and environment.",
-      access: "write",
+      access: { right: "deploy", of: "space" },
       body: json(spaceSettings),
       answer: { kind: "json", schema: z.object({ space: z.string(), revision: z.int() }) },
       handle: async ({ params, receipt, precondition }, _query, settings) => {
@@ -52,7 +55,7 @@ export function spaceRoutes(services: Services): readonly Route[] {
       path: "/v1/spaces/:space",
       id: "deleteSpace",
       summary: "Deletes a space that has no apps, with its secrets and its key-value pairs.",
-      access: "write",
+      access: { right: "operate", of: "space" },
       answer: { kind: "json", schema: z.object({ space: z.string(), revision: z.int() }) },
       handle: async ({ params, receipt, precondition }) => {
         const space = nameOf(params);

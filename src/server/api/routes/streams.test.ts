@@ -87,6 +87,28 @@ test("a terminal that goes away ends its command", async () => {
   await ended;
 });
 
+test("a terminal ends with the token that it was opened with, and an unused ticket is worth no more than it", async () => {
+  const headers = await api.as("deployer", ["default"]);
+  const prepare = () => api.call<{ ticket: string }>("POST", "/v1/spaces/default/apps/a/exec", { command: ["cat"] }, headers);
+  const [used, unused] = [await prepare(), await prepare()];
+  const socket = new WebSocket(`ws://127.0.0.1:${api.port}/v1/exec/${used.ticket}`);
+  await once(socket, "open");
+  const last = nextMessage(socket);
+  await api.call("DELETE", "/v1/tokens/deployer-default");
+  const told = await last;
+  assert.equal(told.kind === "error" ? told.error.code : told.kind, "UNAUTHENTICATED");
+  await ended;
+  const late = new WebSocket(`ws://127.0.0.1:${api.port}/v1/exec/${unused.ticket}`);
+  const [, response] = (await once(late, "unexpected-response")) as [unknown, IncomingMessage];
+  response.resume();
+  assert.equal(response.statusCode, 401);
+  const [opened] = api.services.events
+    .query({ app: "a" })
+    .filter(({ kind }) => kind === "exec.opened")
+    .slice(-1);
+  assert.equal(opened?.message, 'deployer-default opened a command in "a"');
+});
+
 test("a ticket opens one terminal once, and none for another site's page", async () => {
   const { ticket } = await api.call<{ ticket: string }>("POST", "/v1/spaces/default/apps/a/exec", {});
   const address = `ws://127.0.0.1:${api.port}/v1/exec/${ticket}`;

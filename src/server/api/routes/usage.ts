@@ -12,19 +12,22 @@ export function usageRoutes({ controlPlane, store, version, startedAtMs }: Servi
       path: "/v1/usage",
       id: "getUsage",
       summary: "What machines and instances use, measured when it is asked for.",
-      access: "read",
+      access: { right: "read", of: "each" },
       answer: { kind: "json", schema: usageView },
-      handle: async ({ signal }) => ({ json: await controlPlane.usage(signal) }),
+      handle: async ({ signal, sees }) => {
+        const usage = await controlPlane.usage(signal);
+        return { json: { ...usage, instances: usage.instances.filter(({ space }) => sees(space)) } };
+      },
     }),
     route({
       method: "GET",
       path: "/metrics",
       id: "getMetrics",
       summary: "All figures in the text format of Prometheus.",
-      access: "read",
+      access: { right: "read", of: "each" },
       answer: { kind: "text", type: expositionType },
-      handle: async ({ signal }) => {
-        const told = await collectMetrics({ controlPlane, store, version: version().version, startedAtMs }, signal);
+      handle: async ({ signal, sees }) => {
+        const told = await collectMetrics({ controlPlane, store, version: version().version, startedAtMs, sees }, signal);
         return { pieces: told.pieces(), type: expositionType };
       },
     }),

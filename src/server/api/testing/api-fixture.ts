@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import { homeAt, makeHome } from "#host/home.ts";
 import { createLog } from "#host/log.ts";
+import type { Role } from "#model/access.ts";
+import { openAccess } from "../../access/open-access.ts";
 import { createRequestGuard } from "../../access/request-guard.ts";
-import { openSessions } from "../../access/sessions.ts";
-import { openAuthenticator } from "../../access/token.ts";
 import { openAuthority } from "../../certificates/authority.ts";
 import type { ControlPlane } from "../../control-plane.ts";
 import { openEventLog } from "../../events/sqlite-event-log.ts";
@@ -18,6 +18,7 @@ import { createExecSockets } from "../exec-socket.ts";
 import { createExecTickets } from "../exec-tickets.ts";
 import { createApi } from "../http-server.ts";
 import { createIdempotencyKeys } from "../idempotency.ts";
+import type { Route } from "../route.ts";
 import { allRoutes } from "../routes/index.ts";
 import type { Services } from "../services.ts";
 import { createIdleControlPlane } from "./idle-control-plane.ts";
@@ -28,6 +29,8 @@ export interface ApiFixture extends AsyncDisposable {
   readonly token: string;
   readonly services: Services;
   readonly logged: string[];
+  /** Headers of a request with a new token. `spaces` left out: all. */
+  as(role: Role, spaces?: readonly string[]): Promise<{ readonly authorization: string }>;
   readonly idempotency: ReturnType<typeof createIdempotencyKeys>;
   /** A request with the token; `json` becomes the body. */
   fetch(
@@ -41,7 +44,7 @@ export interface ApiFixture extends AsyncDisposable {
 
 /** A real API over a real store in a temporary folder, on a free port. The cluster is `controlPlane`, or none. */
 export async function startApi(
-  options: { readonly controlPlane?: Partial<ControlPlane>; readonly random?: () => number } = {},
+  options: { readonly controlPlane?: Partial<ControlPlane>; readonly routes?: (all: readonly Route[]) => readonly Route[] } = {},
 ): Promise<ApiFixture> {
   const root = await mkdtemp(join(tmpdir(), "drover-api-"));
   const home = homeAt(root);
@@ -55,14 +58,9 @@ export async function startApi(
   const store = await openSqliteStore({ folder: home.server, log, fatal, random: Math.random });
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
   const sealer = openSealer(store, join(home.server, "secrets.key"));
-  const sessions = await openSessions({
-    file: join(home.server, "sessions.json"),
-    installation: store.installation,
-    isSecure: false,
-    clock,
-    log,
-    newSecret: () => randomBytes(32).toString("hex"),
-  });
+  const stopping = new AbortController();
+  const newSecret = () => randomBytes(32).toString("hex");
+  const access = await openAccess({ home, store, isSecure: false, clock, log, newSecret }, stopping.signal);
   const services: Services = {
     store,
     events,
@@ -75,8 +73,8 @@ export async function startApi(
     authority: () => openAuthority(home.server, clock),
     controlPlane: { ...createIdleControlPlane(store), ...options.controlPlane },
     reservedPorts: new Set([7_373, 8_080]),
-    tickets: createExecTickets(clock, () => randomBytes(32).toString("hex")),
-    sessions,
+    tickets: createExecTickets(clock, newSecret),
+    ...access,
     webUi: { prepare: () => {}, url: () => "http://127.0.0.1:7373" },
     startedAtMs: clock.nowMs(),
     version: () => ({
@@ -88,12 +86,10 @@ export async function startApi(
     }),
     addresses: () => ({ api: "http://127.0.0.1:7373", edge: "http://127.0.0.1:8080", edgeTls: "https://127.0.0.1:8443", dns: null }),
   };
-  const stopping = new AbortController();
   const idempotency = createIdempotencyKeys(store, clock);
   const api = await createApi({
-    routes: allRoutes(services),
-    authenticator: await openAuthenticator(home),
-    sessions,
+    routes: options.routes?.(allRoutes(services)) ?? allRoutes(services),
+    ...access,
     guard: createRequestGuard([]),
     idempotency,
     clock,
@@ -120,6 +116,13 @@ export async function startApi(
     logged,
     idempotency,
     fetch: request,
+    as: async (role, spaces) => {
+      const name = [role, ...(spaces ?? ["all"])].join("-");
+      const json = { name, role, ...(spaces === undefined ? {} : { spaces }) };
+      const made = (await (await request("POST", "/v1/tokens", { json })).json()) as { token?: string };
+      if (made.token === undefined) throw new Error(`no token: ${JSON.stringify(made)}`);
+      return { authorization: `Bearer ${made.token}` };
+    },
     call: async <T>(method: string, path: string, json?: unknown, headers: Record<string, string> = {}) => {
       const response = await request(method, path, { ...(json === undefined ? {} : { json }), headers });
       const text = await response.text();
