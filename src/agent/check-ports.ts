@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from "#host/address.ts";
 import { DroverError } from "#model/errors.ts";
 import { describeOwner, type HeldSocket, heldSockets, listenersOn } from "./engines/local/listeners.ts";
-import { isPortFree } from "./engines/local/ports.ts";
+import { isTaken } from "./engines/local/ports.ts";
 import { findStrays } from "./engines/local/process-group.ts";
 
 /**
@@ -14,10 +14,11 @@ export async function checkPorts(
 ): Promise<void> {
   let own: ReadonlyMap<string, HeldSocket> | null = null;
   for (const { what, flag, address } of wanted) {
-    if (await isPortFree(address.port)) continue;
+    if (!(await isTaken(address))) continue;
     own ??= heldSockets([...(await findStrays(instancesFolder)).keys()]);
-    const [holder] = listenersOn(address.port) ?? [];
-    if (holder !== undefined && own.has(holder.inode)) continue;
+    const holders = [...(listenersOn(address.port) ?? [])];
+    if (holders.some(({ inode }) => own?.has(inode))) continue;
+    const [holder] = holders;
     const owner = holder === undefined ? null : await describeOwner(holder.inode);
     throw new DroverError(
       "PORT_IN_USE",

@@ -183,6 +183,11 @@ export interface Escalation {
   readonly at: string | null;
   /** Number of the first attempt at the level that it began with: higher than 1 after runs that did not help. */
   readonly firstAttempt: number;
+  /**
+   * Apps that ran inside of its target when it began: its lighter levels reach them, wherever they are by then, because what a dead machine ran is moved
+   * before the machine is back. Left out while it settles, and for a space, which always has all of its apps inside.
+   */
+  readonly ranThere?: readonly Target[];
   /** Checks that led to it. */
   readonly failed: readonly FailedCheck[];
   readonly approvals: readonly ApprovalRecord[];

@@ -6,6 +6,9 @@ import { machine, machines, read, remove, setMachine } from "./files.mjs";
 const [part, target] = process.argv.slice(2);
 const { DROVER = "drover", HTTP_PORT = "8080" } = process.env;
 
+/** The edge shares requests out, so each of a few instances has had its turn long before. */
+const mostAsked = 1_000;
+
 const parts = {
   "ping [machine]": (name = "web-1") => {
     process.kill(read(`running/${existing(name)}`).pid, "SIGKILL");
@@ -36,22 +39,41 @@ const parts = {
     return `no machine of ${name} has its services`;
   },
   provider: () => {
-    for (const one of machines()) remove(`machines/${one.name}.json`);
+    for (const one of machines()) for (const kind of ["json", "token"]) remove(`machines/${one.name}.${kind}`);
     for (const name of ["network.json", "account.json"]) remove(name);
     return "the account is closed, and everything in it is gone";
   },
   app: async () => {
-    const options = { host: "127.0.0.1", port: HTTP_PORT, path: "/break", headers: { host: "hello.escalator.localhost" } };
-    await new Promise((resolve, reject) => http.get(options, (answer) => answer.resume().on("end", resolve)).on("error", reject));
+    const waiting = new Set(instancesOfHello());
+    for (let asked = 0; waiting.size > 0 && asked < mostAsked; asked++) waiting.delete(await breakOne());
     return "hello answers 500 until it starts anew";
   },
   release: () => {
-    const args = ["env", "set", "hello", "BREAK=yes", "--space", "escalator", "--detach"];
-    const { status } = spawnSync(DROVER, args, { stdio: ["ignore", "ignore", "inherit"] });
-    if (status !== 0) process.exit(status ?? 1);
+    drover("env", "set", "hello", "BREAK=yes", "--detach");
     return "hello has a new release, which answers 500 whatever is done";
   },
 };
+
+function drover(...args) {
+  const { status, stdout } = spawnSync(DROVER, [...args, "--space", "escalator"], {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
+  if (status !== 0) process.exit(status ?? 1);
+  return stdout;
+}
+
+function instancesOfHello() {
+  return JSON.parse(drover("ps", "hello", "--json")).instances.flatMap(({ id, ready }) => (ready ? [id] : []));
+}
+
+/** Whichever instance the edge sends it to. Its id. */
+async function breakOne() {
+  const options = { host: "127.0.0.1", port: HTTP_PORT, path: "/break", headers: { host: "hello.escalator.localhost" } };
+  return new Promise((resolve, reject) =>
+    http.get(options, (answer) => answer.resume().on("end", () => resolve(answer.headers["x-instance"]))).on("error", reject),
+  );
+}
 
 function existing(name) {
   if (machine(name) !== null) return name;

@@ -1,21 +1,25 @@
 // What a ladder can ask of the data centre. $DROVER_VERB says what; a pool's provider lists, makes, destroys, converges and switches machines.
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { machine, machines, read, remove, setMachine, write } from "./files.mjs";
+import { machine, machines, read, remove, setMachine, write, writeSecret } from "./files.mjs";
 
 const { DROVER_VERB: verb, DROVER_POOL: pool, DROVER_MACHINE: name = "", DROVER_POWER: power, NET } = process.env;
-/** The data centre looks twenty times a second; on a busy machine it may take a while to come to it. */
-const startsWithinMs = 30_000;
+const { DROVER_JOIN_ADDRESS: uplink, DROVER_JOIN_TOKEN: token } = process.env;
+/** A machine joins a second after it was ordered; on a busy one it may take a while. */
+const joinsWithinMs = 60_000;
 
 function fail(why) {
   console.error(`error: ${why}`);
   process.exit(1);
 }
 
-async function untilRuns() {
+async function untilJoined() {
   const { order } = machine(name);
-  for (let waited = 0; read(`running/${name}`)?.order !== order; waited += 20) {
-    if (waited >= startsWithinMs) fail(`the data centre does not start ${name}`);
+  for (let waited = 0; ; waited += 20) {
+    const now = read(`running/${name}`);
+    const state = now?.order === order ? now.state : "not started";
+    if (state === "joined") return;
+    if (state === "dead" || waited >= joinsWithinMs) fail(`${name} does not join, it is ${state}: disks/${order}/console says why`);
     await delay(20);
   }
 }
@@ -38,19 +42,22 @@ switch (verb) {
     const network = read("network.json")?.[pool] ?? fail("there is no network");
     if (machine(name) === null) {
       const address = `${network}.${name.slice(name.lastIndexOf("-") + 1)}`;
-      setMachine(name, { address, power: "on", ping: true, services: false, order: randomUUID() });
+      const order = `${name}.${randomBytes(3).toString("hex")}`;
+      // As a cloud's user data, for its first start.
+      writeSecret(`machines/${name}.token`, token ?? fail("no machine can join a Drover without --link"));
+      setMachine(name, { address, uplink, power: "on", ping: true, services: false, order });
     }
-    await untilRuns();
-    console.log(`${name} runs at ${machine(name).address}`);
+    await untilJoined();
+    console.log(`${name} runs at ${machine(name).address}, and has joined`);
     break;
   }
   case "destroy":
-    remove(`machines/${name}.json`);
+    for (const kind of ["json", "token"]) remove(`machines/${name}.${kind}`);
     break;
   case "converge":
     if (machine(name)?.isStuck === true) fail(`the package manager of ${name} is stuck`);
     setMachine(name, { services: true });
-    await untilRuns();
+    await untilJoined();
     console.log(`${name} has its services`);
     break;
   case "power":

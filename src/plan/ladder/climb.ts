@@ -67,7 +67,9 @@ function waveOf(pass: Pass, run: Run, level: Level): readonly Stand[] {
     run.steps.filter((step) => step.level === level.name),
     ({ target }) => target,
   );
-  const targets = new Set([...targetsInside(pass.input.index.places, run.target, level.scope), ...own.keys()]);
+  const { places } = pass.input.index;
+  const ranThere = level.scope === "app" ? (run.ranThere ?? []).filter((app) => places.of.has(app)) : [];
+  const targets = new Set([...targetsInside(places, run.target, level.scope), ...ranThere, ...own.keys()]);
   return [...targets].map((target) => {
     const attempts = own.get(target) ?? [];
     const last = attempts.at(-1);

@@ -1,10 +1,34 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Topology } from "#model/target.ts";
 import { happened, pause, type Row, run4to6 } from "../testing/ladder-rows.ts";
 import { check, classic, twoPools } from "../testing/ladder-world.ts";
+import { indexLadder } from "./index-ladder.ts";
+
+/** What m1 ran is on m2 from the 60th second on, because m1 is dead; `apps` are those that there are then. */
+const moved = (apps: Topology["apps"]) => {
+  const machines = twoPools.machines.map((machine) => (machine.name === "m1" ? { ...machine, apps: [] } : machine));
+  const index = indexLadder(classic, { ...twoPools, machines, apps });
+  return {
+    fails: { "ping@machine/m1": [0] },
+    input: (seconds: number) => (seconds < 60 ? {} : { index }),
+    changesAt: [60],
+    forSeconds: 300,
+  } as const;
+};
 
 /** Which run does what where several things fail at once. */
 const rows: readonly Row[] = [
+  [
+    "what a machine ran when its run began is deployed again, although it runs elsewhere by then",
+    moved(twoPools.apps),
+    ["start 30 machine machine/m1", "start 100 converge machine/m1", "start 170 app app/shop", "end 240 machine/m1 done"],
+  ],
+  [
+    "what a machine ran and what is no more is left out",
+    moved(twoPools.apps.filter((app) => app !== "shop")),
+    ["start 30 machine machine/m1", "start 100 converge machine/m1", "end 170 machine/m1 done"],
+  ],
   [
     "a need for a wider run waits for the current step, and then that run replaces the rest",
     { fails: { "services@machine/m1": [0], "pool-serves@pool/web": [32] }, forSeconds: 250 },

@@ -5,7 +5,7 @@ import { holdOf } from "./guards.ts";
 import { asFailed, covers, type Need, type Reach, seenAtMs } from "./needs.ts";
 import { type Pass, type Run, save, underWay, wait, wake, windowAt } from "./pass.ts";
 import { Placed } from "./placed.ts";
-import { above, around } from "./places.ts";
+import { above, around, targetsInside } from "./places.ts";
 import { absorbRun, askPeople, endRun, freeAtMs, reachOf } from "./runs.ts";
 import { chooseLevel } from "./tries.ts";
 
@@ -131,6 +131,7 @@ function beginRun(pass: Pass, need: Need): "waits" | null {
     level,
     at: level,
     firstAttempt: choice.attempt,
+    ...(choice.target === "space" ? {} : { ranThere: targetsInside(places, choice.target, "app") }),
     failed,
     outcome: null,
   };

@@ -29,6 +29,12 @@ test("a settle window is a record of what fails, with nothing decided", () => {
   });
 });
 
+test("what runs inside of its target is written when a run begins, except for a space, which always has all of it inside", () => {
+  const ranThere = (failing: string) => playScene({ fails: { [failing]: [0] }, forSeconds: 31 }).escalations[0]?.ranThere;
+  assert.deepEqual(ranThere("ping@machine/m1"), ["app/shop"]);
+  assert.equal(ranThere("provider-online@space"), undefined);
+});
+
 test("a dry run's record has a name that no live one has", () => {
   const [dry] = planLadder(moment(smokeFails, 0, [smoke], { escalations: [], isDryRun: true })).actions;
   assert.ok(dry?.kind === "save");

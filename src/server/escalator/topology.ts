@@ -8,7 +8,8 @@ import type { Store } from "../store/store.ts";
 /**
  * What there is in a space, as far as escalations are concerned: its apps, and its pools with the machines that they should have, be they there or not. In a
  * space without pools, all machines that there are: its apps may run on any of them. An app that a person stopped, or
- * that is leaving, is left out: that it does not answer is what was wanted.
+ * that is leaving, is left out: that it does not answer is what was wanted. What a lost machine ran counts as there until it is back: who looks after the
+ * machine has to know.
  */
 export function topologyOf(store: Store, fleet: Fleet, pools: readonly Pool[], space: SpaceName): Topology {
   const apps: AppName[] = [];
@@ -18,7 +19,9 @@ export function topologyOf(store: Store, fleet: Fleet, pools: readonly Pool[], s
   for (const { value } of objects.apps(store, space)) {
     if (value.stopped || value.destroying) continue;
     apps.push(value.name);
-    const own = new Set(fleet.workloads(appId(space, value.name)).map(({ machine }) => machine));
+    const id = appId(space, value.name);
+    const lost = fleet.machines().filter(({ gaveUp }) => gaveUp.has(id));
+    const own = new Set([...fleet.workloads(id).map(({ machine }) => machine), ...lost.map((machine) => machine.id)]);
     for (const machine of own) onMachine.get(machine)?.push(value.name);
   }
   return {

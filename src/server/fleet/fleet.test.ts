@@ -154,13 +154,16 @@ test("what a lost machine ran counts as gone, and is there again when it comes b
   fleet.unlinked(other);
   assert.equal(fleet.workloads(app).length, 2);
   fleet.giveUp(second.id);
+  const gaveUp = () => fleet.machines().map(({ gaveUp: apps }) => [...apps]);
   assert.deepEqual(
     fleet.workloads(app).map((workload) => workload.machine),
     ["m1"],
   );
+  assert.deepEqual(gaveUp(), [[], [app]], "what it ran is remembered while it is lost");
   fleet.linked(other, second);
   fold(snapshot([status(2)], []), other);
   assert.equal(fleet.workloads(app).length, 2);
+  assert.deepEqual(gaveUp(), [[], []]);
 });
 
 test("nothing is decided before every member has told what it runs, or is given up", () => {

@@ -11,6 +11,8 @@ import { type ResourcesOf, WorkloadIndex } from "./workload-index.ts";
 /** Drover's own programs are workloads of this space at their agent; they are no app's. */
 const ownSpace = "drover";
 
+const nothing: ReadonlySet<AppId> = new Set();
+
 const plain: MachineStanding = { labels: {}, isCordoned: false, isDraining: false };
 
 export interface FleetOptions {
@@ -146,6 +148,7 @@ export class Fleet {
         isRemote: peer.isRemote,
         silentMs: 0,
         standing,
+        gaveUp: nothing,
         ...empty,
       });
       return;
@@ -197,6 +200,7 @@ export class Fleet {
     this.#awaited.delete(id);
     const machine = this.#machines.get(id);
     if (machine === undefined || machine.peer !== null) return;
+    machine.gaveUp = new Set([...machine.workloads].map(({ name }) => appId(name.space, name.app)));
     for (const known of [...machine.workloads]) {
       for (const instance of [...known.instances.keys()]) this.#foldInstanceGone(machine, instance);
       this.#foldWorkloadGone(machine, known.id);
@@ -275,6 +279,7 @@ export class Fleet {
     for (const status of workloads) this.#foldStatus(machine, status);
     for (const instance of instances) this.#foldInstance(machine, instance);
     machine.isKnown = true;
+    machine.gaveUp = nothing;
     this.#awaited.delete(machine.id);
     this.#agents = null;
     this.#options.onMachine(machine);

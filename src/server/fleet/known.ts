@@ -1,4 +1,4 @@
-import type { InstanceId, MachineId, WorkloadId, WorkloadName } from "#model/names.ts";
+import type { AppId, InstanceId, MachineId, WorkloadId, WorkloadName } from "#model/names.ts";
 import type { Machine, Workload, WorkloadStatus } from "#model/workload.ts";
 import type { MachineRoom } from "#plan/placement/plan-placement.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
@@ -50,6 +50,8 @@ export interface KnownMachine {
   readonly silentMs: number;
   /** What is said of it here, besides what it says of itself. */
   readonly standing: MachineStanding;
+  /** Apps that it ran when it was given up; none once it is back. */
+  readonly gaveUp: ReadonlySet<AppId>;
 }
 
 /** What is declared of a machine: it is no fact that its agent could know. */
@@ -69,6 +71,7 @@ export interface MutableMachine extends KnownMachine {
   isRemote: boolean;
   silentMs: number;
   standing: MachineStanding;
+  gaveUp: ReadonlySet<AppId>;
   reservedInstances: number;
   reservedCores: number;
   reservedBytes: number;

@@ -1,4 +1,5 @@
 import net from "node:net";
+import type { Address } from "#host/address.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
 import type { InstanceId } from "#model/names.ts";
 
@@ -51,15 +52,23 @@ export function createPorts(random: () => number): Ports {
 /** Whether nothing listens on `port` on any address of this machine. */
 export async function isPortFree(port: number): Promise<boolean> {
   const both = await tryListen(port, "::");
-  return both === "no IPv6" ? (await tryListen(port, "0.0.0.0")) === "free" : both === "free";
+  return both === "no such address" ? (await tryListen(port, "0.0.0.0")) === "free" : both === "free";
 }
 
-function tryListen(port: number, host: string): Promise<"free" | "taken" | "no IPv6"> {
+/** Whether something listens where `address` is, on it alone or on all addresses. */
+export async function isTaken({ host, port }: Address): Promise<boolean> {
+  return (await tryListen(port, host)) === "taken";
+}
+
+const noSuchAddress = ["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL", "ENOTFOUND", "EAI_AGAIN"] as const;
+
+/** "no such address": this machine has none, as `::` where there is no IPv6. */
+function tryListen(port: number, host: string): Promise<"free" | "taken" | "no such address"> {
   return new Promise((resolve, reject) => {
     const probe = net.createServer();
     probe.once("error", (error) => {
       if (hasCode(error, "EADDRINUSE") || hasCode(error, "EACCES")) resolve("taken");
-      else if (hasCode(error, "EAFNOSUPPORT") || hasCode(error, "EADDRNOTAVAIL") || hasCode(error, "EINVAL")) resolve("no IPv6");
+      else if (noSuchAddress.some((code) => hasCode(error, code))) resolve("no such address");
       else reject(error);
     });
     probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve("free")));

@@ -196,7 +196,8 @@ async function choosePort({ ports }: Machinery, held: HeldInstance, workload: Wo
     return ports.assign(held.id);
   }
   const port = workload.port;
-  if (await isPortFree(port)) return port;
+  // What is handed its sockets listens at one address: whether that is free shows when they are opened.
+  if (workload.own !== undefined || (await isPortFree(port))) return port;
   const [holder] = listenersOn(port) ?? [];
   const owner = holder === undefined ? null : await describeOwner(holder.inode);
   throw new DroverError("PORT_IN_USE", `port ${port} is taken by ${owner ?? "another process"}`, {

@@ -4,8 +4,7 @@ import type { Listener, Route } from "#model/routing-table.ts";
 import { type Backend, backendOf, spareBackend } from "./backends.ts";
 import { firstRules, identityRules, requestRules, shortcut } from "./http-rules.ts";
 import { type PlacedRoute, type Places, placeRoutes } from "./places.ts";
-import { milliseconds, printable, routeHost } from "./quoting.ts";
-import type { TimeLimits } from "./time-limits.ts";
+import { printable, routeHost } from "./quoting.ts";
 
 export interface Address {
   readonly host: string;
@@ -33,7 +32,6 @@ export interface ConfigInput {
   readonly connections: number;
   /** Of one address; null: as many as there are. */
   readonly connectionsPerClient: number | null;
-  readonly timeLimits: TimeLimits;
   /** By the number of their backend; null: a spare one, which routes without a policy can take without a reload. */
   readonly slots: ReadonlyMap<number, Route | null>;
   readonly servers: (backend: string) => readonly Server[];
@@ -103,7 +101,7 @@ export function renderConfig(input: ConfigInput): Config {
   add(globalSection(input));
   // The socket has another name in each process and needs no reload.
   text.splice(text.indexOf(controlMark), 1, `  stats socket unix@${input.control} mode 600 level admin expose-fd listeners`);
-  add(defaultSections(input.timeLimits));
+  add(defaultSections());
   add(publicFrontends(input, places, placed));
   const services = placed.filter(({ route: { listener } }) => listener.kind === "service" && listener.protocol === "http");
   addFrontendOfServices(services, add);
@@ -173,15 +171,14 @@ function globalSection({ connections, https }: ConfigInput): readonly string[] {
 const compressed =
   "text/html text/plain text/css text/csv text/xml text/javascript application/javascript application/json application/ld+json application/xml application/manifest+json image/svg+xml";
 
-function defaultSections({ headMs, clientIdleMs, clientSilenceMs, answerMs, tunnelIdleMs }: TimeLimits): readonly string[] {
-  const heads = [`  timeout http-request ${milliseconds(headMs)}`, `  timeout http-keep-alive ${milliseconds(clientIdleMs)}`];
+function defaultSections(): readonly string[] {
   const error = (status: number, title: string, before: string, after: string, more = "") =>
     `  http-error status ${status} content-type 'text/plain; charset=utf-8' lf-string '${status} ${title}: ${before}%[be_name,map(${maps.words})]${after}'"\\n" hdr cache-control no-store hdr x-content-type-options nosniff${more}`;
   const common = [
     "  timeout connect 250ms",
-    `  timeout client ${milliseconds(clientSilenceMs)}`,
-    `  timeout server ${milliseconds(answerMs)}`,
-    `  timeout tunnel ${milliseconds(tunnelIdleMs)}`,
+    "  timeout client 75s",
+    "  timeout server 300s",
+    "  timeout tunnel 1h",
     "  timeout client-fin 10s",
     // With the connect timeout above: two seconds in which an instance may come back or come in.
     "  retries 8",
@@ -191,7 +188,8 @@ function defaultSections({ headMs, clientIdleMs, clientSilenceMs, answerMs, tunn
   const http = [
     "  mode http",
     ...common,
-    ...heads,
+    "  timeout http-request 10s",
+    "  timeout http-keep-alive 75s",
     "  http-reuse safe",
     ...identityRules.map((line) => `  ${line}`),
     "  http-response del-header keep-alive",
@@ -206,10 +204,11 @@ function defaultSections({ headMs, clientIdleMs, clientSilenceMs, answerMs, tunn
     "  log global",
     '  log-format "%b %s %ST %Ta %[fe_req_rate]"',
     "  unique-id-format %pid-%Ts-%rt",
-    `  timeout client ${milliseconds(clientSilenceMs)}`,
+    "  timeout client 75s",
     "  timeout client-fin 10s",
-    ...heads,
-    `  timeout tunnel ${milliseconds(tunnelIdleMs)}`,
+    "  timeout http-request 10s",
+    "  timeout http-keep-alive 75s",
+    "  timeout tunnel 1h",
     "  option http-restrict-req-hdr-names delete",
     // A connection that a reload would close in the client's face answers once more first.
     "  option idle-close-on-response",
