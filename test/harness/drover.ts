@@ -158,6 +158,8 @@ export class TestDrover implements AsyncDisposable {
       env: { ...this.environment, ...options.env },
       cwd: options.cwd ?? this.home,
       stdio: ["pipe", "pipe", "pipe"],
+      // What enters another host leaves the command behind as a process of its own, which has to be reached too.
+      detached: options.on !== undefined,
       ...this.#user,
     });
     let stdout = "";
@@ -165,7 +167,8 @@ export class TestDrover implements AsyncDisposable {
     child.stdout.on("data", (chunk) => (stdout += chunk));
     child.stderr.on("data", (chunk) => (stderr += chunk));
     child.stdin.end(options.input ?? "");
-    const timer = setTimeout(() => child.kill("SIGKILL"), patienceMs);
+    const kill = () => (options.on === undefined || child.pid === undefined ? child.kill("SIGKILL") : process.kill(-child.pid, "SIGKILL"));
+    const timer = setTimeout(kill, patienceMs);
     const [code] = (await once(child, "close")) as [number | null];
     clearTimeout(timer);
     return { code, stdout, stderr };

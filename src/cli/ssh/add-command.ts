@@ -71,9 +71,11 @@ export async function addCommand(session: Session, args: readonly string[], opti
     agentOptions: asked.agentOptions,
     edgePorts: edgePorts(asked.agentOptions),
     ignored,
+    claimed: new Set<string>(),
     clock,
   };
   const logs = new Map<Target, string>();
+  const notes = new Map<Target, string[]>(targets.map((target) => [target, []]));
   const outcomes = await addMachines(
     targets,
     {
@@ -83,7 +85,12 @@ export async function addCommand(session: Session, args: readonly string[], opti
         using log = openHostLog(records.logFolder, target, clock.nowMs);
         logs.set(target, log.file);
         try {
-          return await addMachine(target, context, { ...stages.of(target, log.write), log: log.write }, until);
+          const { stage, note: tell } = stages.of(target, log.write);
+          const keep = (text: string) => {
+            notes.get(target)?.push(text);
+            tell(text);
+          };
+          return await addMachine(target, context, { stage, note: keep, log: log.write }, until);
         } catch (error) {
           log.write(`failed: ${String(error)}`);
           throw error;
@@ -101,7 +108,12 @@ export async function addCommand(session: Session, args: readonly string[], opti
     signal,
   );
   progress.clear();
-  return answer(session, outcomes, (target) => logs.get(target) ?? records.logFolder);
+  const told = outcomes.map((outcome) => ({
+    ...outcome,
+    notes: notes.get(outcome.target) ?? [],
+    log: logs.get(outcome.target) ?? records.logFolder,
+  }));
+  return answer(session, told);
 }
 
 /** @throws {DroverError} USAGE */
@@ -159,14 +171,14 @@ function edgePorts(agentOptions: readonly string[]): readonly number[] {
 }
 
 /** @throws {DroverError} if some failed */
-function answer({ out }: Session, outcomes: readonly HostOutcome[], logOf: (target: Target) => string): number {
-  const hosts = outcomes.map(({ target, machine, already, failure, tookMs }) => ({
+function answer(
+  { out }: Session,
+  outcomes: readonly (HostOutcome & { readonly notes: readonly string[]; readonly log: string })[],
+): number {
+  const hosts = outcomes.map(({ target, tookMs, ...rest }) => ({
     host: formatTarget({ ...target, name: null }),
-    machine,
-    already,
+    ...rest,
     tookMs: Math.round(tookMs),
-    failure,
-    log: logOf(target),
   }));
   const failed = hosts.filter(({ failure }) => failure !== null);
   const [only] = failed;

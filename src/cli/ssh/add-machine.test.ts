@@ -51,7 +51,12 @@ function play(answers: Readonly<Record<string, Readonly<Record<string, string>>>
       errors: "",
     };
   };
-  const connection: Connection = { key: "ssh-ed25519 SHA256:k", isNew: true, run, [Symbol.asyncDispose]: async () => {} };
+  const connection: Connection = {
+    key: "ssh-ed25519 SHA256:k",
+    pinned: [{ host: "m2", key: "ssh-ed25519 SHA256:k" }],
+    run,
+    [Symbol.asyncDispose]: async () => {},
+  };
   const clock = new VirtualClock();
   const context: AddContext = {
     connect: async () => connection,
@@ -68,6 +73,7 @@ function play(answers: Readonly<Record<string, Readonly<Record<string, string>>>
     agentOptions: ["--http", "0.0.0.0:80"],
     edgePorts: [80, 443],
     ignored: new Set(),
+    claimed: new Set(),
     clock,
   };
   return { verbs, sent, forgotten, notes: [], context };
@@ -80,7 +86,7 @@ test("a host is looked at, joined and started, and its new key is told", async (
   const played = play({ login: root });
   assert.deepEqual(await addMachine(target, played.context, report(played), never), { machine: "m2", already: false });
   assert.deepEqual(played.verbs, ["login", "facts", "install", "join", "start"]);
-  assert.deepEqual(played.notes, ["its key is pinned now, as it was not known: ssh-ed25519 SHA256:k"]);
+  assert.deepEqual(played.notes, ["the key of m2 is pinned now, as it was not known: ssh-ed25519 SHA256:k"]);
 });
 
 test("neither a token nor a password is ever in what other users of a host can see", async () => {
@@ -141,6 +147,19 @@ test("a machine whose agent does not run is started again without another token,
   const broken = play({ login: root, facts, start: { failed: "no" } }, server);
   await assert.rejects(addMachine(target, broken.context, report(broken), never), DroverError);
   assert.deepEqual([broken.verbs.at(-1), broken.forgotten], ["start", []]);
+});
+
+test("a host that was removed, and does not know it, is ended first and joins anew", async () => {
+  const facts = { member: "m2", member_of: "10.0.0.1:7374", agent: "77" };
+  const played = play({ login: root, facts });
+  await addMachine(target, played.context, report(played), never);
+  assert.deepEqual(played.verbs, ["login", "facts", "install", "undo", "join", "start"]);
+});
+
+test("two hosts that call themselves alike do not both become that machine", async () => {
+  const played = play({ login: root });
+  await addMachine(target, played.context, report(played), never);
+  await assert.rejects(addMachine(parseTarget("m2.example.com"), played.context, report(played), never), { code: "CONFLICT" });
 });
 
 test("a bare host does not take the place of a machine that there is", async () => {

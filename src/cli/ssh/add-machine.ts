@@ -8,6 +8,7 @@ import type { Connect } from "./client.ts";
 import { type Host, openHost } from "./host.ts";
 import type { Distribution } from "./parts.ts";
 import { type Fault, judgeHost, notesOn, type PreflightCheck } from "./preflight.ts";
+import { asksForTouch } from "./ssh-words.ts";
 import { machineName, type Target } from "./targets.ts";
 
 /** What the server is asked for while machines are added. */
@@ -31,13 +32,15 @@ export interface AddContext {
   readonly agentOptions: readonly string[];
   readonly edgePorts: readonly number[];
   readonly ignored: ReadonlySet<PreflightCheck>;
+  /** Names that hosts of this call are getting: two that call themselves alike do not take each other's place. */
+  readonly claimed: Set<string>;
   readonly clock: Clock;
 }
 
 export interface HostReport {
   /** What is being done, for whoever watches, and how far it is. */
   readonly stage: (text: string, share?: string) => void;
-  /** What stays to be read: a key that was seen for the first time, what will not hold there. */
+  /** What stays to be read: keys that were seen for the first time, what will not hold there. */
   readonly note: (text: string) => void;
   readonly log: (line: string) => void;
 }
@@ -63,9 +66,12 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
   const { members, clock, agentOptions } = context;
   const { stage, note, log } = report;
   stage("connecting");
-  await using connection = await context.connect(target, log, signal);
-  if (connection.isNew) note(`its key is pinned now, as it was not known: ${connection.key}`);
-  else log(`its key is ${connection.key}`);
+  const hear = (line: string) => {
+    log(line);
+    if (asksForTouch(line)) note("waits for you to touch your key");
+  };
+  await using connection = await context.connect(target, hear, signal);
+  for (const { host, key } of connection.pinned) note(`the key of ${host} is pinned now, as it was not known: ${key}`);
   const ask = context.password;
   const password = ask === null ? null : (user: string) => ask(user, target);
   const host = await openHost({ connection, log, password }, signal);
@@ -74,6 +80,7 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
   const facts = await host.facts(members.join, signal);
   const name = machineName(target, facts.hostName);
   const distribution = await context.distribution();
+  const isLinked = (await members.linked(signal)).has(name);
   const missing = distribution.parts.filter(({ digest }) => !facts.parts.has(digest));
   const faults = judgeHost(facts, {
     architectures: [distribution.architecture],
@@ -81,16 +88,20 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
     ports: context.edgePorts,
     join: formatAddress(members.join),
     name,
+    isLinked,
     nowMs: clock.nowMs(),
   }).filter(({ check }) => !context.ignored.has(check));
   if (faults.length > 0) throw unfit(faults);
   for (const text of notesOn(facts)) note(text);
-  if (facts.member !== null && facts.agentRuns && (await members.linked(signal)).has(name)) return { machine: name, already: true };
+  if (facts.member !== null && facts.agentRuns && isLinked) return { machine: name, already: true };
   const isKnown = (await members.known(signal)).has(name);
-  if (isKnown && facts.member === null)
+  if ((isKnown && facts.member === null) || context.claimed.has(name))
     throw new DroverError("CONFLICT", `there is a machine "${name}" already, and this host is not it`, {
       hint: `Give it another name, as NAME=HOST, or take the other away with "drover machine remove ${name}".`,
     });
+
+  context.claimed.add(name);
+  const isMember = facts.member !== null && isKnown;
 
   for (const part of missing) {
     const show = (bytes: number) => stage("copying", `${mebibytes(bytes)} of ${mebibytes(part.sizeBytes)} MiB`);
@@ -99,7 +110,11 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
   stage("installing");
   await host.install(distribution.version, distribution.parts, signal);
   try {
-    if (facts.member === null || !isKnown) {
+    if (!isMember) {
+      if (facts.agentRuns) {
+        stage("ending what ran for the machine that it was");
+        await host.undo(signal);
+      }
       stage("joining");
       await host.join(formatAddress(members.join), await members.createToken(name, target.labels, signal), signal);
     }
@@ -108,8 +123,8 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
     stage("waiting for its agent");
     await untilLinked({ host, members, clock, name, log }, signal);
   } catch (error) {
-    // Of a host that was a machine before, nothing is taken away.
-    if (facts.member === null) await takeBack({ host, members, name, log, stage });
+    // Of what was a machine before, nothing is taken away.
+    if (!isMember) await takeBack({ host, members, name, log, stage });
     throw error;
   }
   return { machine: name, already: false };

@@ -4,9 +4,10 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { DroverError, hasCode } from "#model/errors.ts";
-import { connectionFailure, destinationKey } from "./connection-failure.ts";
+import { connectionFailure, destinationKey, pinnedKeys } from "./ssh-words.ts";
 import { formatTarget, type Target } from "./targets.ts";
 
 export interface SshOptions {
@@ -37,8 +38,8 @@ export interface Finished {
 export interface Connection extends AsyncDisposable {
   /** The key that the host showed, such as `ssh-ed25519 SHA256:…`; empty if the SSH program did not say. */
   readonly key: string;
-  /** It was seen for the first time, and is pinned now. */
-  readonly isNew: boolean;
+  /** Keys that were seen for the first time, and are pinned now. */
+  readonly pinned: readonly { readonly host: string; readonly key: string }[];
   /** @throws {DroverError} SSH_FAILED if the connection breaks, or it takes too long */
   run(command: Command, signal: AbortSignal): Promise<Finished>;
 }
@@ -124,12 +125,14 @@ async function connect({ options, configuration, socket, target, log }: Connecti
   ];
   const env = { ...options.environment, LC_ALL: "C" };
   const start = (args: readonly string[], line: string) =>
-    spawn("ssh", ["-F", configuration, "-S", socket, "-T", ...args, ...destination, line], { env, stdio: "pipe" });
+    // In a group of its own: Ctrl-C is for this program, which has something to take back over the connection.
+    spawn("ssh", ["-F", configuration, "-S", socket, "-T", ...args, ...destination, line], { env, stdio: "pipe", detached: true });
 
   const master = start(["-v", "-M", "-o", "ControlPersist=no"], keepOpen);
   const ended = endOf(master);
   let said = "";
   master.stderr.on("data", (chunk: Buffer) => (said = (said + chunk).slice(-mostOutput)));
+  createInterface({ input: master.stderr }).on("line", (line) => log(line.trimEnd()));
   // A pipe of a program that has ended is told of by its end.
   master.stdin.on("error", () => undefined);
   const close = async () => {
@@ -140,7 +143,6 @@ async function connect({ options, configuration, socket, target, log }: Connecti
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(longestConnectMs)]);
     const isOpen = await Promise.race([connected(master, limit), ended.then(() => false)]);
-    logLines(said, log);
     if (!isOpen) throw connectionFailure(said, formatTarget({ ...target, name: null }), options.knownHosts);
   } catch (error) {
     await close();
@@ -153,7 +155,7 @@ async function connect({ options, configuration, socket, target, log }: Connecti
   }
   return {
     key: destinationKey(said),
-    isNew: /^Warning: Permanently added /m.test(said),
+    pinned: pinnedKeys(said),
     run: (command, until) => run(start(["-o", "ControlMaster=no"], command.line), command, until),
     [Symbol.asyncDispose]: close,
   };
@@ -212,8 +214,4 @@ async function run(child: ReturnType<typeof spawn>, { input, timeoutMs }: Comman
     stop.removeEventListener("abort", kill);
     kill();
   }
-}
-
-function logLines(text: string, log: (line: string) => void): void {
-  for (const line of text.split("\n")) if (line.trim() !== "") log(line.trimEnd());
 }

@@ -137,7 +137,7 @@ async function checkedPassword({ connection, ask, user, log }: Asking, signal: A
   log(`  ${why}`);
   throw /incorrect password|no password was provided|try again/i.test(errors)
     ? new DroverError("HOST_UNFIT", `sudo does not take that password of "${user}" there`, {
-        hint: 'Do those hosts alone with "drover machine add --retry", and give theirs.',
+        hint: "Run the command for those hosts alone, and give theirs.",
       })
     : new DroverError("HOST_UNFIT", `sudo refuses "${user}" there: ${why}`, { hint: "Let that user use sudo, or log in as another." });
 }
@@ -146,7 +146,7 @@ const seeLog = "Its log says more.";
 
 function hintFor(failed: string): string {
   return /cut off/.test(failed)
-    ? 'Run "drover machine add --retry"; it goes on from there.'
+    ? "Run the command again; it goes on from there."
     : /No space left/i.test(failed)
       ? "Make room there, then run the command again."
       : seeLog;
@@ -154,7 +154,7 @@ function hintFor(failed: string): string {
 
 function broken(): DroverError {
   return new DroverError("SSH_FAILED", "the connection broke", {
-    hint: 'Run "drover machine add --retry" once it answers again; it goes on where it was.',
+    hint: "Run the command again once it answers; it goes on where it was.",
   });
 }
 

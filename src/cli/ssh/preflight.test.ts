@@ -32,6 +32,7 @@ const needs: HostNeeds = {
   ports: [8080, 8443],
   join: "10.0.0.1:7374",
   name: "m2",
+  isLinked: false,
   nowMs: 1_000_000,
 };
 
@@ -51,6 +52,7 @@ const faults: Readonly<Record<string, readonly [Partial<HostFacts>, string, RegE
   "no way to the server": [{ reachesServer: false }, "server", /cannot reach the server at 10\.0\.0\.1:7374/],
   "a Drover put there by hand": [{ foreign: ["/opt/drover"] }, "foreign", /installed by hand/],
   "a Drover of its own": [{ hasServer: true }, "member", /holds a Drover of its own/],
+  "a machine of another Drover": [{ member: { name: "m2", address: "10.9.9.9:7374" } }, "member", /has joined as "m2" at 10\.9\.9\.9:7374/],
   "another machine": [{ member: { name: "m9", address: "10.9.9.9:7374" } }, "member", /has joined as "m9" at 10\.9\.9\.9:7374/],
 };
 
@@ -82,6 +84,8 @@ test("what could not be found out, and what the machine's own agent uses, is no 
   assert.deepEqual(judgeHost({ ...good, optFreeBytes: null, homeFreeBytes: null, memoryFreeBytes: null, reachesServer: null }, needs), []);
   const itself = { member: { name: "m2", address: "10.0.0.1:7374" }, agentRuns: true, ports: new Set([8080, 8443]), memoryFreeBytes: 0 };
   assert.deepEqual(judgeHost({ ...good, ...itself }, needs), []);
+  // The server has moved, and the machine has found it.
+  assert.deepEqual(judgeHost({ ...good, ...itself }, { ...needs, join: "10.0.0.2:7374", isLinked: true }), []);
 });
 
 test("what does not hold on a host is noted, and keeps nobody from joining", () => {

@@ -38,6 +38,8 @@ export interface HostNeeds {
   readonly join: string;
   /** What the server calls the machine that this host is to become. */
   readonly name: string;
+  /** Whether the agent of that machine is linked. */
+  readonly isLinked: boolean;
   readonly nowMs: number;
 }
 
@@ -119,11 +121,12 @@ export function judgeHost(facts: HostFacts, needs: HostNeeds): readonly Fault[] 
       "holds a Drover of its own in /var/lib/drover",
       'End it with "drover down", and move that folder away if nothing in it is needed.',
     );
-  if (facts.member !== null && facts.member.name !== needs.name)
+  const isOther = facts.member !== null && (facts.member.name !== needs.name || (facts.member.address !== needs.join && !needs.isLinked));
+  if (facts.member !== null && isOther)
     fault(
       "member",
       `has joined as "${facts.member.name}" at ${facts.member.address}`,
-      `Call it that, or take it away there with "drover machine remove ${facts.member.name} --uninstall".`,
+      `Name it so if it is one of this Drover's; else take it away from its own with "drover machine remove ${facts.member.name} --uninstall".`,
     );
   return faults;
 }

@@ -39,5 +39,6 @@ export async function removeMachine(name: string, target: Target, context: Remov
     });
   await context.forget(signal);
   stage("uninstalling");
-  return host.uninstall(signal);
+  // Awaited here: the connection ends with this function.
+  return await host.uninstall(signal);
 }

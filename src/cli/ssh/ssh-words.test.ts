@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectionFailure, destinationKey } from "./connection-failure.ts";
+import { connectionFailure, destinationKey, pinnedKeys } from "./ssh-words.ts";
 
 const noise = "OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19\ndebug1: Connecting to 10.0.0.12 [10.0.0.12] port 22.\n";
 
@@ -41,4 +41,13 @@ Host key verification failed.`;
   assert.match(failure.message, /ssh-ed25519 SHA256:new/);
   assert.match(failure.hint, /ssh-keygen -R "\[10\.0\.0\.12\]:2222" -f "\/home\/ops\/known_hosts"/);
   assert.equal(destinationKey(said), "ssh-ed25519 SHA256:new");
+});
+
+test("of the keys on the way, those that are new are told with their hosts", () => {
+  const said = `${noise}debug1: Server host key: ssh-ed25519 SHA256:jump
+Warning: Permanently added '10.0.0.1' (ED25519) to the list of known hosts.
+debug1: Server host key: ssh-rsa SHA256:known
+debug1: Authentication succeeded (publickey).`;
+  assert.deepEqual(pinnedKeys(said), [{ host: "10.0.0.1", key: "ssh-ed25519 SHA256:jump" }]);
+  assert.deepEqual(pinnedKeys(noise), []);
 });

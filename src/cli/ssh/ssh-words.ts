@@ -1,12 +1,31 @@
 import { DroverError } from "#model/errors.ts";
 
+/** What OpenSSH 7.6 and younger say with `-v`. It has no codes for what goes wrong, but its words have been the same for decades. */
+
+const shownKey = /^debug1: Server host key: (\S+ \S+)/;
+
 /** The key of the host that was asked for, which is the last one shown where others lie on the way: `ssh-ed25519 SHA256:…`; empty if none was. */
 export function destinationKey(said: string): string {
-  return [...said.matchAll(/^debug1: Server host key: (\S+ \S+)/gm)].at(-1)?.[1] ?? "";
+  return said.split("\n").reduce((key, line) => shownKey.exec(line)?.[1] ?? key, "");
+}
+
+/** Keys that were seen for the first time, and are pinned now: of the host, and of those on the way. */
+export function pinnedKeys(said: string): readonly { readonly host: string; readonly key: string }[] {
+  let key = "";
+  return said.split("\n").flatMap((line) => {
+    key = shownKey.exec(line)?.[1] ?? key;
+    const host = /^Warning: Permanently added '([^']+)'/.exec(line)?.[1];
+    return host === undefined ? [] : [{ host, key }];
+  });
+}
+
+/** Whether a key in hardware waits for its person. */
+export function asksForTouch(line: string): boolean {
+  return /^Confirm user presence/.test(line);
 }
 
 /**
- * What OpenSSH said, in our words: what went wrong and what to do about it. It has no codes, but its words have been the same for decades.
+ * What OpenSSH said, in our words: what went wrong and what to do about it. What is not known is told as it is.
  * @param said what it wrote on standard error
  * @param target as it was called
  */
