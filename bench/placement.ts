@@ -84,6 +84,7 @@ function plan(fleet: Fleet, name: AppName, wanted: number): RolloutPlan {
     observedSinceMs: t0,
     machines: fleet.rooms(),
     placement: anywhere,
+    held: new Map(),
     unreadyNeeds: [],
     traffic: null,
     nowMs: t0,

@@ -20,6 +20,7 @@ import { LocalEngine } from "./engines/local/local-engine.ts";
 import { killMarked } from "./exec/leftovers.ts";
 import { AgentIdentity } from "./identity.ts";
 import { certificateRoutes } from "./join.ts";
+import { leaseRoutes } from "./lease-routes.ts";
 import { openLogStore } from "./logs/log-store.ts";
 import type { AgentOptions } from "./options.ts";
 import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
@@ -35,6 +36,7 @@ export interface AgentParts {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly isRoot: boolean;
   readonly clock: Clock;
+  readonly sinceBootMs: () => number;
   readonly random: () => number;
   readonly log: Log;
 }
@@ -55,7 +57,7 @@ const longestMachineId = 64;
 
 /** Takes over what runs, and starts what should: Drover's own programs and all known orders. */
 export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise<Agent> {
-  const { root, home, options, connector, environment, isRoot, clock, random, log } = parts;
+  const { root, home, options, connector, environment, isRoot, clock, sinceBootMs, random, log } = parts;
   const machine = (connector.membership?.machine ?? hostname().slice(0, longestMachineId)) as MachineId;
   const opened: { engine: LocalEngine | null } = { engine: null };
   const [artifacts, output, identity, version] = await Promise.all([
@@ -91,6 +93,8 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
       path,
       isRoot,
       clock,
+      // Beside the server, what must not run twice runs whether the server does or not: nobody else could start it.
+      sinceBootMs: connector.membership === null ? null : sinceBootMs,
       random,
       log,
     },
@@ -161,6 +165,7 @@ function allRoutes(
   });
   return {
     ...engineRoutes(engine),
+    ...leaseRoutes(engine, clock),
     "GET /machine": async (call) => {
       const machine = await engine.machine(call.signal);
       const address = options.address ?? connector.address() ?? (options.link === null ? null : addressToDial(options.link).host);

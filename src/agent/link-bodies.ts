@@ -1,4 +1,5 @@
 import { DroverError } from "#model/errors.ts";
+import type { LeaseRenewal } from "#model/lease.ts";
 import { beforeProcess, isDigest, namePattern, type WorkloadId } from "#model/names.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
 import { stepsApp } from "#model/steps.ts";
@@ -14,6 +15,8 @@ const longestText = 2 ** 20;
 /** Ids, names and tokens are made by the server and short. */
 const longestName = 256;
 const mostLogLines = 10_000;
+/** Far above three times the longest time after which a machine may be said to be lost. */
+const longestLeaseMs = 3_600_000;
 
 /** @throws {DroverError} REQUEST_INVALID */
 export function readWorkload(value: unknown): Workload {
@@ -21,6 +24,12 @@ export function readWorkload(value: unknown): Workload {
   throw new DroverError("REQUEST_INVALID", "the order is no workload that this agent understands", {
     hint: "The two programs are of different versions.",
   });
+}
+
+/** @throws {DroverError} REQUEST_INVALID */
+export function readLeaseRenewal(value: unknown): LeaseRenewal {
+  if (isLeaseRenewal(value)) return value;
+  throw new DroverError("REQUEST_INVALID", "the body is no renewal of leases");
 }
 
 /** @throws {DroverError} REQUEST_INVALID */
@@ -49,8 +58,19 @@ export function isWorkload(it: unknown): it is Workload {
     isListOf(it["volumes"], isLabel) &&
     isText(it["restartToken"], longestName) &&
     (it["timeoutMs"] === null || isDuration(it["timeoutMs"])) &&
+    (it["onlyOne"] === undefined || it["onlyOne"] === true) &&
     // Only the agent itself has programs of that kind.
     it["own"] === undefined
+  );
+}
+
+function isLeaseRenewal(it: unknown): it is LeaseRenewal {
+  return (
+    isRecord(it) &&
+    (it["of"] === null || isText(it["of"], longestName)) &&
+    isDuration(it["ms"]) &&
+    it["ms"] <= longestLeaseMs &&
+    isListOf(it["workloads"], isWorkloadId)
   );
 }
 

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { formatAddress } from "#host/address.ts";
-import { systemClock } from "#host/clock.ts";
+import { sinceBootMs, systemClock } from "#host/clock.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { openConnector } from "#link/connector.ts";
@@ -59,7 +59,18 @@ async function main(): Promise<void> {
   }
   const connector = await openConnector(home);
   const isMember = connector.membership !== null;
-  const parts = { root, home, options, connector, environment: process.env, isRoot, clock: systemClock, random: Math.random, log };
+  const parts = {
+    root,
+    home,
+    options,
+    connector,
+    environment: process.env,
+    isRoot,
+    clock: systemClock,
+    sinceBootMs,
+    random: Math.random,
+    log,
+  };
   try {
     if (options.down) {
       say(`${JSON.stringify({ stopped: await stopWhatIsLeft(parts) })}\n`);

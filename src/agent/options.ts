@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type Address, parseListenAddress, tlsPortBeside } from "#host/address.ts";
 import { readConnectionsPerClient } from "#host/connections-per-client.ts";
+import { readLostAfter } from "#host/lost-after.ts";
 import { parseNetwork, parseResolver } from "#host/network.ts";
 import { readOptions } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
@@ -31,6 +32,8 @@ export interface AgentOptions {
   readonly publicUrl: string | null;
   /** Where other machines that join dial; null: none can. */
   readonly link: Address | null;
+  /** How long other machines may be silent before they are lost, in milliseconds; null: as the server has it. */
+  readonly lostAfterMs: number | null;
   /** Where other machines reach what runs here; null: as it turns out. */
   readonly address: string | null;
   /** The Drover that this machine is to be one of; null: its own, or the one that it has joined. */
@@ -73,6 +76,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
   const beside = http.port + tlsPortBeside;
   const https = given.one("--https");
   const link = given.one("--link");
+  const lostAfter = given.one("--lost-after");
   return {
     home: resolve(given.one("--home") ?? defaultHome),
     api: parseAddress(given.one("--api") ?? defaultApi),
@@ -86,13 +90,18 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
     link: link === undefined ? null : parseAddress(link),
+    lostAfterMs: readLostAfter(lostAfter),
     address: parseOwnAddress(given.one("--address")),
     join: joinOrder({
       address: given.one("--join"),
       tokenFile: given.one("--token-file"),
       machine: given.one("--machine"),
       only: given.has("--join-only"),
-      ofServers: [...(link === undefined ? [] : ["--link"]), ...(apply === undefined ? [] : ["--apply"])],
+      ofServers: [
+        ...(link === undefined ? [] : ["--link"]),
+        ...(lostAfter === undefined ? [] : ["--lost-after"]),
+        ...(apply === undefined ? [] : ["--apply"]),
+      ],
     }),
     apply: apply === undefined ? null : resolve(apply),
     down: given.has("--down"),

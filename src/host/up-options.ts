@@ -30,6 +30,10 @@ export const upOptions = {
     value: "HOST:PORT",
     help: "where other machines reach this one's server to join it, such as 10.0.0.1:7374 (default: nowhere)",
   },
+  "--lost-after": {
+    value: "TIME",
+    help: "how long another machine may be silent before what it ran is started elsewhere, 5s to 10m (default: 5s)",
+  },
   "--join": { value: "HOST:PORT", help: "run as a machine of the Drover there: the address of its --link" },
   "--token-file": {
     value: "FILE",

@@ -49,8 +49,13 @@ export interface ServeLinkOptions {
   readonly log: Log;
 }
 
-/** First and longest wait between attempts to reach the server; each wait is a random share of the doubled one (full jitter). */
-const backoff = { firstMs: 100, longestMs: 30_000 } as const;
+/**
+ * First and longest wait between attempts to reach the server; each wait is a random share of the doubled one (full jitter). The longest leaves time for
+ * two attempts before a server that has just started takes this machine for lost.
+ */
+const backoff = { firstMs: 100, longestMs: 2_000 } as const;
+/** The longest while the server refuses it: somebody has to do something about that first. */
+const refusedMs = 30_000;
 /** On one machine the server is back in a second or two: no wait is longer than this until it was away for a while. */
 const shortWaitMs = 500;
 const shortWaits = 60;
@@ -66,12 +71,11 @@ export async function serveLink(options: ServeLinkOptions, signal: AbortSignal):
     } catch (error) {
       if (signal.aborted) break;
       const refused = error instanceof DroverError;
-      // Somebody has to do something about it first.
       isStranger = refused && error.code === "CERTIFICATE_REFUSED";
       log[refused ? "warn" : "debug"]("server not linked", { error: error instanceof Error ? error.message : String(error), attempt });
     }
-    const longest = attempt < shortWaits && !isStranger ? shortWaitMs : backoff.longestMs;
-    await pause(clock, Math.min(longest, backoff.firstMs * 2 ** Math.max(0, attempt)) * random(), signal);
+    const longestMs = isStranger ? refusedMs : attempt < shortWaits ? shortWaitMs : backoff.longestMs;
+    await pause(clock, Math.min(longestMs, backoff.firstMs * 2 ** Math.max(0, attempt)) * random(), signal);
   }
 }
 

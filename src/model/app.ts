@@ -20,6 +20,8 @@ export interface ProcessSpec {
   readonly port: "auto" | "none" | number;
   readonly protocol: ProcessManifest["protocol"];
   readonly resources: Resources;
+  /** It must never run twice, not even for a moment. */
+  readonly onlyOne?: true;
   readonly ready: Probe | null;
   readonly alive: Probe | null;
 }

@@ -82,6 +82,12 @@ export const errorCodes = {
   SERVER_UNREACHABLE: { status: 503, exit: 1, retryable: true, meaning: "The command could not reach the server." },
   OVERLOADED: { status: 503, exit: 1, retryable: true, meaning: "A bound was reached; try again after the stated time." },
   CLUSTER_UNREACHABLE: { status: 503, exit: 1, retryable: true, meaning: "No agent is linked that could do this now." },
+  LEASE_OVER: {
+    status: 409,
+    exit: 1,
+    retryable: true,
+    meaning: "What must never run twice may not run there: the server has not said so.",
+  },
   ORDER_OUTDATED: { status: 409, exit: 8, retryable: false, meaning: "An order is older than one that was already obeyed." },
   INSTALLATION_MISMATCH: { status: 409, exit: 2, retryable: false, meaning: "The agent or edge belongs to another installation." },
   JOIN_REFUSED: {

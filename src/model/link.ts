@@ -66,6 +66,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   DELETE /workloads/{encoded id}?revision=n   → 204
  *   POST   /instances/{encoded id}/drained      → 204
  *   POST   /instances/{encoded id}/restart      → 204
+ *   POST   /lease                               LeaseRenewal → LeaseAnswer; see lease.ts
  *   POST   /logs                                LogQuery → stream of LogLine
  *   POST   /exec                                streams of ExecInput in and ExecOutput out; the first in is `start`
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there

@@ -75,6 +75,11 @@ export const resources = z.strictObject({
 
 const instances = z.int().min(0).max(10_000);
 
+const onlyOne = z.boolean().optional().meta({
+  description:
+    "It must never run twice: the old one has ended for sure before a new one starts, at a deploy as when its machine is lost. Default false.",
+});
+
 export const processManifest = z.strictObject({
   run: command
     .optional()
@@ -101,7 +106,7 @@ export const processManifest = z.strictObject({
     .meta({ description: "No traffic until it passes. Left out: the port accepts a connection, or, without a port, the process runs." }),
   alive: aliveProbe.optional().meta({ description: "Restarted in place when it fails." }),
   scale: scaleManifest.optional().meta({ description: "By rules in place of `instances`: as many as its load needs." }),
-  only_one: notYet("never running twice"),
+  only_one: onlyOne,
 });
 
 export const deployManifest = z.strictObject({
@@ -207,6 +212,7 @@ export const appManifest = z
     ready: readyProbe.optional().meta({ description: "Short for processes.web.ready." }),
     alive: aliveProbe.optional().meta({ description: "Short for processes.web.alive." }),
     scale: scaleManifest.optional().meta({ description: "Short for processes.web.scale." }),
+    only_one: onlyOne.meta({ description: "Short for processes.web.only_one." }),
     processes: z
       .record(processName, processManifest)
       .refine((processes) => Object.keys(processes).length <= 50, "at most 50 processes")
@@ -263,13 +269,19 @@ export const appManifest = z
     }),
   })
   .superRefine((app, context) => {
-    const shorts = (["run", "instances", "port", "resources", "ready", "alive", "scale"] as const).filter((key) => app[key] !== undefined);
+    const shorts = (["run", "instances", "port", "resources", "ready", "alive", "scale", "only_one"] as const).filter(
+      (key) => app[key] !== undefined,
+    );
     const web = app.processes?.["web" as z.infer<typeof processName>];
     for (const key of shorts) {
       if (web !== undefined) context.addIssue({ code: "custom", path: [key], message: `either ${key} or processes.web, not both` });
     }
     checkScale(app, [], context);
-    for (const [name, process] of Object.entries(app.processes ?? {})) checkScale(process, ["processes", name], context);
+    checkOnlyOne(app, [], context);
+    for (const [name, process] of Object.entries(app.processes ?? {})) {
+      checkScale(process, ["processes", name], context);
+      checkOnlyOne(process, ["processes", name], context);
+    }
     if (app.source === undefined) {
       if (shorts.length > 0 && app.run === undefined && web === undefined)
         context.addIssue({ code: "custom", path: [shorts[0] as string], message: "a run command beside it, or a source" });
@@ -304,7 +316,19 @@ function checkScale(
       if (scale.on[key] !== undefined) problem(["scale", "on", key], "a process with a port: requests are what it counts");
 }
 
-type ScaledParts = Pick<z.output<typeof processManifest>, "scale" | "instances" | "port" | "resources">;
+/** Of what must never run twice, no number may be wanted that asks for it. */
+function checkOnlyOne(
+  { only_one: isOnlyOne, instances: count, scale }: ScaledParts,
+  path: readonly string[],
+  context: z.RefinementCtx,
+): void {
+  if (isOnlyOne !== true) return;
+  const problem = (key: string, message: string) => context.addIssue({ code: "custom", path: [...path, key], message });
+  if (count !== undefined && count > 1) problem("instances", "0 or 1 beside only_one");
+  if (scale !== undefined) problem("scale", "either scale or only_one, not both");
+}
+
+type ScaledParts = Pick<z.output<typeof processManifest>, "scale" | "only_one" | "instances" | "port" | "resources">;
 
 export const spaceManifest = z.strictObject({
   space: spaceName.meta({ description: "The space's name." }),

@@ -55,6 +55,8 @@ export interface Workload {
   readonly restartToken: string;
   /** task: killed after this long. Services: null. */
   readonly timeoutMs: number | null;
+  /** It must never run twice: on a machine that has joined, an agent runs it under a lease alone (`lease.ts`). */
+  readonly onlyOne?: true;
   /** Drover's own programs alone; see `OwnTraits`. */
   readonly own?: OwnTraits;
 }
@@ -128,6 +130,7 @@ export interface WorkloadStatus {
   readonly count: number;
   /** Why the engine cannot do what the order says, such as an artifact that it does not have; null when it can. */
   readonly reason: Reason | null;
+  readonly onlyOne?: true;
 }
 
 /** The watch of an engine: first one `snapshot` with everything, then single changes in order. */

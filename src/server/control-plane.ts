@@ -29,6 +29,8 @@ export interface ControlPlaneOptions {
   readonly listener: Server;
   /** Those of other machines; left out: there are none. */
   readonly remote?: Pick<RemoteLinks, "accept" | "address" | "createToken" | "remove">;
+  /** How long a machine may be silent before it is lost. Default 5,000 ms. */
+  readonly lostAfterMs?: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;

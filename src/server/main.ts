@@ -134,8 +134,23 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
           stopping,
         );
   const more = remote === null ? {} : { remote };
+  const { lostAfterMs } = options;
   const controlPlane = createControlPlane(
-    { ...more, store, events, secrets, certificates, escalations, listener, clock, random, log, edgeUrl, edgeTlsUrl },
+    {
+      ...more,
+      ...(lostAfterMs === null ? {} : { lostAfterMs }),
+      store,
+      events,
+      secrets,
+      certificates,
+      escalations,
+      listener,
+      clock,
+      random,
+      log,
+      edgeUrl,
+      edgeTlsUrl,
+    },
     stopping,
   );
 

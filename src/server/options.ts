@@ -1,4 +1,5 @@
 import { type Address, parseListenAddress } from "#host/address.ts";
+import { readLostAfter } from "#host/lost-after.ts";
 import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
 
@@ -12,6 +13,8 @@ export interface ServerOptions {
   readonly edgeTls: Address;
   /** Where agents and edges of other machines dial; null: there are none. */
   readonly link: Address | null;
+  /** How long a machine may be silent before it is lost, in milliseconds; null: as long as is usual. */
+  readonly lostAfterMs: number | null;
   /** Where the edge answers DNS; null: it does not. */
   readonly dns: Address | null;
   /** Names besides the loopback ones under which people reach the API. */
@@ -34,6 +37,7 @@ const options = {
   "--edge-tls": { value: "HOST:PORT", help: "where the edge listens over TLS (default: 127.0.0.1:8443)" },
   "--dns": { value: "HOST:PORT", help: "where the edge answers DNS (default: it does not)" },
   "--link": { value: "HOST:PORT", help: "where other machines that join dial (default: nowhere)" },
+  "--lost-after": { value: "TIME", help: "how long a machine may be silent before it is lost, 5s to 10m (default: 5s)" },
   "--host": { value: "NAME", help: "another name under which people reach the API", isRepeated: true },
   "--allow-outgoing": {
     value: "NETWORK",
@@ -64,6 +68,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     edgeTls: parseListenAddress(given.one("--edge-tls") ?? "127.0.0.1:8443"),
     dns: dns === undefined ? null : parseListenAddress(dns),
     link: link === undefined ? null : parseListenAddress(link),
+    lostAfterMs: readLostAfter(given.one("--lost-after")),
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { TestDrover } from "../harness/drover.ts";
@@ -53,18 +54,20 @@ function answers(host: Host, port: number, count: number): readonly string[] {
   return JSON.parse(stdout);
 }
 
-test("an app on three hosts is served by all, outlives a cable that is cut and a power that is lost, and is doubled by neither", {
+test("apps on three hosts are served by all, outlive a cable that is cut and a power that is lost, and what must not run twice never does", {
   skip,
 }, async (t) => {
   const { hosts, first } = await setUp(t);
   await reachesAll(first, hosts.get("h1"));
 
+  const fence = await startFenced(first);
   const before = await idsOn(first, "h2");
   hosts.get("h2").cut();
   await first.until(
     "what h2 ran is started elsewhere",
     async () => (await readyOn(first))["h2"] === undefined && (await total(first)) === 6,
   );
+  await first.until("what must not run twice runs on another host", async () => (await runsIn(fence)).length === 2);
   hosts.get("h2").heal();
   await first.until("h2 is back, and there are six again", async () => {
     const { instances } = JSON.parse(await first.run("ps", "hello", "--json"));
@@ -72,6 +75,11 @@ test("an app on three hosts is served by all, outlives a cable that is cut and a
   });
   const kept = (await idsOn(first, "h2")).filter((id) => before.includes(id));
   assert.ok(kept.length > 0, "an instance of h2 that ran on serves again");
+  await first.until("one instance is left of what must not run twice", async () => (await instancesOf(first, "fenced")).length === 1);
+  const [earlier, later, ...more] = await runsIn(fence);
+  assert.ok(earlier !== undefined && later !== undefined && more.length === 0, "it ran on one host, then on the other");
+  assert.ok(earlier.untilNs < later.fromNs, "it had ended on the one before it began on the other");
+  t.diagnostic(`nobody ran it for ${(later.fromNs - earlier.untilNs) / 1_000_000n} ms`);
 
   await hosts.get("h3").powerOff();
   const startedAt = performance.now();
@@ -83,6 +91,29 @@ test("an app on three hosts is served by all, outlives a cable that is cut and a
   await reachesAll(first, hosts.get("h1"));
   assert.match(await first.run("events"), /machine h3 is lost: what it ran \(\d instances?\) is started on others/);
 });
+
+/** An app that must not run twice, on h2 and if need be on h3, each of whose instances writes down all the time that it is there. @returns the file */
+async function startFenced(first: TestDrover): Promise<string> {
+  const file = await first.file("fence.log", "");
+  await chmod(file, 0o666);
+  await first.run("machine", "label", "h2", "fenced=yes");
+  const run = `while :; do echo "$(date +%s%N) $DROVER_INSTANCE" >>${file}; sleep 0.05; done`;
+  await first.apply(`app: fenced\nprocesses: { main: { run: '${run}', only_one: true } }\nplace: { labels: { fenced: "yes" } }\n`);
+  await first.run("machine", "label", "h3", "fenced=yes");
+  await first.until("it runs", async () => (await runsIn(file)).length === 1);
+  return file;
+}
+
+/** From when until when each instance was there, by the clock that the hosts share, in the order of their beginnings. */
+async function runsIn(file: string): Promise<readonly { readonly fromNs: bigint; readonly untilNs: bigint }[]> {
+  const runs = new Map<string, { readonly fromNs: bigint; readonly untilNs: bigint }>();
+  for (const line of (await readFile(file, "utf8")).split("\n").slice(0, -1)) {
+    const [stamp = "", instance = ""] = line.split(" ");
+    const atNs = BigInt(stamp);
+    runs.set(instance, { fromNs: runs.get(instance)?.fromNs ?? atNs, untilNs: atNs });
+  }
+  return [...runs.values()];
+}
 
 /** Waits until the edge of the host sends to all instances there are and every request of a round is answered: it learns of one a moment after the server. */
 async function reachesAll(first: TestDrover, host: Host): Promise<void> {
@@ -101,6 +132,9 @@ async function total(first: TestDrover): Promise<number> {
 
 /** @param name of the machine; null: of all */
 async function idsOn(first: TestDrover, name: string | null): Promise<readonly string[]> {
-  const { instances } = JSON.parse(await first.run("ps", "hello", "--json"));
-  return instances.filter(({ machine }: { machine: string }) => name === null || machine === name).map(({ id }: { id: string }) => id);
+  return (await instancesOf(first, "hello")).filter(({ machine }) => name === null || machine === name).map(({ id }) => id);
+}
+
+async function instancesOf(first: TestDrover, app: string): Promise<readonly { readonly id: string; readonly machine: string }[]> {
+  return JSON.parse(await first.run("ps", app, "--json")).instances;
 }

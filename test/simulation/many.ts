@@ -5,8 +5,13 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 const kinds = {
   ladder: async () => (await import("./ladder/history.ts")).runLadderHistory,
   deploys: async () => (await import("./history.ts")).runHistory,
+  fleet: async () => (await import("./fleet/history.ts")).runFleetHistory,
 } as const;
-const replays: Readonly<Record<Kind, string>> = { ladder: "test/simulation/ladder/replay.ts", deploys: "test/simulation/replay.ts" };
+const replays: Readonly<Record<Kind, string>> = {
+  ladder: "test/simulation/ladder/replay.ts",
+  deploys: "test/simulation/replay.ts",
+  fleet: "test/simulation/fleet/replay.ts",
+};
 
 export type Kind = keyof typeof kinds;
 

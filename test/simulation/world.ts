@@ -15,6 +15,7 @@ import { openMemoryStore } from "../../src/server/store/memory-store.ts";
 import type { Change, Condition, Store } from "../../src/server/store/store.ts";
 import { SeededRandom } from "./random.ts";
 import { SimulatedEdge } from "./simulated-edge.ts";
+import { simulatedPeer } from "./simulated-peer.ts";
 
 export const space = "sim" as SpaceName;
 export const web = "web" as ProcessName;
@@ -279,40 +280,8 @@ export class World {
   }
 
   #agentPeer(link: AbortController): AgentPeer {
-    const { engine } = this;
-    const unsupported = async (): Promise<never> => {
-      throw new Error("not simulated");
-    };
-    return {
-      machine: "m1" as MachineId,
-      isRemote: false,
-      gone: link.signal,
-      describe: () => engine.machine(),
-      usage: async () => ({ ...(await engine.usage()), agent: { cpuSeconds: 0, memoryBytes: 0 } }),
-      watch: (signal) => engine.watch(signal),
-      apply: (workload, signal) =>
-        this.#order(`apply ${workload.id} ${workload.count} at ${workload.revision}`, () => engine.apply(workload, signal)),
-      remove: (id, revision, signal) => this.#order(`remove ${id}`, () => engine.remove(id, revision, signal)),
-      drained: (id) => this.#order(`drained ${id}`, async () => engine.drained(id)),
-      restart: (id, signal) => engine.restart(id, signal),
-      forgetApp: (app) => this.#order(`forget ${app}`, async () => {}),
-      logs: (query, signal) => engine.logs(query, signal),
-      exec: unsupported,
-      build: () => {
-        throw new Error("not simulated");
-      },
-      knownBuild: async () => null,
-      hasArtifact: async () => true,
-      putArtifact: unsupported,
-      readArtifact: unsupported,
-      putChecks: async () => {},
-      checkReports: async function* () {},
-      runCheck: async () => null,
-      look: () => Promise.reject(new Error("the simulation has no providers of machines")),
-      artifacts: async () => [],
-      removeArtifact: async () => {},
-      close: () => link.abort(new Error("closed")),
-    };
+    const order = (what: string, act: () => Promise<void>) => this.#order(what, act);
+    return simulatedPeer({ engine: this.engine, machine: "m1" as MachineId, link, order });
   }
 
   #edgePeer(link: AbortController): EdgePeer {

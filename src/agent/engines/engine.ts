@@ -15,6 +15,11 @@ export interface Engine {
   remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
   /** The edges no longer send anything to this instance, and what it had in flight is done or out of time: a draining instance may stop now. */
   drained(id: InstanceId): void;
+  /**
+   * These workloads, which must never run twice, may run until then, on the monotonic clock, unless they are renewed before; without a lease nothing of
+   * them is started. A lease is never made shorter.
+   */
+  renew(workloads: readonly WorkloadId[], endsAtMs: number): Promise<void>;
   /** Restarts one instance in place, by its stop rules. @throws {DroverError} INSTANCE_NOT_FOUND */
   restart(id: InstanceId, signal: AbortSignal): Promise<void>;
   /** Everything first (one `snapshot`), then changes in order, until the signal aborts. A reader that falls more than 10,000 changes behind gets a new `snapshot`. */

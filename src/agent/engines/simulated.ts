@@ -1,5 +1,6 @@
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
+import { leaseStopMs } from "#model/lease.ts";
 import { type InstanceId, type MachineId, newInstanceId, type WorkloadId } from "#model/names.ts";
 import type { Usage } from "#model/usage.ts";
 import type { EngineChange, Exit, Instance, LogLine, LogQuery, Machine, Workload, WorkloadStatus } from "#model/workload.ts";
@@ -33,6 +34,8 @@ export interface SimulatedEngineOptions {
   readonly onExit?: (instance: InstanceId) => void;
   /** First port that instances get; each gets the next one. */
   readonly firstPort?: number;
+  /** Whether what must never run twice needs a lease here, as on a machine that has joined. Default: no. */
+  readonly isLeased?: boolean;
 }
 
 /** Like the local engine: how long past its drain time an instance waits to hear that the edges let go. */
@@ -54,6 +57,8 @@ interface HeldInstance {
 interface HeldWorkload {
   workload: Workload;
   isRemoved: boolean;
+  /** Ends the wait for the end of its lease. */
+  lease: AbortController;
   readonly instances: Map<InstanceId, HeldInstance>;
 }
 
@@ -68,6 +73,7 @@ export class SimulatedEngine implements Engine {
   readonly #removed = new Map<WorkloadId, number>();
   readonly #feed = createChangeFeed(() => this.#snapshot());
   readonly #lines = new Map<InstanceId, LogLine[]>();
+  readonly #leaseEndsAtMs = new Map<WorkloadId, number>();
   #port: number;
 
   constructor(options: SimulatedEngineOptions) {
@@ -87,7 +93,8 @@ export class SimulatedEngine implements Engine {
 
   /** Nothing happens any more: all timers end. */
   close(): void {
-    for (const workload of this.#workloads.values()) for (const held of workload.instances.values()) held.timer.abort(replaced);
+    for (const { lease, instances } of this.#workloads.values())
+      for (const timer of [lease, ...[...instances.values()].map((held) => held.timer)]) timer.abort(replaced);
     this.#workloads.clear();
   }
 
@@ -113,7 +120,8 @@ export class SimulatedEngine implements Engine {
     const latest = Math.max(held?.workload.revision ?? 0, this.#removed.get(workload.id) ?? 0);
     if (workload.revision < latest) throw outdated(workload.id, workload.revision, latest);
     this.#removed.delete(workload.id);
-    if (held === undefined) this.#workloads.set(workload.id, { workload, isRemoved: false, instances: new Map() });
+    if (held === undefined)
+      this.#workloads.set(workload.id, { workload, isRemoved: false, lease: new AbortController(), instances: new Map() });
     else {
       held.workload = workload;
       held.isRemoved = false;
@@ -137,6 +145,30 @@ export class SimulatedEngine implements Engine {
   drained(id: InstanceId): void {
     const [workload, held] = this.#find(id) ?? [];
     if (workload !== undefined && held?.instance.state === "draining") this.#signal(workload, held, held.startsAgain);
+  }
+
+  async renew(workloads: readonly WorkloadId[], endsAtMs: number): Promise<void> {
+    const { clock } = this.#options;
+    for (const id of workloads) {
+      const until = Math.max(endsAtMs, this.#leaseEndsAtMs.get(id) ?? endsAtMs);
+      this.#leaseEndsAtMs.set(id, until);
+      const held = this.#workloads.get(id);
+      if (held === undefined) continue;
+      held.lease.abort(replaced);
+      const lease = new AbortController();
+      held.lease = lease;
+      clock.sleep(until - clock.monotonicMs(), lease.signal).then(
+        () => this.#reconcile(id),
+        () => {}, // Renewed, or closed.
+      );
+      this.#reconcile(id);
+    }
+  }
+
+  /** Whether nothing of it may run, for want of a lease. */
+  #isLeaseOver({ workload }: HeldWorkload): boolean {
+    if (this.#options.isLeased !== true || workload.onlyOne !== true) return false;
+    return (this.#leaseEndsAtMs.get(workload.id) ?? 0) <= this.#options.clock.monotonicMs();
   }
 
   async restart(id: InstanceId, signal: AbortSignal): Promise<void> {
@@ -190,12 +222,14 @@ export class SimulatedEngine implements Engine {
     const held = this.#workloads.get(id);
     if (held === undefined) return;
     const { workload, isRemoved, instances } = held;
-    const wanted = isRemoved ? 0 : workload.count;
+    const isOver = this.#isLeaseOver(held);
+    const wanted = isRemoved || isOver ? 0 : workload.count;
     const staying = [...instances.values()].filter((one) => !isLeaving(one));
     const isTask = workload.kind === "task";
     const surplus = isTask && !isRemoved ? [] : leastUseful(staying).slice(0, Math.max(0, staying.length - wanted));
+    for (const one of isOver ? [...instances.values()] : []) if (one.instance.state === "draining") this.#signal(held, one, false);
     for (const one of surplus) this.#end(held, one, false);
-    const exists = isTask ? instances.size : staying.length;
+    const exists = isTask || (workload.onlyOne === true && instances.size > 0) ? instances.size : staying.length;
     for (let missing = wanted - exists; missing > 0; missing--) this.#create(held);
     if (isRemoved) for (const one of [...instances.values()]) if (one.instance.state === "exited") this.#gone(held, one);
     if (isRemoved && instances.size === 0) {
@@ -290,6 +324,10 @@ export class SimulatedEngine implements Engine {
   }
 
   #startAgain(held: HeldWorkload, one: HeldInstance): void {
+    if (this.#isLeaseOver(held)) {
+      this.#gone(held, one);
+      return;
+    }
     one.behaviour = this.#behaviour(held.workload, one.instance.restarts + 1);
     one.wasReady = false;
     this.#change(one, { state: "starting", ready: false, restarts: one.instance.restarts + 1 });
@@ -302,7 +340,7 @@ export class SimulatedEngine implements Engine {
     if (state === "exited" || state === "backoff") {
       if (startsAgain) this.#startAgain(held, one);
       else this.#gone(held, one);
-    } else if (state === "running" && held.workload.routed && one.wasReady) {
+    } else if (state === "running" && held.workload.routed && one.wasReady && !this.#isLeaseOver(held)) {
       this.#change(one, { state: "draining" });
       this.#after(one, held.workload.stop.drainMs + drainMarginMs, () => this.#signal(held, one, startsAgain));
     } else if (state !== "draining" && state !== "stopping") this.#signal(held, one, startsAgain);
@@ -310,7 +348,8 @@ export class SimulatedEngine implements Engine {
 
   #signal(held: HeldWorkload, one: HeldInstance, startsAgain: boolean): void {
     this.#change(one, { state: "stopping", ready: false });
-    this.#after(one, Math.min(one.behaviour.stopMs, held.workload.stop.graceMs), () => {
+    const longestMs = this.#isLeaseOver(held) ? Math.min(leaseStopMs, held.workload.stop.graceMs) : held.workload.stop.graceMs;
+    this.#after(one, Math.min(one.behaviour.stopMs, longestMs), () => {
       if (startsAgain && !held.isRemoved) this.#startAgain(held, one);
       else this.#gone(held, one);
     });
@@ -366,7 +405,8 @@ export function simulatedMachine(id = "m1"): Machine {
 }
 
 function statusOf({ workload, isRemoved }: HeldWorkload): WorkloadStatus {
-  return { id: workload.id, revision: workload.revision, kind: workload.kind, count: isRemoved ? 0 : workload.count, reason: null };
+  const { id, revision, kind, count, onlyOne } = workload;
+  return { id, revision, kind, count: isRemoved ? 0 : count, reason: null, ...(onlyOne === true ? { onlyOne } : {}) };
 }
 
 function isLeaving({ instance, startsAgain }: HeldInstance): boolean {

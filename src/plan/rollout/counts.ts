@@ -44,7 +44,8 @@ function countOf(release: number, parts: readonly ObservedWorkload[]): ReleaseCo
   return { release, parts, ...total };
 }
 
-function existingOf({ instances, count, mayHave }: ObservedWorkload): number {
+/** Of one machine. */
+export function existingOf({ instances, count, mayHave }: ObservedWorkload): number {
   let staying = 0;
   let leaving = 0;
   for (const instance of instances) {

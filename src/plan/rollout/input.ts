@@ -2,6 +2,7 @@ import type { App, Release, ReleaseFailure, Rollout } from "#model/app.ts";
 import type { InstanceId, MachineId, ProcessName, WorkloadId } from "#model/names.ts";
 import type { Instance, Reason, Workload } from "#model/workload.ts";
 import type { MachineRoom, PlacementRules } from "../placement/plan-placement.ts";
+import type { Held } from "./only-one.ts";
 
 /** What is known of one workload of the app on one machine: what its agent was told, and what it reports. */
 export interface ObservedWorkload {
@@ -53,6 +54,8 @@ export interface RolloutInput {
   /** Those that can be told something. */
   readonly machines: readonly MachineRoom[];
   readonly placement: PlacementRules;
+  /** Of processes that must not run twice: machines that cannot be asked and may run them. */
+  readonly held: ReadonlyMap<ProcessName, Held>;
   /** Needed apps that have no ready instance. */
   readonly unreadyNeeds: readonly string[];
   /** Null while nothing is known. */
@@ -107,4 +110,6 @@ export interface RolloutPlan {
   readonly waitingFor: readonly string[];
   /** Why something that is wanted has no place, in words; empty when all has. */
   readonly unplaced: readonly string[];
+  /** Which machine may run each process that must not run twice; left out: the same as before. */
+  readonly holders?: ReadonlyMap<ProcessName, MachineId>;
 }

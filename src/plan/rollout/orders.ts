@@ -1,9 +1,10 @@
 import type { App, Release } from "#model/app.ts";
 import type { MachineId, ProcessName } from "#model/names.ts";
-import { planPlacement, suits } from "../placement/plan-placement.ts";
+import { type Placement, planPlacement, suits } from "../placement/plan-placement.ts";
 import { type Shares, shareOut } from "../placement/share-out.ts";
-import { countReleases, type ReleaseCount, readyOf, sum } from "./counts.ts";
+import { countReleases, existingOf, type ReleaseCount, readyOf, sum } from "./counts.ts";
 import type { ObservedWorkload, Order, RolloutInput, RolloutPlan } from "./input.ts";
+import { isOnlyOne, type OnlyOnePlan, planOnlyOne } from "./only-one.ts";
 import { countsBeside, countsTowards, type ReleaseCounts } from "./process-counts.ts";
 
 export interface Target {
@@ -18,6 +19,7 @@ export interface OrdersPlan extends RolloutPlan {
   readonly missing: readonly string[];
   /** Whether something that is wanted would not even fit on an empty machine. */
   readonly neverFits: boolean;
+  readonly holders: ReadonlyMap<ProcessName, MachineId>;
 }
 
 type Known = RolloutInput & { readonly observed: readonly ObservedWorkload[] };
@@ -81,6 +83,9 @@ function orders(
   const { app, observed, rollout } = input;
   const wishes: Wish[] = [];
   const missing: string[] = [];
+  const waitingFor: string[] = [];
+  const singles = new Set<ProcessName>();
+  const holders = new Map<ProcessName, MachineId>();
   const processes = target.release?.spec.processes ?? {};
   const isReplacing = target.release !== null && target.active !== null && target.release.number !== target.active;
   for (const process of processNames(processes, observed)) {
@@ -89,12 +94,35 @@ function orders(
     if (!isOfTarget && isReplacing) continue;
     const release = target.release?.number ?? -1;
     const counts = countReleases(observed, process, release);
+    const wantedInAll = wantedOf(app, process);
+    const beside = besideOf(counts);
+    if (isOnlyOne(input.releases, process, counts)) {
+      singles.add(process);
+      const single = planSingle(input, process, counts, isOfTarget ? (target.release?.number ?? null) : null, wantedInAll);
+      const { kept } = single;
+      if (kept !== null) holders.set(process, kept.machine);
+      for (const count of counts) {
+        const keep = new Map(
+          count.parts.map(({ machine }) => [machine, kept?.release === count.release && kept.machine === machine ? 1 : 0]),
+        );
+        const isTarget = count.release === release;
+        const more = isTarget && single.isFree ? 1 : 0;
+        wishes.push({ process, release: count, total: isTarget ? wantedInAll : 0, shares: { keep, more }, beside, isTarget });
+      }
+      if (!isOfTarget) continue;
+      const own = counts.find((count) => count.release === release);
+      if (
+        wantedInAll > 0 &&
+        (kept?.release !== release || own?.ready === 0 || own?.parts.some((part) => part.count > 0 && !part.isCurrent))
+      )
+        missing.push(`${process}: ${Math.min(1, own?.ready ?? 0)} of 1 ready`);
+      if (kept === null) waitingFor.push(...single.waitingFor);
+      continue;
+    }
     const next =
       isOfTarget || target.release === null
         ? plan(process, counts, isExclusive(input, target, process, counts))
         : new Map<number, number>();
-    const beside = besideOf(counts);
-    const wantedInAll = wantedOf(app, process);
     const room = wantedInAll + surgeOf(app, wantedInAll) - sum(counts, "existing");
     for (const count of counts)
       wishes.push(wishFor(input, process, count, next.get(count.release) ?? 0, { beside, room, target: release }));
@@ -110,8 +138,22 @@ function orders(
     if (workload.kind !== "task" || workload.isRemoving || (needsTask && workload.release === taskOf)) continue;
     if (workload.isReachable) removals.push(removal(workload, "the command has done its work"));
   }
-  const placed = place(input, wishes);
-  return { step: null, replanAtMs: null, waitingFor: missing, missing, ...placed, orders: [...placed.orders, ...removals] };
+  const { placed, ...found } = place(input, wishes);
+  for (const [{ process }, { on }] of placed) {
+    const [machine] = on.keys();
+    if (machine !== undefined && singles.has(process)) holders.set(process, machine);
+  }
+  // A machine that cannot be asked says nothing when its time is over.
+  const ends = [...input.held.values()].map(({ untilMs }) => untilMs);
+  return {
+    step: null,
+    replanAtMs: waitingFor.length === 0 || ends.length === 0 ? null : Math.min(...ends),
+    waitingFor: [...missing, ...waitingFor],
+    missing,
+    ...found,
+    orders: [...found.orders, ...removals],
+    holders,
+  };
 }
 
 export function removal({ id, machine }: ObservedWorkload, reason: string): Order {
@@ -149,14 +191,13 @@ interface Wish {
 }
 
 function wishFor(
-  { machines, placement }: Known,
+  input: Known,
   process: ProcessName,
   release: ReleaseCount,
   total: number,
   { beside, room, target }: { readonly beside: ReadonlyMap<MachineId, number>; readonly room: number; readonly target: number },
 ): Wish {
-  // What is where it may not run, since its place or the machine's labels were changed, moves as from a machine that drains.
-  const leaving = new Set(machines.filter((machine) => machine.isDraining || !suits(machine, placement)).map(({ id }) => id));
+  const leaving = leavingMachines(input);
   const parts = release.parts.map((part) => ({
     machine: part.machine,
     count: part.count,
@@ -169,8 +210,35 @@ function wishFor(
   return { process, release, total, shares, beside, isTarget: release.release === target };
 }
 
+/** What becomes of a process that must not run twice, and what it waits for if none of it stays. */
+function planSingle(
+  input: Known,
+  process: ProcessName,
+  counts: readonly ReleaseCount[],
+  release: number | null,
+  wanted: number,
+): OnlyOnePlan & { readonly waitingFor: readonly string[] } {
+  const held = input.held.get(process);
+  const leaving = leavingMachines(input);
+  const plan = planOnlyOne({ counts, release, isWanted: wanted > 0, leaving, isHeld: held !== undefined });
+  const silent = counts.flatMap(({ parts }) =>
+    parts.filter((part) => !part.isReachable && existingOf(part) > 0).map(({ machine }) => machine),
+  );
+  const machines = new Set([...silent, ...(held === undefined ? [] : [held.machine])]);
+  const waitingFor = [...machines].map((machine) => `${machine}, which does not answer and may run ${process} until its lease ends`);
+  return { ...plan, waitingFor: wanted > 0 ? waitingFor : [] };
+}
+
+/** What is where it may not run, since its place or the machine's labels were changed, moves as from a machine that drains. */
+function leavingMachines({ machines, placement }: Known): ReadonlySet<MachineId> {
+  return new Set(machines.filter((machine) => machine.isDraining || !suits(machine, placement)).map(({ id }) => id));
+}
+
 /** Finds places for what is wanted beyond what there is, and says which machine is to have how many. */
-function place(input: Known, wishes: readonly Wish[]): Pick<OrdersPlan, "orders" | "unplaced" | "neverFits"> {
+function place(
+  input: Known,
+  wishes: readonly Wish[],
+): Pick<OrdersPlan, "orders" | "unplaced" | "neverFits"> & { readonly placed: ReadonlyMap<Wish, Placement> } {
   const raised = wishes.filter(({ shares }) => shares.more > 0);
   const placements = planPlacement(
     raised.map(({ process, release, shares, beside }) => ({
@@ -182,9 +250,10 @@ function place(input: Known, wishes: readonly Wish[]): Pick<OrdersPlan, "orders"
     })),
     input.machines,
   );
-  const placedOf = new Map(placements.map((placement, i) => [raised[i], placement]));
+  const placed = new Map(placements.flatMap((placement, i) => (raised[i] === undefined ? [] : [[raised[i], placement] as const])));
   return {
-    orders: wishes.flatMap((wish) => ordersOf(wish, placedOf.get(wish)?.on ?? new Map())),
+    placed,
+    orders: wishes.flatMap((wish) => ordersOf(wish, placed.get(wish)?.on ?? new Map())),
     unplaced: placements.flatMap((placement) => placement.problem ?? []),
     neverFits: placements.some((placement) => placement.neverFits),
   };

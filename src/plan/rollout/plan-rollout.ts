@@ -182,7 +182,8 @@ function planDeploy(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
   const isThere = plan.missing.length === 0;
   if (canary !== undefined) {
     const moved = planCanaryStep(input, rollout, canary, isThere);
-    if (moved !== null) return moved.step === null ? { ...moved, orders: plan.orders, unplaced: plan.unplaced } : moved;
+    if (moved !== null)
+      return moved.step === null ? { ...moved, orders: plan.orders, unplaced: plan.unplaced, holders: plan.holders } : moved;
   } else if (isThere) {
     return step(activate(input, release));
   }
@@ -190,7 +191,7 @@ function planDeploy(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
   const heldMs = rollout.heldMs + (rollout.stepReadyAtMs === null ? 0 : nowMs - rollout.stepReadyAtMs);
   const deadlineAtMs = countedFromMs(input, { ...rollout, heldMs }) + app.deploy.deadline;
   if (nowMs >= deadlineAtMs) return step(fail(app, release, lateness(input, plan, own), findWorst(own)?.id ?? null));
-  return { step: null, orders: plan.orders, waitingFor: plan.missing, unplaced: plan.unplaced, replanAtMs: deadlineAtMs };
+  return { ...plan, replanAtMs: Math.min(deadlineAtMs, plan.replanAtMs ?? deadlineAtMs) };
 }
 
 /** From when on the deadlines of a rollout count. */

@@ -176,6 +176,7 @@ export function input(more: Partial<Omit<RolloutInput, "releases">> & { readonly
     observedSinceMs: t0,
     machines: [room(m1)],
     placement: anywhere,
+    held: new Map(),
     unreadyNeeds: [],
     traffic: null,
     nowMs: t0,

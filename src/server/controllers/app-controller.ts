@@ -1,6 +1,6 @@
 import { failpoint } from "#host/failpoint.ts";
 import { errorFields } from "#host/log.ts";
-import type { App, Release, Rollout, Space } from "#model/app.ts";
+import type { App, ProcessSpec, Release, Rollout, Space } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
@@ -9,6 +9,7 @@ import type { LogLine, Reason } from "#model/workload.ts";
 import { anywhere } from "#plan/placement/plan-placement.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedWorkload, Order, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
+import type { Held } from "#plan/rollout/only-one.ts";
 import { planRollout } from "#plan/rollout/plan-rollout.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { KnownWorkload } from "../fleet/known.ts";
@@ -19,6 +20,7 @@ import type { Store } from "../store/store.ts";
 import type { AppHomes } from "./app-homes.ts";
 import type { ArtifactCopies } from "./artifact-copies.ts";
 import { Backoff } from "./backoff.ts";
+import type { Leases } from "./leases.ts";
 import type { Narrator } from "./narrator.ts";
 import { observe } from "./observe.ts";
 import { type AppObjects, transactionFor } from "./steps.ts";
@@ -45,6 +47,7 @@ export interface AppControllerOptions {
   readonly log: Log;
   readonly copies: ArtifactCopies;
   readonly homes: AppHomes;
+  readonly leases: Leases;
   readonly trafficOf: (app: App, rollout: Rollout) => StepTraffic | null;
   /** Waits until the addresses that a release needs are open, within a bound; null if they are. */
   readonly addressesOpened: (release: Release, signal: AbortSignal) => Promise<void> | null;
@@ -102,13 +105,16 @@ export class AppController {
     const [space, name] = id.split("/") as [SpaceName, AppName];
     for (let taken = 0; ; taken++) {
       const found = this.#read(space, name);
-      const { fleet } = this.#options;
+      const { fleet, leases } = this.#options;
       if (found === null) {
+        leases.assign(id, null);
         await this.#removeStrays(id, signal);
         return null;
       }
       const plan = this.#plan(found, fleet.isKnown, await this.#options.homes.of(found, signal));
       if (plan.step === null) {
+        // Before anything of it is ordered: who had the word loses it first.
+        if (plan.holders !== undefined) leases.assign(id, plan.holders);
         await this.#carryOut(plan.orders, found, signal);
         return plan;
       }
@@ -140,10 +146,22 @@ export class AppController {
       observedSinceMs: this.#options.agentSinceMs(),
       machines: fleet.rooms(),
       placement: { ...anywhere, ...app.place, only: home },
+      held: this.#held(found),
       unreadyNeeds: target === undefined || target.number === app.active ? [] : this.unreadyNeeds(target),
       traffic: rollout === null ? null : trafficOf(app, rollout),
       nowMs: steadyNowMs(),
     });
+  }
+
+  #held({ app: { value: app }, releases }: AppObjects): ReadonlyMap<ProcessName, Held> {
+    const held = new Map<ProcessName, Held>();
+    for (const { value: release } of releases.values()) {
+      for (const [process, { onlyOne }] of Object.entries(release.spec.processes) as [ProcessName, ProcessSpec][]) {
+        const found = onlyOne === true ? this.#options.leases.held(appId(app.space, app.name), process) : null;
+        if (found !== null) held.set(process, found);
+      }
+    }
+    return held;
   }
 
   /** Needed apps without a ready instance. */

@@ -27,6 +27,7 @@ import { AppHomes } from "./app-homes.ts";
 import { ArtifactCopies } from "./artifact-copies.ts";
 import { Drainer } from "./drainer.ts";
 import { followStore } from "./follow-store.ts";
+import { Leases } from "./leases.ts";
 import { LostMachines } from "./lost-machines.ts";
 import { Narrator } from "./narrator.ts";
 import { observe } from "./observe.ts";
@@ -37,6 +38,8 @@ import { WorkQueue } from "./work-queue.ts";
 
 /** Apps that are worked on at once: enough to keep the link busy, few enough that one change among thousands is not behind all of them. */
 const concurrency = 32;
+/** A machine of which nothing was heard for so long is lost, unless people say otherwise. */
+const usualLostAfterMs = 5_000;
 /** Drain time of an instance whose release is not kept any more. */
 const unknownDrainMs = 10_000;
 
@@ -47,6 +50,8 @@ export interface CoreOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** How long a machine may be silent before it is lost. Default 5,000 ms. */
+  readonly lostAfterMs?: number;
 }
 
 /** The controllers and what they share, without the sockets: what simulations drive too. */
@@ -66,7 +71,7 @@ export interface Core {
 
 /** Starts the controllers; they run until the signal aborts. */
 export function startCore(options: CoreOptions, signal: AbortSignal): Core {
-  const { store, events, secrets, clock, random, log } = options;
+  const { store, events, secrets, clock, random, log, lostAfterMs = usualLostAfterMs } = options;
   const startedAtMs = clock.nowMs();
   const startedMs = clock.monotonicMs();
   const steadyNowMs = () => startedAtMs + clock.monotonicMs() - startedMs;
@@ -106,6 +111,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
       lost.changed(machine);
       if (!machine.isKnown) knownSinceMs.delete(machine.id);
       else {
+        leases.wake(machine.id);
         if (machine.peer !== null) own(homes.cleanUp(machine.peer, signal));
         if (!knownSinceMs.has(machine.id)) knownSinceMs.set(machine.id, steadyNowMs());
         if (fleet.isKnown) routes.open();
@@ -159,6 +165,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
       store,
       fleet,
       clock,
+      lostAfterMs,
       log,
       onLost: (machine, instances) => {
         narrator.machineLost(machine, instances);
@@ -169,6 +176,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     },
     signal,
   );
+  const leases = new Leases({ store, fleet, clock, steadyNowMs, lostAfterMs, log }, signal);
   const homes = new AppHomes({ store, fleet, narrator, log });
   const routes: RoutesController = new RoutesController(
     {
@@ -197,6 +205,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     agentSinceMs,
     copies: new ArtifactCopies(fleet, log),
     homes,
+    leases,
     random,
     log,
     trafficOf: (app, rollout) => traffic.trafficOf(app, rollout),
@@ -240,7 +249,11 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     subscribers,
     steadyNowMs,
     busy: () => queue.size,
-    agentLinked: (peer) => own(followAgent(peer, { fleet, clock, log }, signal)),
+    agentLinked: (peer) => {
+      own(followAgent(peer, { fleet, clock, log }, signal));
+      // What runs beside the server runs as long as there is a server that could say otherwise.
+      if (peer.isRemote) own(leases.follow(peer));
+    },
     edgeLinked: (peer) => {
       routes.link(
         peer,

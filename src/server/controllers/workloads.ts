@@ -60,6 +60,7 @@ export function workloadBody(input: WorkloadInput, secrets: Pick<Secrets, "revea
     routed: isRouted(app, process, spec),
     restartToken: app.restartTokens?.[process] ?? app.restartToken,
     timeoutMs: null,
+    ...(spec.onlyOne === true ? { onlyOne: true } : {}),
   };
 }
 

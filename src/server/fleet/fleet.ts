@@ -96,6 +96,11 @@ export class Fleet {
     return count;
   }
 
+  /** What the machine was told to run, or runs, that must never run twice. */
+  onlyOnes(id: MachineId): readonly KnownWorkload[] {
+    return [...(this.#machines.get(id)?.workloads ?? [])].filter(({ onlyOne }) => onlyOne);
+  }
+
   /** The agent beside the server, which builds and runs what is no app's; null while it is not linked and known. */
   get agent(): AgentPeer | null {
     for (const { peer, isKnown, isRemote } of this.#machines.values()) if (isKnown && !isRemote) return peer;
@@ -244,6 +249,7 @@ export class Fleet {
     known.mayHave = isConfirmed ? workload.count : Math.max(known.mayHave, workload.count);
     known.revision = workload.revision;
     known.isRemoving = false;
+    known.onlyOne = workload.onlyOne === true;
     known.order = order;
     this.#workloads.reserve(machine, known);
     this.#options.onApp(appId(known.name.space, known.name.app));
@@ -291,6 +297,7 @@ export class Fleet {
     const known = this.#workloads.take(machine, status.id);
     known.status = status;
     known.kind = status.kind;
+    known.onlyOne ||= status.onlyOne === true;
     // What was ordered through this link is known better here: a report that was under way meanwhile must not undo it.
     const isKnownBetter = known.order !== null || known.isRemoving;
     if (!isKnownBetter || status.revision > known.revision) {

@@ -16,6 +16,8 @@ export interface KnownWorkload {
   /** Revision of the newest order that the agent has. */
   readonly revision: number;
   readonly isRemoving: boolean;
+  /** It must never run twice: its machine runs it under a lease, if it is another one than the server's. */
+  readonly onlyOne: boolean;
   /** The order without its count, as text; null if it was given before this link. */
   readonly order: string | null;
   readonly status: WorkloadStatus | null;
@@ -29,6 +31,7 @@ export interface MutableWorkload extends KnownWorkload {
   mayHave: number;
   revision: number;
   isRemoving: boolean;
+  onlyOne: boolean;
   order: string | null;
   status: WorkloadStatus | null;
   readonly instances: Map<InstanceId, ObservedInstance>;

@@ -5,6 +5,7 @@ import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
 import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
 import { DroverError } from "#model/errors.ts";
+import type { LeaseAnswer, LeaseRenewal } from "#model/lease.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
@@ -41,6 +42,8 @@ export interface AgentPeer extends ProbePeer {
   apply(workload: Workload, signal: AbortSignal): Promise<void>;
   remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
   drained(id: InstanceId, signal: AbortSignal): Promise<void>;
+  /** Null where the agent is too old to know of leases. */
+  lease(renewal: LeaseRenewal, signal: AbortSignal): Promise<LeaseAnswer | null>;
   restart(id: InstanceId, signal: AbortSignal): Promise<void>;
   /** Removes the volumes and lines of a destroyed app. */
   forgetApp(app: AppId, signal: AbortSignal): Promise<void>;
@@ -110,6 +113,7 @@ export function agentOverLink(link: Link): AgentPeer {
     apply: (order, signal) => call("PUT", workload(order.id), signal, order),
     remove: (id, revision, signal) => call("DELETE", `${workload(id)}?revision=${revision}`, signal),
     drained: (id, signal) => call("POST", instance(id, "drained"), signal),
+    lease: (body, signal) => unlessUnknown(link.call("POST", "/lease", signal, { body })) as Promise<LeaseAnswer | null>,
     restart: (id, signal) => call("POST", instance(id, "restart"), signal),
     forgetApp: (app, signal) => call("DELETE", `/apps/${encodeURIComponent(app)}`, signal),
     logs: (query, signal) => link.lines("POST", "/logs", signal, { body: query }) as AsyncIterable<LogLine>,

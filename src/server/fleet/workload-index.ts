@@ -73,6 +73,7 @@ export class WorkloadIndex {
         mayHave: 0,
         revision: 0,
         isRemoving: false,
+        onlyOne: false,
         order: null,
         status: null,
         instances: new Map(),

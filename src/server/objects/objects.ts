@@ -19,6 +19,7 @@ import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
  *   /join-tokens/<id>                    StoredToken, for a day after its end
  *   /tokens/<name>                       StoredToken, for a month after its end
  *   /token-uses/<name>                   TokenUse
+ *   /leases/term                         LeaseTerm: how long the leases of what must not run twice are
  *   /certificates/<origin>/<host or name>  StoredCertificate
  *   /tls/tickets                         TicketKeys
  *   /tls/acme                            AcmeSettings
@@ -44,6 +45,7 @@ export const keys = {
   joinToken: (id: string) => `/join-tokens/${id}`,
   token: (name: string) => `/tokens/${name}`,
   tokenUse: (name: string) => `/token-uses/${name}`,
+  leaseTerm: "/leases/term",
   certificate: (id: string) => `/certificates/${id}`,
   ticketKeys: "/tls/tickets",
   acme: "/tls/acme",

@@ -79,8 +79,16 @@ function requireProcess(context: OperationContext, app: App, process: string): v
  */
 export function scale(context: OperationContext, call: AppCall, instances: Readonly<Record<ProcessName, number>>): Promise<Changed> {
   return changeApp(context, call, (app) => {
-    for (const process of Object.keys(instances)) {
+    for (const [process, count] of Object.entries(instances)) {
       requireProcess(context, app, process);
+      if (count > 1 && targetSpec(context.store, app)?.processes[process as ProcessName]?.onlyOne === true)
+        throw new DroverError(
+          "REQUEST_INVALID",
+          `process "${process}" of app "${app.name}" must never run twice, and ${count} are asked for`,
+          {
+            hint: "Scale it to 0 or 1, or take `only_one` out of its manifest.",
+          },
+        );
       if (Object.hasOwn(app.scale ?? {}, process))
         throw new DroverError("CONFLICT", `process "${process}" of app "${app.name}" is scaled by rules`, {
           hint: "Change `min` and `max` of its `scale` and apply the manifest, or take `scale` out of it.",

@@ -337,7 +337,8 @@ function instancesOf(
       const rule = Object.hasOwn(scale, name) ? scale[name] : undefined;
       if (rule !== undefined) return [name, Math.min(rule.max, Math.max(rule.min, before?.instances[name] ?? rule.min))];
       const inherited = Object.hasOwn(manual, name) ? manual[name] : before?.instances[name];
-      return [name, (Object.hasOwn(stated, name) ? stated[name]?.instances : undefined) ?? inherited ?? 1];
+      const wanted = (Object.hasOwn(stated, name) ? stated[name]?.instances : undefined) ?? inherited ?? 1;
+      return [name, processes[name]?.onlyOne === true ? Math.min(1, wanted) : wanted];
     }),
   );
 }

@@ -19,7 +19,7 @@ export type ProcessInput = Partial<Omit<ProcessManifest, "protocol">> & { readon
 
 /** The manifest's processes, its short forms taken as `web`. */
 export function declaredProcesses(manifest: AppManifest): Readonly<Record<ProcessName, ProcessInput>> {
-  const { run, instances, port, resources, ready, alive, scale } = manifest;
+  const { run, instances, port, resources, ready, alive, scale, only_one: onlyOne } = manifest;
   const short: ProcessInput = {
     ...(run === undefined ? {} : { run }),
     ...(instances === undefined ? {} : { instances }),
@@ -28,6 +28,7 @@ export function declaredProcesses(manifest: AppManifest): Readonly<Record<Proces
     ...(ready === undefined ? {} : { ready }),
     ...(alive === undefined ? {} : { alive }),
     ...(scale === undefined ? {} : { scale }),
+    ...(onlyOne === undefined ? {} : { only_one: onlyOne }),
   };
   const declared: Record<ProcessName, ProcessInput> = { ...manifest.processes };
   if (Object.keys(short).length > 0) declared["web" as ProcessName] = short;
@@ -51,6 +52,7 @@ export function draftProcesses(
       port: process.port ?? (name === "web" || routed.has(name) || probesPort ? "auto" : "none"),
       protocol: process.protocol ?? "http",
       resources: resourcesOf(process),
+      ...(process.only_one === true ? { onlyOne: true } : {}),
       ready: process.ready === undefined ? null : probeOf(process.ready),
       alive: process.alive === undefined ? null : probeOf(process.alive),
     };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ordersFolder } from "#host/last-orders.ts";
 import type { Machine } from "#model/workload.ts";
 import { openCgroups } from "./cgroups.ts";
+import { Leases, leasesFile } from "./leases.ts";
 import type { LocalEngineOptions } from "./local-engine.ts";
 import { describeMachine } from "./machine.ts";
 import { type Orders, openOrders } from "./orders.ts";
@@ -22,7 +23,7 @@ export interface EngineParts {
 }
 
 export async function openParts(options: LocalEngineOptions): Promise<EngineParts> {
-  const { folder, key, machine, output, artifactFolder, path, isRoot, clock, random, log } = options;
+  const { folder, key, machine, output, artifactFolder, path, isRoot, clock, sinceBootMs, random, log } = options;
   await mkdir(folder, { recursive: true, mode: 0o711 });
   const [bootId, script, seal, users, cgroups, gainsPrivileges] = await Promise.all([
     readBootId(),
@@ -44,6 +45,7 @@ export async function openParts(options: LocalEngineOptions): Promise<EnginePart
       records: openRecords(join(folder, "instances"), log),
       ports: createPorts(random),
       cgroups,
+      leases: await Leases.open({ file: leasesFile(folder), bootId, clock, sinceBootMs }),
       pipes: createPipeFollower(output, clock, log),
       output,
       clock,

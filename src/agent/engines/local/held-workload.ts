@@ -31,7 +31,8 @@ export function removedWorkload({ id, revision, stop }: Pick<HeldWorkload, "id" 
   return { id, revision, order: null, removed: true, stop, reason: null, instances: new Map(), timer: null };
 }
 
-export function toDesired({ id, order, removed, stop, reason }: HeldWorkload): DesiredWorkload {
+/** @param leaseEndsAtMs null: it needs no lease */
+export function toDesired({ id, order, removed, stop, reason }: HeldWorkload, leaseEndsAtMs: number | null): DesiredWorkload {
   return {
     id,
     kind: order?.kind ?? "service",
@@ -43,11 +44,14 @@ export function toDesired({ id, order, removed, stop, reason }: HeldWorkload): D
     timeoutMs: order?.timeoutMs ?? null,
     blocked: reason !== null,
     removed: removed || order === null,
+    onlyOne: order?.onlyOne === true,
+    leaseEndsAtMs,
   };
 }
 
-export function toStatus(held: HeldWorkload, { id, kind, count }: Workload): WorkloadStatus {
-  return { id, revision: held.revision, kind, count: held.removed ? 0 : count, reason: held.reason };
+export function toStatus(held: HeldWorkload, { id, kind, count, onlyOne }: Workload): WorkloadStatus {
+  const status = { id, revision: held.revision, kind, count: held.removed ? 0 : count, reason: held.reason };
+  return onlyOne === true ? { ...status, onlyOne } : status;
 }
 
 /** Stands for the order of an instance that nothing is known of but that it has to go. */

@@ -35,12 +35,12 @@ export async function stopKeeper(noteFile: string, bootId: string, clock: Clock,
   }
 }
 
-/** @param instances the folder whose pipes it is to look after. */
-export async function startKeeper(instances: string, noteFile: string, bootId: string, log: Log): Promise<Keeper> {
+/** @param instances the folder whose pipes it is to look after. @param leases the file with the leases by which some of them run */
+export async function startKeeper(instances: string, leases: string, noteFile: string, bootId: string, log: Log): Promise<Keeper> {
   const folder = import.meta.dirname;
   const child = spawn(
     "/bin/sh",
-    [join(folder, "keeper.sh"), process.execPath, "--max-semi-space-size=1", join(folder, "keeper.ts"), instances],
+    [join(folder, "keeper.sh"), process.execPath, "--max-semi-space-size=1", join(folder, "keeper.ts"), instances, leases],
     {
       cwd: "/",
       env: {},

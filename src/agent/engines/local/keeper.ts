@@ -6,7 +6,8 @@ import { spillNames } from "./spill.ts";
 /*
  * Runs only while no agent does (see keeper.sh): reads what instances print into a bounded file each, and counts what is over, so that a full pipe
  * blocks no app. A program of its own, and a small one, because the agent that it stands in for is dead. A returning agent ends it by SIGTERM and
- * takes over what it kept. Ends by itself once no instance can print any more: all have ended, or Drover's folder is gone.
+ * takes over what it kept. Ends by itself once no instance can print any more: all have ended, or Drover's folder is gone. What runs under a lease it
+ * ends when that is over, as the agent would have.
  */
 
 /** Kept for each instance: a stack trace or two, or minutes of an ordinary log. */
@@ -18,8 +19,10 @@ const dropPace = { bytes: 2 ** 20, pauseMs: 50 } as const;
 /** How often the count of what was dropped is written down, in case this program is killed too, and is looked who has ended. */
 const noteEveryMs = 1_000;
 
-const [root = ""] = process.argv.slice(2);
+const [root = "", leases = ""] = process.argv.slice(2);
 let totalBytes = 0;
+/** Instances that are to be ended when their lease is over. */
+let underLease = 0;
 
 interface Kept {
   /** Writes down what was dropped, and lets go of the pipe of an instance that has ended. */
@@ -70,23 +73,36 @@ function subfolders(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [join(folder, entry.name)] : []));
 }
 
-for (const space of subfolders(root)) {
-  for (const app of subfolders(space)) {
-    for (const instance of subfolders(app)) {
-      try {
-        keep(instance);
-      } catch (error) {
-        // One instance without a pipe, such as one that was never started, must not leave the others to block.
-        process.stderr.write(`${instance}: ${String(error)}\n`);
-      }
-    }
+const instances = subfolders(root).flatMap(subfolders).flatMap(subfolders);
+for (const instance of instances) {
+  try {
+    keep(instance);
+  } catch (error) {
+    // One instance without a pipe, such as one that was never started, must not leave the others to block.
+    process.stderr.write(`${instance}: ${String(error)}\n`);
+  }
+}
+if (existsSync(leases)) {
+  const [{ endWithLease }, { readLeases }, { readBootId }, { foldersIn }] = await Promise.all([
+    import("./keeper-fence.ts"),
+    import("./leases.ts"),
+    import("./proc.ts"),
+    import("./records.ts"),
+  ]);
+  const bootId = await readBootId();
+  const ends = await readLeases(leases, bootId);
+  for (const instance of instances) {
+    underLease++;
+    endWithLease(foldersIn(instance), ends, bootId)
+      .catch((error: unknown) => process.stderr.write(`${instance}: ${String(error)}\n`))
+      .finally(() => underLease--);
   }
 }
 const lookAtAll = () => {
   // With the folder went whoever could ask for what was kept.
   if (!existsSync(root)) process.exit(0);
   for (const one of kept) one.look();
-  if (kept.size === 0) process.exit(0);
+  if (kept.size === 0 && underLease === 0) process.exit(0);
 };
 setInterval(lookAtAll, noteEveryMs);
 process.on("SIGTERM", () => {

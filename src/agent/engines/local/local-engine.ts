@@ -17,6 +17,7 @@ import { type HeldWorkload, lostStop, newHeldWorkload, placeholder, removedWorkl
 import { createInstanceLife, type InstanceLife } from "./instance-life.ts";
 import { InstanceMeter } from "./instance-usage.ts";
 import { type Keeper, startKeeper, stopKeeper } from "./keeper-control.ts";
+import { leasesFile } from "./leases.ts";
 import { measureMachine } from "./machine-usage.ts";
 import type { Order, Orders } from "./orders.ts";
 import type { OutputStore } from "./output.ts";
@@ -46,6 +47,8 @@ export interface LocalEngineOptions {
   readonly path: string;
   readonly isRoot: boolean;
   readonly clock: Clock;
+  /** Milliseconds since the machine's boot, where what must never run twice needs a lease; null: here it does not. */
+  readonly sinceBootMs: (() => number) | null;
   readonly random: () => number;
   readonly log: Log;
 }
@@ -95,6 +98,7 @@ export class LocalEngine implements Engine {
       workloads: this.#workloads,
       life: this.#life,
       feed: this.#feed,
+      leases: parts.machinery.leases,
       background: this.#background,
       artifactFolder: options.artifactFolder,
       clock: options.clock,
@@ -112,7 +116,7 @@ export class LocalEngine implements Engine {
     const { bootId } = engine.#machinery;
     await stopKeeper(keeperNote, bootId, options.clock, signal);
     await engine.#recover(signal);
-    engine.#keeper = await startKeeper(engine.#records.root, keeperNote, bootId, options.log);
+    engine.#keeper = await startKeeper(engine.#records.root, leasesFile(options.folder), keeperNote, bootId, options.log);
     return engine;
   }
 
@@ -146,6 +150,12 @@ export class LocalEngine implements Engine {
     if (held === null || held.state !== "draining") return;
     held.drained = true;
     this.#plans.wake(held.workload);
+  }
+
+  async renew(workloads: readonly WorkloadId[], endsAtMs: number): Promise<void> {
+    await this.#machinery.leases.renew(workloads, endsAtMs);
+    // What had a lease finds its new end when the old one comes.
+    for (const id of workloads) if (this.#workloads.get(id)?.reason !== null) this.#plans.wake(id);
   }
 
   async restart(id: InstanceId, _signal: AbortSignal): Promise<void> {

@@ -15,6 +15,8 @@ const service: DesiredWorkload = {
   timeoutMs: null,
   blocked: false,
   removed: false,
+  onlyOne: false,
+  leaseEndsAtMs: null,
 };
 
 const ready: ObservedInstance = {
@@ -174,4 +176,27 @@ test("in any world at most one action befalls an instance, and what stays plus w
       assert.equal(made, Math.max(0, (removed ? 0 : count) - staying));
     }),
   );
+});
+
+test("what must never run twice is stopped at the end of its lease without a drain, and killed two seconds later whatever its own grace is", () => {
+  const leased = { ...service, onlyOne: true, leaseEndsAtMs: 5_000 };
+  assert.deepEqual(planInstances(leased, [ready], 4_999), { actions: [], replanAtMs: 5_000 });
+  assert.deepEqual(planInstances(leased, [ready], 5_000).actions, [
+    { kind: "signal", id: ready.id, afterwards: "stop", reason: "lease over" },
+  ]);
+  const draining = { ...ready, state: "draining", ready: false } as const;
+  assert.equal(planInstances(leased, [draining], 5_000).actions[0]?.kind, "signal");
+  const stopping = { ...ready, state: "stopping", ready: false, afterwards: "stop", enteredAtMs: 5_000 } as const;
+  assert.deepEqual(planInstances(leased, [stopping], 6_999), { actions: [], replanAtMs: 7_000 });
+  assert.deepEqual(planInstances(leased, [stopping], 7_000).actions, [{ kind: "kill", id: ready.id, reason: "grace over" }]);
+});
+
+test("without a lease nothing of what must never run twice is started, and with one only when nothing of it is left", () => {
+  const leased = { ...service, onlyOne: true, leaseEndsAtMs: 5_000 };
+  assert.deepEqual(planInstances(leased, [], 5_000).actions, []);
+  assert.deepEqual(planInstances(leased, [], 4_000).actions, [{ kind: "create", reason: "missing" }]);
+  const backoff = { ...ready, state: "backoff", ready: false, retryAtMs: 4_000 } as const;
+  assert.deepEqual(planInstances(leased, [backoff], 5_000).actions, [{ kind: "forget", id: ready.id, reason: "lease over" }]);
+  const leaving = { ...ready, state: "stopping", ready: false, afterwards: "stop", enteredAtMs: 4_000 } as const;
+  assert.deepEqual(planInstances({ ...leased, leaseEndsAtMs: null }, [leaving], 4_000).actions, []);
 });

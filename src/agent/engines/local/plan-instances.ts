@@ -1,3 +1,4 @@
+import { leaseStopMs } from "#model/lease.ts";
 import type { InstanceId, WorkloadId } from "#model/names.ts";
 import type { InstanceState, StopRules } from "#model/workload.ts";
 
@@ -16,6 +17,10 @@ export interface DesiredWorkload {
   readonly blocked: boolean;
   /** It is to go, with all its instances. */
   readonly removed: boolean;
+  /** It must never run twice: nothing is started before everything else of it has ended. */
+  readonly onlyOne: boolean;
+  /** When its lease is over, on the monotonic clock: nothing of it may run from then on. Null: it needs none. */
+  readonly leaseEndsAtMs: number | null;
 }
 
 /** What follows when an instance's process has ended: another start of the same instance, or nothing. */
@@ -45,7 +50,7 @@ export interface ObservedInstance {
   readonly restartAsked: boolean;
 }
 
-export type EndReason = "unwanted" | "restart asked" | "configuration changed" | "not alive" | "timed out";
+export type EndReason = "unwanted" | "lease over" | "restart asked" | "configuration changed" | "not alive" | "timed out";
 
 export type InstanceAction =
   | { readonly kind: "create"; readonly reason: "missing" }
@@ -59,7 +64,7 @@ export type InstanceAction =
       readonly reason: EndReason | "drained" | "drain over";
     }
   | { readonly kind: "kill"; readonly id: InstanceId; readonly reason: "grace over" | "still there" }
-  | { readonly kind: "forget"; readonly id: InstanceId; readonly reason: "unwanted" }
+  | { readonly kind: "forget"; readonly id: InstanceId; readonly reason: "unwanted" | "lease over" }
   /** No instance is left of a workload that was to go. */
   | { readonly kind: "forget-workload"; readonly reason: "unwanted" };
 
@@ -93,8 +98,12 @@ export function planInstances(workload: DesiredWorkload, instances: readonly Obs
     else if (next !== null) actions.push(next);
   }
   // A task runs once: whatever became of its instance, there is no second.
-  const missing = workload.kind === "task" && instances.length > 0 ? 0 : wanted - staying.length;
-  if (!workload.blocked) for (let i = 0; i < missing; i++) actions.push({ kind: "create", reason: "missing" });
+  const isOneThere = (workload.kind === "task" || workload.onlyOne) && instances.length > 0;
+  const missing = isOneThere ? 0 : wanted - staying.length;
+  const { leaseEndsAtMs } = workload;
+  if (leaseEndsAtMs !== null && leaseEndsAtMs > nowMs && instances.length > 0) due.push(leaseEndsAtMs);
+  if (!workload.blocked && !isLeaseOver(workload, nowMs))
+    for (let i = 0; i < missing; i++) actions.push({ kind: "create", reason: "missing" });
   if (workload.removed && instances.length === 0) actions.push({ kind: "forget-workload", reason: "unwanted" });
   return { actions, replanAtMs: due.length === 0 ? null : Math.min(...due) };
 }
@@ -103,6 +112,7 @@ type End = { readonly afterwards: Afterwards; readonly reason: EndReason } | { r
 
 /** Why a running instance has to end now, or when that can change. */
 function endOf(workload: DesiredWorkload, instance: ObservedInstance, surplus: boolean, restart: boolean, nowMs: number): End {
+  if (isLeaseOver(workload, nowMs)) return { afterwards: "stop", reason: "lease over" };
   if (surplus) return { afterwards: "stop", reason: "unwanted" };
   if (workload.kind === "task") {
     if (workload.timeoutMs === null) return { dueAtMs: null };
@@ -126,19 +136,21 @@ function planInstance(workload: DesiredWorkload, instance: ObservedInstance, end
       if (!ends) return end.dueAtMs;
       if ((end.reason === "configuration changed" || end.reason === "restart asked") && canReload(workload, instance))
         return { kind: "reload", id, reason: end.reason };
-      return { kind: mayHaveTraffic(workload, instance) ? "drain" : "signal", id, ...end };
+      return { kind: mayHaveTraffic(workload, instance) && end.reason !== "lease over" ? "drain" : "signal", id, ...end };
     case "draining": {
+      if (ends && end.reason === "lease over") return { kind: "signal", id, ...end };
       if (instance.drained) return { kind: "signal", id, afterwards, reason: "drained" };
       const overAtMs = instance.enteredAtMs + workload.stop.drainMs + drainMarginMs;
       return overAtMs <= nowMs ? { kind: "signal", id, afterwards, reason: "drain over" } : overAtMs;
     }
     case "stopping": {
       const first = instance.killedAtMs === null;
-      const killAtMs = instance.killedAtMs === null ? instance.enteredAtMs + workload.stop.graceMs : instance.killedAtMs + killAgainMs;
+      const graceEndsAtMs = Math.min(instance.enteredAtMs + workload.stop.graceMs, (workload.leaseEndsAtMs ?? Infinity) + leaseStopMs);
+      const killAtMs = instance.killedAtMs === null ? graceEndsAtMs : instance.killedAtMs + killAgainMs;
       return killAtMs <= nowMs ? { kind: "kill", id, reason: first ? "grace over" : "still there" } : killAtMs;
     }
     case "backoff":
-      if (ends && end.reason === "unwanted") return { kind: "forget", id, reason: "unwanted" };
+      if (ends && (end.reason === "unwanted" || end.reason === "lease over")) return { kind: "forget", id, reason: end.reason };
       if (workload.blocked) return null;
       if (instance.restartToken !== workload.restartToken || instance.restartAsked)
         return { kind: "start", id, reason: "configuration changed" };
@@ -148,6 +160,10 @@ function planInstance(workload: DesiredWorkload, instance: ObservedInstance, end
     default:
       return instance.state satisfies never;
   }
+}
+
+function isLeaseOver({ leaseEndsAtMs }: DesiredWorkload, nowMs: number): boolean {
+  return leaseEndsAtMs !== null && leaseEndsAtMs <= nowMs;
 }
 
 function isLeaving({ state, afterwards }: ObservedInstance): boolean {

@@ -36,6 +36,21 @@ export interface InstanceFolders {
   readonly temporary: string;
   readonly pipe: string;
   readonly exit: string;
+  /** Its InstanceRecord. */
+  readonly record: string;
+}
+
+/** @param folder of one instance */
+export function foldersIn(folder: string): InstanceFolders {
+  const io = join(folder, "io");
+  return {
+    root: folder,
+    io,
+    temporary: join(folder, "tmp"),
+    pipe: join(io, "out"),
+    exit: join(io, "exit"),
+    record: join(folder, "record.json"),
+  };
 }
 
 export interface Records {
@@ -49,17 +64,7 @@ export interface Records {
 }
 
 export function openRecords(root: string, log: Log): Records {
-  const folders = (id: InstanceId): InstanceFolders => {
-    const folder = join(root, id);
-    const io = join(folder, "io");
-    return {
-      root: folder,
-      io,
-      temporary: join(folder, "tmp"),
-      pipe: join(io, "out"),
-      exit: join(io, "exit"),
-    };
-  };
+  const folders = (id: InstanceId): InstanceFolders => foldersIn(join(root, id));
   /** What is done to one instance's folder happens one after another: of two records the later must be the one that stays. */
   const last = new Map<InstanceId, Promise<void>>();
   const inOrder = (id: InstanceId, task: () => Promise<void>): Promise<void> => {
@@ -71,7 +76,7 @@ export function openRecords(root: string, log: Log): Records {
     done.then(clear, clear);
     return done;
   };
-  const recordFile = (id: InstanceId) => join(folders(id).root, "record.json");
+  const recordFile = (id: InstanceId) => folders(id).record;
   return {
     root,
     folders,

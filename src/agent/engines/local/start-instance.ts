@@ -10,6 +10,7 @@ import { parseWorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
 import type { Cgroup, Cgroups } from "./cgroups.ts";
 import { type HeldInstance, type Run, toRecord } from "./held-instance.ts";
+import type { Leases } from "./leases.ts";
 import { describeOwner, listenersOn } from "./listeners.ts";
 import type { OutputStore } from "./output.ts";
 import type { PipeFollower } from "./pipe-follower.ts";
@@ -29,6 +30,7 @@ export interface Machinery {
   readonly records: Records;
   readonly ports: Ports;
   readonly cgroups: Cgroups;
+  readonly leases: Leases;
   readonly pipes: PipeFollower;
   readonly output: OutputStore;
   readonly clock: Clock;
@@ -61,6 +63,11 @@ export async function startInstance(machinery: Machinery, held: HeldInstance, wo
     await records.save(toRecord(held), workload.kind === "task");
     failpoint("instance.recorded.after");
     pipes.follow(held.id, folders.pipe);
+    // On a machine that is busy, a start can take longer than what was left of the lease when it was decided.
+    if (!machinery.leases.covers(workload))
+      throw new DroverError("LEASE_OVER", "its lease ended while it was being started", {
+        hint: "It starts once the server says that it may.",
+      });
   } catch (error) {
     // Closing the channel before "go" ends the parent, and with it what waits at the gate.
     process.detach();

@@ -6,6 +6,7 @@ import type { ChangeFeed } from "./change-feed.ts";
 import { newHeldInstance } from "./held-instance.ts";
 import { type HeldWorkload, toDesired, toStatus } from "./held-workload.ts";
 import type { InstanceLife } from "./instance-life.ts";
+import type { Leases } from "./leases.ts";
 import { type InstanceAction, planInstances } from "./plan-instances.ts";
 
 /** How often a workload whose artifact was not here is looked at again, besides when one arrives. */
@@ -15,6 +16,7 @@ export interface WorkloadPlansOptions {
   readonly workloads: ReadonlyMap<WorkloadId, HeldWorkload>;
   readonly life: InstanceLife;
   readonly feed: ChangeFeed;
+  readonly leases: Leases;
   readonly background: Background;
   /** The unpacked artifact, or null if it is not here. */
   readonly artifactFolder: (digest: Digest) => Promise<string | null>;
@@ -53,7 +55,8 @@ export class WorkloadPlans {
     await this.#findObstacle(workload);
     if (this.#options.isFrozen() || this.#options.workloads.get(id) !== workload) return;
     const nowMs = this.#options.clock.monotonicMs();
-    const plan = planInstances(toDesired(workload), [...workload.instances.values()], nowMs);
+    const leaseEndsAtMs = this.#options.leases.endsAtMs(id, workload.order);
+    const plan = planInstances(toDesired(workload, leaseEndsAtMs), [...workload.instances.values()], nowMs);
     for (const action of plan.actions) this.#act(workload, action);
     const again = [plan.replanAtMs, workload.reason === null ? null : nowMs + blockedAgainMs].filter((at) => at !== null);
     this.#planAgainAt(workload, again.length === 0 ? null : Math.min(...again));
@@ -74,11 +77,16 @@ export class WorkloadPlans {
     );
   }
 
-  /** The only obstacle so far: an artifact that is not on this machine. */
+  /** An artifact that is not on this machine, or the want of a lease. */
   async #findObstacle(workload: HeldWorkload): Promise<void> {
     const digest = workload.order?.artifact ?? null;
     const missing = digest !== null && (await this.#options.artifactFolder(digest)) === null;
-    const reason = missing ? { code: "ARTIFACT_MISSING", message: `the artifact ${digest} is not on this machine yet` } : null;
+    const isCovered = workload.order === null || workload.removed || this.#options.leases.covers(workload.order);
+    const reason = missing
+      ? { code: "ARTIFACT_MISSING", message: `the artifact ${digest} is not on this machine yet` }
+      : isCovered
+        ? null
+        : { code: "LEASE_OVER", message: "it must never run twice, and the server has not said that it may run here" };
     if (reason?.message === workload.reason?.message) return;
     workload.reason = reason;
     if (workload.order !== null) this.#options.feed.publish({ kind: "workload", workload: toStatus(workload, workload.order) });
@@ -138,6 +146,7 @@ export class WorkloadPlans {
   /** Its order stays on disk as a removal for a while, so that a late order does not bring it back. */
   #forgetWorkload(workload: HeldWorkload): void {
     if (workload.order !== null) this.#options.feed.publish({ kind: "workload-gone", id: workload.id });
+    this.#options.leases.forget(workload.id);
     workload.order = null;
     this.#planAgainAt(workload, null);
   }

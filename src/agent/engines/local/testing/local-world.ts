@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { TestContext } from "node:test";
-import { systemClock } from "#host/clock.ts";
+import { sinceBootMs, systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
 import type { InstanceId, MachineId } from "#model/names.ts";
 import type { Instance } from "#model/workload.ts";
@@ -45,7 +45,10 @@ export interface LocalWorld {
 }
 
 /** A folder and engines on it, with everything that runs there ended after the test. */
-export async function localWorld(context: TestContext, options: { readonly isRoot?: boolean } = {}): Promise<LocalWorld> {
+export async function localWorld(
+  context: TestContext,
+  options: { readonly isRoot?: boolean; readonly isLeased?: boolean } = {},
+): Promise<LocalWorld> {
   const folder = await mkdtemp(join(tmpdir(), "drover-engine-"));
   await chmod(folder, 0o711);
   await mkdir(join(folder, "agent"), { mode: 0o711 });
@@ -72,6 +75,7 @@ export async function localWorld(context: TestContext, options: { readonly isRoo
         path: process.env["PATH"] ?? "",
         isRoot: options.isRoot ?? false,
         clock: systemClock,
+        sinceBootMs: options.isLeased === true ? sinceBootMs : null,
         random: Math.random,
         log,
       },
