@@ -156,8 +156,18 @@ describe("escalations", { concurrency: true }, () => {
         const path = `/v1/spaces/people/escalations/${encodeURIComponent(id)}/approve`;
         const headers = { "content-type": "application/json", authorization: `Bearer drv_admin_x_${"0".repeat(72)}` };
         assert.equal((await request({ port: drover.apiPort, method: "POST", path, headers, body: "{}" })).status, 401);
+        const tokenOf = async (role: string) => {
+          const made = await space.run(["token", "create", `${role}-of-people`, "--role", role, "--space", "people"]);
+          return { DROVER_SPACE: "people", DROVER_TOKEN: made.trim() };
+        };
+        const [deployer, operator] = [await tokenOf("deployer"), await tokenOf("operator")];
+        const refused = await drover.cli(["escalation", "approve", id], { env: deployer });
+        assert.equal(refused.code, 6);
+        assert.match(refused.stderr, /"deployer-of-people" is a deployer of "people" alone, and this takes an operator.*\[NOT_ALLOWED\]/);
         assert.equal(await readFile(done, "utf8"), "", "nothing ran before it was approved");
-        await space.run(["escalation", "approve", id, "--by", "ann"]);
+        const approved = await drover.cli(["escalation", "approve", id, "--by", "ann"], { env: operator });
+        assert.equal(approved.code, 0, approved.stderr);
+        assert.match(await space.run(["events", "--space", "people"]), /is approved by ann \(operator-of-people\)/);
         await drover.until("the command runs", async () => (await readFile(done, "utf8")) === "1\n");
         await space.run(["escalation", "stop", id]);
         await drover.until("it is stopped", async () => (await space.runs()).find((run) => run.id === id)?.outcome?.kind === "stopped");

@@ -246,3 +246,23 @@ test("whoever logs out is out, and the page says where the way in is", options, 
   web.forgive(/status of 401/);
   await judge("login");
 });
+
+test("whoever may only look is told so by what it tries to do", options, async () => {
+  const { stdout: token } = await drover.cli(["token", "create", "looks", "--role", "viewer", "--space", "default"]);
+  const { stdout: link } = await drover.cli(["ui", "--print"], { env: { DROVER_TOKEN: token.trim() } });
+  await web.page.goto("about:blank");
+  await web.page.goto(link.trim());
+  await see("default/shop");
+  await open("/spaces/default/apps/shop");
+  await press("Restart");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Restart", exact: true }).click();
+  await see('"looks in session');
+  await see("and this takes a deployer");
+  web.forgive(/status of 403/);
+  await judge("refused");
+  await open("/sessions");
+  await see("this one");
+  await drover.run("token", "revoke", "looks");
+  await see("drover ui");
+  web.forgive(/status of 401/);
+});
