@@ -10,8 +10,8 @@ const receiveBytes = 1024 * 1024;
 const mostTogether = 64;
 
 /**
- * Answers queries over UDP. Answers are sent once all queries that were there are read: to read in a row and then to send in a row takes a tenth
- * less of the processor than to do both in turns, and keeps no answer longer than the reading of 31 packets (bench/dns.ts).
+ * Answers queries over UDP. Answers are sent once all queries that were there are read: to read in a row and then to send in a row takes a
+ * twentieth less of the processor than to do both in turns, and keeps no answer longer than the reading of 31 packets (bench/dns.ts).
  */
 export class UdpListener {
   readonly #socket: UdpSocket;
