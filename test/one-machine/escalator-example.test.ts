@@ -175,7 +175,8 @@ const done = (target: string) => (run: Run) => run.target === target && run.outc
 const stepsOf = ({ steps }: Run) => steps.map(({ level, target }) => `${level} ${target}`);
 const since = (atMs: number, fits: (run: Run) => boolean) => (run: Run) => run.openedAtMs >= atMs && fits(run);
 
-test("every row of the truth table, in examples/escalator", { timeout: 280_000 }, async (t) => {
+// Rows that are not awaited one after the other are played side by side.
+test("every row of the truth table, in examples/escalator", { timeout: 280_000, concurrency: true }, async (t) => {
   await using demo = await Demo.start();
   const { drover } = demo;
   // Hours that are far from now, whenever that is.

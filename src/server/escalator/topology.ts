@@ -2,6 +2,7 @@ import { type AppName, appId, type MachineId, type SpaceName } from "#model/name
 import { machinesOf, type Pool } from "#model/pool.ts";
 import type { Topology } from "#model/target.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import { runsThere } from "../fleet/known.ts";
 import { objects } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 
@@ -21,7 +22,13 @@ export function topologyOf(store: Store, fleet: Fleet, pools: readonly Pool[], s
     apps.push(value.name);
     const id = appId(space, value.name);
     const lost = fleet.machines().filter(({ gaveUp }) => gaveUp.has(id));
-    const own = new Set([...fleet.workloads(id).map(({ machine }) => machine), ...lost.map((machine) => machine.id)]);
+    const own = new Set([
+      ...fleet
+        .workloads(id)
+        .filter(runsThere)
+        .map(({ machine }) => machine),
+      ...lost.map((machine) => machine.id),
+    ]);
     for (const machine of own) onMachine.get(machine)?.push(value.name);
   }
   return {

@@ -4,7 +4,15 @@ import { type AppId, appId, appOfInstance, type InstanceId, type MachineId, pars
 import type { EngineChange, Instance, Machine, Workload, WorkloadStatus } from "#model/workload.ts";
 import type { MachineRoom } from "#plan/placement/plan-placement.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
-import { type KnownMachine, type KnownWorkload, type MachineStanding, type MutableMachine, type MutableWorkload, roomOf } from "./known.ts";
+import {
+  type KnownMachine,
+  type KnownWorkload,
+  type MachineStanding,
+  type MutableMachine,
+  type MutableWorkload,
+  roomOf,
+  runsThere,
+} from "./known.ts";
 import type { AgentPeer } from "./peers.ts";
 import { type ResourcesOf, WorkloadIndex } from "./workload-index.ts";
 
@@ -205,7 +213,7 @@ export class Fleet {
     this.#awaited.delete(id);
     const machine = this.#machines.get(id);
     if (machine === undefined || machine.peer !== null) return;
-    machine.gaveUp = new Set([...machine.workloads].map(({ name }) => appId(name.space, name.app)));
+    machine.gaveUp = new Set([...machine.workloads].filter(runsThere).map(({ name }) => appId(name.space, name.app)));
     for (const known of [...machine.workloads]) {
       for (const instance of [...known.instances.keys()]) this.#foldInstanceGone(machine, instance);
       this.#foldWorkloadGone(machine, known.id);

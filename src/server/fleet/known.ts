@@ -99,6 +99,11 @@ export function roomOf({ id, machine, standing, reservedCores, reservedBytes, re
   };
 }
 
+/** Whether it has instances, or is to have some: an order for none is kept for a while after the last of them. */
+export function runsThere({ count, instances }: KnownWorkload): boolean {
+  return count > 0 || instances.size > 0;
+}
+
 /** Nothing of it is left, and no order that the agent may not have reported yet could bring something. */
 export function isOver(known: MutableWorkload): boolean {
   return known.status === null && known.instances.size === 0 && known.count === 0 && known.mayHave === 0;
