@@ -38,6 +38,11 @@ test("while a machine that cannot be asked may run it nothing is started, and th
   assert.ok(plan.waitingFor.includes("m2, which does not answer and may run web until its lease ends"));
 });
 
+test("a machine whose agent knows no leases is waited for until it answers, and not by the clock", () => {
+  const plan = planRollout(world([], { held: new Map([[web, { machine: m2, untilMs: Number.POSITIVE_INFINITY }]]) }));
+  assert.deepEqual([words(plan), plan.replanAtMs], [[], null]);
+});
+
 test("one on a machine that does not answer, and is not lost yet, is nowhere else", () => {
   const plan = planRollout(world([on(m2, { ready: 1 }, { isReachable: false })]));
   assert.deepEqual(words(plan), []);

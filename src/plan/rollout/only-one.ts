@@ -6,7 +6,7 @@ import type { ObservedWorkload } from "./input.ts";
 /** A machine that cannot be asked, and may run a process for a while yet. */
 export interface Held {
   readonly machine: MachineId;
-  /** When the lease by which it may is over for sure, in epoch milliseconds. */
+  /** When the lease by which it may is over for sure, in epoch milliseconds; infinite where its agent is too old to know of leases. */
   readonly untilMs: number;
 }
 

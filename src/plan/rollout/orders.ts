@@ -144,7 +144,7 @@ function orders(
     if (machine !== undefined && singles.has(process)) holders.set(process, machine);
   }
   // A machine that cannot be asked says nothing when its time is over.
-  const ends = [...input.held.values()].map(({ untilMs }) => untilMs);
+  const ends = [...input.held.values()].map(({ untilMs }) => untilMs).filter(Number.isFinite);
   return {
     step: null,
     replanAtMs: waitingFor.length === 0 || ends.length === 0 ? null : Math.min(...ends),

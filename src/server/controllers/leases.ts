@@ -7,7 +7,7 @@ import type { Held } from "#plan/rollout/only-one.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { KnownWorkload } from "../fleet/known.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
-import { listMembers } from "../members/members.ts";
+import { findMember, listMembers } from "../members/members.ts";
 import { keys, put, read } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 
@@ -76,12 +76,13 @@ export class Leases {
 
   /** A machine that cannot be asked and may run the process, the one that may for longest; null if there is none. */
   held(app: AppId, process: ProcessName): Held | null {
-    const { fleet, steadyNowMs } = this.#options;
+    const { store, fleet, steadyNowMs } = this.#options;
     const nowMs = steadyNowMs();
     let held: Held | null = null;
     for (const ends of [this.#inherited, this.#until.get(keyOf(app, process))]) {
       for (const [machine, untilMs] of ends ?? []) {
-        if (untilMs <= nowMs) ends?.delete(machine);
+        // A lease without an end ends with the machine's membership: people have said that it is gone.
+        if (untilMs <= nowMs || (untilMs === Number.POSITIVE_INFINITY && findMember(store, machine) === null)) ends?.delete(machine);
         else if (fleet.agentOn(machine) === null && (held === null || untilMs > held.untilMs)) held = { machine, untilMs };
       }
     }
@@ -161,7 +162,7 @@ export class Leases {
     const key = keyOf(appId(name.space, name.app), name.process);
     const ends = this.#until.get(key) ?? new Map<MachineId, number>();
     this.#until.set(key, ends);
-    ends.set(machine, Math.max(untilMs, ends.get(machine) ?? 0));
+    ends.set(machine, untilMs);
   }
 
   /** What the machine may run: what the apps' plans say, and what it does run, until another has the word. */
