@@ -47,7 +47,7 @@ const rows: readonly (readonly [sentence: string, more: Partial<ScaleInput>, cou
   ["less load is fewer instances", { load: load({ cores: 1.4 }) }, 3, /1\.40 cores/],
   ["never fewer than `min`", { load: load({ cores: 0 }) }, 2, /`min` is 2/],
   ["never fewer than were needed a little before", { load: load({ cores: 1 }), history: seen([4, 4]) }, 4, /4 were needed within 5m/],
-  ["what was needed longer ago does not count", { load: load({ cores: 1 }), history: seen([6, 4]) }, 2, /`min` is 2/],
+  ["what was needed longer ago does not count", { load: load({ cores: 1 }), history: seen([6, 4]) }, 2, /1\.00 cores/],
   ["none goes before the load was seen for long enough", { load: load({ cores: 1 }), history: null }, 4, /seen for 5m/],
   ["at most half go at once", { wanted: 10, load: load({ cores: 1 }) }, 5, /at most half/],
   [

@@ -60,9 +60,11 @@ export function planAutoscale(input: ScaleInput): ScaleDecision {
   const { rule, wanted, atMs, isRollingOut } = input;
   const floor = floorOf(input);
   const answers = answersOf(input);
-  const leading = answers.reduce<Answer>((most, one) => (one.count > most.count ? one : most), floor);
-  const needed = Math.min(rule.max, leading.count);
-  const because = leading.count > rule.max ? `${leading.words}; \`max\` is ${rule.max}` : leading.words;
+  const leading = answers.reduce<Answer | null>((most, one) => (most === null || one.count > most.count ? one : most), null);
+  const asked = leading?.count ?? 0;
+  const needed = Math.min(rule.max, Math.max(floor.count, asked));
+  const bound = asked > rule.max ? [`\`max\` is ${rule.max}`] : asked < floor.count ? [floor.words] : [];
+  const because = [...(leading === null ? [] : [leading.words]), ...bound].join("; ");
   const before = input.history ?? { sinceMs: atMs, needed: [], downAtMs: null };
   const kept = [...before.needed.filter((one) => one.atMs > atMs - rule.downAfterMs), { atMs, count: needed }];
   const decide = (count: number, held: string | null): ScaleDecision => {
@@ -97,12 +99,11 @@ function answersAsked({ each }: ScaleRule): boolean {
 }
 
 /** The least that people declared for this moment. */
-function floorOf({ rule, nowMs }: ScaleInput): Answer {
+function floorOf({ rule, nowMs }: ScaleInput): Pick<Answer, "count" | "words"> {
   const open = rule.schedule.filter(({ hours }) => hoursAt(hours, nowMs).isOpen);
   const scheduled = Math.max(0, ...open.map(({ min }) => min));
-  if (scheduled > rule.min)
-    return { count: Math.min(scheduled, rule.max), words: `the schedule has ${scheduled} at this hour`, missing: null };
-  return { count: rule.min, words: `\`min\` is ${rule.min}`, missing: null };
+  if (scheduled > rule.min) return { count: Math.min(scheduled, rule.max), words: `the schedule has ${scheduled} at this hour` };
+  return { count: rule.min, words: `\`min\` is ${rule.min}` };
 }
 
 function answersOf({ rule: { each }, wanted, load }: ScaleInput): readonly Answer[] {
