@@ -5,7 +5,7 @@ import { queryFor } from "../../src/edge/dns/testing/packets.ts";
 import { type Load, startAsking } from "./load.ts";
 
 /** What is not answered by then is lost: nothing that is asked here takes a tenth of it. */
-const lostAfterMs = 10_000;
+const lostAfterMs = 5_000;
 
 /** One datagram and its answer, as a client of its own. @throws {Error} if there is none */
 async function askByUdp(port: number, question: Buffer): Promise<Buffer> {

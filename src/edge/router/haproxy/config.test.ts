@@ -8,6 +8,7 @@ import { type Address, backendName, bindAddress, type Config, maps, renderConfig
 import { quoted, routeHost, routePath, serverAddress } from "./quoting.ts";
 import { refusedLines, takenPorts } from "./refusals.ts";
 import { assignSlots, serversOf } from "./servers.ts";
+import { timeLimits } from "./time-limits.ts";
 
 function configOf(routes: readonly Route[], https: Address | null = null): Config {
   const slots = assignSlots(new Map(), new Map(routes.map((one) => [one.id, one])));
@@ -24,6 +25,7 @@ function configOf(routes: readonly Route[], https: Address | null = null): Confi
     bind: bindAddress,
     connections: 1_000,
     connectionsPerClient: 200,
+    timeLimits,
     slots,
     servers: (backend) => {
       const one = placed.get(backend);

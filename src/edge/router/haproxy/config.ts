@@ -4,7 +4,8 @@ import type { Listener, Route } from "#model/routing-table.ts";
 import { type Backend, backendOf, spareBackend } from "./backends.ts";
 import { firstRules, identityRules, requestRules, shortcut } from "./http-rules.ts";
 import { type PlacedRoute, type Places, placeRoutes } from "./places.ts";
-import { printable, routeHost } from "./quoting.ts";
+import { milliseconds, printable, routeHost } from "./quoting.ts";
+import type { TimeLimits } from "./time-limits.ts";
 
 export interface Address {
   readonly host: string;
@@ -32,6 +33,7 @@ export interface ConfigInput {
   readonly connections: number;
   /** Of one address; null: as many as there are. */
   readonly connectionsPerClient: number | null;
+  readonly timeLimits: TimeLimits;
   /** By the number of their backend; null: a spare one, which routes without a policy can take without a reload. */
   readonly slots: ReadonlyMap<number, Route | null>;
   readonly servers: (backend: string) => readonly Server[];
@@ -101,7 +103,7 @@ export function renderConfig(input: ConfigInput): Config {
   add(globalSection(input));
   // The socket has another name in each process and needs no reload.
   text.splice(text.indexOf(controlMark), 1, `  stats socket unix@${input.control} mode 600 level admin expose-fd listeners`);
-  add(defaultSections());
+  add(defaultSections(input.timeLimits));
   add(publicFrontends(input, places, placed));
   const services = placed.filter(({ route: { listener } }) => listener.kind === "service" && listener.protocol === "http");
   addFrontendOfServices(services, add);
@@ -171,14 +173,15 @@ function globalSection({ connections, https }: ConfigInput): readonly string[] {
 const compressed =
   "text/html text/plain text/css text/csv text/xml text/javascript application/javascript application/json application/ld+json application/xml application/manifest+json image/svg+xml";
 
-function defaultSections(): readonly string[] {
+function defaultSections({ headMs, clientIdleMs, clientSilenceMs, answerMs, tunnelIdleMs }: TimeLimits): readonly string[] {
+  const heads = [`  timeout http-request ${milliseconds(headMs)}`, `  timeout http-keep-alive ${milliseconds(clientIdleMs)}`];
   const error = (status: number, title: string, before: string, after: string, more = "") =>
     `  http-error status ${status} content-type 'text/plain; charset=utf-8' lf-string '${status} ${title}: ${before}%[be_name,map(${maps.words})]${after}'"\\n" hdr cache-control no-store hdr x-content-type-options nosniff${more}`;
   const common = [
     "  timeout connect 250ms",
-    "  timeout client 75s",
-    "  timeout server 300s",
-    "  timeout tunnel 1h",
+    `  timeout client ${milliseconds(clientSilenceMs)}`,
+    `  timeout server ${milliseconds(answerMs)}`,
+    `  timeout tunnel ${milliseconds(tunnelIdleMs)}`,
     "  timeout client-fin 10s",
     // With the connect timeout above: two seconds in which an instance may come back or come in.
     "  retries 8",
@@ -188,8 +191,7 @@ function defaultSections(): readonly string[] {
   const http = [
     "  mode http",
     ...common,
-    "  timeout http-request 10s",
-    "  timeout http-keep-alive 75s",
+    ...heads,
     "  http-reuse safe",
     ...identityRules.map((line) => `  ${line}`),
     "  http-response del-header keep-alive",
@@ -204,11 +206,10 @@ function defaultSections(): readonly string[] {
     "  log global",
     '  log-format "%b %s %ST %Ta %[fe_req_rate]"',
     "  unique-id-format %pid-%Ts-%rt",
-    "  timeout client 75s",
+    `  timeout client ${milliseconds(clientSilenceMs)}`,
     "  timeout client-fin 10s",
-    "  timeout http-request 10s",
-    "  timeout http-keep-alive 75s",
-    "  timeout tunnel 1h",
+    ...heads,
+    `  timeout tunnel ${milliseconds(tunnelIdleMs)}`,
     "  option http-restrict-req-hdr-names delete",
     // A connection that a reload would close in the client's face answers once more first.
     "  option idle-close-on-response",

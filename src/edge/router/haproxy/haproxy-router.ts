@@ -17,6 +17,7 @@ import { Processes } from "./processes.ts";
 import { readRunning } from "./running.ts";
 import { assignSlots, type NamedServer, type Slots, serversOf } from "./servers.ts";
 import { Sockets } from "./sockets.ts";
+import { type TimeLimits, timeLimits } from "./time-limits.ts";
 import type { Worker } from "./worker.ts";
 
 export interface HaproxyRouterOptions {
@@ -29,6 +30,8 @@ export interface HaproxyRouterOptions {
   readonly connections: number;
   /** Of one address; null: as many as there are, since all may come from a proxy in front, which HAProxy is not told of. */
   readonly connectionsPerClient: number | null;
+  /** `timeLimits` if left out. */
+  readonly timeLimits?: TimeLimits;
 }
 
 /** How often what failed is tried again: a port that was taken, a HAProxy that does not start. */
@@ -261,7 +264,7 @@ export class HaproxyRouter implements Router {
   };
 
   #input(slots: Slots, servers: ReadonlyMap<string, readonly NamedServer[]>, http: Address): ConfigInput {
-    const { connections, connectionsPerClient } = this.#options;
+    const { connections, connectionsPerClient, timeLimits: limits = timeLimits } = this.#options;
     return {
       bind: (address) => this.#sockets.bind(address),
       http,
@@ -269,6 +272,7 @@ export class HaproxyRouter implements Router {
       control: this.#processes.nextControl,
       connections,
       connectionsPerClient,
+      timeLimits: limits,
       slots,
       servers: (backend) => servers.get(backend) ?? [],
       certificates: this.#certificates.usable(),

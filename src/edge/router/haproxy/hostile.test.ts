@@ -3,8 +3,18 @@ import { once } from "node:events";
 import http from "node:http";
 import type net from "node:net";
 import { type TestContext, test } from "node:test";
-import { exchangeBytes, host, routeTo, statusOf } from "../embedded/testing/edge.ts";
-import { exchangeFrames, hostileFrames } from "../testing/hostile-frames.ts";
+import { exchangeBytes, host, RawClient, rawOrigin, routeTo, statusOf } from "../embedded/testing/edge.ts";
+import {
+  exchangeFrames,
+  floods,
+  foulFields,
+  frame,
+  headOf,
+  hostileFrames,
+  overlongHeads,
+  preface,
+  type,
+} from "../testing/hostile-frames.ts";
 import { hidden, hostileRequests } from "../testing/hostile-requests.ts";
 import { haproxyMissing, startHaproxy } from "../testing/routers.ts";
 
@@ -39,6 +49,8 @@ const otherStatus: Readonly<Record<string, number>> = {
 };
 /** Requests of HTTP/2 that HAProxy takes all the same: it leaves such lengths out, and reads longer frames than it has to. */
 const takenFrames = ["a disguised content_length", "a length and no body", "a frame that is longer than agreed"];
+/** Fields that HAProxy leaves out, where the embedded router refuses the request. */
+const takenFields = ["host", "content-length", ":protocol"];
 /** A chunk of 4 GiB is one to HAProxy: the request never ends. */
 const endless = 'chunks "100000000\\r\\n"';
 
@@ -115,4 +127,32 @@ test("what is no request of HTTP/2 is none at HAProxy, or reaches the app in one
       if (app.seen.length > 1) taken.push(what);
     });
   assert.deepEqual(taken, takenFrames);
+});
+
+test("nothing in a field becomes a line of the request that HAProxy sends on, and heads beyond its limits are none", {
+  skip,
+}, async (t) => {
+  const app = await rawOrigin(t);
+  const edge = await startHaproxy(t);
+  await edge.apply({ set: [routeTo(app.port)], remove: [] });
+  const taken: string[] = [];
+  for (const sent of foulFields) if (/headers/.test(await exchangeFrames(edge.port, [headOf(sent)]))) taken.push(sent.at(-1)?.[0] ?? "");
+  assert.deepEqual(taken, takenFields);
+  const reached = app.received.join("");
+  assert.doesNotMatch(reached, /evil|late|\r\n(?:x|upgrade|connection|transfer-encoding|content-length):/i);
+  for (const sent of overlongHeads) assert.match(await exchangeFrames(edge.port, sent), /reset|goaway|closed/);
+  assert.equal(app.received.join(""), reached);
+});
+
+test("floods of frames at HAProxy cost nobody else anything", { skip }, async (t) => {
+  const app = await rawOrigin(t);
+  const edge = await startHaproxy(t);
+  await edge.apply({ set: [routeTo(app.port)], remove: [] });
+  for (const [name, sent] of Object.entries(floods)) {
+    const flooding = new RawClient(edge.port);
+    flooding.write(Buffer.concat([preface, frame(type.settings, 0, 0), ...sent]).toString("latin1"));
+    const next = await exchangeBytes(edge.port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    assert.equal(statusOf(next), 200, name);
+    flooding.socket.destroy();
+  }
 });

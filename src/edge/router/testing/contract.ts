@@ -3,6 +3,7 @@ import { drainsContract } from "./drains-contract.ts";
 import { exchangeContract } from "./exchange-contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import type { RouterKind } from "./routers.ts";
+import { slowContract } from "./slow-contract.ts";
 import { streamsContract } from "./streams-contract.ts";
 
 export type Check = (sentence: string, body: (t: TestContext) => Promise<void>) => void;
@@ -14,4 +15,5 @@ export function routerContract(kind: RouterKind, skip: string | false = false): 
   identityContract(kind, check);
   streamsContract(kind, check);
   drainsContract(kind, check);
+  slowContract(kind, check);
 }

@@ -7,6 +7,7 @@ export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 export const type = {
   data: 0,
   headers: 1,
+  priority: 2,
   reset: 3,
   settings: 4,
   pushPromise: 5,
@@ -139,3 +140,67 @@ export const hostileFrames: Readonly<Record<string, readonly Buffer[]>> = {
   "a setting of frames beyond their bounds": [frame(type.settings, 0, 0, setting(5, 1))],
   "HTTP/1.1 in place of frames": [Buffer.from(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)],
 };
+
+const plain = pseudo("GET");
+const without = (left: string) => plain.filter(([one]) => one !== left);
+
+/** Fields that would be lines of their own, or other lines, if they were written down as they are. Those with "evil" are to be seen by no app. */
+export const foulFields: readonly (readonly Field[])[] = [
+  [...plain, ["x", "a\r\nx-evil: 1"]],
+  [...plain, ["x", "a\nx-evil: 1"]],
+  [...plain, ["x", "a\0b"]],
+  [...plain, ["x\r\nx-evil", "1"]],
+  [...plain, ["x evil", "1"]],
+  [...plain, ["x:evil", "1"]],
+  [...plain, ["X-Evil", "1"]],
+  [...plain, ["", "1"]],
+  [...plain, ["transfer-encoding", "chunked"]],
+  [...plain, ["connection", "x-forwarded-for"]],
+  [...plain, ["upgrade", "h2c"]],
+  [...plain, ["host", "evil.test"]],
+  [...plain, ["content-length", "5"]],
+  [...plain, [":path", "/late"]],
+  [...plain, [":protocol", "websocket"]],
+  without(":path"),
+  without(":method"),
+  [...without(":path"), [":path", "/ HTTP/1.1\r\nx-evil: 1\r\n\r\n"]],
+  [...without(":path"), [":path", "/a b"]],
+  [...without(":method"), [":method", "GET / HTTP/1.1\r\nx-evil: 1\r\n\r\nGET"]],
+  [...without(":authority"), [":authority", "app.test\r\nx-evil: 1"]],
+  [...plain, [":authority", "app.test"]],
+];
+
+/** A head of these fields alone, that ends its request. */
+export const headOf = (sent: readonly Field[]): Buffer => frame(type.headers, endStream | endHeaders, 1, fields(...sent));
+
+const many = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
+
+/** What costs its sender next to nothing, a thousand times. */
+export const floods: Readonly<Record<string, readonly Buffer[]>> = {
+  pings: many(1_000, () => frame(type.ping, 0, 0, Buffer.alloc(8))),
+  settings: many(1_000, () => frame(type.settings, 0, 0)),
+  priorities: many(1_000, (i) => frame(type.priority, 0, 2 * i + 3, Buffer.from([0, 0, 0, 1, 5]))),
+  "empty data": [post(), ...many(1_000, () => frame(type.data, 0, 1))],
+  continuations: [
+    frame(type.headers, endStream, 1, fields(...plain)),
+    ...many(1_000, () => frame(type.continuation, 0, 1, fields(["x", "y"]))),
+  ],
+  "requests taken back": many(1_000, (i) =>
+    Buffer.concat([
+      frame(type.headers, endStream | endHeaders, 2 * i + 1, fields(...plain)),
+      frame(type.reset, 0, 2 * i + 1, Buffer.from([0, 0, 0, 8])),
+    ]),
+  ),
+};
+
+/** Heads beyond every limit, in as many frames as they take. */
+export const overlongHeads: readonly (readonly Buffer[])[] = [
+  many(300, (i) => ["x", `${i}${"y".repeat(120)}`] as const),
+  many(2_000, () => ["x", "y"] as const),
+].map((more) => {
+  const bytes = fields(...plain, ...more);
+  const parts = many(Math.ceil(bytes.length / 16_000), (i) => bytes.subarray(i * 16_000, (i + 1) * 16_000));
+  return parts.map((part, i) =>
+    frame(i === 0 ? type.headers : type.continuation, (i === 0 ? endStream : 0) | (i === parts.length - 1 ? endHeaders : 0), 1, part),
+  );
+});

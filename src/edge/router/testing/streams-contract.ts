@@ -6,8 +6,9 @@ import net from "node:net";
 import type { Duplex, Writable } from "node:stream";
 import type { TestContext } from "node:test";
 import { freePort } from "#host/testing/free-ports.ts";
-import { endpoint, exchangeBytes, host, RawClient, rawOrigin, route, routeTo, statusOf } from "../embedded/testing/edge.ts";
+import { endpoint, exchangeBytes, host, ok, RawClient, rawOrigin, route, routeTo, statusOf } from "../embedded/testing/edge.ts";
 import type { Check } from "./contract.ts";
+import { answered, endStream, exchangeFrames, frame, post, type } from "./hostile-frames.ts";
 import type { RouterKind } from "./routers.ts";
 
 async function httpOrigin(t: TestContext, server: http.Server): Promise<number> {
@@ -289,4 +290,28 @@ export function streamsContract(kind: RouterKind, check: Check): void {
     // Loopback is whoever is on this machine: proxies, and apps that call each other.
     for (let i = 0; i < 4; i++) await connect("127.0.0.1").until("!");
   });
+
+  check("a body in frames of one byte arrives whole", async (t) => {
+    const body = "0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: app.test\r\n\r\n".repeat(20);
+    const origin = await rawOrigin(t, (soFar, socket) => soFar.endsWith("\r\n0\r\n\r\n") && socket.write(ok));
+    const edge = await kind.start(t);
+    await edge.apply({ set: [routeTo(origin.port)], remove: [] });
+    const sent = [...body].map((byte, i) => frame(type.data, i === body.length - 1 ? endStream : 0, 1, byte));
+    assert.equal(await exchangeFrames(edge.port, [post(), ...sent]), answered);
+    const [head = "", ...rest] = (origin.received[0] ?? "").split("\r\n\r\n");
+    assert.match(head, /^POST \/ HTTP\/1\.1\r\n[\s\S]*\r\ntransfer-encoding: chunked/);
+    assert.equal(unchunked(rest.join("\r\n\r\n")), body);
+  });
+}
+
+/** The body that chunks hold. */
+function unchunked(text: string): string {
+  let body = "";
+  for (let at = 0; ; ) {
+    const end = text.indexOf("\r\n", at);
+    const size = Number.parseInt(text.slice(at, end), 16);
+    if (!(size > 0)) return body;
+    body += text.slice(end + 2, end + 2 + size);
+    at = end + 4 + size;
+  }
 }
