@@ -76,4 +76,5 @@ test("a refusal says who asks, what is lacking and how to get it", () => {
     '"t" is a viewer of "blog" alone, and this takes an operator for all spaces',
     '"drover token create NAME --role operator".',
   ]);
+  assert.equal(refusal(holder("viewer", [blog.space]), "tokens", "each")?.[1], '"t" is a viewer of "blog" alone, and this takes an owner');
 });

@@ -56,8 +56,7 @@ export function requireRight(principal: Principal | null, right: Right, resource
   const who = `"${name}" is ${aRole(role)}${spaces === null ? "" : ` of ${spaces.map((space) => `"${space}"`).join(", ")} alone`}`;
   const needed = rights[right].role;
   const isRoleEnough = roleHas(role, right);
-  const about = spaces === null ? "" : typeof resource === "object" ? ` of space "${resource.space}"` : " for all spaces";
-  const lacks = `this takes ${isRoleEnough ? "one" : aRole(needed)}${about}`;
+  const lacks = `this takes ${isRoleEnough ? "one" : aRole(needed)}${spaces === null ? "" : reachOf(resource)}`;
   const space = typeof resource === "object" ? ` --space ${resource.space}` : "";
   throw new DroverError("NOT_ALLOWED", `${who}, and ${lacks}`, {
     hint: `Use another token: an owner makes it with "drover token create NAME --role ${isRoleEnough ? role : needed}${space}".`,
@@ -69,6 +68,12 @@ export function unauthenticated(message: string): DroverError {
   return new DroverError("UNAUTHENTICATED", message, {
     hint: "Commands take a token from DROVER_TOKEN, requests send `Authorization: Bearer TOKEN`. The owner's is in the file `token` of the server's home folder; others end, and `drover token ls` shows when.",
   });
+}
+
+/** What a token of some spaces would have to be for. */
+function reachOf(resource: Resource): string {
+  if (typeof resource === "object") return ` of space "${resource.space}"`;
+  return resource === "installation" ? " for all spaces" : "";
 }
 
 function aRole(role: Role): string {
