@@ -20,7 +20,12 @@ export function whyNoSshHosts(): string | null {
   if (sshd === undefined) return "there is no sshd";
   // It says that it was called wrongly, if it can be started at all.
   const { stderr } = spawnSync(sshd, ["-?"], { encoding: "utf8" });
-  return /usage: sshd/.test(stderr) ? null : `sshd does not start: ${stderr.trim()}`;
+  if (!/usage: sshd/.test(stderr)) return `sshd does not start: ${stderr.trim()}`;
+  // As ssh-host.sh does it, in a place that ends with the command.
+  const mounts =
+    "mount -t tmpfs tmpfs /srv; mkdir /srv/up /srv/work; mount -t overlay overlay -o lowerdir=/etc,upperdir=/srv/up,workdir=/srv/work /etc";
+  const { status, stderr: refused } = spawnSync("unshare", ["--mount", "sh", "-euc", mounts], { encoding: "utf8" });
+  return status === 0 ? null : `folders of hosts cannot be laid over those here: ${refused.trim()}`;
 }
 
 /** Hosts that have nothing of Drover, and an SSH server that lets in `root`, `free` (sudo without a password), `asked` (with one) and `barred` (no sudo). */

@@ -36,6 +36,8 @@ interface Asked {
 /** Each is a process of `ssh` here, of some ten megabytes. */
 const mostParallel = 100;
 const usualHttp = 8080;
+/** An agent that was started links within a second or two; a slow disk and a busy machine take longer. */
+const usualLinkMs = 60_000;
 
 /**
  * `drover machine add`.
@@ -72,6 +74,7 @@ export async function addCommand(session: Session, args: readonly string[], opti
     edgePorts: edgePorts(asked.agentOptions),
     ignored,
     claimed: new Set<string>(),
+    linkMs: session.common.timeoutMs ?? usualLinkMs,
     clock,
   };
   const logs = new Map<Target, string>();
@@ -107,6 +110,8 @@ export async function addCommand(session: Session, args: readonly string[], opti
     },
     signal,
   );
+  // Once more, since two that end together may have written in the other order.
+  await note();
   progress.clear();
   const told = outcomes.map((outcome) => ({
     ...outcome,

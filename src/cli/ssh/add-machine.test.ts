@@ -74,9 +74,16 @@ function play(answers: Readonly<Record<string, Readonly<Record<string, string>>>
     edgePorts: [80, 443],
     ignored: new Set(),
     claimed: new Set(),
+    linkMs: 0,
     clock,
   };
   return { verbs, sent, forgotten, notes: [], context };
+}
+
+/** A clock's hand that moves with every look. */
+function counter(): () => number {
+  let looks = 0;
+  return () => looks++;
 }
 
 const report = ({ notes }: Played) => ({ stage: () => {}, note: (text: string) => void notes.push(text), log: () => {} });
@@ -128,6 +135,16 @@ test("an agent that does not start is taken back, on the host and at the server,
   await assert.rejects(addMachine(target, played.context, report(played), never), /exec format error/);
   assert.deepEqual(played.verbs.slice(-2), ["start", "undo"]);
   assert.deepEqual(played.forgotten, ["m2"]);
+});
+
+test("an agent that does not link in time is taken back", async () => {
+  const played = play({ login: root }, { linked: async () => new Set() });
+  const clock = { nowMs: () => 1_000_000_000_000, monotonicMs: counter(), sleep: async () => {} };
+  await assert.rejects(addMachine(target, { ...played.context, clock }, report(played), never), {
+    code: "UNHEALTHY",
+    message: /has not linked within/,
+  });
+  assert.deepEqual(played.verbs.slice(-3), ["start", "why", "undo"]);
 });
 
 test("a machine that is one already is left as it is", async () => {

@@ -34,6 +34,8 @@ export interface AddContext {
   readonly ignored: ReadonlySet<PreflightCheck>;
   /** Names that hosts of this call are getting: two that call themselves alike do not take each other's place. */
   readonly claimed: Set<string>;
+  /** How long an agent that was started may take to link. */
+  readonly linkMs: number;
   readonly clock: Clock;
 }
 
@@ -51,8 +53,6 @@ export interface Added {
   readonly already: boolean;
 }
 
-/** An agent that was started links within a second or two; a slow disk and a busy machine take longer. */
-const linkMs = 60_000;
 const lookEveryMs = 250;
 /** What taking an attempt back may take, also after it was interrupted. */
 const undoMs = 120_000;
@@ -92,8 +92,8 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
     nowMs: clock.nowMs(),
   }).filter(({ check }) => !context.ignored.has(check));
   if (faults.length > 0) throw unfit(faults);
-  for (const text of notesOn(facts)) note(text);
   if (facts.member !== null && facts.agentRuns && isLinked) return { machine: name, already: true };
+  for (const text of notesOn(facts)) note(text);
   const isKnown = (await members.known(signal)).has(name);
   if ((isKnown && facts.member === null) || context.claimed.has(name))
     throw new DroverError("CONFLICT", `there is a machine "${name}" already, and this host is not it`, {
@@ -121,7 +121,7 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
     stage("starting");
     await host.start(agentOptions, await unitFor(agentOptions), signal);
     stage("waiting for its agent");
-    await untilLinked({ host, members, clock, name, log }, signal);
+    await untilLinked({ host, members, clock, name, log, linkMs: context.linkMs }, signal);
   } catch (error) {
     // Of what was a machine before, nothing is taken away.
     if (!isMember) await takeBack({ host, members, name, log, stage });
@@ -144,9 +144,10 @@ interface Linking {
   readonly clock: Clock;
   readonly name: string;
   readonly log: (line: string) => void;
+  readonly linkMs: number;
 }
 
-async function untilLinked({ host, members, clock, name, log }: Linking, signal: AbortSignal): Promise<void> {
+async function untilLinked({ host, members, clock, name, log, linkMs }: Linking, signal: AbortSignal): Promise<void> {
   const startedMs = clock.monotonicMs();
   while (!(await members.linked(signal)).has(name)) {
     if (clock.monotonicMs() - startedMs > linkMs) {
@@ -162,7 +163,13 @@ async function untilLinked({ host, members, clock, name, log }: Linking, signal:
 }
 
 /** Also after an interruption, so with a signal of its own. What cannot be taken back is said, and the failure that led here stays the one that is told. */
-async function takeBack({ host, members, name, log, stage }: Omit<Linking, "clock"> & { readonly stage: (text: string) => void }) {
+async function takeBack({
+  host,
+  members,
+  name,
+  log,
+  stage,
+}: Omit<Linking, "clock" | "linkMs"> & { readonly stage: (text: string) => void }) {
   const signal = AbortSignal.timeout(undoMs);
   stage("taking back what was done");
   const steps = [
