@@ -42,7 +42,7 @@ export class Leases {
   endsAtMs(id: WorkloadId, order: Pick<Workload, "onlyOne"> | null): number | null {
     if (this.#options.sinceBootMs === null) return null;
     const endsAtMs = this.#ends.get(id);
-    // An order that is not known any more was for something that had a lease, or was not.
+    // Of an order that is not known any more, only a lease tells that it was for something that needs one.
     if (endsAtMs === undefined && order?.onlyOne !== true) return null;
     return endsAtMs ?? Number.NEGATIVE_INFINITY;
   }
