@@ -113,7 +113,7 @@ export function slowContract(kind: RouterKind, check: Check): void {
   check("an app that stops in its answer is cut, and the client learns that the answer is not whole", async (t) => {
     const origin = await rawOrigin(t, (_, socket) => socket.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"));
     // HAProxy has one limit for an answer and for the pieces of it.
-    const edge = await kind.start(t, { limits: { ...never, answerIdleMs: kind.name === "haproxy" ? 1_000 : 1 } });
+    const edge = await kind.start(t, { limits: { ...never, answerIdleMs: kind.name === "haproxy" ? 2_000 : 1 } });
     await edge.apply({ set: [routeTo(origin.port)], remove: [] });
     const answer = await exchangeBytes(edge.port, request);
     assert.match(answer, /hello/);
