@@ -56,8 +56,7 @@ const escalations = async (drover: TestDrover): Promise<readonly View[]> =>
   JSON.parse(await drover.run("escalation", "ls", "--json")).escalations;
 const linesOf = async (file: string) => (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
 
-// One after the other: what is looked at every second by fifty checks must not seem to fail because two other servers are busy.
-describe("what keeps escalations from doing harm", () => {
+describe("what keeps escalations from doing harm", { concurrency: true }, () => {
   test("15 of 50 machines failing at once rebuild nothing and people are told once; one alone is mended", async () => {
     const { drover, done } = await start();
     await using _ = drover;

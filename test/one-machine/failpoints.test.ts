@@ -7,7 +7,7 @@ import { seed, seeded } from "../harness/random.ts";
 
 const fixture = join(root, "test/fixtures/web.mjs");
 /** All of them take minutes; by default this many run, others each time. DROVER_FULL=1 runs all, DROVER_SEED replays one run. */
-const sampled = 5;
+const sampled = 3;
 
 /** Not reached by starting, deploying and destroying, and where they are killed instead. */
 const elsewhere: Readonly<Record<string, string>> = {
