@@ -54,6 +54,18 @@ function bodyThatStops({ name }: RouterKind): readonly [Partial<Limits>, status:
   return name === "haproxy" ? [{ answerMs: 50 }, 504] : [{ bodyIdleMs: 1 }, 408];
 }
 
+/** An app whose answers never end, behind a router that waits for readers no longer than a moment. `gone`: the app's connection has ended. */
+async function startPouring(t: TestContext, kind: RouterKind) {
+  const gone = Promise.withResolvers<void>();
+  const origin = await rawOrigin(t, (soFar, socket) => {
+    socket.once("close", () => gone.resolve());
+    pour(soFar, socket);
+  });
+  const edge = await kind.start(t, { limits: { ...never, answerIdleMs: 50 } });
+  await edge.apply({ set: [routeTo(origin.port)], remove: [] });
+  return { edge, gone: gone.promise };
+}
+
 /** Clients and apps that take their time on purpose, at any router. */
 export function slowContract(kind: RouterKind, check: Check): void {
   check("a head that drips has the time of a head, however steadily it drips", async (t) => {
@@ -93,19 +105,13 @@ export function slowContract(kind: RouterKind, check: Check): void {
   });
 
   check("a client that does not read its answer is cut, and the app's instance is free again", async (t) => {
-    const gone = Promise.withResolvers<void>();
-    const origin = await rawOrigin(t, (soFar, socket) => {
-      socket.once("close", () => gone.resolve());
-      pour(soFar, socket);
-    });
-    const edge = await kind.start(t, { limits: { ...never, answerIdleMs: 50 } });
-    await edge.apply({ set: [routeTo(origin.port)], remove: [] });
+    const { edge, gone } = await startPouring(t, kind);
     const client = net.connect(edge.port, "127.0.0.1");
     client.on("error", () => {});
     t.after(() => client.destroy());
     client.write(request);
     client.pause();
-    await gone.promise;
+    await gone;
     client.resume();
     await new Promise((resolve) => client.once("close", resolve));
   });
@@ -151,18 +157,12 @@ export function slowContract(kind: RouterKind, check: Check): void {
   });
 
   check("a client of HTTP/2 that opens no window for its answer is cut, and the app's instance is free again", async (t) => {
-    const gone = Promise.withResolvers<void>();
-    const origin = await rawOrigin(t, (soFar, socket) => {
-      socket.once("close", () => gone.resolve());
-      pour(soFar, socket);
-    });
-    const edge = await kind.start(t, { limits: { ...never, answerIdleMs: 50 } });
-    await edge.apply({ set: [routeTo(origin.port)], remove: [] });
+    const { edge, gone } = await startPouring(t, kind);
     const session = http2.connect(`http://127.0.0.1:${edge.port}`, { settings: { initialWindowSize: 0 } });
     t.after(() => session.destroy());
     const stream = session.request({ ":authority": host });
     stream.on("error", () => {});
-    await gone.promise;
+    await gone;
   });
 
   check("clients that take their time cost nobody else anything", async (t) => {
