@@ -183,7 +183,7 @@ function endOf(child: ChildProcess): Promise<number | null> {
     );
   });
   // Whoever waits hears of it; this keeps it from ending the process when nobody does yet.
-  ended.catch(() => undefined);
+  ended.catch(() => {});
   return ended;
 }
 

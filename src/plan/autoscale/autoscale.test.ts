@@ -20,10 +20,9 @@ const load = (amounts: Partial<Record<keyof ScaleLoad, number>>, missing: string
   };
 };
 
-/** Looked at long enough, with these counts needed so many minutes ago. */
+/** With these counts needed so many minutes ago, and none at the last look. */
 const seen = (...needed: readonly (readonly [minutesAgo: number, count: number])[]): ScaleHistory => ({
-  sinceMs: -60 * minuteMs,
-  needed: needed.map(([ago, count]) => ({ atMs: -ago * minuteMs, count })),
+  needed: [...needed.map(([ago, count]) => ({ atMs: -ago * minuteMs, count })), { atMs: -lookEveryMs, count: 0 }],
   downAtMs: null,
 });
 
@@ -46,9 +45,15 @@ const rows: readonly (readonly [sentence: string, more: Partial<ScaleInput>, cou
   ["at most doubled at one look, or four more", { wanted: 2, load: load({ cores: 5 }) }, 6, /at most 6 at this look/],
   ["less load is fewer instances", { load: load({ cores: 1.4 }) }, 3, /1\.40 cores/],
   ["never fewer than `min`", { load: load({ cores: 0 }) }, 2, /`min` is 2/],
-  ["never fewer than were needed a little before", { load: load({ cores: 1 }), history: seen([4, 4]) }, 4, /4 were needed within 5m/],
+  ["never fewer than were needed a little before", { load: load({ cores: 1 }), history: seen([4, 4]) }, 4, /up to 4 were needed within 5m/],
   ["what was needed longer ago does not count", { load: load({ cores: 1 }), history: seen([6, 4]) }, 2, /1\.00 cores/],
-  ["none goes before the load was seen for long enough", { load: load({ cores: 1 }), history: null }, 4, /seen for 5m/],
+  ["none goes before the load was seen for long enough", { load: load({ cores: 1 }), history: null }, 4, /up to 4 were needed within 5m/],
+  [
+    "nor after nobody looked for a while",
+    { load: load({ cores: 1 }), history: { needed: [{ atMs: -2 * minuteMs, count: 2 }], downAtMs: null } },
+    4,
+    /up to 4 were needed within 5m/,
+  ],
   ["at most half go at once", { wanted: 10, load: load({ cores: 1 }) }, 5, /at most half/],
   [
     "and a minute passes before more do",
@@ -104,6 +109,18 @@ test("in the hours of a schedule there are as many as it says, whatever the load
   const at = (nowMs: number, wanted: number) => planAutoscale(input({ rule: scheduled, load: null, nowMs, wanted })).count;
   assert.equal(at(monday, 2), 6);
   assert.equal(at(monday + 24 * 60 * minuteMs, 4), 2, "on Tuesday it is `min` again");
+});
+
+test("what was not known counts as what there was: when all is known again, nothing goes for as long as ever", () => {
+  const quiet = (atMs: number, history: ScaleHistory | null, missing: string | null = null) =>
+    planAutoscale(input({ load: load({ cores: 1 }, missing), history, atMs }));
+  let { history } = quiet(0, seen(), "the edge on m2");
+  for (let atMs = lookEveryMs; atMs < rule.downAfterMs; atMs += lookEveryMs) {
+    const decision = quiet(atMs, history);
+    assert.equal(decision.count, 4, `after ${atMs} ms`);
+    ({ history } = decision);
+  }
+  assert.equal(quiet(rule.downAfterMs, history).count, 2);
 });
 
 const arbitraryInput = fc

@@ -9,14 +9,14 @@ const tolerance = 0.1;
 const fewMore = 4;
 /** So long after some went no more go: what is left has to be seen bearing the load. */
 const downEveryMs = 60_000;
+/** What was needed while nobody looked for longer than this is not known. */
+const longestGapMs = 60_000;
 /** Of what latency may be: below that there are more instances than it takes. */
 const quickShare = 0.5;
 
 /** What was seen before, by the clock that never jumps. */
 export interface ScaleHistory {
-  /** Since when it is looked at. */
-  readonly sinceMs: number;
-  /** What was needed at each look of the last `downAfterMs`. */
+  /** What was needed at each look of the last `downAfterMs`; where that was not known, what there was at the least. */
   readonly needed: readonly { readonly atMs: number; readonly count: number }[];
   readonly downAtMs: number | null;
 }
@@ -65,11 +65,14 @@ export function planAutoscale(input: ScaleInput): ScaleDecision {
   const needed = Math.min(rule.max, Math.max(floor.count, asked));
   const bound = asked > rule.max ? [`\`max\` is ${rule.max}`] : asked < floor.count ? [floor.words] : [];
   const because = [...(leading === null ? [] : [leading.words]), ...bound].join("; ");
-  const before = input.history ?? { sinceMs: atMs, needed: [], downAtMs: null };
-  const kept = [...before.needed.filter((one) => one.atMs > atMs - rule.downAfterMs), { atMs, count: needed }];
+  const before = input.history ?? { needed: [], downAtMs: null };
+  const unknown = unknownOf(input, answers);
+  const isFirst = asksForLoad(rule) && atMs - (before.needed.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY) > longestGapMs;
+  const look = { atMs, count: unknown === null && !isFirst ? needed : Math.max(needed, wanted) };
+  const kept = [...before.needed.filter((one) => one.atMs > atMs - rule.downAfterMs), look];
   const decide = (count: number, held: string | null): ScaleDecision => {
     const downAtMs = count < wanted ? atMs : before.downAtMs;
-    return { count, needed, because, held, history: { sinceMs: before.sinceMs, needed: kept, downAtMs } };
+    return { count, needed, because, held, history: { needed: kept, downAtMs } };
   };
 
   // What people declared holds at once, whatever the load.
@@ -79,23 +82,27 @@ export function planAutoscale(input: ScaleInput): ScaleDecision {
     const most = Math.max(2 * wanted, wanted + fewMore);
     return needed <= most ? decide(needed, null) : decide(most, `at most ${most} at this look`);
   }
-  const missing = answers.flatMap((answer) => answer.missing ?? []);
-  if (input.load === null && answersAsked(rule)) return decide(wanted, "nothing was measured yet");
-  if (missing.length > 0) return decide(wanted, `none goes while something is not known: ${[...new Set(missing)].join(", ")}`);
+  if (unknown !== null) return decide(wanted, unknown);
   if (isRollingOut) return decide(wanted, "none goes while a release replaces another");
-  if (atMs - before.sinceMs < rule.downAfterMs)
-    return decide(wanted, `none goes before the load was seen for ${formatDuration(rule.downAfterMs)}`);
   const peak = Math.max(...kept.map(({ count }) => count));
-  if (peak >= wanted) return decide(wanted, `${peak} were needed within ${formatDuration(rule.downAfterMs)}`);
+  const peakWords = `up to ${peak} were needed within ${formatDuration(rule.downAfterMs)}`;
+  if (peak >= wanted) return decide(wanted, peakWords);
   if (before.downAtMs !== null && atMs - before.downAtMs < downEveryMs)
     return decide(wanted, `some went less than ${formatDuration(downEveryMs)} ago`);
   const count = Math.max(peak, Math.floor(wanted / 2));
   if (count > peak) return decide(count, "at most half go at once");
-  return decide(count, count > needed ? `${peak} were needed within ${formatDuration(rule.downAfterMs)}` : null);
+  return decide(count, count > needed ? peakWords : null);
 }
 
-function answersAsked({ each }: ScaleRule): boolean {
+function asksForLoad({ each }: ScaleRule): boolean {
   return Object.keys(each).length > 0;
+}
+
+/** Why less may be seen than there is, in words; null if all is known. */
+function unknownOf({ rule, load }: ScaleInput, answers: readonly Answer[]): string | null {
+  if (load === null) return asksForLoad(rule) ? "nothing was measured yet" : null;
+  const missing = new Set(answers.flatMap((answer) => answer.missing ?? []));
+  return missing.size === 0 ? null : `none goes while something is not known: ${[...missing].join(", ")}`;
 }
 
 /** The least that people declared for this moment. */
