@@ -89,11 +89,16 @@ test("bare hosts become machines that run an app, the one that failed with --ret
 
   await hosts.serve("h3");
   const cutAt = await plantPart(first, h3);
+  plantVersions(h3);
   const again = await machine("add", "--retry");
   assert.equal(again.code, 0, again.stderr);
   assert.match(again.stderr, /has no systemd: its agent runs, and nothing starts it again/);
   const log = await readFile(join(first.home, "ssh", "log", `free@${h3.address}.log`), "utf8");
   assert.match(log, new RegExp(`> receive [0-9a-f]{64} \\d+ ${cutAt}\\n`));
+  assert.equal(
+    runOn(h3, "cd /opt/drover; ls -d versions/* parts/0* incoming/* before/f 2>/dev/null | sed s,versions/[a-f0-9]*$,version,"),
+    "before/f\nparts/0002\nversion\nversion\n",
+  );
 
   const machines = JSON.parse(await first.run("machine", "ls", "--json")).machines as { id: string; labels: unknown }[];
   assert.deepEqual(
@@ -141,6 +146,15 @@ async function plantPart(first: TestDrover, host: Host): Promise<number> {
     `mkdir -p /opt/drover/incoming; touch /opt/drover/.machine-add; head -c ${cutAt} '${join(folder, name)}' >/opt/drover/incoming/${digest}.part`,
   );
   return cutAt;
+}
+
+/** What two older versions and a copy that was cut off leave: the current one of them is the one to go back to. */
+function plantVersions(host: Host): void {
+  runOn(
+    host,
+    `cd /opt/drover; for n in 1 2; do mkdir -p versions/000$n parts/000$n; echo $n >parts/000$n/f; ln parts/000$n/f versions/000$n/f; done
+    ln -s versions/0002 current; mkdir -p versions/0003.new incoming/0003.tree; touch incoming/0003.part`,
+  );
 }
 
 test("hosts that do not fit are told all that is wrong with them, and nothing is changed there", { skip }, async () => {

@@ -57,7 +57,7 @@ verb_facts() {
   say hostname "$(uname -n)"
   say clock "$(date +%s)"
   say libc "$(getconf GNU_LIBC_VERSION 2>/dev/null || true)"
-  for tool in tar gzip sha256sum df sed tail wc cp grep tr; do
+  for tool in tar gzip sha256sum df sed tail head wc cp find grep tr; do
     command -v "$tool" >/dev/null 2>&1 || say lacks "$tool"
   done
   say opt_kib "$(free_kib "$root")"
@@ -134,10 +134,20 @@ verb_install() {
   if [ ! -d "$tree" ]; then
     rm -rf "$tree.new"
     mkdir -p "$tree.new"
-    for digest in $digests; do cp -al "$root/parts/$digest/." "$tree.new/"; done
-    said=$("$tree.new/bin/drover" version 2>&1 </dev/null) || fail "the Drover that was copied does not start: $(last_line "$said")"
+    for digest in $digests; do
+      said=$(cp -al "$root/parts/$digest/." "$tree.new/" 2>&1) || {
+        rm -rf "$tree.new"
+        fail "the parts cannot be put together: $(last_line "$said")"
+      }
+    done
+    said=$("$tree.new/bin/drover" version 2>&1 </dev/null) || {
+      rm -rf "$tree.new"
+      fail "the Drover that was copied does not start: $(last_line "$said")"
+    }
     mv "$tree.new" "$tree"
   fi
+  before=$(readlink "$root/current" 2>/dev/null || true)
+  if [ -n "$before" ] && [ "$before" != "versions/$version" ]; then ln -sfn "$before" "$root/before"; fi
   rm -f "$root/current.new"
   ln -s "versions/$version" "$root/current.new"
   mv -T "$root/current.new" "$root/current"
@@ -145,6 +155,24 @@ verb_install() {
     mkdir -p "$(dirname "$command")"
     ln -sfn "$root/current/bin/drover" "$command"
   fi
+  prune
+}
+
+# What is left: the current Drover, the one before, the one that runs, and their parts. All that was copied is whole by now, so what is half there is old.
+prune() {
+  running=$(readlink "/proc/$(agent_pid)/exe" 2>/dev/null || true)
+  set +f
+  for tree in "$root"/versions/*; do
+    case $tree in "$root/$(readlink "$root/current")" | "$root/$(readlink "$root/before" || true)") continue ;; esac
+    case $running in "$tree"/*) continue ;; esac
+    rm -rf "$tree"
+  done
+  for part in "$root"/parts/*; do
+    # A file of a part that some version is made of has another name there.
+    if [ -z "$(find "$part" -type f -links +1 | head -n 1)" ]; then rm -rf "$part"; fi
+  done
+  rm -rf "$root"/incoming/*
+  set -f
 }
 
 # The token is the rest of standard input. What the agent says of a refusal it says itself.
