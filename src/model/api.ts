@@ -386,6 +386,10 @@ export const machine = z
     draining: z.boolean().meta({ description: "What it runs goes elsewhere." }),
     address: z.string().nullable().meta({ description: "Where other machines reach its instances; null where there are no others." }),
     isolation: z.record(z.string(), z.object({ holds: z.boolean(), how: z.string() })),
+    free: z
+      .object({ cores: z.number(), memoryBytes: z.number() })
+      .nullable()
+      .meta({ description: "What is left of it for instances that state what they need; null while it is not linked." }),
   })
   .meta({ id: "Machine" });
 

@@ -91,6 +91,8 @@ export interface ControlPlane {
   why(space: SpaceName, app: AppName): readonly Reason[];
   instances(space: SpaceName, app: AppName): readonly InstanceView[];
   machines(): readonly MachineView[];
+  /** What runs on a machine, of all apps; nothing where the machine is not known. */
+  instancesOn(machine: MachineId): readonly InstanceView[];
   /** The machine was removed: nothing that it reported counts any more. */
   forgetMachine(machine: MachineId): void;
   edges(): readonly EdgeView[];

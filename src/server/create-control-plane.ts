@@ -12,7 +12,7 @@ import { type Core, startCore } from "./controllers/core.ts";
 import { EdgeNews } from "./controllers/edge-news.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
-import { AppView } from "./view/app-view.ts";
+import { AppView, instancesOn } from "./view/app-view.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
 import { viewMachines } from "./view/machine-view.ts";
@@ -85,6 +85,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       why: (space, app) => requireApp(space, app).reasons,
       instances: (space, app) => view.instances(space, app),
       machines: () => viewMachines(store, fleet),
+      instancesOn: (machine) => instancesOn(fleet, machine),
       forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),

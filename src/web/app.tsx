@@ -1,14 +1,10 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { isLoggedIn } from "./api/client.ts";
-import { AppPage } from "./pages/app/app-page.tsx";
-import { EscalatorPage } from "./pages/escalator/escalator-page.tsx";
-import { EventsPage } from "./pages/events.tsx";
 import { LoginPage } from "./pages/login.tsx";
-import { ManifestPage } from "./pages/manifest/manifest-page.tsx";
 import { OverviewPage } from "./pages/overview/overview-page.tsx";
-import { SessionsPage } from "./pages/sessions.tsx";
 import { announcement } from "./parts/cli.tsx";
+import { lazy } from "./parts/lazy.tsx";
 import { Header } from "./shell/header.tsx";
 import { Palette } from "./shell/palette.tsx";
 import { followEvents } from "./state/events.ts";
@@ -20,14 +16,23 @@ export interface PageProps {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** Every page by its address; the first that matches is shown. */
+/** Every page by its address; the first that matches is shown. All but the first are loaded by whoever goes there. */
 const pages: readonly (readonly [pattern: RegExp, page: ComponentType<PageProps>])[] = [
   [/^\/$/, OverviewPage],
-  [/^\/spaces\/(?<space>[^/]+)\/apps\/(?<app>[^/]+)(\/(?<tab>[a-z]+))?$/, AppPage],
-  [/^\/spaces\/(?<space>[^/]+)\/escalator(\/(?<tab>[a-z]+))?(\/(?<id>[^/]+))?$/, EscalatorPage],
-  [/^\/events$/, EventsPage],
-  [/^\/manifest$/, ManifestPage],
-  [/^\/sessions$/, SessionsPage],
+  [
+    /^\/spaces\/(?<space>[^/]+)\/apps\/(?<app>[^/]+)(\/(?<tab>[a-z]+))?$/,
+    lazy(async () => (await import("./pages/app/app-page.tsx")).AppPage),
+  ],
+  [
+    /^\/spaces\/(?<space>[^/]+)\/escalator(\/(?<tab>[a-z]+))?(\/(?<id>[^/]+))?$/,
+    lazy(async () => (await import("./pages/escalator/escalator-page.tsx")).EscalatorPage),
+  ],
+  [/^\/machines$/, lazy(async () => (await import("./pages/machines/machines-page.tsx")).MachinesPage)],
+  [/^\/machines\/(?<machine>[^/]+)$/, lazy(async () => (await import("./pages/machines/machine-page.tsx")).MachinePage)],
+  [/^\/spaces\/(?<space>[^/]+)\/pools\/(?<pool>[^/]+)$/, lazy(async () => (await import("./pages/machines/pool-page.tsx")).PoolPage)],
+  [/^\/events$/, lazy(async () => (await import("./pages/events.tsx")).EventsPage)],
+  [/^\/manifest$/, lazy(async () => (await import("./pages/manifest/manifest-page.tsx")).ManifestPage)],
+  [/^\/sessions$/, lazy(async () => (await import("./pages/sessions.tsx")).SessionsPage)],
 ];
 
 /** The page, or the way in. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { root, TestDrover } from "../harness/drover.ts";
+import { TestMachines } from "../harness/machines.ts";
 import { WebBrowser, withoutChromium } from "./browser.ts";
 
 const options = { skip: withoutChromium };
@@ -234,6 +235,64 @@ test("events lie side by side on one line of time, and come as they happen", opt
   await web.page.getByLabel("Kind of events").selectOption("people");
   await web.page.getByText("instance.ready").first().waitFor({ state: "detached" });
   await judge("events");
+});
+
+test("machines say how full they are and what runs there; one is labelled, drained and let back", options, async () => {
+  await using machines = new TestMachines(drover, 2);
+  const [name = ""] = machines.names;
+  await open("/machines?q=node");
+  await web.page.getByRole("row", { name }).getByText("linked").waitFor();
+  await web.page.getByLabel("Filter machines by name or label").fill("");
+  await web.page.getByText(/% of \d+ core/).waitFor();
+  await judge("machines");
+  await web.page.getByRole("link", { name }).click();
+  await press("Labels");
+  await web.page.getByRole("textbox", { name: "Labels" }).fill("zone=a disk=ssd");
+  await see(`drover machine label ${name} zone=a disk=ssd`);
+  await web.page.getByRole("dialog").getByRole("button", { name: "Labels", exact: true }).click();
+  await press("Drain");
+  await see("Nothing new comes here");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Drain", exact: true }).click();
+  await see(`Nothing runs on ${name} any more`);
+  await see("zone=a disk=ssd");
+  await judge("machine-drained");
+  await press("Uncordon");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Uncordon", exact: true }).click();
+  await see("its agent answers");
+  await web.page.getByText("○drained").first().waitFor({ state: "detached" });
+  await open("/machines");
+  await web.page
+    .getByRole("row", { name: /127\.0\.0\.1|% of/ })
+    .getByRole("link")
+    .first()
+    .click();
+  await web.page.getByRole("table", { name: "Instances" }).getByRole("link", { name: "default/shop" }).first().waitFor();
+  await see(/isolation of/);
+  assert.ok(await web.page.getByRole("button", { name: "Remove" }).isDisabled(), "the server runs there");
+  await judge("machine");
+});
+
+test("a pool says which of its machines are there, and what is done about the others", options, async () => {
+  const folder = join(drover.home, "work", "provider");
+  await mkdir(folder, { recursive: true });
+  // Commands run as users of their own where Drover is root.
+  for (const path of [join(drover.home, "work"), folder]) await chmod(path, 0o777);
+  await drover.apply(
+    [
+      "space: fleet",
+      `pool: web\nmachines: { min: 2, healthy: 1 }\nprovider:\n  command: exec node ${fixture("machines.mjs")}\n  env: { FOLDER: ${JSON.stringify(folder)} }\n  every: 500ms`,
+      "ladder: pools\nsettle: 100ms\nlevels: [{ name: pool, do: pool.create, quiet: 1h, approve: true }]\nchecks:\n  serves: { each: pool, ready: 1, level: pool, every: 1s, timeout: 1s, failures: 1 }",
+    ].join("\n---\n"),
+  );
+  await open("/machines?space=fleet");
+  await web.page
+    .getByRole("row", { name: /fleet\/web/ })
+    .getByRole("link", { name: "escalation of pool/web" })
+    .waitFor();
+  await web.page.getByRole("link", { name: "fleet/web" }).click();
+  await web.page.getByRole("row", { name: "web-2" }).getByText("not there").waitFor();
+  await see("can list, create, destroy, converge, power");
+  await judge("pool");
 });
 
 test("whoever logs out is out, and the page says where the way in is", options, async () => {

@@ -8,9 +8,16 @@ import { table } from "../output/table.ts";
 import { age } from "../output/time.ts";
 
 export default {
-  configure: (command) => command.argument("[app]", "only this app's").option("--process <name>", "only this process's"),
+  configure: (command) =>
+    command
+      .argument("[app]", "only this app's")
+      .option("--process <name>", "only this process's")
+      .option("--machine <name>", "only what runs on this machine"),
   async run(session, { args, options }) {
-    const instances = (await listed(session, args[0])).filter((one) => options.process === undefined || one.process === options.process);
+    const { process, machine } = options;
+    const instances = (await listed(session, args[0], machine)).filter(
+      (one) => (process === undefined || one.process === process) && (machine === undefined || one.machine === machine),
+    );
     const { out } = session;
     if (out.json) {
       out.value({ instances });
@@ -39,13 +46,17 @@ export default {
       out.line(line);
     return 0;
   },
-} satisfies Verb<{ process?: string }>;
+} satisfies Verb<{ process?: string; machine?: string }>;
 
-async function listed({ api, common, signal }: Session, app: string | undefined): Promise<readonly InstanceView[]> {
+async function listed(
+  { api, common, signal }: Session,
+  app: string | undefined,
+  machine: string | undefined,
+): Promise<readonly InstanceView[]> {
   const named = app === undefined ? null : appReference(app, common.space);
   const path =
     named === null
-      ? apiPath(["instances"], { space: common.space ?? undefined })
+      ? apiPath(["instances"], { space: common.space ?? undefined, machine })
       : apiPath(["spaces", named.space, "apps", named.app, "instances"]);
   return (await api.call<{ instances: InstanceView[] }>("GET", path, signal)).instances;
 }

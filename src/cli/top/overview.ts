@@ -1,6 +1,7 @@
 import type { AppSummary, StatusView } from "#model/api.ts";
 import type { RouteView } from "#model/api-routes.ts";
 import type { InstanceUsageView, MachineUsageView, UsageView } from "#model/api-usage.ts";
+import { busyShare, coresUsed } from "#model/usage-rates.ts";
 
 /** Everything as the server told it at one moment. */
 export interface Look {
@@ -101,14 +102,6 @@ function machineUse(before: SortedLook | null, now: SortedLook, machine: string)
   };
 }
 
-/** Waiting for a disk is not work. Null when the machine was started between the looks, or when no time has passed. */
-function busyShare(earlier: MachineUsageView, current: MachineUsageView): number | null {
-  const total = ({ cpuSeconds: { user, system, wait, idle } }: MachineUsageView) => user + system + wait + idle;
-  const busy = ({ cpuSeconds: { user, system } }: MachineUsageView) => user + system;
-  const passed = total(current) - total(earlier);
-  return passed <= 0 ? null : Math.min(1, Math.max(0, busy(current) - busy(earlier)) / passed);
-}
-
 function appRow(before: SortedLook | null, now: SortedLook, { space, name, health, ready, wanted }: AppSummary): AppRow {
   const app = appOf({ space, app: name });
   const own = now.instancesOf.get(app) ?? [];
@@ -125,13 +118,11 @@ function appRow(before: SortedLook | null, now: SortedLook, { space, name, healt
   };
 }
 
-/** An instance that was started again between the looks counts from zero; one that is new was not looked at twice. */
-function coresOf(before: SortedLook, now: SortedLook, { id, machine, cpuSeconds }: InstanceUsageView): number {
-  const earlier = before.instances.get(id);
-  const [from, to] = [before.machines.get(machine)?.atMs, now.machines.get(machine)?.atMs];
-  if (earlier === undefined || from === undefined || to === undefined || to <= from) return 0;
-  const used = cpuSeconds >= earlier.cpuSeconds ? cpuSeconds - earlier.cpuSeconds : cpuSeconds;
-  return used / ((to - from) / 1_000);
+/** Nothing for one that is new: it was not looked at twice. */
+function coresOf(before: SortedLook, now: SortedLook, current: InstanceUsageView): number {
+  const earlier = before.instances.get(current.id);
+  const [from, to] = [before.machines.get(current.machine)?.atMs, now.machines.get(current.machine)?.atMs];
+  return earlier === undefined || from === undefined || to === undefined ? 0 : coresUsed(earlier, current, to - from);
 }
 
 function rateOf(before: readonly RouteView[], now: readonly RouteView[], passedMs: number): { requests: number; errors: number } | null {

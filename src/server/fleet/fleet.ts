@@ -20,6 +20,7 @@ import { type ResourcesOf, WorkloadIndex } from "./workload-index.ts";
 const ownSpace = "drover";
 
 const nothing: ReadonlySet<AppId> = new Set();
+const noWorkloads: ReadonlySet<KnownWorkload> = new Set();
 
 const plain: MachineStanding = { labels: {}, isCordoned: false, isDraining: false };
 
@@ -100,13 +101,18 @@ export class Fleet {
 
   instancesOn(id: MachineId): number {
     let count = 0;
-    for (const { instances } of this.#machines.get(id)?.workloads ?? []) count += instances.size;
+    for (const { instances } of this.workloadsOn(id)) count += instances.size;
     return count;
+  }
+
+  /** What the machine was told to run, or runs, of all apps. */
+  workloadsOn(id: MachineId): ReadonlySet<KnownWorkload> {
+    return this.#machines.get(id)?.workloads ?? noWorkloads;
   }
 
   /** What the machine was told to run, or runs, that must never run twice. */
   onlyOnes(id: MachineId): readonly KnownWorkload[] {
-    return [...(this.#machines.get(id)?.workloads ?? [])].filter(({ onlyOne }) => onlyOne);
+    return [...this.workloadsOn(id)].filter(({ onlyOne }) => onlyOne);
   }
 
   /** The agent beside the server, which builds and runs what is no app's; null while it is not linked and known. */

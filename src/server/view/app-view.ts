@@ -1,12 +1,13 @@
 import type { AppStatus, AppSummary, InstanceView, ProcessStatus } from "#model/api.ts";
 import type { App, Release } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
-import { type AppName, appId, type ProcessName, type SpaceName } from "#model/names.ts";
+import { type AppName, appId, type MachineId, type ProcessName, type SpaceName } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
 import { publicListener, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import { shareOfTarget } from "#plan/routes/traffic-shares.ts";
 import type { Core } from "../controllers/core.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import type { KnownWorkload } from "../fleet/known.ts";
 import { objects, type Stored } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
@@ -46,10 +47,9 @@ export class AppView {
   }
 
   instances(space: SpaceName, name: AppName): readonly InstanceView[] {
-    return this.#options.core.fleet
-      .workloads(appId(space, name))
-      .flatMap((workload) => [...workload.instances.values()].map((instance) => instanceView(workload, instance)))
-      .sort((a, b) => (a.process === b.process ? a.release - b.release || compare(a.id, b.id) : compare(a.process, b.process)));
+    return instanceViews(this.#options.core.fleet.workloads(appId(space, name))).sort((a, b) =>
+      a.process === b.process ? a.release - b.release || compare(a.id, b.id) : compare(a.process, b.process),
+    );
   }
 
   #summary({ value: app, modRevision }: Stored<App>): AppSummary {
@@ -154,7 +154,16 @@ export class AppView {
   }
 }
 
-export function instanceView(workload: KnownWorkload, instance: ObservedInstance): InstanceView {
+/** What runs on a machine, of all apps, by id. */
+export function instancesOn(fleet: Fleet, machine: MachineId): readonly InstanceView[] {
+  return instanceViews([...fleet.workloadsOn(machine)]).sort((a, b) => compare(a.id, b.id));
+}
+
+function instanceViews(workloads: readonly KnownWorkload[]): InstanceView[] {
+  return workloads.flatMap((workload) => [...workload.instances.values()].map((instance) => instanceView(workload, instance)));
+}
+
+function instanceView(workload: KnownWorkload, instance: ObservedInstance): InstanceView {
   const { space, app, process, release } = workload.name;
   return {
     id: instance.id,

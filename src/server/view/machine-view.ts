@@ -9,6 +9,11 @@ import type { Store } from "../store/store.ts";
 export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[] {
   const members = new Map(listMembers(store).map((member) => [member.name, member]));
   const said = (id: MachineId) => standingOf(store, id);
+  const rooms = new Map(fleet.rooms().map((room) => [room.id, room]));
+  const free = (id: MachineId) => {
+    const room = rooms.get(id);
+    return room === undefined ? null : { cores: room.freeCores, memoryBytes: room.freeMemoryBytes };
+  };
   const seen = fleet.machines().map(({ id, machine, peer }) => ({
     id,
     hostName: machine.hostName,
@@ -20,6 +25,7 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
     ...said(id),
     address: machine.address ?? null,
     isolation: machine.isolation,
+    free: free(id),
   }));
   const known = new Set(seen.map(({ id }) => id));
   const unseen = [...members.values()]
@@ -35,6 +41,7 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
       ...said(name),
       address: null,
       isolation: {},
+      free: null,
     }));
   return [...seen, ...unseen].sort((a, b) => (a.id < b.id ? -1 : 1));
 }

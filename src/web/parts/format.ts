@@ -50,6 +50,18 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
+/** Bytes in the largest unit of 1024 that says enough: 512 B, 3.4 MiB, 120 GiB. */
+export function bytes(amount: number): string {
+  let [rest, unit] = [amount, 0];
+  while (rest >= 1_024 && unit < byteUnits.length - 1) {
+    rest /= 1_024;
+    unit++;
+  }
+  return `${rest.toFixed(unit === 0 || rest >= 100 ? 0 : 1)} ${byteUnits[unit]}`;
+}
+
+const byteUnits = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
+
 /** What a shell takes as one word. */
 export function quote(word: string): string {
   return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

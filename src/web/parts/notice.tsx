@@ -13,6 +13,21 @@ export function ErrorNotice({ error }: { readonly error: ApiError | null }) {
   );
 }
 
+/** What only loading the page anew mends. */
+export function ReloadNotice({ text, hint }: { readonly text: string; readonly hint: string }) {
+  return (
+    <div class="notice bad" role="alert">
+      <p>{text}</p>
+      <p>
+        {hint}{" "}
+        <button type="button" onClick={() => location.reload()}>
+          Load anew
+        </button>
+      </p>
+    </div>
+  );
+}
+
 /** In place of a list that has nothing in it. */
 export function Nothing({ children }: { readonly children: preact.ComponentChildren }) {
   return <p class="nothing">{children}</p>;

@@ -1,4 +1,4 @@
-import type { AppSummary, InstanceView } from "#model/api.ts";
+import type { AppSummary, InstanceView, MachineView } from "#model/api.ts";
 
 type Tone = "good" | "busy" | "warn" | "bad" | "off";
 
@@ -52,4 +52,11 @@ const runTones = { settling: "busy", running: "busy", waiting: "warn", "needs-hu
 
 export function RunState({ state }: { readonly state: keyof typeof runTones }) {
   return <State tone={runTones[state]} word={state === "needs-human" ? "needs a person" : state} />;
+}
+
+export function MachineState({ machine }: { readonly machine: MachineView }) {
+  const { linked, draining, cordoned, instances } = machine;
+  if (!linked) return <State tone="bad" word="does not answer" />;
+  if (draining) return instances === 0 ? <State tone="off" word="drained" /> : <State tone="busy" word="draining" />;
+  return cordoned ? <State tone="warn" word="cordoned" /> : <State tone="good" word="linked" />;
 }

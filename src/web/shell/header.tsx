@@ -11,6 +11,7 @@ export function destinations(chosen: string | null): readonly { readonly name: s
   const of = chosen === null ? "" : `?space=${encodeURIComponent(chosen)}`;
   return [
     { name: "Overview", to: `/${of}` },
+    { name: "Machines", to: `/machines${of}` },
     { name: "Escalator", to: escalatorPath(chosen ?? spaces.value[0] ?? "default") },
     { name: "Events", to: `/events${of}` },
     { name: "Manifest", to: `/manifest${of}` },
@@ -37,7 +38,7 @@ export function Header({ onSearch }: { readonly onSearch: () => void }) {
       </nav>
       <span class="grow" />
       {brokenStreams.value > 0 && <State tone="warn" word="not live" title="The server does not answer; what is shown may be old." />}
-      <button type="button" class="search" onClick={onSearch} title="Find apps, pages and spaces">
+      <button type="button" class="search" onClick={onSearch} title="Find apps, machines, pages and spaces">
         Find <kbd>/</kbd>
       </button>
       <details class="menu">
@@ -78,5 +79,6 @@ function SpaceSwitcher() {
 function isWithin(to: string): boolean {
   const target = to.split("?")[0] ?? to;
   if (target === "/") return path.value === "/" || path.value.startsWith(appPath({ space: space.value ?? "", app: "" }));
+  if (target === "/machines" && /^\/spaces\/[^/]+\/pools\//.test(path.value)) return true;
   return path.value.startsWith(target) || (target.endsWith("/escalator") && /^\/spaces\/[^/]+\/escalator/.test(path.value));
 }

@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
-import type { AppSummary } from "#model/api.ts";
+import type { AppSummary, MachineList } from "#model/api.ts";
 import { apiPath, call } from "../api/client.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { HealthState } from "../parts/state.tsx";
 import { spaces } from "../state/installation.ts";
-import { appPath, escalatorPath, go, space } from "../state/location.ts";
+import { appPath, escalatorPath, go, machinePath, space } from "../state/location.ts";
 import { useLoad } from "../state/use.ts";
 import { destinations } from "./header.tsx";
 
@@ -22,8 +22,14 @@ interface Entry {
 export function Palette({ onClose }: { readonly onClose: () => void }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
-  const { value } = useLoad("palette", (signal) => call<{ apps: AppSummary[] }>("GET", apiPath(["apps"]), { signal }));
-  const found = matching(entries(value?.apps ?? []), text).slice(0, longestList);
+  const { value } = useLoad("palette", async (signal) => {
+    const [{ apps }, { machines }] = await Promise.all([
+      call<{ apps: AppSummary[] }>("GET", apiPath(["apps"]), { signal }),
+      call<MachineList>("GET", apiPath(["machines"]), { signal }),
+    ]);
+    return { apps, machines };
+  });
+  const found = matching(entries(value?.apps ?? [], value?.machines ?? []), text).slice(0, longestList);
   const at = Math.min(chosen, Math.max(0, found.length - 1));
   const take = (entry: Entry | undefined) => {
     if (entry === undefined) return;
@@ -46,11 +52,11 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
       <input
         type="text"
         role="combobox"
-        aria-label="Find apps, pages and spaces"
+        aria-label="Find apps, machines, pages and spaces"
         aria-expanded="true"
         aria-controls="found"
         aria-activedescendant={found.length > 0 ? `found-${at}` : undefined}
-        placeholder="app, page or space"
+        placeholder="app, machine, page or space"
         autocomplete="off"
         spellcheck={false}
         value={text}
@@ -83,7 +89,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
   );
 }
 
-function entries(apps: readonly AppSummary[]): readonly Entry[] {
+function entries(apps: readonly AppSummary[], machines: MachineList["machines"]): readonly Entry[] {
   return [
     ...destinations(space.value).map(({ name, to }) => ({ name, kind: "page", to })),
     { name: "Sessions", kind: "page", to: "/sessions" },
@@ -91,6 +97,7 @@ function entries(apps: readonly AppSummary[]): readonly Entry[] {
       { name, kind: "space", to: `/?space=${encodeURIComponent(name)}` },
       { name: `${name} escalator`, kind: "page", to: escalatorPath(name) },
     ]),
+    ...machines.map(({ id }) => ({ name: id, kind: "machine", to: machinePath(id) })),
     ...apps.flatMap((app) => [{ name: `${app.space}/${app.name}`, kind: "app", to: appPath({ space: app.space, app: app.name }), app }]),
   ];
 }

@@ -45,3 +45,11 @@ export function appPath(of: { readonly space: string; readonly app: string }, ta
 export function escalatorPath(of: string, tab = ""): string {
   return `/spaces/${encodeURIComponent(of)}/escalator${tab === "" ? "" : `/${tab}`}`;
 }
+
+export function machinePath(machine: string): string {
+  return `/machines/${encodeURIComponent(machine)}`;
+}
+
+export function poolPath(of: { readonly space: string; readonly name: string }): string {
+  return `/spaces/${encodeURIComponent(of.space)}/pools/${encodeURIComponent(of.name)}`;
+}

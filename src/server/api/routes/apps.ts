@@ -21,7 +21,7 @@ import type { Release } from "#model/app.ts";
 import { pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { spaceName } from "#model/name-schemas.ts";
-import type { AppName, InstanceId, SpaceName } from "#model/names.ts";
+import type { AppName, InstanceId, MachineId, SpaceName } from "#model/names.ts";
 import { objects } from "../../objects/objects.ts";
 import {
   type AppCall,
@@ -80,12 +80,16 @@ function readingRoutes(services: Services): readonly Route[] {
       method: "GET",
       path: "/v1/instances",
       id: "listAllInstances",
-      summary: "Instances of one space or of all, by space and app.",
+      summary: "Instances of one space or of all, by space and app; or those on one machine.",
       access: { right: "read", of: "each" },
-      query: z.strictObject({ space: spaceName.optional() }),
+      query: z.strictObject({ space: spaceName.optional(), machine: z.string().min(1).max(64).optional() }),
       answer: { kind: "json", schema: z.object({ instances: z.array(instance) }) },
-      handle: async ({ sees }, { space }) => {
+      handle: async ({ sees }, { space, machine }) => {
         if (space !== undefined) requireSpace(services, space);
+        if (machine !== undefined) {
+          const there = controlPlane.instancesOn(machine as MachineId).filter((one) => sees(one.space));
+          return { json: { instances: there.filter((one) => space === undefined || one.space === space) } };
+        }
         const seen = objects.apps(store, space).filter(({ value }) => sees(value.space));
         const apps = seen.map(({ value }) => controlPlane.instances(value.space, value.name));
         return { json: { instances: apps.flat() } };

@@ -30,6 +30,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
       return view.reasons;
     },
     instances: () => [],
+    instancesOn: () => [],
     machines: () => [],
     forgetMachine: () => {},
     edges: () => [],

@@ -7,7 +7,7 @@ import { Section } from "../../parts/section.tsx";
 import { HealthState, RunState, State, VerdictState } from "../../parts/state.tsx";
 import { appPath, escalatorPath } from "../../state/location.ts";
 import type { Loaded } from "../../state/use.ts";
-import type { Watched } from "./watched.ts";
+import type { Watched } from "../../state/watched.ts";
 
 /** Lines of one kind: beyond, the list below has them all. */
 const shownOfEach = 8;

@@ -6,10 +6,10 @@ import { followApps, apps as liveApps } from "../../state/apps.ts";
 import { useInstallation } from "../../state/installation.ts";
 import { space } from "../../state/location.ts";
 import { useWhile } from "../../state/use.ts";
+import { useWatched } from "../../state/watched.ts";
 import { AppTable } from "./app-table.tsx";
 import { Attention } from "./attention.tsx";
 import { Machines } from "./machines.tsx";
-import { useWatched } from "./watched.ts";
 
 /** Whether all is well, in ten seconds; and if not, what is not. */
 export function OverviewPage() {

@@ -1,6 +1,6 @@
 import type { CheckView, EscalationView } from "#model/api-escalations.ts";
-import { apiPath, call } from "../../api/client.ts";
-import { type Loaded, useLoad } from "../../state/use.ts";
+import { apiPath, call } from "../api/client.ts";
+import { type Loaded, useLoad } from "./use.ts";
 
 /** Runs that are looked through for those that go on: open ones are the newest. */
 const runsRead = 50;
