@@ -7,7 +7,12 @@ import { installSystemPackages, unpackedPath } from "./system-packages.mjs";
 installDependencies();
 installSystemPackages();
 
-const environment = { ...process.env, PATH: [join(root, "node_modules", ".bin"), unpackedPath, process.env.PATH].join(delimiter) };
+const environment = {
+  ...process.env,
+  PATH: [join(root, "node_modules", ".bin"), unpackedPath, process.env.PATH].join(delimiter),
+  // Each file of tests is a process of its own that reads much of the same code: without this, half of its time.
+  NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "drover"),
+};
 // Tests make homes of their own; one that is set by a user must not be touched.
 for (const name of ["DROVER_HOME", "DROVER_URL", "DROVER_TOKEN", "DROVER_CA"]) delete environment[name];
 
