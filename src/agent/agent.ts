@@ -21,6 +21,7 @@ import { killMarked } from "./exec/leftovers.ts";
 import { AgentIdentity } from "./identity.ts";
 import { certificateRoutes } from "./join.ts";
 import { leaseRoutes } from "./lease-routes.ts";
+import { readInfoQuestions } from "./link-bodies.ts";
 import { openLogStore } from "./logs/log-store.ts";
 import type { AgentOptions } from "./options.ts";
 import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
@@ -104,7 +105,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   const swept = await killMarked(`${home.root}#`);
   if (swept > 0) log.info("commands of an earlier agent ended", { processes: swept });
   const routes: LinkRoutes = {
-    ...allRoutes(parts, engine, artifacts),
+    ...allRoutes(parts, engine, artifacts, version),
     ...agentCheckRoutes(parts, engine, machine, signal),
     ...agentLookRoutes(parts, engine),
     ...(connector.membership === null ? {} : certificateRoutes(home)),
@@ -143,6 +144,7 @@ function allRoutes(
   { home, options, connector, environment, isRoot, clock, log }: AgentParts,
   engine: LocalEngine,
   artifacts: ArtifactStore,
+  version: string,
 ): LinkRoutes {
   // Builds and commands are rare, and what they need is large: it is loaded when the first one comes.
   const builds = lazy(async () => {
@@ -166,8 +168,14 @@ function allRoutes(
   return {
     ...engineRoutes(engine),
     ...leaseRoutes(engine, clock),
+    "POST /info": async (call) => {
+      const questions = readInfoQuestions(await call.body());
+      const { askInstances } = await import("./info/ask-instances.ts");
+      const ports = new Map(engine.running().map(({ id, port }) => [id, port]));
+      return { answers: await askInstances(questions, (id) => ports.get(id) ?? null, call.signal) };
+    },
     "GET /machine": async (call) => {
-      const machine = await engine.machine(call.signal);
+      const machine = { ...(await engine.machine(call.signal)), program: { version, node: process.versions.node } };
       const address = options.address ?? connector.address() ?? (options.link === null ? null : addressToDial(options.link).host);
       return address === null ? machine : { ...machine, address };
     },

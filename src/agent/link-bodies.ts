@@ -1,4 +1,5 @@
 import { DroverError } from "#model/errors.ts";
+import type { InfoQuestion } from "#model/info.ts";
 import type { LeaseRenewal } from "#model/lease.ts";
 import { beforeProcess, isDigest, namePattern, type WorkloadId } from "#model/names.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
@@ -15,6 +16,9 @@ const longestText = 2 ** 20;
 /** Ids, names and tokens are made by the server and short. */
 const longestName = 256;
 const mostLogLines = 10_000;
+/** Far more instances than a machine holds. */
+const mostQuestions = 10_000;
+const longestPath = 2_048;
 /** Far above three times the longest time after which a machine may be said to be lost. */
 const longestLeaseMs = 3_600_000;
 
@@ -36,6 +40,18 @@ export function readLeaseRenewal(value: unknown): LeaseRenewal {
 export function readLogQuery(value: unknown): LogQuery {
   if (isLogQuery(value)) return value;
   throw new DroverError("REQUEST_INVALID", "the body is no query for logs");
+}
+
+/** @throws {DroverError} REQUEST_INVALID */
+export function readInfoQuestions(value: unknown): readonly InfoQuestion[] {
+  if (isRecord(value) && isListOf(value["questions"], isInfoQuestion) && value["questions"].length <= mostQuestions)
+    return value["questions"];
+  throw new DroverError("REQUEST_INVALID", "the body is no list of instances to ask");
+}
+
+/** What ends up in a request line: no spaces, and nothing that could end it. */
+function isInfoQuestion(it: unknown): it is InfoQuestion {
+  return isRecord(it) && isText(it["instance"], longestName) && isText(it["path"], longestPath) && /^\/[\x21-\x7e]*$/.test(it["path"]);
 }
 
 export function isWorkload(it: unknown): it is Workload {

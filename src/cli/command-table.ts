@@ -29,6 +29,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   logs: { group: look, summary: "show or follow the output of instances", load: () => import("./commands/logs.ts") },
   top: { group: look, summary: "watch what machines and apps use and serve", load: () => import("./commands/top.ts") },
   why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },
+  versions: { group: look, summary: "show which version of what runs where", load: () => import("./commands/versions.ts") },
   events: { group: look, summary: "show or follow what happened and why", load: () => import("./commands/events.ts") },
   route: { group: look, summary: "list routes, where they lead and what takes them", load: () => import("./commands/route.ts") },
   ui: { group: look, summary: "open the web UI in a browser", load: () => import("./commands/ui.ts") },

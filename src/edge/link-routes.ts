@@ -1,5 +1,6 @@
 import type { LinkRoutes } from "#link/serve.ts";
 import { DroverError } from "#model/errors.ts";
+import type { ProgramVersion } from "#model/workload.ts";
 import type { Certificates } from "./certificates/certificates.ts";
 import { readCertificateChange } from "./certificates/read-certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
@@ -14,6 +15,7 @@ export function edgeRoutes({
   router,
   dns,
   restart,
+  program,
   checks,
   onChange,
 }: {
@@ -23,6 +25,7 @@ export function edgeRoutes({
   readonly dns: DnsServer | null;
   /** Asks for another edge on the same sockets; null where nobody holds them. */
   readonly restart: (() => void) | null;
+  readonly program: ProgramVersion;
   /** What it serves about checks that are made from here. */
   readonly checks: LinkRoutes;
   readonly onChange: () => void;
@@ -40,6 +43,7 @@ export function edgeRoutes({
   return {
     ...checks,
     "GET /revision": async () => ({ ...table.version, problems: [...router.problems(), ...dnsProblem()] }),
+    "GET /program": async (): Promise<ProgramVersion> => program,
     "PUT /table": async (call) => apply(table.replace(readTable(await call.body()))),
     "PATCH /table": async (call) => apply(table.patch(readPatch(await call.body()))),
     "GET /certificates": async () => certificates.digests,

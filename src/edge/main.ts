@@ -10,6 +10,7 @@ import { createLog, errorFields } from "#host/log.ts";
 import { wantsHelp } from "#host/program-options.ts";
 import { openConnector } from "#link/connector.ts";
 import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
+import packageFile from "../../package.json" with { type: "json" };
 import { Certificates } from "./certificates/certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
 import { type DnsOptions, type EdgeOptions, edgeUsage, parseEdgeOptions } from "./options.ts";
@@ -110,6 +111,7 @@ async function main(): Promise<void> {
             router,
             dns,
             restart: isHeld && !isLeaving ? restart : null,
+            program: { version: packageFile.version, node: process.versions.node },
             checks,
             onChange: () => !isLeaving && writer.changed(),
           }),

@@ -204,6 +204,10 @@ export const event = z
     kind: z.string(),
     message: z.string(),
     details: z.unknown(),
+    by: z
+      .string()
+      .nullable()
+      .meta({ description: "The name of the token of whoever asked for it; null: nobody, it happened or Drover did it by itself." }),
   })
   .meta({ id: "Event" });
 

@@ -139,6 +139,8 @@ export interface App {
   readonly servicePorts: Readonly<Record<ProcessName, number>>;
   /** Processes whose service address is open whether an app needs it or not. Left out: none. */
   readonly openAddresses?: readonly ProcessName[];
+  /** Where an instance says which version it is, by process: a path, or `none`. Left out: at the usual one. */
+  readonly info?: Readonly<Record<ProcessName, string>>;
   /** Where it may run; null or left out: anywhere. */
   readonly place?: Place | null;
   readonly createdAtMs: number;
@@ -179,4 +181,6 @@ export interface DroverEvent {
   /** In words: what and why. */
   readonly message: string;
   readonly details: unknown;
+  /** The name of the token of whoever asked for it; null: nobody, it happened or Drover did it by itself. */
+  readonly by: string | null;
 }

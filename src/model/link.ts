@@ -72,6 +72,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there
  *   GET    /machine                             Machine
  *   GET    /usage                               Usage: what runs there uses, measured now
+ *   POST   /info                                { questions: InfoQuestion[] } → { answers: InfoAnswer[] }: what instances say of themselves, asked now
  *   PUT    /certificate                         { certificate: PEM }, a younger one for the machine's own key → 204; machines that have joined alone
  *   HEAD   /artifacts/{digest}                  204 or 404
  *   GET    /artifacts/{digest}                  the artifact as a tar stream
@@ -92,6 +93,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   GET    /revision                            { epoch, revision } of its table, and problems: [{ route, port, code, message }] of ports not opened
  *   PUT    /table                               RoutingTable → 204 once it is in force in every worker
  *   PATCH  /table                               RoutingPatch → 204 once in force; CONFLICT if its revision is not `from`
+ *   GET    /program                             ProgramVersion: what it is
  *   GET    /certificates                        CertificateDigests of what it has
  *   PATCH  /certificates                        CertificateChange → 204 once it is on disk and new connections get it
  *   POST   /restart                             → 204; another edge then starts on its sockets, and this one leaves when that serves

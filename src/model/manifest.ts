@@ -80,6 +80,11 @@ const onlyOne = z.boolean().optional().meta({
     "It must never run twice: the old one has ended for sure before a new one starts, at a deploy as when its machine is lost. Default false.",
 });
 
+const infoPath = z.union([httpPath, z.literal("none")]).meta({
+  description:
+    "Path at which an instance says as JSON which version it is, for `drover versions`. Left out, one that speaks HTTP is asked at /info; `none`: it is not asked.",
+});
+
 export const processManifest = z.strictObject({
   run: command
     .optional()
@@ -106,6 +111,7 @@ export const processManifest = z.strictObject({
     .meta({ description: "No traffic until it passes. Left out: the port accepts a connection, or, without a port, the process runs." }),
   alive: aliveProbe.optional().meta({ description: "Restarted in place when it fails." }),
   scale: scaleManifest.optional().meta({ description: "By rules in place of `instances`: as many as its load needs." }),
+  info: infoPath.optional(),
   only_one: onlyOne,
 });
 
@@ -212,6 +218,7 @@ export const appManifest = z
     ready: readyProbe.optional().meta({ description: "Short for processes.web.ready." }),
     alive: aliveProbe.optional().meta({ description: "Short for processes.web.alive." }),
     scale: scaleManifest.optional().meta({ description: "Short for processes.web.scale." }),
+    info: infoPath.optional().meta({ description: "Short for processes.web.info." }),
     only_one: onlyOne.meta({ description: "Short for processes.web.only_one." }),
     processes: z
       .record(processName, processManifest)
@@ -269,7 +276,7 @@ export const appManifest = z
     }),
   })
   .superRefine((app, context) => {
-    const shorts = (["run", "instances", "port", "resources", "ready", "alive", "scale", "only_one"] as const).filter(
+    const shorts = (["run", "instances", "port", "resources", "ready", "alive", "scale", "info", "only_one"] as const).filter(
       (key) => app[key] !== undefined,
     );
     const web = app.processes?.["web" as z.infer<typeof processName>];

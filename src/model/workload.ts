@@ -141,6 +141,13 @@ export type EngineChange =
   | { readonly kind: "instance"; readonly instance: Instance }
   | { readonly kind: "instance-gone"; readonly id: InstanceId };
 
+/** Of one of Drover's own programs. */
+export interface ProgramVersion {
+  readonly version: string;
+  /** Of the Node that runs it. */
+  readonly node: string;
+}
+
 export interface Machine {
   readonly id: MachineId;
   readonly hostName: string;
@@ -148,6 +155,8 @@ export interface Machine {
   readonly address?: string;
   readonly cores: number;
   readonly memoryBytes: number;
+  /** What its agent is; left out by one that is too old to say. */
+  readonly program?: ProgramVersion;
   /** What isolation holds here, each either in force or absent with the reason in words. */
   readonly isolation: Readonly<
     Record<"uid" | "privileges" | "cpu" | "memory" | "pids" | "group-kill", { readonly holds: boolean; readonly how: string }>

@@ -4,6 +4,7 @@ import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
 import type { RouteView } from "#model/api-routes.ts";
 import type { UsageView } from "#model/api-usage.ts";
+import type { VersionsView } from "#model/api-versions.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
 import type { ExecRequest } from "#model/exec.ts";
@@ -20,6 +21,7 @@ import type { RemoteLinks } from "./members/remote-links.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { Store } from "./store/store.ts";
 import type { WhichRoutes } from "./view/routes-view.ts";
+import type { WhichVersions } from "./view/versions/view-versions.ts";
 
 export interface ControlPlaneOptions {
   readonly store: Store;
@@ -102,6 +104,8 @@ export interface ControlPlane {
   traffic(signal: AbortSignal): Promise<readonly RouteTraffic[]>;
   /** What machines and instances use. Asks the agents, for at most a second. */
   usage(signal: AbortSignal): Promise<UsageView>;
+  /** Which version of what runs where. Asks agents and edges, for at most a second. */
+  versions(which: WhichVersions, signal: AbortSignal): Promise<VersionsView>;
   /** What was decided last about a process that follows its load; null while it was not looked at. */
   scaling(space: SpaceName, app: AppName, process: ProcessName): Scaling | null;
   /** What is wrong with the installation as a whole, such as no linked agent. Asks the edges, for at most a second. */

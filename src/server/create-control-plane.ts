@@ -21,6 +21,7 @@ import { askPeers } from "./view/peer-answers.ts";
 import { RouteAddresses } from "./view/route-address.ts";
 import { viewRoutes, viewTraffic } from "./view/routes-view.ts";
 import { viewUsage } from "./view/usage-view.ts";
+import { viewVersions } from "./view/versions/view-versions.ts";
 
 /** How soon after one status the next of the same app may follow: people cannot read faster. */
 const statusGapMs = 25;
@@ -91,6 +92,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
       traffic: async (until) => (await viewTraffic({ routes, clock }, until)).counted,
       usage: (until) => viewUsage(fleet, clock, until),
+      versions: (which, until) => viewVersions({ store, fleet, routes, addresses, clock }, which, until),
       scaling: (space, app, process) => autoscaler.scalingOf(space, app, process),
       problems: async (until) => [
         ...problemsOf(core),

@@ -15,6 +15,7 @@ export const nullEvents: EventLog = {
   follow: () => {
     throw new Error("nothing is kept");
   },
+  oldestAtMs: () => null,
   close: async () => {},
 };
 

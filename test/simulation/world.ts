@@ -302,6 +302,7 @@ export class World {
       restart: () => {
         throw new Error("not simulated");
       },
+      program: async () => null,
       draining: (signal) => edge.draining(signal),
       traffic: async () => edge.traffic,
       close: () => link.abort(new Error("closed")),
@@ -319,6 +320,7 @@ export class World {
       follow: () => {
         throw new Error("not simulated");
       },
+      oldestAtMs: () => null,
       close: async () => {},
     };
   }

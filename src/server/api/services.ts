@@ -5,13 +5,16 @@ import type { Sessions } from "../access/sessions.ts";
 import type { Authority } from "../certificates/authority.ts";
 import type { CertificateController } from "../certificates/certificate-controller.ts";
 import type { ControlPlane } from "../control-plane.ts";
+import { type EventLog, type EventSink, signedBy } from "../events/event-log.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
 import type { OperationContext } from "../operations/context.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { ExecTickets } from "./exec-tickets.ts";
+import type { Call } from "./route.ts";
 
 /** What the routes' handlers work with. */
 export interface Services extends OperationContext {
+  readonly events: EventLog;
   readonly controlPlane: ControlPlane;
   /** The links of other machines; null where none can join. */
   readonly remote: RemoteLinks | null;
@@ -31,4 +34,9 @@ export interface Services extends OperationContext {
   readonly startedAtMs: number;
   version(): Version;
   addresses(): StatusView["addresses"];
+}
+
+/** The services for what a caller changes: events say who. */
+export function signed(services: Services, { caller }: Pick<Call, "caller">): Omit<Services, "events"> & { readonly events: EventSink } {
+  return { ...services, events: signedBy(services.events, caller.name) };
 }

@@ -25,10 +25,11 @@ async function startTeller(runs: (run: string, text: string) => string | null | 
   const events = {
     append: (event: NewEvent) => {
       told.push(event);
-      return { sequence: 0, atMs: 0, space: null, app: null, subject: null, details: null, ...event };
+      return { sequence: 0, atMs: 0, space: null, app: null, subject: null, details: null, by: null, ...event };
     },
     query: () => [],
     follow: async function* () {},
+    oldestAtMs: () => null,
     close: async () => {},
   };
   const lead = await takeLead(store);

@@ -45,6 +45,7 @@ test("an event gets the next number and a time, and is found by space and app", 
     kind: "app.created",
     message: "one",
     details: { by: "me" },
+    by: null,
   });
   assert.deepEqual(events.query({ space: "prod", app: "shop" }), [first]);
   assert.deepEqual(messages(events, { space: "prod" }), ["one", "two"]);

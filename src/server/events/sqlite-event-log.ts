@@ -14,7 +14,8 @@ import type { EventLog, EventQuery, NewEvent } from "./event-log.ts";
 const KEPT_EVENTS = 200_000;
 /** Events that wait in memory while they cannot be written (a full disk); then the oldest are lost, and counted. */
 const WAITING_EVENTS = 2_000;
-const MOST_PER_QUERY = 1_000;
+/** What a month of one busy app's deploys comes to, some 10 MB in memory. */
+const MOST_PER_QUERY = 20_000;
 const DEFAULT_PER_QUERY = 200;
 /** Events that a follower reads at once. */
 const EVENTS_PER_READ = 200;
@@ -30,9 +31,15 @@ class DamagedLog extends Error {
 
 const TABLE =
   "CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, at_ms REAL NOT NULL, space TEXT, app TEXT, subject TEXT, " +
-  "kind TEXT NOT NULL, message TEXT NOT NULL, details TEXT) STRICT; CREATE INDEX IF NOT EXISTS events_of_app ON events (space, app)";
+  "kind TEXT NOT NULL, message TEXT NOT NULL, details TEXT, by TEXT) STRICT; CREATE INDEX IF NOT EXISTS events_of_app ON events (space, app)";
 
-type Filter = Pick<EventQuery, "space" | "app" | "spaces" | "sinceMs"> & { readonly after: number };
+/** Of a log that was begun before events said who. */
+const ADD_BY = "ALTER TABLE events ADD COLUMN by TEXT";
+
+/** Deploys and changes of health are few among restarts and probes, and are what histories are made of. */
+const KIND_INDEX = "CREATE INDEX IF NOT EXISTS events_of_kind ON events (kind, sequence)";
+
+type Filter = Pick<EventQuery, "space" | "app" | "kinds" | "spaces" | "before" | "sinceMs" | "untilMs"> & { readonly after: number };
 
 /**
  * Opens the event log in `file`. Events of one turn of the loop are written together, without an fsync: a killed process loses the last turn at
@@ -52,7 +59,7 @@ export function openEventLog({
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const database = openOrBegin(file, clock, log);
   const insert = database.prepare(
-    "INSERT INTO events (sequence, at_ms, space, app, subject, kind, message, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO events (sequence, at_ms, space, app, subject, kind, message, details, by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
   );
   const removeOld = database.prepare("DELETE FROM events WHERE sequence < ?");
   const bounds = database.prepare("SELECT min(sequence) AS first, max(sequence) AS last FROM events").get();
@@ -67,8 +74,8 @@ export function openEventLog({
   const sleepers = new Set<() => void>();
   const wakes = new WakeQueue();
 
-  function append({ space = null, app = null, subject = null, details = null, kind, message }: NewEvent): DroverEvent {
-    const event = { sequence: ++sequence, atMs: clock.nowMs(), space, app, subject, kind, message, details };
+  function append({ space = null, app = null, subject = null, details = null, by = null, kind, message }: NewEvent): DroverEvent {
+    const event = { sequence: ++sequence, atMs: clock.nowMs(), space, app, subject, kind, message, details, by };
     waiting.push(event);
     if (waiting.length > WAITING_EVENTS) {
       waiting.shift();
@@ -89,8 +96,8 @@ export function openEventLog({
     const oldest = Math.min(first + REMOVED_PER_WRITE + waiting.length, sequence - keep + 1);
     try {
       database.exec("BEGIN IMMEDIATE");
-      for (const { sequence, atMs, space, app, subject, kind, message, details } of waiting)
-        insert.run(sequence, atMs, space, app, subject, kind, message, JSON.stringify(details));
+      for (const { sequence, atMs, space, app, subject, kind, message, details, by } of waiting)
+        insert.run(sequence, atMs, space, app, subject, kind, message, JSON.stringify(details), by);
       if (oldest > first) removeOld.run(oldest);
       database.exec("COMMIT");
     } catch (error) {
@@ -112,21 +119,31 @@ export function openEventLog({
     append({ kind: "events.lost", message });
   }
 
-  function select({ space, app, spaces, after, sinceMs }: Filter, order: "ASC" | "DESC", limit: number): DroverEvent[] {
+  function select(
+    { space, app, kinds, spaces, after, before, sinceMs, untilMs }: Filter,
+    order: "ASC" | "DESC",
+    limit: number,
+  ): DroverEvent[] {
     const conditions = ["sequence > ?"];
     const values: SQLInputValue[] = [after];
     for (const [condition, value] of [
       ["space = ?", space],
       ["app = ?", app],
+      ["sequence < ?", before],
       ["at_ms >= ?", sinceMs],
+      ["at_ms < ?", untilMs],
     ] as const) {
       if (value === undefined) continue;
       conditions.push(condition);
       values.push(value);
     }
-    if (spaces !== undefined) {
-      conditions.push(`space IN (${spaces.map(() => "?").join(", ")})`);
-      values.push(...spaces);
+    for (const [column, among] of [
+      ["kind", kinds],
+      ["space", spaces],
+    ] as const) {
+      if (among === undefined) continue;
+      conditions.push(`${column} IN (${among.map(() => "?").join(", ")})`);
+      values.push(...among);
     }
     const sql = `SELECT * FROM events WHERE ${conditions.join(" AND ")} ORDER BY sequence ${order} LIMIT ?`;
     return database
@@ -181,6 +198,11 @@ export function openEventLog({
       checkKept(after);
       return follow({ ...filter, after }, signal);
     },
+    oldestAtMs() {
+      write();
+      const oldest = database.prepare("SELECT at_ms FROM events ORDER BY sequence LIMIT 1").get();
+      return oldest === undefined ? null : Number(oldest["at_ms"]);
+    },
     async close() {
       if (isClosed) return;
       write();
@@ -202,6 +224,7 @@ function eventOf(row: Record<string, SQLOutputValue>): DroverEvent {
     kind: String(row["kind"]),
     message: String(row["message"]),
     details: JSON.parse(text("details") ?? "null"),
+    by: text("by"),
   };
 }
 
@@ -223,6 +246,14 @@ function openAndCheck(file: string): DatabaseSync {
   try {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     database.exec(TABLE);
+    if (
+      !database
+        .prepare("PRAGMA table_info(events)")
+        .all()
+        .some(({ name }) => name === "by")
+    )
+      database.exec(ADD_BY);
+    database.exec(KIND_INDEX);
     const [answer] = database.prepare("PRAGMA quick_check(1)").all();
     if (answer?.["quick_check"] !== "ok") throw new DamagedLog(String(answer?.["quick_check"]));
     return database;

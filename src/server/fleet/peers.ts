@@ -5,12 +5,13 @@ import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
 import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
 import { DroverError } from "#model/errors.ts";
+import type { InfoAnswer, InfoQuestion } from "#model/info.ts";
 import type { LeaseAnswer, LeaseRenewal } from "#model/lease.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
 import type { AgentUsage } from "#model/usage.ts";
-import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
+import type { EngineChange, LogLine, LogQuery, Machine, ProgramVersion, Workload } from "#model/workload.ts";
 
 export interface StoredArtifact {
   readonly digest: Digest;
@@ -38,6 +39,8 @@ export interface AgentPeer extends ProbePeer {
   describe(signal: AbortSignal): Promise<Machine>;
   /** What runs there uses, measured now; null where the agent is too old to measure. */
   usage(signal: AbortSignal): Promise<AgentUsage | null>;
+  /** Asks instances there what they say of themselves; null where the agent is too old to ask. */
+  info(questions: readonly InfoQuestion[], signal: AbortSignal): Promise<readonly InfoAnswer[] | null>;
   watch(signal: AbortSignal): AsyncIterable<EngineChange>;
   apply(workload: Workload, signal: AbortSignal): Promise<void>;
   remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
@@ -85,6 +88,8 @@ export interface EdgePeer extends ProbePeer {
   patchCertificates(change: CertificateChange, signal: AbortSignal): Promise<void>;
   /** Asks for another edge on its sockets. @throws {DroverError} NOT_YET_SUPPORTED where nobody holds them */
   restart(signal: AbortSignal): Promise<void>;
+  /** What it is; null where it is too old to say. */
+  program(signal: AbortSignal): Promise<ProgramVersion | null>;
   draining(signal: AbortSignal): AsyncIterable<Draining>;
   traffic(signal: AbortSignal): Promise<readonly TargetTraffic[]>;
   close(): void;
@@ -108,6 +113,10 @@ export function agentOverLink(link: Link): AgentPeer {
     isRemote: link.identity.isRemote,
     gone: link.signal,
     describe: async (signal) => (await link.call("GET", "/machine", signal)) as Machine,
+    info: async (questions, signal) => {
+      const answer = await unlessUnknown(link.call("POST", "/info", signal, { body: { questions } }));
+      return answer === null ? null : (answer as { answers: readonly InfoAnswer[] }).answers;
+    },
     usage: (signal) => unlessUnknown(link.call("GET", "/usage", signal)) as Promise<AgentUsage | null>,
     watch: (signal) => link.lines("GET", "/watch", signal) as AsyncIterable<EngineChange>,
     apply: (order, signal) => call("PUT", workload(order.id), signal, order),
@@ -196,6 +205,7 @@ export function edgeOverLink(link: Link): EdgePeer {
     restart: async (signal) => {
       await link.call("POST", "/restart", signal);
     },
+    program: (signal) => unlessUnknown(link.call("GET", "/program", signal)) as Promise<ProgramVersion | null>,
     draining: (signal) => link.lines("GET", "/draining", signal) as AsyncIterable<Draining>,
     traffic: async (signal) => ((await link.call("GET", "/traffic", signal)) as { targets: readonly TargetTraffic[] }).targets,
     close: () => link.close(),

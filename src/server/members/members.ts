@@ -3,7 +3,7 @@ import { joinTokenDigest, newJoinToken, parseJoinToken } from "#link/secure/join
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { type MachineId, namePattern } from "#model/names.ts";
-import type { EventLog } from "../events/event-log.ts";
+import type { EventSink } from "../events/event-log.ts";
 import { keys, parse, put, read, remove, unchanged } from "../objects/objects.ts";
 import { transact } from "../operations/transact.ts";
 import type { Store } from "../store/store.ts";
@@ -37,7 +37,7 @@ const mostTokens = 10_000;
 
 export interface MembersContext {
   readonly store: Store;
-  readonly events: EventLog;
+  readonly events: EventSink;
   readonly clock: Clock;
 }
 

@@ -13,6 +13,7 @@ import type { Fence } from "#model/link.ts";
 import type { Log } from "#model/log.ts";
 import type { MachineId } from "#model/names.ts";
 import { middleOf, openAuthority } from "../certificates/authority.ts";
+import type { EventSink } from "../events/event-log.ts";
 import { createToken, findMember, type MembersContext, redeemToken, removeMember } from "./members.ts";
 
 /** A stranger that is slow with its handshake holds nothing for longer. */
@@ -43,7 +44,8 @@ export interface RemoteLinks {
     labels: Readonly<Record<string, string>>,
   ): Promise<{ readonly token: string; readonly expiresAtMs: number }>;
   /** Makes it a stranger and ends its links. @throws {DroverError} MACHINE_NOT_FOUND */
-  remove(machine: MachineId): Promise<void>;
+  /** @param events where it is told */
+  remove(machine: MachineId, events?: EventSink): Promise<void>;
   stopped(): Promise<void>;
 }
 
@@ -104,8 +106,8 @@ export async function openRemoteLinks(options: RemoteLinksOptions, signal: Abort
         until,
       ),
     createToken: (machine, labels) => createToken(options, machine, digest, labels),
-    remove: async (machine) => {
-      await removeMember(options, machine);
+    remove: async (machine, events = options.events) => {
+      await removeMember({ ...options, events }, machine);
       for (const [link, of] of links) if (of === machine) link.close();
       log.info("machine removed", { machine });
     },

@@ -1,5 +1,7 @@
 import type { MachineId } from "#model/names.ts";
+import type { EventSink, NewEvent } from "../events/event-log.ts";
 import { keys, put, read, remove, unchanged } from "../objects/objects.ts";
+import { isEqualJson } from "../operations/release-spec.ts";
 import { transact } from "../operations/transact.ts";
 import type { Change, Condition, Store, StoreReader } from "../store/store.ts";
 
@@ -23,12 +25,37 @@ export function standingOf(store: StoreReader, machine: MachineId): Standing {
   return { ...usual, ...read<Standing>(store, keys.standing(machine))?.value };
 }
 
-export async function setStanding(store: Store, machine: MachineId, change: StandingChange): Promise<Standing> {
+export async function setStanding(store: Store, machine: MachineId, change: StandingChange, events: EventSink): Promise<Standing> {
+  let before = usual;
   const { cordoned, draining, labels } = await transact(store, null, () => {
+    before = standingOf(store, machine);
     const { next, ...commit } = standingChanged(store, machine, change);
     return { answer: next, ...commit };
   });
-  return { cordoned, draining, labels };
+  const standing = { cordoned, draining, labels };
+  for (const event of standingNews(machine, before, standing)) events.append({ ...event, subject: machine });
+  return standing;
+}
+
+function standingNews(machine: MachineId, before: Standing, after: Standing): readonly Pick<NewEvent, "kind" | "message">[] {
+  const news: Pick<NewEvent, "kind" | "message">[] = [];
+  if (before.cordoned !== after.cordoned)
+    news.push(
+      after.cordoned
+        ? { kind: "machine.cordoned", message: `machine ${machine} takes nothing new` }
+        : { kind: "machine.uncordoned", message: `machine ${machine} takes new instances again` },
+    );
+  if (before.draining !== after.draining)
+    news.push(
+      after.draining
+        ? { kind: "machine.draining", message: `what machine ${machine} runs goes elsewhere` }
+        : { kind: "machine.drain-ended", message: `machine ${machine} keeps what it runs` },
+    );
+  if (!isEqualJson(before.labels, after.labels)) {
+    const labels = Object.entries(after.labels).map(([name, value]) => `${name}=${value}`);
+    news.push({ kind: "machine.labelled", message: `machine ${machine} has ${labels.length === 0 ? "no labels" : labels.join(", ")}` });
+  }
+  return news;
 }
 
 /** What a commit has to contain for the change. */

@@ -184,7 +184,8 @@ function effective(app: App, spec: DesiredApp["spec"]) {
   const open = (app.openAddresses ?? []).length > 0 ? { openAddresses: app.openAddresses } : {};
   const place = app.place == null ? {} : { place: app.place };
   const scale = Object.keys(app.scale ?? {}).length > 0 ? { scale: app.scale } : {};
-  return { instances: app.instances, routes: app.routes, ...open, ...place, ...scale, deploy: app.deploy, release: spec };
+  const info = Object.keys(app.info ?? {}).length > 0 ? { info: app.info } : {};
+  return { instances: app.instances, routes: app.routes, ...open, ...place, ...scale, ...info, deploy: app.deploy, release: spec };
 }
 
 function buildOf({ manifest }: DeclaredApp): PlannedChange["build"] {

@@ -1,5 +1,5 @@
 import type { Clock } from "#model/clock.ts";
-import type { EventLog } from "../events/event-log.ts";
+import type { EventSink } from "../events/event-log.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
 
@@ -7,7 +7,7 @@ import type { Store } from "../store/store.ts";
 export interface OperationContext {
   readonly store: Store;
   readonly secrets: Secrets;
-  readonly events: EventLog;
+  readonly events: EventSink;
   readonly clock: Clock;
   /** Ports on this machine that are Drover's own, so that no app gets them. */
   readonly reservedPorts: ReadonlySet<number>;

@@ -292,6 +292,7 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
     restartToken: before?.restartToken ?? "",
     servicePorts: ports,
     openAddresses: openAddresses(draft),
+    ...infoOf(manifest, before),
     place: placeOf(manifest),
     createdAtMs: before?.createdAtMs ?? nowMs,
   };
@@ -346,6 +347,12 @@ function instancesOf(
 function openAddresses({ declared, ports }: Draft): readonly ProcessName[] {
   const processes = declaredProcesses(declared.manifest);
   return (Object.keys(ports) as ProcessName[]).filter((name) => processes[name]?.address === "always").sort();
+}
+
+/** Nothing where it is not said and never was, so that an app of before is not changed by it. */
+function infoOf(manifest: AppManifest, before: App | null): Pick<App, "info"> {
+  const stated = Object.entries(declaredProcesses(manifest)).flatMap(([name, { info }]) => (info === undefined ? [] : [[name, info]]));
+  return stated.length === 0 && before?.info === undefined ? {} : { info: Object.fromEntries(stated) };
 }
 
 function placeOf({ place }: AppManifest): Place | null {

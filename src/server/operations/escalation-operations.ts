@@ -69,7 +69,7 @@ async function changeRun(
       });
     return { answer: { id: next.id }, conditions: [unchanged(stored.key, stored)], changes: [put(stored.key, next)] };
   });
-  events.append({ space, subject: changed.id, kind: `escalation.${word}`, message: `${changed.id} is ${word} by ${by}` });
+  events.append({ space, subject: changed.id, kind: `escalation.${word}`, message: `${changed.id} is ${word} by ${by}`, by });
   return changed;
 }
 
@@ -84,7 +84,13 @@ export async function pauseTarget(context: OperationContext, space: SpaceName, t
       changes: [put(ladderKeys.pause(space, target), pause)],
     };
   });
-  context.events.append({ space, subject: target, kind: "ladder.paused", message: `${target} is paused by ${by} until it ends by itself` });
+  context.events.append({
+    space,
+    subject: target,
+    kind: "ladder.paused",
+    message: `${target} is paused by ${by} until it ends by itself`,
+    by,
+  });
   return done;
 }
 
@@ -97,7 +103,7 @@ export async function resumeTarget(context: OperationContext, space: SpaceName, 
       throw new DroverError("CONFLICT", `${target} of "${space}" is not paused`, { hint: "See what is with `drover ladder show`." });
     return { answer: { target }, conditions: [], changes: [remove(key)] };
   });
-  context.events.append({ space, subject: target, kind: "ladder.resumed", message: `${target} is resumed by ${by}` });
+  context.events.append({ space, subject: target, kind: "ladder.resumed", message: `${target} is resumed by ${by}`, by });
   return done;
 }
 
@@ -115,6 +121,7 @@ export async function setDryRun(context: OperationContext, space: SpaceName, isD
     space,
     kind: "ladder.mode",
     message: `escalations ${isDryRun ? "only write down what they would do" : "act"}, said ${by}`,
+    by,
   });
   return done;
 }
@@ -135,6 +142,6 @@ export async function acknowledgeMassFailure(context: OperationContext, space: S
     const next = { ...(stored?.value ?? noSwitches), massAcknowledgedAtMs: nowMs };
     return { answer: { acknowledgedAtMs: nowMs }, conditions: [unchanged(key, stored)], changes: [put(key, next)] };
   });
-  context.events.append({ space, kind: "ladder.acknowledged", message: `the mass failure is acknowledged by ${by}` });
+  context.events.append({ space, kind: "ladder.acknowledged", message: `the mass failure is acknowledged by ${by}`, by });
   return done;
 }

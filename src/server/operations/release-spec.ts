@@ -19,7 +19,7 @@ export type ProcessInput = Partial<Omit<ProcessManifest, "protocol">> & { readon
 
 /** The manifest's processes, its short forms taken as `web`. */
 export function declaredProcesses(manifest: AppManifest): Readonly<Record<ProcessName, ProcessInput>> {
-  const { run, instances, port, resources, ready, alive, scale, only_one: onlyOne } = manifest;
+  const { run, instances, port, resources, ready, alive, scale, info, only_one: onlyOne } = manifest;
   const short: ProcessInput = {
     ...(run === undefined ? {} : { run }),
     ...(instances === undefined ? {} : { instances }),
@@ -28,6 +28,7 @@ export function declaredProcesses(manifest: AppManifest): Readonly<Record<Proces
     ...(ready === undefined ? {} : { ready }),
     ...(alive === undefined ? {} : { alive }),
     ...(scale === undefined ? {} : { scale }),
+    ...(info === undefined ? {} : { info }),
     ...(onlyOne === undefined ? {} : { only_one: onlyOne }),
   };
   const declared: Record<ProcessName, ProcessInput> = { ...manifest.processes };

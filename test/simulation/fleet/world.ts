@@ -248,7 +248,7 @@ export class FleetWorld {
 
   async say(machine: Machine, standing: StandingChange): Promise<void> {
     this.note(`${machine.id} ${JSON.stringify(standing)}`);
-    await setStanding(this.store, machine.id, standing);
+    await setStanding(this.store, machine.id, standing, nullEvents);
   }
 
   async #write([condition, ...changes]: [ReturnType<typeof unchanged>, ...ReturnType<typeof put>[]]): Promise<void> {

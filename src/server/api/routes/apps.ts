@@ -21,7 +21,7 @@ import type { Release } from "#model/app.ts";
 import { pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { spaceName } from "#model/name-schemas.ts";
-import type { AppName, InstanceId, MachineId, SpaceName } from "#model/names.ts";
+import { type AppName, type InstanceId, type MachineId, type SpaceName, shortInstanceId } from "#model/names.ts";
 import { objects } from "../../objects/objects.ts";
 import {
   type AppCall,
@@ -39,7 +39,7 @@ import { targetSpec } from "../../operations/releases.ts";
 import { requireSpace } from "../../operations/space-operations.ts";
 import { requireRevision } from "../etag.ts";
 import { type Call, json, type Route, route, type SentEvent } from "../route.ts";
-import type { Services } from "../services.ts";
+import { type Services, signed } from "../services.ts";
 
 const base = "/v1/spaces/:space/apps/:app";
 
@@ -224,7 +224,7 @@ function changingRoutes(services: Services): readonly Route[] {
         // Stringified anew, so that the manifest's checks and positions are those of any other manifest.
         const documents = [{ file: "(request)", text: JSON.stringify({ app, ...manifest }) }];
         const request = { documents, space, variables: {}, artifacts: {}, prune: false, force: false, cause: "apply" as const };
-        return { json: await apply(services, request, { receipt, requireApp: require }) };
+        return { json: await apply(signed(services, call), request, { receipt, requireApp: require }) };
       },
     }),
     route({
@@ -234,7 +234,7 @@ function changingRoutes(services: Services): readonly Route[] {
       summary: "Stops everything of the app, then forgets it.",
       access: { right: "deploy", of: "space" },
       answer,
-      handle: async (call) => ({ json: await destroy(services, appCall(call)) }),
+      handle: async (call) => ({ json: await destroy(signed(services, call), appCall(call)) }),
     }),
     route({
       method: "PATCH",
@@ -244,7 +244,7 @@ function changingRoutes(services: Services): readonly Route[] {
       access: { right: "deploy", of: "space" },
       body: json(environmentRequest),
       answer,
-      handle: async (call, _query, request) => ({ json: await changeEnvironment(services, appCall(call), request) }),
+      handle: async (call, _query, request) => ({ json: await changeEnvironment(signed(services, call), appCall(call), request) }),
     }),
   ];
 }
@@ -261,7 +261,7 @@ function verbRoutes(services: Services): readonly Route[] {
       access: { right: "deploy", of: "space" },
       body: json(scaleRequest),
       answer,
-      handle: async (call, _query, { instances }) => ({ json: await scale(services, appCall(call), instances) }),
+      handle: async (call, _query, { instances }) => ({ json: await scale(signed(services, call), appCall(call), instances) }),
     }),
     route({
       method: "POST",
@@ -271,7 +271,7 @@ function verbRoutes(services: Services): readonly Route[] {
       access: { right: "deploy", of: "space" },
       body: json(rollbackRequest),
       answer,
-      handle: async (call, _query, { to }) => ({ json: await rollback(services, appCall(call), to) }),
+      handle: async (call, _query, { to }) => ({ json: await rollback(signed(services, call), appCall(call), to) }),
     }),
     route({
       method: "POST",
@@ -281,7 +281,7 @@ function verbRoutes(services: Services): readonly Route[] {
       access: { right: "deploy", of: "space" },
       body: json(restartRequest),
       answer,
-      handle: async (call, _query, { process }) => ({ json: await restart(services, appCall(call), process) }),
+      handle: async (call, _query, { process }) => ({ json: await restart(signed(services, call), appCall(call), process) }),
     }),
     route({
       method: "POST",
@@ -292,7 +292,7 @@ function verbRoutes(services: Services): readonly Route[] {
       body: json(maintenanceRequest),
       answer,
       handle: async (call, _query, { on, message, retryAfterMs }) => ({
-        json: await setMaintenance(services, appCall(call), on ? { message, retryAfterMs } : null),
+        json: await setMaintenance(signed(services, call), appCall(call), on ? { message, retryAfterMs } : null),
       }),
     }),
     route({
@@ -303,7 +303,7 @@ function verbRoutes(services: Services): readonly Route[] {
       access: { right: "deploy", of: "space" },
       body: nothing,
       answer,
-      handle: async (call) => ({ json: await setStopped(services, appCall(call), true) }),
+      handle: async (call) => ({ json: await setStopped(signed(services, call), appCall(call), true) }),
     }),
     route({
       method: "POST",
@@ -313,7 +313,7 @@ function verbRoutes(services: Services): readonly Route[] {
       access: { right: "deploy", of: "space" },
       body: nothing,
       answer,
-      handle: async (call) => ({ json: await setStopped(services, appCall(call), false) }),
+      handle: async (call) => ({ json: await setStopped(signed(services, call), appCall(call), false) }),
     }),
     route({
       method: "POST",
@@ -326,7 +326,15 @@ function verbRoutes(services: Services): readonly Route[] {
       handle: async (call) => {
         const { space, app } = named(call);
         requireApp(services, space, app);
-        await services.controlPlane.restartInstance(`${space}/${app}/${call.params["instance"]}` as InstanceId, call.signal);
+        const id = `${space}/${app}/${call.params["instance"]}` as InstanceId;
+        await services.controlPlane.restartInstance(id, call.signal);
+        signed(services, call).events.append({
+          kind: "instance.restarted",
+          space,
+          app,
+          subject: id,
+          message: `${shortInstanceId(id)} is restarted`,
+        });
         return { status: 204 };
       },
     }),

@@ -12,7 +12,7 @@ import {
   viewCertificates,
 } from "../../operations/certificate-operations.ts";
 import { type Call, json, type Route, route } from "../route.ts";
-import type { Services } from "../services.ts";
+import { type Services, signed } from "../services.ts";
 
 const idPattern = /^(?:own|acme|file)\/[a-z0-9*][a-z0-9._-]{0,252}$/;
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,99}$/;
@@ -46,7 +46,7 @@ export function certificateRoutes(services: Services): readonly Route[] {
       access: { right: "operate", of: "installation" },
       body: json(certificateUpload),
       answer: { kind: "json", schema: certificate.extend({ revision: z.int() }) },
-      handle: async (call, _query, upload) => ({ json: await addCertificate(services, nameOf(call), upload, call.receipt) }),
+      handle: async (call, _query, upload) => ({ json: await addCertificate(signed(services, call), nameOf(call), upload, call.receipt) }),
     }),
     route({
       method: "DELETE",
@@ -55,7 +55,7 @@ export function certificateRoutes(services: Services): readonly Route[] {
       summary: "Forgets a certificate; a host that needs one gets another.",
       access: { right: "operate", of: "installation" },
       answer: { kind: "json", schema: z.object({ id: z.string(), revision: z.int() }) },
-      handle: async (call) => ({ json: await removeCertificate(services, idOf(call), call.receipt) }),
+      handle: async (call) => ({ json: await removeCertificate(signed(services, call), idOf(call), call.receipt) }),
     }),
     route({
       method: "POST",
@@ -92,7 +92,7 @@ export function certificateRoutes(services: Services): readonly Route[] {
       access: { right: "operate", of: "installation" },
       body: json(acmeRequest),
       answer: { kind: "json", schema: z.object({ acme: acme.nullable() }) },
-      handle: async (_call, _query, wanted) => ({ json: { acme: await setAcme(services, wanted) } }),
+      handle: async (call, _query, wanted) => ({ json: { acme: await setAcme(signed(services, call), wanted) } }),
     }),
     route({
       method: "DELETE",
@@ -101,8 +101,8 @@ export function certificateRoutes(services: Services): readonly Route[] {
       summary: "Orders no certificates any more.",
       access: { right: "operate", of: "installation" },
       answer: { kind: "none" },
-      handle: async () => {
-        await unsetAcme(services);
+      handle: async (call) => {
+        await unsetAcme(signed(services, call));
         return { status: 204 };
       },
     }),

@@ -27,7 +27,14 @@ export function execRoutes(services: Services): readonly Route[] {
         const ticket = tickets.issue({ where: place.where, command, terminal }, caller);
         const subject = place.instance === null ? {} : { subject: shortInstanceId(place.instance) };
         // Who was in which instance is worth knowing; what was typed is nobody's business.
-        events.append({ kind: "exec.opened", space, app, ...subject, message: `${caller.name} opened a command in "${app}"` });
+        events.append({
+          kind: "exec.opened",
+          space,
+          app,
+          by: caller.name,
+          ...subject,
+          message: `${caller.name} opened a command in "${app}"`,
+        });
         return { json: { ticket, instance: place.instance } };
       },
     }),

@@ -19,6 +19,7 @@ import { sessionRoutes } from "./sessions.ts";
 import { spaceRoutes } from "./spaces.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { usageRoutes } from "./usage.ts";
+import { versionRoutes } from "./versions.ts";
 
 /** All that the API answers. */
 export function allRoutes(services: Services): readonly Route[] {
@@ -36,6 +37,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...certificateRoutes(services),
     ...eventRoutes(services),
     ...usageRoutes(services),
+    ...versionRoutes(services),
     ...scalingRoutes(services),
     ...kvRoutes(services),
     ...escalationRoutes(services),

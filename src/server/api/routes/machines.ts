@@ -6,10 +6,11 @@ import { inviteMachine } from "../../members/invitations.ts";
 import { noSuchMachine } from "../../members/members.ts";
 import { setStanding } from "../../members/standings.ts";
 import { json, type Route, route } from "../route.ts";
-import type { Services } from "../services.ts";
+import { type Services, signed } from "../services.ts";
 
 /** The machines that apps run on, and who may become one. */
-export function machineRoutes({ controlPlane, remote, store }: Services): readonly Route[] {
+export function machineRoutes(services: Services): readonly Route[] {
+  const { controlPlane, remote, store } = services;
   const requireRemote = () => {
     if (remote !== null) return remote;
     throw new DroverError("NOT_YET_SUPPORTED", "other machines cannot reach this server", {
@@ -53,14 +54,14 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       access: { right: "operate", of: "installation" },
       body: json(machineChange),
       answer: { kind: "json", schema: machineStanding },
-      handle: async ({ params }, _query, { cordoned, draining, labels }) => {
+      handle: async ({ params, caller }, _query, { cordoned, draining, labels }) => {
         const name = requireMachine(params["machine"]).id as MachineId;
         const change = {
           ...(cordoned === undefined ? {} : { cordoned }),
           ...(draining === undefined ? {} : { draining }),
           ...(labels === undefined ? {} : { labels }),
         };
-        return { json: { machine: name, ...(await setStanding(store, name, change)) } };
+        return { json: { machine: name, ...(await setStanding(store, name, change, signed(services, { caller }).events)) } };
       },
     }),
     route({
@@ -71,14 +72,14 @@ export function machineRoutes({ controlPlane, remote, store }: Services): readon
       access: { right: "operate", of: "installation" },
       query: z.strictObject({ force: z.enum(["true", "false"]).default("false") }),
       answer: { kind: "json", schema: z.object({ machine: z.string() }) },
-      handle: async ({ params }, { force }) => {
+      handle: async ({ params, caller }, { force }) => {
         const { id, instances, linked } = requireMachine(params["machine"]);
         const name = id as MachineId;
         if (instances > 0 && linked && force !== "true")
           throw new DroverError("CONFLICT", `"${name}" runs ${instances === 1 ? "an instance" : `${instances} instances`}`, {
             hint: `Move them first with "drover machine drain ${name}", or remove it all the same with --force.`,
           });
-        await requireRemote().remove(name);
+        await requireRemote().remove(name, signed(services, { caller }).events);
         controlPlane.forgetMachine(name);
         return { json: { machine: name } };
       },

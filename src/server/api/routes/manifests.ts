@@ -4,7 +4,7 @@ import { applied, applyRequest, plan } from "#model/api.ts";
 import { readManifests } from "../../manifests/read-manifests.ts";
 import { apply, planApply } from "../../operations/apply.ts";
 import { json, type Route, route } from "../route.ts";
-import type { Services } from "../services.ts";
+import { type Services, signed } from "../services.ts";
 
 /** As it is generated from the manifest's own definition, and committed. */
 const schemaFile = new URL("../../../../docs/manifest.schema.json", import.meta.url);
@@ -33,8 +33,8 @@ export function manifestRoutes(services: Services): readonly Route[] {
       access: { right: "deploy", of: (_query, request) => readManifests(request).space },
       body,
       answer: { kind: "json", schema: applied },
-      handle: async ({ receipt, requireRight }, _query, request) => ({
-        json: await apply(services, request, {
+      handle: async ({ receipt, requireRight, caller }, _query, request) => ({
+        json: await apply(signed(services, { caller }), request, {
           receipt,
           // What a ladder holds back for a person must not be let go by whoever may deploy an app; and what a pool makes may join, for all spaces.
           beyondApps: (kind, space) => (kind === "ladder" ? requireRight("mend", { space }) : requireRight("operate", "installation")),

@@ -3,7 +3,7 @@ import { secret, secretValue } from "#model/api.ts";
 import type { SpaceName } from "#model/names.ts";
 import { listSecrets, type SecretCall, setSecret, unsetSecret } from "../../operations/secret-operations.ts";
 import { type Call, json, type Route, route } from "../route.ts";
-import type { Services } from "../services.ts";
+import { type Services, signed } from "../services.ts";
 
 const changed = z
   .object({
@@ -36,7 +36,7 @@ export function secretRoutes(services: Services): readonly Route[] {
       access: { right: "secrets", of: "space" },
       body: json(secretValue),
       answer,
-      handle: async (call, _query, { value }) => ({ json: await setSecret(services, secretCall(call), value) }),
+      handle: async (call, _query, { value }) => ({ json: await setSecret(signed(services, call), secretCall(call), value) }),
     }),
     route({
       method: "DELETE",
@@ -45,7 +45,7 @@ export function secretRoutes(services: Services): readonly Route[] {
       summary: "Forgets a secret that no app, pool or e-mail needs.",
       access: { right: "secrets", of: "space" },
       answer,
-      handle: async (call) => ({ json: await unsetSecret(services, secretCall(call)) }),
+      handle: async (call) => ({ json: await unsetSecret(signed(services, call), secretCall(call)) }),
     }),
   ];
 }

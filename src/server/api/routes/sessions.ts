@@ -33,7 +33,7 @@ export function sessionRoutes(services: Services): readonly Route[] {
       answer: { kind: "json", schema: openedSession },
       handle: async (call, _query, { ticket }) => {
         const { setCookie, token, ...opened } = await services.sessions.open(ticket, call.userAgent);
-        services.events.append({ kind: "session.opened", message: `${token} opened a session of the web UI, "${opened.id}"` });
+        services.events.append({ kind: "session.opened", by: token, message: `${token} opened a session of the web UI, "${opened.id}"` });
         return { json: opened, headers: { "set-cookie": setCookie } };
       },
     }),
@@ -61,7 +61,11 @@ export function sessionRoutes(services: Services): readonly Route[] {
         if (!isShown || !(await services.sessions.end(id)))
           throw new DroverError("SESSION_NOT_FOUND", `there is no session "${id}"`, { hint: "List them with `drover session ls`." });
         services.lives.look();
-        services.events.append({ kind: "session.ended", message: `${caller.name} ended the session "${id}" of the web UI` });
+        services.events.append({
+          kind: "session.ended",
+          by: caller.name,
+          message: `${caller.name} ended the session "${id}" of the web UI`,
+        });
         return { json: { id }, ...(id === caller.session ? { headers: { "set-cookie": services.sessions.clearCookie } } : {}) };
       },
     }),

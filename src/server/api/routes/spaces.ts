@@ -5,7 +5,7 @@ import { objects } from "../../objects/objects.ts";
 import { deleteSpace, putSpace, requireSpace, spaceSettings, viewSpace } from "../../operations/space-operations.ts";
 import { requireRevision } from "../etag.ts";
 import { json, type Precondition, type Route, route } from "../route.ts";
-import type { Services } from "../services.ts";
+import { type Services, signed } from "../services.ts";
 
 export function spaceRoutes(services: Services): readonly Route[] {
   const nameOf = (params: Readonly<Record<string, string>>) => params["space"] as SpaceName;
@@ -44,9 +44,12 @@ export function spaceRoutes(services: Services): readonly Route[] {
       access: { right: "deploy", of: "space" },
       body: json(spaceSettings),
       answer: { kind: "json", schema: z.object({ space: z.string(), revision: z.int() }) },
-      handle: async ({ params, receipt, precondition }, _query, settings) => {
+      handle: async ({ params, receipt, precondition, caller }, _query, settings) => {
         const space = nameOf(params);
-        const { revision } = await putSpace(services, space, settings, { receipt, require: requiring(space, precondition) });
+        const { revision } = await putSpace(signed(services, { caller }), space, settings, {
+          receipt,
+          require: requiring(space, precondition),
+        });
         return { json: { space, revision }, etag: revision };
       },
     }),
@@ -57,9 +60,9 @@ export function spaceRoutes(services: Services): readonly Route[] {
       summary: "Deletes a space that has no apps, with its secrets and its key-value pairs.",
       access: { right: "operate", of: "space" },
       answer: { kind: "json", schema: z.object({ space: z.string(), revision: z.int() }) },
-      handle: async ({ params, receipt, precondition }) => {
+      handle: async ({ params, receipt, precondition, caller }) => {
         const space = nameOf(params);
-        return { json: await deleteSpace(services, space, { receipt, require: requiring(space, precondition) }) };
+        return { json: await deleteSpace(signed(services, { caller }), space, { receipt, require: requiring(space, precondition) }) };
       },
     }),
   ];

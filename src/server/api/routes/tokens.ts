@@ -4,7 +4,7 @@ import type { StoredToken } from "../../access/stored-token.ts";
 import { objects } from "../../objects/objects.ts";
 import { createToken, noSuchToken, requireToken, revokeToken, viewToken } from "../../operations/token-operations.ts";
 import { type Call, json, type Route, route } from "../route.ts";
-import type { Services } from "../services.ts";
+import { type Services, signed } from "../services.ts";
 
 /** Tokens with roles. An owner of some spaces gives out tokens for these alone, and sees no others. */
 export function tokenRoutes(services: Services): readonly Route[] {
@@ -44,7 +44,10 @@ export function tokenRoutes(services: Services): readonly Route[] {
         if (wanted.spaces === undefined) call.requireRight("tokens", "installation");
         else for (const space of wanted.spaces) call.requireRight("tokens", { space });
         const { name, role, spaces } = wanted;
-        return { status: 201, json: { name, role, spaces: spaces ?? null, ...(await createToken(services, wanted, call.caller)) } };
+        return {
+          status: 201,
+          json: { name, role, spaces: spaces ?? null, ...(await createToken(signed(services, call), wanted, call.caller)) },
+        };
       },
     }),
     route({
@@ -57,7 +60,7 @@ export function tokenRoutes(services: Services): readonly Route[] {
       handle: async (call) => {
         const name = call.params["token"] ?? "";
         if (!isSeen(call, requireToken(store, name).value)) throw noSuchToken(name);
-        await revokeToken(services, name, call.caller);
+        await revokeToken(signed(services, call), name, call.caller);
         services.lives.look();
         return { json: { name } };
       },

@@ -36,6 +36,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     edges: () => [],
     routes: async () => [],
     traffic: async () => [],
+    versions: async () => ({ apps: [], programs: [], silent: [] }),
     scaling: () => null,
     usage: async () => ({ machines: [], instances: [], silent: [] }),
     problems: async () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
