@@ -159,7 +159,7 @@ export function instancesOn(fleet: Fleet, machine: MachineId): readonly Instance
   return instanceViews([...fleet.workloadsOn(machine)]).sort((a, b) => compare(a.id, b.id));
 }
 
-function instanceViews(workloads: readonly KnownWorkload[]): InstanceView[] {
+export function instanceViews(workloads: readonly KnownWorkload[]): InstanceView[] {
   return workloads.flatMap((workload) => [...workload.instances.values()].map((instance) => instanceView(workload, instance)));
 }
 

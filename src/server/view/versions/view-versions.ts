@@ -9,7 +9,7 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { AgentPeer } from "../../fleet/peers.ts";
 import { objects } from "../../objects/objects.ts";
 import type { Store } from "../../store/store.ts";
-import { instanceView } from "../app-view.ts";
+import { instanceViews } from "../app-view.ts";
 import { askPeers } from "../peer-answers.ts";
 import type { RouteAddresses } from "../route-address.ts";
 import { placeOf } from "../route-view.ts";
@@ -62,20 +62,17 @@ export async function viewVersions(options: VersionsOptions, which: WhichVersion
 
 function viewApp({ store, fleet }: VersionsOptions, app: App, routes: AppVersions["routes"]): Omit<AppVersions, "differences"> {
   const release = app.target === null ? null : (objects.release(store, app.space, app.name, app.target)?.value ?? null);
-  const instances = fleet
-    .workloads(appId(app.space, app.name))
-    .filter(({ kind }) => kind === "service")
-    .flatMap((workload) => [...workload.instances.values()].map((instance) => instanceView(workload, instance)))
-    .map(({ id, process, release: runs, machine, state, ready }) => ({
-      id,
-      process,
-      release: runs,
-      machine,
-      state,
-      ready,
-      said: null,
-      why: null,
-    }));
+  const services = fleet.workloads(appId(app.space, app.name)).filter(({ kind }) => kind === "service");
+  const instances = instanceViews(services).map(({ id, process, release: runs, machine, state, ready }) => ({
+    id,
+    process,
+    release: runs,
+    machine,
+    state,
+    ready,
+    said: null,
+    why: null,
+  }));
   return {
     space: app.space,
     app: app.name,
