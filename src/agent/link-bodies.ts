@@ -75,6 +75,7 @@ export function isWorkload(it: unknown): it is Workload {
     isText(it["restartToken"], longestName) &&
     (it["timeoutMs"] === null || isDuration(it["timeoutMs"])) &&
     (it["onlyOne"] === undefined || it["onlyOne"] === true) &&
+    (it["isPrivate"] === undefined || it["isPrivate"] === true) &&
     // Only the agent itself has programs of that kind.
     it["own"] === undefined
   );

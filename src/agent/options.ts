@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type Address, parseListenAddress, tlsPortBeside } from "#host/address.ts";
 import { readConnectionsPerClient } from "#host/connections-per-client.ts";
+import { readEncrypt } from "#host/encrypt.ts";
 import { readLostAfter } from "#host/lost-after.ts";
 import { parseNetwork, parseResolver } from "#host/network.ts";
 import { readOptions } from "#host/program-options.ts";
@@ -32,6 +33,8 @@ export interface AgentOptions {
   readonly publicUrl: string | null;
   /** Where other machines that join dial; null: none can. */
   readonly link: Address | null;
+  /** Whether traffic between machines is encrypted. */
+  readonly encrypt: boolean;
   /** How long other machines may be silent before they are lost, in milliseconds; null: as the server has it. */
   readonly lostAfterMs: number | null;
   /** Where other machines reach what runs here; null: as it turns out. */
@@ -90,6 +93,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
     link: link === undefined ? null : parseAddress(link),
+    encrypt: readEncrypt(given.has("--encrypt"), link),
     lostAfterMs: readLostAfter(lostAfter),
     address: parseOwnAddress(given.one("--address")),
     join: joinOrder({
@@ -99,6 +103,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
       only: given.has("--join-only"),
       ofServers: [
         ...(link === undefined ? [] : ["--link"]),
+        ...(given.has("--encrypt") ? ["--encrypt"] : []),
         ...(lostAfter === undefined ? [] : ["--lost-after"]),
         ...(apply === undefined ? [] : ["--apply"]),
       ],

@@ -23,7 +23,21 @@ interface OwnProgramsOptions {
 
 /** Drover's own programs as workloads, supervised like any other. */
 export function ownPrograms({ root, home, given, isMember, version, env }: OwnProgramsOptions): readonly Workload[] {
-  const { api, http, https, trustedProxies, connectionsPerClient, router, dns, link, lostAfterMs, hosts, allowOutgoing, publicUrl } = given;
+  const {
+    api,
+    http,
+    https,
+    trustedProxies,
+    connectionsPerClient,
+    router,
+    dns,
+    link,
+    encrypt,
+    lostAfterMs,
+    hosts,
+    allowOutgoing,
+    publicUrl,
+  } = given;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
   // Where compiled code is kept and how memory is given out belong to the version, and do not change what a program does.
@@ -96,6 +110,7 @@ export function ownPrograms({ root, home, given, isMember, version, env }: OwnPr
         formatAddress(https),
         ...dnsAt,
         ...(link === null ? [] : ["--link", formatAddress(link)]),
+        ...(encrypt ? ["--encrypt"] : []),
         ...(lostAfterMs === null ? [] : ["--lost-after", `${lostAfterMs}ms`]),
         ...hosts.flatMap((host) => ["--host", host]),
         ...allowOutgoing.flatMap((network) => ["--allow-outgoing", network]),

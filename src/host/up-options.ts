@@ -30,6 +30,10 @@ export const upOptions = {
     value: "HOST:PORT",
     help: "where other machines reach this one's server to join it, such as 10.0.0.1:7374 (default: nowhere)",
   },
+  "--encrypt": {
+    value: null,
+    help: "have machines send each other's apps nothing but mutual TLS, at the port after --link's (default: plain)",
+  },
   "--lost-after": {
     value: "TIME",
     help: "how long another machine may be silent before what it ran is started elsewhere, 5s to 10m (default: 5s)",

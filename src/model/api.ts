@@ -389,6 +389,10 @@ export const machine = z
     cordoned: z.boolean().meta({ description: "It takes nothing new." }),
     draining: z.boolean().meta({ description: "What it runs goes elsewhere." }),
     address: z.string().nullable().meta({ description: "Where other machines reach its instances; null where there are no others." }),
+    entry: z.object({ name: z.string(), port: z.int() }).nullable().meta({
+      description:
+        "Where it takes what other machines send to its instances, over mutual TLS under this name; null where that is not encrypted.",
+    }),
     isolation: z.record(z.string(), z.object({ holds: z.boolean(), how: z.string() })),
     free: z
       .object({ cores: z.number(), memoryBytes: z.number() })

@@ -21,6 +21,22 @@ export type AcmeChallenge =
   /** TLS with the protocol `acme-tls/1` (RFC 8737). */
   | { readonly kind: "tls-alpn-01"; readonly host: string; readonly chain: string; readonly key: string };
 
+/**
+ * How edges carry traffic between machines: over mutual TLS, where each is known by one name that Drover's authority of machines has certified. A
+ * name is good for one joining of a machine: who was removed and joins anew has another.
+ */
+export interface MachineIdentity {
+  readonly name: string;
+  /** All PEM; the key is PKCS #8. */
+  readonly chain: string;
+  readonly key: string;
+  readonly authority: string;
+  /** Where this machine takes what others send. */
+  readonly entry: { readonly host: string; readonly port: number };
+  /** The names of all that may send something, and to which something may be sent. */
+  readonly members: readonly string[];
+}
+
 /** What changes between two states of an edge's certificates. A certificate in `set` replaces the one with its id. */
 export interface CertificateChange {
   readonly set: readonly EdgeCertificate[];
@@ -29,6 +45,8 @@ export interface CertificateChange {
   readonly challenges?: readonly AcmeChallenge[];
   /** 48 bytes in base64 under which sessions are sealed, the same at every edge and worker; left out, they stay as they are. */
   readonly ticketKeys?: string;
+  /** Null: traffic between machines is plain. Left out, it stays as it is. */
+  readonly identity?: MachineIdentity | null;
 }
 
 /** What an edge has, by digest, so that only what differs is sent. */
@@ -36,6 +54,8 @@ export interface CertificateDigests {
   readonly certificates: Readonly<Record<string, string>>;
   readonly challenges: string;
   readonly ticketKeys: string;
+  /** Left out by edges that are too old to have one. */
+  readonly identity?: string;
 }
 
 /** Where a certificate is from: Drover's own authority, an authority that speaks ACME, or a file that somebody gave. */

@@ -99,6 +99,8 @@ export interface Endpoint {
   readonly instance: InstanceId;
   readonly host: string;
   readonly port: number;
+  /** The instance is reached over TLS by its machine's entry, which is on `port` of the same host and has this name. Left out: plainly. */
+  readonly entry?: { readonly name: string; readonly port: number };
 }
 
 /** A share of a route's traffic that goes to one release. */

@@ -57,6 +57,8 @@ export interface Workload {
   readonly timeoutMs: number | null;
   /** It must never run twice: on a machine that has joined, an agent runs it under a lease alone (`lease.ts`). */
   readonly onlyOne?: true;
+  /** Nobody but its own machine may reach it: it is told so by $HOST, and is not ready while it listens elsewhere than on 127.0.0.1. */
+  readonly isPrivate?: true;
   /** Drover's own programs alone; see `OwnTraits`. */
   readonly own?: OwnTraits;
 }

@@ -17,6 +17,7 @@ import type { Scaling } from "./autoscale/autoscaler.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
 import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog } from "./events/event-log.ts";
+import type { MachineIdentities } from "./members/machine-identities.ts";
 import type { RemoteLinks } from "./members/remote-links.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { Store } from "./store/store.ts";
@@ -33,6 +34,8 @@ export interface ControlPlaneOptions {
   readonly remote?: Pick<RemoteLinks, "accept" | "address" | "createToken" | "remove">;
   /** How long a machine may be silent before it is lost. Default 5,000 ms. */
   readonly lostAfterMs?: number;
+  /** Who the machines are to each other, where their traffic is encrypted. Left out: it is plain. */
+  readonly machines?: Pick<MachineIdentities, "entryOf">;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;

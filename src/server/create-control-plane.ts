@@ -33,7 +33,8 @@ const linkLookMs = 25;
 /** Starts everything; it runs until the signal aborts. */
 export function createControlPlane(options: ControlPlaneOptions, signal: AbortSignal): ControlPlane {
   const { store, secrets, listener, clock, log } = options;
-  const core = startCore(options, signal);
+  const { machines } = options;
+  const core = startCore(machines === undefined ? options : { ...options, entryOf: (machine) => machines.entryOf(machine) }, signal);
   const news = new EdgeNews({ events: options.events, clock, log });
   const onLink = (link: Link) => {
     log.info("linked", { role: link.identity.role, machine: link.identity.machine });
@@ -85,7 +86,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       summaries: (space) => view.summaries(space),
       why: (space, app) => requireApp(space, app).reasons,
       instances: (space, app) => view.instances(space, app),
-      machines: () => viewMachines(store, fleet),
+      machines: () => viewMachines(store, fleet, machines),
       instancesOn: (machine) => instancesOn(fleet, machine),
       forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { formatAddress } from "#host/address.ts";
 import { systemClock } from "#host/clock.ts";
+import { entryBeside } from "#host/encrypt.ts";
 import { writeFileAtomic } from "#host/files.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
@@ -114,8 +115,19 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const dns = dnsCommand(join(home.server, "acme-dns"), process.env);
   const orderer = createOrderer({ sealer, clock, dns });
   const random = Math.random;
+  const entry = options.link !== null && options.encrypt ? entryBeside(options.link) : null;
+  const machines =
+    entry === null
+      ? null
+      : new (await import("./members/machine-identities.ts")).MachineIdentities({
+          store,
+          authority: await openAuthority(home.server, clock, "machine-ca"),
+          entry,
+          clock,
+          log,
+        });
   const certificates = new CertificateController(
-    { store, sealer, events, authority: openOwnAuthority, orderer, clock, random, log },
+    { store, sealer, events, authority: openOwnAuthority, orderer, machines, clock, random, log },
     stopping,
   );
   const escalations = {
@@ -133,7 +145,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
           { store, events, folder: home.server, address: options.link, installation: store.installation, fence, clock, random, log },
           stopping,
         );
-  const more = remote === null ? {} : { remote };
+  const more = { ...(remote === null ? {} : { remote }), ...(machines === null ? {} : { machines }) };
   const { lostAfterMs } = options;
   const controlPlane = createControlPlane(
     {
@@ -181,8 +193,10 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       options.edge.port,
       options.edgeTls.port,
       ...(options.link === null ? [] : [options.link.port]),
+      ...(entry === null ? [] : [entry.port]),
       ...(options.dns === null ? [] : [options.dns.port]),
     ]),
+    isEncrypted: machines !== null,
     tickets: createExecTickets(clock, newSecret),
     ...access,
     webUi: { prepare: () => void openWeb().then((web) => web.prepare()), url: peopleUrl },

@@ -1,4 +1,5 @@
 import { type Address, parseListenAddress } from "#host/address.ts";
+import { readEncrypt } from "#host/encrypt.ts";
 import { readLostAfter } from "#host/lost-after.ts";
 import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
@@ -13,6 +14,8 @@ export interface ServerOptions {
   readonly edgeTls: Address;
   /** Where agents and edges of other machines dial; null: there are none. */
   readonly link: Address | null;
+  /** Whether traffic between machines is encrypted. */
+  readonly encrypt: boolean;
   /** How long a machine may be silent before it is lost, in milliseconds; null: as long as is usual. */
   readonly lostAfterMs: number | null;
   /** Where the edge answers DNS; null: it does not. */
@@ -37,6 +40,7 @@ const options = {
   "--edge-tls": { value: "HOST:PORT", help: "where the edge listens over TLS (default: 127.0.0.1:8443)" },
   "--dns": { value: "HOST:PORT", help: "where the edge answers DNS (default: it does not)" },
   "--link": { value: "HOST:PORT", help: "where other machines that join dial (default: nowhere)" },
+  "--encrypt": { value: null, help: "have machines send each other's apps nothing but mutual TLS, at the port after --link's" },
   "--lost-after": { value: "TIME", help: "how long a machine may be silent before it is lost, 5s to 10m (default: 5s)" },
   "--host": { value: "NAME", help: "another name under which people reach the API", isRepeated: true },
   "--allow-outgoing": {
@@ -68,6 +72,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     edgeTls: parseListenAddress(given.one("--edge-tls") ?? "127.0.0.1:8443"),
     dns: dns === undefined ? null : parseListenAddress(dns),
     link: link === undefined ? null : parseListenAddress(link),
+    encrypt: readEncrypt(given.has("--encrypt"), link),
     lostAfterMs: readLostAfter(given.one("--lost-after")),
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),

@@ -56,6 +56,16 @@ export class Hosts implements AsyncDisposable {
     return host;
   }
 
+  /** Keeps every byte that goes over the switch from now on, as whoever listens on the network has it. */
+  async capture(): Promise<Capture> {
+    const program = spawn("ip", ["netns", "exec", `${this.#prefix}-switch`, "perl", "-e", captureProgram], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    // It says when its socket is open: what is sent before is not there.
+    await once(program.stderr, "data", { signal: AbortSignal.timeout(setUpMs) });
+    return new Capture(program);
+  }
+
   #makeSwitch(): void {
     const name = `${this.#prefix}-switch`;
     ip("netns", "add", name);
@@ -100,6 +110,31 @@ export class Hosts implements AsyncDisposable {
     for (const host of this.#hosts.values()) await host.powerOff();
     for (const host of this.#hosts.values()) ip("netns", "del", host.space);
     ip("netns", "del", `${this.#prefix}-switch`);
+  }
+}
+
+/** A raw socket for all that arrives on any interface (packet(7)), by what every Debian has. */
+const captureProgram = `use Socket; $| = 1; socket(my $all, 17, SOCK_RAW, 0x300) or die $!; print STDERR "open\\n";
+  while (defined sysread($all, my $packet, 65536)) { syswrite(STDOUT, $packet) or last }`;
+
+export class Capture implements AsyncDisposable {
+  readonly #program: ChildProcess;
+  readonly #parts: Buffer[] = [];
+
+  constructor(program: ChildProcess) {
+    this.#program = program;
+    program.stdout?.on("data", (bytes: Buffer) => this.#parts.push(bytes));
+  }
+
+  has(text: string): boolean {
+    return Buffer.concat(this.#parts).includes(text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#program.exitCode !== null) return;
+    const ended = once(this.#program, "exit");
+    this.#program.kill("SIGKILL");
+    await ended;
   }
 }
 

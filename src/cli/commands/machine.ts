@@ -180,6 +180,9 @@ function describeMachine(machine: MachineView): readonly string[] {
   const has = `${count(machine.cores, "core")}, ${gibibytes(machine.memoryBytes)}, ${count(machine.instances, "instance")}`;
   return [
     `${styled("bold", machine.id)}  ${has}${machine.linked ? "" : ", its agent does not answer"}`,
+    ...(machine.entry === null
+      ? []
+      : [`  traffic     encrypted between machines, taken at port ${machine.entry.port} as ${machine.entry.name}`]),
     ...Object.entries(machine.isolation).map(
       ([name, { holds, how }]) => `  ${name.padEnd(11)} ${holds ? "holds" : "does not hold"}: ${how}`,
     ),

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
 import { errorFields } from "#host/log.ts";
 import { digestsOf } from "#link/certificate-digest.ts";
-import type { AcmeChallenge, CertificateChange, CertificateDigests, EdgeCertificate } from "#model/certificates.ts";
+import type { AcmeChallenge, CertificateChange, CertificateDigests, EdgeCertificate, MachineIdentity } from "#model/certificates.ts";
 import type { Log } from "#model/log.ts";
 import { readCertificateChange } from "./read-certificates.ts";
 
@@ -12,6 +12,7 @@ export class Certificates {
   readonly #certificates = new Map<string, EdgeCertificate>();
   #challenges: readonly AcmeChallenge[] = [];
   #ticketKeys = "";
+  #identity: MachineIdentity | null = null;
   #written: Promise<void> = Promise.resolve();
 
   private constructor(file: string) {
@@ -32,7 +33,13 @@ export class Certificates {
 
   /** All of it, as the change from nothing. */
   get whole(): CertificateChange {
-    return { set: [...this.#certificates.values()], remove: [], challenges: this.#challenges, ticketKeys: this.#ticketKeys };
+    return {
+      set: [...this.#certificates.values()],
+      remove: [],
+      challenges: this.#challenges,
+      ticketKeys: this.#ticketKeys,
+      identity: this.#identity,
+    };
   }
 
   get digests(): CertificateDigests {
@@ -48,10 +55,11 @@ export class Certificates {
     await this.#written;
   }
 
-  #take({ set, remove, challenges, ticketKeys }: CertificateChange): void {
+  #take({ set, remove, challenges, ticketKeys, identity }: CertificateChange): void {
     for (const id of remove) this.#certificates.delete(id);
     for (const certificate of set) this.#certificates.set(certificate.id, certificate);
     this.#challenges = challenges ?? this.#challenges;
     this.#ticketKeys = ticketKeys ?? this.#ticketKeys;
+    if (identity !== undefined) this.#identity = identity;
   }
 }

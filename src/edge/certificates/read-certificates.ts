@@ -1,4 +1,4 @@
-import type { AcmeChallenge, CertificateChange, EdgeCertificate } from "#model/certificates.ts";
+import type { AcmeChallenge, CertificateChange, EdgeCertificate, MachineIdentity } from "#model/certificates.ts";
 import { DroverError } from "#model/errors.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -8,11 +8,13 @@ export function readCertificateChange(value: unknown): CertificateChange {
   const change = object(value, "certificates");
   const challenges = change["challenges"];
   const ticketKeys = change["ticketKeys"];
+  const identity = change["identity"];
   return {
     set: list(change["set"], "set").map(readCertificate),
     remove: list(change["remove"], "remove").map((id, i) => text(id, `remove.${i}`)),
     ...(challenges === undefined ? {} : { challenges: list(challenges, "challenges").map(readChallenge) }),
     ...(ticketKeys === undefined ? {} : { ticketKeys: text(ticketKeys, "ticketKeys") }),
+    ...(identity === undefined ? {} : { identity: identity === null ? null : readIdentity(identity) }),
   };
 }
 
@@ -36,6 +38,20 @@ function readChallenge(value: unknown, index: number): AcmeChallenge {
   if (challenge["kind"] === "http-01") return { kind: "http-01", host, token: field("token"), content: field("content") };
   if (challenge["kind"] === "tls-alpn-01") return { kind: "tls-alpn-01", host, chain: field("chain"), key: field("key") };
   throw wrong(`${at}.kind`, "http-01 or tls-alpn-01");
+}
+
+function readIdentity(value: unknown): MachineIdentity {
+  const identity = object(value, "identity");
+  const field = (key: string) => text(identity[key], `identity.${key}`);
+  const members = list(identity["members"], "identity.members").map((member, i) => text(member, `identity.members.${i}`));
+  const given = object(identity["entry"], "identity.entry");
+  const entry = { host: text(given["host"], "identity.entry.host"), port: readPort(given["port"]) };
+  return { name: field("name"), chain: field("chain"), key: field("key"), authority: field("authority"), entry, members };
+}
+
+function readPort(value: unknown): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 65_535) throw wrong("identity.entry.port", "a port");
+  return value;
 }
 
 function object(value: unknown, at: string): Fields {

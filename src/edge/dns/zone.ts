@@ -65,7 +65,7 @@ export class Zone {
     for (const id of change.remove) this.#remove(id, changed);
     for (const route of change.set) {
       this.#remove(route.id, changed);
-      if (route.listener.kind === "name") this.#add(route, changed);
+      if (route.listener.kind === "name") this.#add(asReachedHere(route), changed);
     }
     if (changed.size > 0) this.#serial++;
     return changed;
@@ -144,6 +144,19 @@ export class Zone {
       if (name !== null && instances?.size === 0) this.#reverse.delete(name);
     }
   }
+}
+
+/**
+ * Instances on other machines that nobody reaches plainly are where the app's service address leads, while that is open, and nowhere else: whoever
+ * asks can do nothing with an address that takes connections of edges alone.
+ */
+function asReachedHere(route: Route): Route {
+  const { listener, targets } = route;
+  if (!targets.some(({ endpoints }) => endpoints.some(({ entry }) => entry !== undefined))) return route;
+  const port = listener.kind === "name" ? listener.servicePort : null;
+  const here = ({ instance, host, port: own, entry }: Endpoint): readonly Endpoint[] =>
+    entry === undefined ? [{ instance, host, port: own }] : port === null ? [] : [{ instance, host: "127.0.0.1", port }];
+  return { ...route, targets: targets.map((target) => ({ ...target, endpoints: target.endpoints.flatMap(here) })) };
 }
 
 function lookupBelowApp(labels: Labels, processes: ReadonlyMap<string, Route>, app: string, type: number): Lookup {

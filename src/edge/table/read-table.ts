@@ -104,9 +104,16 @@ function readTarget(value: unknown, at: string): Target {
 
 function readEndpoint(value: unknown, at: string): Endpoint {
   const endpoint = object(value, at);
+  const entry = endpoint["entry"];
   return {
     instance: text(endpoint["instance"], `${at}.instance`) as InstanceId,
     host: text(endpoint["host"], `${at}.host`),
     port: port(endpoint, at),
+    ...(entry === undefined ? {} : { entry: readEntry(entry, `${at}.entry`) }),
   };
+}
+
+function readEntry(value: unknown, at: string): NonNullable<Endpoint["entry"]> {
+  const entry = object(value, at);
+  return { name: text(entry["name"], `${at}.name`), port: port(entry, at) };
 }

@@ -28,6 +28,8 @@ export interface CertificateRequest {
   readonly use:
     | { readonly kind: "authority" }
     | { readonly kind: "server" | "client"; readonly hosts: readonly string[] }
+    /** Either end of what machines send each other: known by this one name. */
+    | { readonly kind: "machine"; readonly host: string }
     /** An end of a link between machines: known by this URI and by no host's name. */
     | { readonly kind: "link-server" | "link-client"; readonly uri: string }
     /** Shows an authority that we have the host (RFC 8737). */
@@ -111,6 +113,10 @@ function extensions(use: CertificateRequest["use"], key: KeyObject, issuerKey: K
     case "client": {
       const purpose = extension(ids.extendedKeyUsage, false, sequence(objectId(use.kind === "server" ? ids.serverAuth : ids.clientAuth)));
       return use.hosts.length === 0 ? [...shared, purpose] : [...shared, purpose, subjectNames(use.hosts)];
+    }
+    case "machine": {
+      const purposes = extension(ids.extendedKeyUsage, false, sequence(objectId(ids.serverAuth), objectId(ids.clientAuth)));
+      return [...shared, purposes, subjectNames([use.host])];
     }
     case "link-server":
     case "link-client": {

@@ -16,6 +16,7 @@ function routesInput(more: Partial<RoutesInput> = {}): RoutesInput {
     rollout: null,
     observed: [],
     neededPorts: new Set(),
+    entryOf: () => null,
     ...more,
   };
 }

@@ -1,5 +1,5 @@
 import type { App, AppRoute, Release, Rollout } from "#model/app.ts";
-import type { ProcessName, RouteId } from "#model/names.ts";
+import type { MachineId, ProcessName, RouteId } from "#model/names.ts";
 import type { Endpoint, Listener, Route, RoutePolicy, Target } from "#model/routing-table.ts";
 import { servingProcess } from "#model/serving-process.ts";
 import { isReady } from "../rollout/counts.ts";
@@ -14,6 +14,8 @@ export interface RoutesInput {
   readonly observed: readonly ObservedWorkload[];
   /** Service ports of the app that others need; the others are open only if the app says so. */
   readonly neededPorts: ReadonlySet<number>;
+  /** By which other machines reach the instances of one; null: plainly. */
+  readonly entryOf: (machine: MachineId) => Endpoint["entry"] | null;
 }
 
 /**
@@ -92,12 +94,13 @@ export function listenerKey(listener: Listener): string {
   }
 }
 
-function planTargets({ app, rollout, observed }: RoutesInput, process: ProcessName): readonly Target[] {
+function planTargets({ app, rollout, observed, entryOf }: RoutesInput, process: ProcessName): readonly Target[] {
   const endpoints = new Map<number, Endpoint[]>();
   for (const workload of observed) {
     if (workload.process !== process || workload.kind !== "service") continue;
+    const entry = entryOf(workload.machine);
     for (const instance of workload.instances) {
-      const endpoint = endpointOf(instance);
+      const endpoint = endpointOf(instance, entry);
       if (endpoint === null) continue;
       const list = endpoints.get(workload.release);
       if (list === undefined) endpoints.set(workload.release, [endpoint]);
@@ -114,9 +117,9 @@ function planTargets({ app, rollout, observed }: RoutesInput, process: ProcessNa
   }));
 }
 
-function endpointOf(instance: ObservedInstance): Endpoint | null {
+function endpointOf(instance: ObservedInstance, entry: Endpoint["entry"] | null): Endpoint | null {
   if (!isReady(instance) || instance.port === null) return null;
-  return { instance: instance.id, host: instance.host, port: instance.port };
+  return { instance: instance.id, host: instance.host, port: instance.port, ...(entry == null ? {} : { entry }) };
 }
 
 function protocolOf({ app, releases }: RoutesInput, process: ProcessName): "http" | "tcp" {

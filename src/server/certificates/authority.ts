@@ -13,8 +13,11 @@ const leafMs = 30 * dayMs;
 const backdateMs = 3_600_000;
 /** Those of machines may be behind by a day, and a link must not fail for it: nothing that is ordered over it goes by the clock. */
 const linkBackdateMs = 2 * dayMs;
-/** The name of each authority, by the name of its files. That of the links is apart, so that no key that an edge has is of use on a link. */
-const authorityNames = { ca: "Drover", "link-ca": "Drover links" } as const;
+/**
+ * The name of each authority, by the name of its files. That of the links is apart, so that no key that an edge has is of use on a link; that of
+ * what machines send each other too, so that nothing that people's browsers trust opens a machine's entry.
+ */
+const authorityNames = { ca: "Drover", "link-ca": "Drover links", "machine-ca": "Drover machines" } as const;
 
 /** Drover's own certificate authority. */
 export class Authority {
@@ -51,6 +54,15 @@ export class Authority {
       notAfterMs: nowMs + leafMs,
       use: { kind: end, uri },
     });
+  }
+
+  /** A key and a certificate with which a machine sends to others and is sent to. */
+  async issueMachine(name: string, host: string): Promise<KeyPair> {
+    const key = await newKey();
+    const nowMs = this.#clock.nowMs();
+    const issuer = { name: this.#certificate.subject.replace(/^CN=/, ""), key: this.#key };
+    const life = { notBeforeMs: nowMs - linkBackdateMs, notAfterMs: nowMs + leafMs };
+    return { key: keyPem(key), cert: makeCertificate({ name, key, issuer, ...life, use: { kind: "machine", host } }) };
   }
 
   hasIssued(leaf: X509Certificate): boolean {

@@ -10,6 +10,7 @@ import { followStore } from "../controllers/follow-store.ts";
 import { WorkQueue } from "../controllers/work-queue.ts";
 import type { EventLog } from "../events/event-log.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
+import type { MachineIdentities } from "../members/machine-identities.ts";
 import { objects } from "../objects/objects.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { Change, Store } from "../store/store.ts";
@@ -36,6 +37,8 @@ export interface CertificateControllerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** Who the machines are to each other; null: their traffic is plain. */
+  readonly machines: Pick<MachineIdentities, "of" | "follow"> | null;
 }
 
 /** Sees to it that each routed host has a certificate, that it is renewed, and that every edge has it. */
@@ -51,7 +54,7 @@ export class CertificateController {
   #serving: ReadonlyMap<string, readonly string[]> = new Map();
   /** Host → the certificate's id. */
   #shownTo: ReadonlyMap<string, string> = new Map();
-  #wanted: WantedCertificates = { certificates: [], challenges: [], ticketKeys: "" };
+  #wanted: Omit<WantedCertificates, "identity"> = { certificates: [], challenges: [], ticketKeys: "" };
   /** Of what the edges are to have, by id. */
   #prints: ReadonlyMap<string, string> = new Map();
   #failure: string | null = null;
@@ -70,6 +73,8 @@ export class CertificateController {
     this.#alerts = new Alerts({ ...options, failureOf: (host) => this.failureOf(host) });
     const wake = () => this.wake();
     for (const prefix of ["/apps/", "/certificates/", "/tls/"]) this.#own(followStore(prefix, wake, wake, options, signal));
+    const { machines } = options;
+    if (machines !== null) this.#own(machines.follow(() => this.#edgesChanged(), signal));
     this.wake();
   }
 
@@ -109,8 +114,9 @@ export class CertificateController {
   }
 
   edgeLinked(peer: EdgePeer): void {
-    const { clock, random, log } = this.#options;
-    const edge = new EdgeCertificates({ peer, wanted: () => this.#wanted, clock, random, log });
+    const { clock, random, log, machines } = this.#options;
+    const wanted = async () => ({ ...this.#wanted, identity: (await machines?.of(peer.machine)) ?? null });
+    const edge = new EdgeCertificates({ peer, wanted, clock, random, log });
     this.#edges.add(edge);
     if (this.#hasPassed) this.#start(edge);
   }
@@ -214,10 +220,14 @@ export class CertificateController {
     const isSame = next.length === before.size && next.every((certificate) => before.get(certificate.id) === certificate);
     if (this.#hasPassed && isSame && this.#wanted.ticketKeys === tickets) return;
     this.#wanted = { ...this.#wanted, certificates: next, ticketKeys: tickets };
-    for (const edge of this.#edges) void edge.change();
+    this.#edgesChanged();
     if (this.#hasPassed) return;
     this.#hasPassed = true;
     for (const edge of this.#edges) this.#start(edge);
+  }
+
+  #edgesChanged(): void {
+    for (const edge of this.#edges) void edge.change();
   }
 
   /** Resolves once every linked edge answers with the challenges. */

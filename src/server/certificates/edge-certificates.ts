@@ -1,6 +1,6 @@
 import { errorFields } from "#host/log.ts";
 import { digestsOf } from "#link/certificate-digest.ts";
-import type { AcmeChallenge, CertificateChange, CertificateDigests, EdgeCertificate } from "#model/certificates.ts";
+import type { AcmeChallenge, CertificateChange, CertificateDigests, EdgeCertificate, MachineIdentity } from "#model/certificates.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import { Backoff } from "../controllers/backoff.ts";
@@ -14,12 +14,14 @@ export interface WantedCertificates {
   readonly certificates: readonly EdgeCertificate[];
   readonly challenges: readonly AcmeChallenge[];
   readonly ticketKeys: string;
+  /** Of the edge's own machine; null: traffic between machines is plain. */
+  readonly identity: MachineIdentity | null;
 }
 
 /** Keeps one edge's certificates equal to those that are wanted: asks what it has, by digest, and sends what differs. */
 export class EdgeCertificates {
   readonly #peer: EdgePeer;
-  readonly #wanted: () => WantedCertificates;
+  readonly #wanted: () => Promise<WantedCertificates>;
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #log: Log;
@@ -29,7 +31,7 @@ export class EdgeCertificates {
 
   constructor(options: {
     readonly peer: EdgePeer;
-    readonly wanted: () => WantedCertificates;
+    readonly wanted: () => Promise<WantedCertificates>;
     readonly clock: Clock;
     readonly random: () => number;
     readonly log: Log;
@@ -84,7 +86,7 @@ export class EdgeCertificates {
   }
 
   async #send(signal: AbortSignal): Promise<void> {
-    const wanted = this.#wanted();
+    const wanted = await this.#wanted();
     const have = await this.#peer.certificates(signal);
     // Challenges and ticket keys go first: an authority may be about to look.
     for (const change of differences(wanted, have)) await this.#peer.patchCertificates(change, signal);
@@ -103,13 +105,18 @@ export class EdgeCertificates {
   }
 }
 
-function differences({ certificates, challenges, ticketKeys }: WantedCertificates, have: CertificateDigests): readonly CertificateChange[] {
-  const want = digestsOf({ set: certificates, remove: [], challenges, ticketKeys });
+function differences(
+  { certificates, challenges, ticketKeys, identity }: WantedCertificates,
+  have: CertificateDigests,
+): readonly CertificateChange[] {
+  const want = digestsOf({ set: certificates, remove: [], challenges, ticketKeys, identity });
   const set = certificates.filter(({ id }) => have.certificates[id] !== want.certificates[id]);
   const remove = Object.keys(have.certificates).filter((id) => want.certificates[id] === undefined);
   const shared = {
     ...(have.challenges === want.challenges ? {} : { challenges }),
     ...(have.ticketKeys === want.ticketKeys ? {} : { ticketKeys }),
+    // An edge that is too old to have one is not told of none.
+    ...(have.identity === want.identity || (have.identity === undefined && identity === null) ? {} : { identity }),
   };
   const changes: CertificateChange[] = [];
   if (Object.keys(shared).length > 0) changes.push({ set: [], remove: [], ...shared });

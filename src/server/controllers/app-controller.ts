@@ -37,6 +37,8 @@ export interface AppControllerOptions {
   readonly store: Store;
   readonly fleet: Fleet;
   readonly secrets: Secrets;
+  /** Nobody but their own machines may reach instances, because traffic between machines is encrypted. */
+  readonly isPrivate: boolean;
   readonly narrator: Narrator;
   readonly clock: Clock;
   /** Epoch milliseconds that do not jump while the server runs: deadlines must not pass because a clock was set. */
@@ -204,7 +206,8 @@ export class AppController {
   }
 
   #body(app: App, release: Release, process: ProcessName): WorkloadBody | null {
-    return workloadBody({ app, space: this.#space(app), release, process }, this.#options.secrets);
+    const { secrets, isPrivate } = this.#options;
+    return workloadBody({ app, space: this.#space(app), release, process, isPrivate }, secrets);
   }
 
   async #take(step: Step, found: AppObjects, signal: AbortSignal): Promise<void> {

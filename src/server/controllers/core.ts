@@ -11,6 +11,7 @@ import {
   type SpaceName,
   type WorkloadName,
 } from "#model/names.ts";
+import type { Endpoint } from "#model/routing-table.ts";
 import { isStepsApp } from "#model/steps.ts";
 import { planNeeds } from "#plan/routes/needs.ts";
 import { planRoutes, serviceRouteId } from "#plan/routes/plan-routes.ts";
@@ -52,6 +53,8 @@ export interface CoreOptions {
   readonly log: Log;
   /** How long a machine may be silent before it is lost. Default 5,000 ms. */
   readonly lostAfterMs?: number;
+  /** By which other machines reach the instances of one, where their traffic is encrypted. Left out: it is plain. */
+  readonly entryOf?: (machine: MachineId) => NonNullable<Endpoint["entry"]>;
 }
 
 /** The controllers and what they share, without the sockets: what simulations drive too. */
@@ -72,6 +75,7 @@ export interface Core {
 /** Starts the controllers; they run until the signal aborts. */
 export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   const { store, events, secrets, clock, random, log, lostAfterMs = usualLostAfterMs } = options;
+  const { entryOf = () => null } = options;
   const startedAtMs = clock.nowMs();
   const startedMs = clock.monotonicMs();
   const steadyNowMs = () => startedAtMs + clock.monotonicMs() - startedMs;
@@ -146,7 +150,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     );
     const rollout = objects.rollout(store, space, name)?.value ?? null;
     return {
-      routes: planRoutes({ app: app.value, releases, rollout, observed, neededPorts }),
+      routes: planRoutes({ app: app.value, releases, rollout, observed, neededPorts, entryOf }),
       needs: planNeeds({ app: app.value, releases, observed }),
       appCreatedAtMs: app.value.createdAtMs,
     };
@@ -199,6 +203,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     store,
     fleet,
     secrets,
+    isPrivate: options.entryOf !== undefined,
     narrator,
     clock,
     steadyNowMs,

@@ -173,7 +173,8 @@ export class EdgeSync {
   #asSeenHere(route: Route): Route {
     const address = this.#options.addressOf(this.machine);
     if (address === null || !route.targets.some(({ endpoints }) => endpoints.some(({ host }) => host === address))) return route;
-    const here = (endpoint: Endpoint) => (endpoint.host === address ? { ...endpoint, host: "127.0.0.1" } : endpoint);
+    const here = ({ entry, ...endpoint }: Endpoint): Endpoint =>
+      endpoint.host === address ? { ...endpoint, host: "127.0.0.1" } : { ...endpoint, ...(entry === undefined ? {} : { entry }) };
     return { ...route, targets: route.targets.map((target) => ({ ...target, endpoints: target.endpoints.map(here) })) };
   }
 

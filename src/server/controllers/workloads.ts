@@ -1,17 +1,27 @@
 import { createHash } from "node:crypto";
 import type { App, ProcessSpec, Release, Space } from "#model/app.ts";
 import { beforeProcess, type ProcessName, workloadId } from "#model/names.ts";
-import type { Workload } from "#model/workload.ts";
+import type { Instance, Workload } from "#model/workload.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 
 /** Processes and threads that a `before` command may have; what an app's processes get if nothing is said. */
 const taskPids = 512;
+
+/** Behind a restart token: where an instance may listen is taken up by a restart alone, so that turning it on or off restarts what runs. */
+const privateMark = "/private";
+
+/** The token of the app that an instance was started under. */
+export function restartedUnder({ restartToken }: Pick<Instance, "restartToken">): string {
+  return restartToken.endsWith(privateMark) ? restartToken.slice(0, -privateMark.length) : restartToken;
+}
 
 export interface WorkloadInput {
   readonly app: App;
   readonly space: Space | null;
   readonly release: Release;
   readonly process: ProcessName;
+  /** Whether nobody but its own machine may reach it. */
+  readonly isPrivate?: boolean;
 }
 
 /** Everything of an order but what changes with each: its count and its revision. */
@@ -19,7 +29,7 @@ export type WorkloadBody = Omit<Workload, "count" | "revision">;
 
 /** What an agent has to know to run one process of a release. @throws {DroverError} SECRET_NOT_FOUND, SECRET_KEY_UNUSABLE */
 export function workloadBody(input: WorkloadInput, secrets: Pick<Secrets, "reveal">): WorkloadBody | null {
-  const { app, release, process } = input;
+  const { app, release, process, isPrivate = false } = input;
   const id = workloadId({ space: app.space, app: app.name, process, release: release.number });
   const shared = {
     id,
@@ -58,9 +68,10 @@ export function workloadBody(input: WorkloadInput, secrets: Pick<Secrets, "revea
     alive: spec.alive,
     resources: spec.resources,
     routed: isRouted(app, process, spec),
-    restartToken: app.restartTokens?.[process] ?? app.restartToken,
+    restartToken: `${app.restartTokens?.[process] ?? app.restartToken}${isPrivate ? privateMark : ""}`,
     timeoutMs: null,
     ...(spec.onlyOne === true ? { onlyOne: true } : {}),
+    ...(isPrivate ? { isPrivate: true } : {}),
   };
 }
 

@@ -11,4 +11,6 @@ export interface OperationContext {
   readonly clock: Clock;
   /** Ports on this machine that are Drover's own, so that no app gets them. */
   readonly reservedPorts: ReadonlySet<number>;
+  /** Whether traffic between machines is encrypted, which datagrams cannot be. Default false. */
+  readonly isEncrypted?: boolean;
 }

@@ -122,7 +122,7 @@ function keptProcesses({ context }: Surroundings, app: App | null, artifact: Dig
   return Object.fromEntries(Object.entries(spec.processes).map(([name, { run }]) => [name, run]));
 }
 
-function checkRoutes(drafts: readonly Draft[], { space, owners }: Surroundings, problems: FoundProblem[]): void {
+function checkRoutes(drafts: readonly Draft[], { space, owners, context }: Surroundings, problems: FoundProblem[]): void {
   const seen = new Map<string, { readonly draft: Draft; readonly index: number }>();
   for (const draft of drafts) {
     const { declared, routes, processes, isBuilt } = draft;
@@ -147,6 +147,10 @@ function checkRoutes(drafts: readonly Draft[], { space, owners }: Surroundings, 
         problems.push(
           problemAt(declared, [...at(index), "to"], false, `${show(route.to)}, which has no port`, "a process with a port", null),
         );
+      }
+      if (context.isEncrypted === true && "port" in route && route.protocol === "udp") {
+        const wanted = "tcp, because traffic between machines is encrypted here (--encrypt) and datagrams cannot be";
+        problems.push(problemAt(declared, [...at(index), "protocol"], false, '"udp"', wanted, null));
       }
       const owner = owners.get(key);
       const twin = seen.get(key);

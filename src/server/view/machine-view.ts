@@ -1,13 +1,15 @@
 import type { MachineView } from "#model/api.ts";
 import type { MachineId } from "#model/names.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import type { MachineIdentities } from "../members/machine-identities.ts";
 import { listMembers } from "../members/members.ts";
 import { standingOf } from "../members/standings.ts";
 import type { Store } from "../store/store.ts";
 
 /** Machines that have linked since the server's start, and those that have joined and have not: of the latter only that much is known. */
-export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[] {
+export function viewMachines(store: Store, fleet: Fleet, machines?: Pick<MachineIdentities, "entryOf">): readonly MachineView[] {
   const members = new Map(listMembers(store).map((member) => [member.name, member]));
+  const entryOf = (id: MachineId) => machines?.entryOf(id) ?? null;
   const said = (id: MachineId) => standingOf(store, id);
   const rooms = new Map(fleet.rooms().map((room) => [room.id, room]));
   const free = (id: MachineId) => {
@@ -24,6 +26,7 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
     joined: members.has(id),
     ...said(id),
     address: machine.address ?? null,
+    entry: entryOf(id),
     isolation: machine.isolation,
     free: free(id),
   }));
@@ -40,6 +43,7 @@ export function viewMachines(store: Store, fleet: Fleet): readonly MachineView[]
       joined: true,
       ...said(name),
       address: null,
+      entry: entryOf(name),
       isolation: {},
       free: null,
     }));

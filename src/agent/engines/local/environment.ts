@@ -28,6 +28,7 @@ export function instanceEnvironment(options: {
     TMPDIR: temporaryFolder,
     LANG: "C.UTF-8",
     ...(port === null ? {} : { PORT: String(port) }),
+    ...(workload.isPrivate === true ? { HOST: "127.0.0.1" } : {}),
     DROVER_SPACE: space,
     DROVER_APP: app,
     DROVER_PROCESS: process,

@@ -102,6 +102,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       runCommandProbe({ machinery, held, workload, command, timeoutMs, clock }, stop);
     const lookOptions = {
       port: held.port,
+      isPrivate: workload.isPrivate === true,
       mainPid: run.process.main.pid,
       pids: run.group.pids,
       runCommand,

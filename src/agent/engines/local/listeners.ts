@@ -8,6 +8,8 @@ export interface Listener {
   readonly port: number;
   /** Whether a connection to 127.0.0.1 reaches it. */
   readonly reachable: boolean;
+  /** Whether connections from other machines reach it too. */
+  readonly isOpen: boolean;
   readonly inode: string;
 }
 
@@ -28,7 +30,7 @@ function parseListener(line: string): Listener | null {
   const [, local = "", , state] = fields;
   if (state !== listening) return null;
   const [address = "", port = ""] = local.split(":");
-  return { port: Number.parseInt(port, 16), reachable: isReachable(address), inode: fields[9] ?? "" };
+  return { port: Number.parseInt(port, 16), reachable: isReachable(address), isOpen: !isLoopback(address), inode: fields[9] ?? "" };
 }
 
 /** Addresses are hexadecimal words in the machine's byte order, which is little-endian wherever Node runs. */
@@ -36,6 +38,11 @@ function isReachable(address: string): boolean {
   if (/^0+$/.test(address)) return true;
   // 127.0.0.1 alone, and written as an IPv6 address.
   return address === "0100007F" || address === "0000000000000000FFFF00000100007F";
+}
+
+/** 127.0.0.0/8, written as an IPv6 address too, and ::1. */
+function isLoopback(address: string): boolean {
+  return /^(?:0{16}FFFF0000)?[0-9A-F]{6}7F$/.test(address) || address === "00000000000000000000000001000000";
 }
 
 /** Lines are 150 bytes in one table and a little more in the other: about one line a read, so that the kernel makes no more than is asked for. */

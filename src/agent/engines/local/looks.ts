@@ -14,6 +14,8 @@ const acceptTimeoutMs = 1_000;
 
 export interface LookOptions {
   readonly port: number | null;
+  /** It must not listen where other machines reach it. */
+  readonly isPrivate: boolean;
   readonly mainPid: number;
   /** All processes of the instance. */
   readonly pids: () => Promise<readonly number[]>;
@@ -49,11 +51,16 @@ export function createLook(probe: Probe | null, options: LookOptions): Look {
   };
 }
 
+const open: Reason = {
+  code: "LISTENS_OUTSIDE",
+  message: "listens where other machines reach it, and traffic between machines is to be encrypted: listen on $HOST, which is 127.0.0.1",
+};
+
 /**
  * Whether the instance itself listens on `port`: something accepts a connection there, and the kernel's tables say that it is a process of the
  * instance and not a stranger that happens to have the port. Once that is known, it is enough that the process still holds that very socket.
  */
-function createListenLook(port: number, { mainPid, pids, clock }: LookOptions): Look {
+function createListenLook(port: number, { mainPid, pids, clock, isPrivate }: LookOptions): Look {
   let diagnoseAtMs = clock.monotonicMs() + diagnoseAfterMs;
   let diagnosis: Reason = { code: "NOT_LISTENING", message: `does not listen on $PORT ${port} yet` };
   let verified: HeldSocket | null = null;
@@ -75,7 +82,9 @@ function createListenLook(port: number, { mainPid, pids, clock }: LookOptions): 
     for (const listener of candidates) {
       if (!listener.reachable) continue;
       reachable.push(listener);
-      verified = await findOwn(listener);
+      const own = await findOwn(listener);
+      if (own !== null && isPrivate && listener.isOpen) return open;
+      verified = own;
       if (verified !== null) return null;
     }
     const owner = await describeOwner(reachable[0]?.inode ?? "");

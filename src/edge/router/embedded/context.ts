@@ -4,6 +4,7 @@ import type { Log } from "#model/log.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Http2Upstreams } from "./http2/http2-upstreams.ts";
 import type { Limits } from "./limits.ts";
+import type { MachineClients } from "./machines/machine-clients.ts";
 import type { AccessLog } from "./policy/access-log.ts";
 import type { RequestIds } from "./policy/request-ids.ts";
 import type { TrustedProxies } from "./policy/trusted-proxies.ts";
@@ -24,6 +25,8 @@ export interface EdgeContext {
   readonly deadlines: Deadlines;
   /** Connections to instances that speak HTTP/2. */
   readonly http2: Http2Upstreams;
+  /** Connections to instances on other machines, where those are not plain. */
+  readonly machines: MachineClients;
   readonly listen: Listen;
   readonly ids: RequestIds;
   readonly access: AccessLog;

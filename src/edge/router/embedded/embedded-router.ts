@@ -19,6 +19,8 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import { listenAlone } from "./listen-alone.ts";
 import { Listener } from "./listener.ts";
 import { LiveRoute } from "./live-route.ts";
+import { MachineClients } from "./machines/machine-clients.ts";
+import { MachineEntry } from "./machines/machine-entry.ts";
 import { AccessLog } from "./policy/access-log.ts";
 import { RequestIds } from "./policy/request-ids.ts";
 import { TrustedProxies } from "./policy/trusted-proxies.ts";
@@ -58,12 +60,15 @@ export class EmbeddedRouter implements Router {
   readonly #tls: TlsPort;
   readonly #tlsRoutes: TlsRoutes;
   readonly #services: Services;
+  readonly #entry: MachineEntry;
   #applying: Promise<void> = Promise.resolve();
 
   constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone, trustedProxies = [] }: EmbeddedRouterOptions) {
     const deadlines = new Deadlines(clock, limits.sweepMs);
+    const machines = new MachineClients();
     this.#context = {
-      http2: new Http2Upstreams(limits),
+      machines,
+      http2: new Http2Upstreams(limits, machines),
       clock,
       random,
       log,
@@ -81,6 +86,7 @@ export class EmbeddedRouter implements Router {
     this.#tlsRoutes = new TlsRoutes(this.#tls, () => this.#secure.port || null);
     this.#secure = new Listener({ protocol: "https", findRoute, port: this.#tls }, this.#context, this.#count);
     this.#services = new Services(this.#context, this.#count, this.#stop.signal);
+    this.#entry = new MachineEntry(this.#context, this.#stop.signal);
     this.#sweeping = deadlines.run(this.#stop.signal);
   }
 
@@ -112,6 +118,9 @@ export class EmbeddedRouter implements Router {
     const challenges = this.#tls.certificates.httpChallenges;
     this.#public.challenges = challenges;
     this.#secure.challenges = challenges;
+    if (change.identity === undefined) return;
+    this.#context.machines.apply(change.identity);
+    await this.#entry.apply(change.identity);
   }
 
   apply(change: TableChange): Promise<void> {
@@ -150,7 +159,7 @@ export class EmbeddedRouter implements Router {
   }
 
   problems(): readonly ListenerProblem[] {
-    return this.#services.problems();
+    return [...this.#services.problems(), ...this.#entry.problems()];
   }
 
   draining(signal: AbortSignal): AsyncIterable<Draining> {
@@ -173,7 +182,7 @@ export class EmbeddedRouter implements Router {
 
   async close(withinMs: number, idle: IdleConnections = "close"): Promise<void> {
     this.#services.close();
-    const listeners = [this.#public, this.#secure, ...this.#services.listeners];
+    const listeners = [this.#public, this.#secure, ...this.#services.listeners, this.#entry];
     const tooLong = new AbortController();
     const cut = this.#context.clock.sleep(withinMs, tooLong.signal).then(
       () => {
@@ -209,15 +218,18 @@ export class EmbeddedRouter implements Router {
 
   #setTargets(live: LiveRoute, route: Route, released: Endpoint[]): void {
     const before = live.targets;
+    // Datagrams have no TLS: they go to instances on this machine alone where traffic between machines is encrypted.
+    const isUdp = route.listener.kind === "port" && route.listener.protocol === "udp";
+    const isCarried = ({ entry }: Route["targets"][number]["endpoints"][number]) => !isUdp || entry === undefined;
     live.targets = route.targets.map(
       (target): LiveTarget => ({
         release: target.release,
         weight: target.weight,
-        endpoints: target.endpoints.map(({ instance, host, port }) => {
-          const key = `${instance}\n${host}\n${port}`;
+        endpoints: target.endpoints.filter(isCarried).map(({ instance, ...place }) => {
+          const key = `${instance}\n${place.host}\n${place.port}\n${place.entry?.name ?? ""}\n${place.entry?.port ?? ""}`;
           let endpoint = this.#endpoints.get(key);
           if (endpoint === undefined) {
-            endpoint = new Endpoint(key, this.#drains.instance(instance), host, port, this.#drains);
+            endpoint = new Endpoint(key, this.#drains.instance(instance), place, this.#drains);
             if (before.some(({ endpoints }) => endpoints.length > 0)) this.#warmUp(endpoint);
             this.#endpoints.set(key, endpoint);
           }

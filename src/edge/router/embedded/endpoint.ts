@@ -1,6 +1,9 @@
+import type { Endpoint as TableEndpoint } from "#model/routing-table.ts";
 import type { Drains, Instance } from "./drains.ts";
 import type { UpstreamTls } from "./tls/upstream-tls.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
+
+type Entry = NonNullable<TableEndpoint["entry"]>;
 
 /** One address of an instance: its idle connections, and whether it takes new ones. */
 export class Endpoint {
@@ -8,6 +11,8 @@ export class Endpoint {
   readonly instance: Instance;
   readonly host: string;
   readonly port: number;
+  /** By which it is reached on another machine; null: plainly. */
+  readonly entry: Entry | null;
   /** Routes that lead to it; none means that it gets nothing new. */
   routes = 0;
   /** Passed over until then, on the monotonic clock, while others are there. */
@@ -23,11 +28,12 @@ export class Endpoint {
   /** The one used last is on top: it is the least likely to be closing. */
   readonly #idle: UpstreamConnection[] = [];
 
-  constructor(key: string, instance: Instance, host: string, port: number, drains: Drains) {
+  constructor(key: string, instance: Instance, { host, port, entry }: Omit<TableEndpoint, "instance">, drains: Drains) {
     this.key = key;
     this.instance = instance;
     this.host = host;
     this.port = port;
+    this.entry = entry ?? null;
     this.#drains = drains;
   }
 

@@ -12,7 +12,7 @@ export interface TunnelEnd extends Duplex {
  */
 export class Tunnel implements Timed {
   deadlineMs: number;
-  readonly #context: EdgeContext;
+  readonly #context: Pick<EdgeContext, "clock" | "deadlines">;
   readonly #a: TunnelEnd;
   readonly #b: TunnelEnd;
   readonly #idleMs: number;
@@ -21,7 +21,7 @@ export class Tunnel implements Timed {
   #isClosed = false;
 
   /** @param idleMs how long no byte may pass either way; `Infinity` for ever. */
-  constructor(a: TunnelEnd, b: TunnelEnd, idleMs: number, context: EdgeContext, onClose: () => void) {
+  constructor(a: TunnelEnd, b: TunnelEnd, idleMs: number, context: Pick<EdgeContext, "clock" | "deadlines">, onClose: () => void) {
     this.#a = a;
     this.#b = b;
     this.#idleMs = idleMs;

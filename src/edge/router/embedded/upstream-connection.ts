@@ -58,26 +58,29 @@ export class UpstreamConnection implements Timed {
     this.#user = user;
     this.#context = context;
     this.deadlineMs = context.clock.monotonicMs() + context.limits.connectMs;
-    const { host, port } = endpoint;
+    const { host, port, entry } = endpoint;
     const onread: net.OnReadOpts = { buffer: () => this.#nextRoom(), callback: (size, room) => this.#onRead(room as Buffer, size) };
     const options = { host, port, noDelay: true, keepAlive: true, allowHalfOpen: true, ...(isBare ? {} : { onread }) };
-    const socket = tls === null ? net.connect(options) : tls.connect(endpoint);
+    // To another machine over TLS; what the instance itself speaks is inside of that.
+    const below = entry === null ? null : context.machines.connect(endpoint, entry);
+    const socket = tls !== null ? tls.connect(endpoint, below) : (below ?? net.connect(options));
+    const isPlain = tls === null && below === null;
     this.socket = socket;
     context.deadlines.add(this);
-    socket.on(tls === null ? "connect" : "secureConnect", () => {
+    socket.on(isPlain ? "connect" : "secureConnect", () => {
       this.#isConnected = true;
-      if (tls !== null) socket.setNoDelay(true).setKeepAlive(true);
+      if (!isPlain) socket.setNoDelay(true).setKeepAlive(true);
       this.deadlineMs = Number.POSITIVE_INFINITY;
       this.#user?.onUpstreamReady();
     });
-    if (tls !== null || isBare) socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
+    if (!isPlain || isBare) socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
     socket.on("end", () => {
       if (this.#user !== null) this.#user.onUpstreamEnd();
       else socket.destroy();
     });
     socket.on("drain", () => this.#user?.onUpstreamDrain());
     socket.on("error", (error) => {
-      this.#error = socket instanceof TLSSocket ? refusalOf(socket, error) : error;
+      this.#error = tls !== null && socket instanceof TLSSocket ? refusalOf(socket, error) : error;
     });
     socket.on("close", () => this.#onClose());
   }

@@ -67,7 +67,14 @@ export class CarriedRoutes {
   reportShortcomings(routes: ReadonlyMap<RouteId, Route>, shortcomings: Config["shortcomings"]): void {
     for (const [id, { targets }] of routes) {
       const named = targets.flatMap(({ endpoints }) => endpoints).find(({ host, port }) => serverAddress(host, port) === null);
-      const words = [...(named === undefined ? [] : [`"${named.host}" is no IP address`]), ...(shortcomings.get(id) ?? [])];
+      const isEncrypted = targets.some(({ endpoints }) => endpoints.some(({ entry }) => entry !== undefined));
+      const words = [
+        ...(named === undefined ? [] : [`"${named.host}" is no IP address`]),
+        ...(isEncrypted
+          ? ["instances on other machines get nothing, because traffic to them is encrypted, which the embedded router does"]
+          : []),
+        ...(shortcomings.get(id) ?? []),
+      ];
       if (words.length > 0) this.#report(id, null, "ROUTE_PARTLY_CARRIED", words.join("; "));
       else this.#logged.delete(id);
     }

@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import type { CertificateChange } from "#model/certificates.ts";
+import type { CertificateChange, MachineIdentity } from "#model/certificates.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
+import type { RouteId } from "#model/names.ts";
 import type { Draining, TargetTraffic } from "#model/routing-table.ts";
 import type { ListenerProblem, Router, TableChange } from "../router.ts";
 import { Accounts } from "./accounts.ts";
@@ -48,6 +49,7 @@ export class HaproxyRouter implements Router {
   readonly #options: HaproxyRouterOptions;
   readonly #stop = new AbortController();
   readonly #desired = new DesiredRoutes();
+  #entry: MachineIdentity["entry"] | null = null;
   readonly #carried: CarriedRoutes;
   readonly #certificates: Certificates;
   readonly #accounts = new Accounts();
@@ -137,11 +139,19 @@ export class HaproxyRouter implements Router {
   /** A certificate that HAProxy refuses stays as it was, and is a problem of the routes that it is for. */
   async certify(change: CertificateChange): Promise<void> {
     this.#certificates.change(change);
+    if (change.identity !== undefined) this.#entry = change.identity?.entry ?? null;
     await this.#settle();
   }
 
   problems(): readonly ListenerProblem[] {
-    return [...this.#carried.problems, ...this.#certificates.problems(this.#desired.all)];
+    return [...this.#carried.problems, ...this.#certificates.problems(this.#desired.all), ...this.#entryProblems()];
+  }
+
+  #entryProblems(): readonly ListenerProblem[] {
+    if (this.#entry === null) return [];
+    const message =
+      "other machines cannot send to the instances here: traffic between machines is encrypted, which the embedded router does";
+    return [{ route: "MACHINES" as RouteId, port: this.#entry.port, code: "ENTRY_CLOSED", message }];
   }
 
   draining(signal: AbortSignal): AsyncIterable<Draining> {

@@ -27,7 +27,9 @@ export function serversOf(route: Route, backend: string, nameOf: NameServer): re
   route.targets.forEach(({ release, endpoints }, at) => {
     const share = shares[at] as number;
     const weight = share === 0 ? 0 : isEqual ? equalWeight : Math.max(1, Math.round((share / largest) * largestWeight));
-    for (const { instance, host, port } of endpoints) {
+    for (const { instance, host, port, entry } of endpoints) {
+      // Never plainly what is to be encrypted.
+      if (entry !== undefined) continue;
       const address = serverAddress(host, port);
       const key = `${backend}\n${route.id}\n${release}\n${instance}\n${address}`;
       if (address === null || seen.has(key)) continue;

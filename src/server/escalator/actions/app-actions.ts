@@ -4,6 +4,7 @@ import type { BuiltInAction } from "#model/ladder.ts";
 import { type AppName, appId, type SpaceName, type StepId } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { Subscribers } from "../../controllers/subscribers.ts";
+import { restartedUnder } from "../../controllers/workloads.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import { ladderKeys } from "../../objects/ladder-objects.ts";
 import { objects, put } from "../../objects/objects.ts";
@@ -93,7 +94,7 @@ async function untilAsWanted(
         const ready = own
           .filter((one) => one.name.release === app.target)
           .flatMap((one) => [...one.instances.values()])
-          .filter((instance) => isReady(instance) && instance.restartToken === token);
+          .filter((instance) => isReady(instance) && restartedUnder(instance) === token);
         return ready.length >= (app.instances[process] ?? 1);
       });
       if (isWanted && fleet.isKnown && app.active === app.target && objects.rollout(store, space, name) === null) return null;

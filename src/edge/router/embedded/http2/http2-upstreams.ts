@@ -1,6 +1,7 @@
 import type { ClientHttp2Session } from "node:http2";
 import type { Endpoint } from "../endpoint.ts";
 import type { Limits } from "../limits.ts";
+import type { MachineClients } from "../machines/machine-clients.ts";
 
 /** What an app may send ahead of one request's client, and of all together. */
 const streamWindowBytes = 262_144;
@@ -11,10 +12,12 @@ const memoryMegabytes = 8;
 /** Connections of HTTP/2 without TLS to instances: one for each, which all requests share. */
 export class Http2Upstreams {
   readonly #limits: Limits;
+  readonly #machines: MachineClients;
   readonly #sessions = new WeakMap<Endpoint, Promise<ClientHttp2Session>>();
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, machines: MachineClients) {
     this.#limits = limits;
+    this.#machines = machines;
   }
 
   /** The connection to the instance, made if there is none. Rejects if the instance takes none. */
@@ -30,8 +33,10 @@ export class Http2Upstreams {
   #connect(endpoint: Endpoint): Promise<ClientHttp2Session> {
     const limits = this.#limits;
     const { promise, resolve, reject } = Promise.withResolvers<ClientHttp2Session>();
+    const { entry } = endpoint;
     const host = endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host;
     const session = process.getBuiltinModule("node:http2").connect(`http://${host}:${endpoint.port}`, {
+      ...(entry === null ? {} : { createConnection: () => this.#machines.connect(endpoint, entry) }),
       maxSessionMemory: memoryMegabytes,
       settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxHeaderListSize: limits.responseHeadBytes },
     });

@@ -5,7 +5,7 @@ import { type ClientHello, readClientHello } from "./client-hello.ts";
 /** Reads the ClientHello and puts its bytes back, for whoever has the socket next. What is none, or comes too slowly, is cut. */
 export function peekClientHello(
   socket: net.Socket,
-  { clock, deadlines }: EdgeContext,
+  { clock, deadlines }: Pick<EdgeContext, "clock" | "deadlines">,
   withinMs: number,
   use: (hello: ClientHello) => void,
 ): void {

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import tls from "node:tls";
 import type { RouteUpstream } from "#model/routing-table.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -17,15 +18,17 @@ export class UpstreamTls {
     this.#context = tls.createSecureContext({ minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca }) });
   }
 
-  /** Ready with "secureConnect"; an instance that is not who it should be ends it with an error before that. */
-  connect(endpoint: Endpoint): tls.TLSSocket {
+  /**
+   * Ready with "secureConnect"; an instance that is not who it should be ends it with an error before that.
+   * @param below a connection to it, or one that is being made; null: one is made
+   */
+  connect(endpoint: Endpoint, below: Socket | null = null): tls.TLSSocket {
     const session = this.#sessions.get(endpoint);
     const { host, port } = endpoint;
     const name = this.#serverName;
     // Node takes `allowHalfOpen` here as everywhere; its types do not say so.
     const options: tls.ConnectionOptions & { readonly allowHalfOpen: boolean } = {
-      host,
-      port,
+      ...(below === null ? { host, port } : { socket: below }),
       allowHalfOpen: true,
       secureContext: this.#context,
       rejectUnauthorized: this.#verifies,
@@ -35,6 +38,7 @@ export class UpstreamTls {
       checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name ?? host, certificate),
     };
     const socket = tls.connect(options);
+    below?.on("error", (error) => socket.destroy(error));
     socket.on("session", (next: Buffer) => this.#sessions.set(endpoint, next));
     return socket;
   }
