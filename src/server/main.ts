@@ -30,6 +30,7 @@ import { type Authority, openAuthority } from "./certificates/authority.ts";
 import { CertificateController } from "./certificates/certificate-controller.ts";
 import { createControlPlane } from "./create-control-plane.ts";
 import { openEventLog } from "./events/sqlite-event-log.ts";
+import { createAdditions } from "./members/additions.ts";
 import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
 import { sweepTokens } from "./operations/token-operations.ts";
@@ -185,6 +186,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     log,
     controlPlane,
     remote,
+    additions: createAdditions(clock),
     certificates,
     sealer,
     authority: openOwnAuthority,

@@ -28,6 +28,7 @@ const pages: readonly (readonly [pattern: RegExp, page: ComponentType<PageProps>
     lazy(async () => (await import("./pages/escalator/escalator-page.tsx")).EscalatorPage),
   ],
   [/^\/machines$/, lazy(async () => (await import("./pages/machines/machines-page.tsx")).MachinesPage)],
+  [/^\/add-machines$/, lazy(async () => (await import("./pages/machines/add-machines-page.tsx")).AddMachinesPage)],
   [/^\/machines\/(?<machine>[^/]+)$/, lazy(async () => (await import("./pages/machines/machine-page.tsx")).MachinePage)],
   [/^\/spaces\/(?<space>[^/]+)\/pools\/(?<pool>[^/]+)$/, lazy(async () => (await import("./pages/machines/pool-page.tsx")).PoolPage)],
   [/^\/events$/, lazy(async () => (await import("./pages/events.tsx")).EventsPage)],

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { freePorts } from "#host/testing/free-ports.ts";
 import { root, TestDrover } from "../harness/drover.ts";
 import { TestMachines } from "../harness/machines.ts";
 import { WebBrowser, withoutChromium } from "./browser.ts";
@@ -27,7 +28,8 @@ async function judge(name: string): Promise<void> {
 
 before(async () => {
   if (withoutChromium !== false) return;
-  drover = await TestDrover.start();
+  const [link = 0] = await freePorts(1);
+  drover = await TestDrover.start({ args: ["--link", `127.0.0.1:${link}`] });
   const flag = await drover.file("flag", "");
   await rm(flag);
   const check = (path: string, level: string) =>
@@ -271,6 +273,54 @@ test("machines say how full they are and what runs there; one is labelled, drain
   assert.ok(await web.page.getByRole("button", { name: "Remove" }).isDisabled(), "the server runs there");
   await judge("machine");
 });
+
+test(
+  "hosts become machines: the command for it, what it meets at each, and a token for one without SSH that is followed until it has joined",
+  options,
+  async () => {
+    await open("/add-machines");
+    await web.page.getByRole("textbox", { name: /^hosts/ }).fill("m2=ops@10.0.0.12\nroot@10.0.0.14 -x");
+    await see("“-x” is no host");
+    await web.page.getByRole("textbox", { name: /^hosts/ }).fill("m9=root@127.0.0.1:1");
+    await web.page.getByRole("textbox", { name: /^labels/ }).fill("zone=a");
+    const command = await web.page
+      .getByRole("button", { name: /drover machine add/ })
+      .locator("code")
+      .innerText();
+    await drover.cli([...command.split(" ").slice(1), "--identity", "none"]);
+    await see("0 of 1 host done, 1 failed");
+    await web.page.getByRole("list", { name: "Hosts" }).getByText("root@127.0.0.1:1").waitFor();
+    await see("drover machine add --retry");
+    const faults = [
+      { check: "clock", what: "is 3 h behind", remedy: "Set its clock, by chrony or the like." },
+      { check: "disk", what: "has 90 MiB left for /opt/drover", remedy: "Make room there." },
+    ];
+    const told = { machine: null, stage: null, notes: [], failure: null };
+    const hosts = [
+      { ...told, host: "ops@10.0.0.12", machine: "m2", state: "under-way", stage: "copying, 31 of 60 MiB" },
+      { ...told, host: "ops@10.0.0.13", state: "failed", failure: { code: "HOST_UNFIT", message: "is 3 h behind", hint: "", faults } },
+      { ...told, host: "ops@10.0.0.14", state: "waiting", notes: ["<img src=x onerror=alert(1)>\u001b]0;owned\u0007"] },
+    ];
+    await drover.api("PUT", "/v1/machine-additions/told", { body: { hosts, isOver: false } });
+    await see("Set its clock, by chrony or the like.");
+    await see("<img src=x onerror=alert(1)>␛]0;owned␇");
+    await judge("add-machines");
+    await press("Make a token");
+    await web.page.getByRole("dialog").getByLabel("name").fill("m5");
+    await web.page.getByRole("dialog").getByRole("button", { name: "Make a token", exact: true }).click();
+    await see("waits for m5");
+    await judge("add-by-hand");
+    const [token = "", start = ""] = await web.page.locator("ol.steps .cli code").allInnerTexts();
+    await using machine = await TestDrover.prepare();
+    await writeFile(join(machine.home, "m5.token"), `${token}\n`, { mode: 0o600 });
+    machine.launch(start.split(" ").slice(2));
+    await web.page.getByRole("link", { name: "m5", exact: true }).click();
+    await see(/joined/);
+    await press("Remove");
+    await web.page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
+    await web.page.waitForURL("**/machines");
+  },
+);
 
 test("a pool says which of its machines are there, and what is done about the others", options, async () => {
   const folder = join(drover.home, "work", "provider");

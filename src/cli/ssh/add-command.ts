@@ -9,6 +9,7 @@ import { count, took } from "../output/time.ts";
 import { addMachine } from "./add-machine.ts";
 import { addMachines, type HostOutcome } from "./add-machines.ts";
 import { openSsh } from "./client.ts";
+import { openOnlookers } from "./onlookers.ts";
 import { type Distribution, packDistribution } from "./parts.ts";
 import { type PreflightCheck, preflightChecks } from "./preflight.ts";
 import { openRecords, type Records, type Way } from "./records.ts";
@@ -61,6 +62,7 @@ export async function addCommand(session: Session, args: readonly string[], opti
   await note();
 
   const stages = createStages(session, targets);
+  await using onlookers = openOnlookers({ api: session.api, clock, id: crypto.randomUUID() }, targets);
   const { jump = null, identity = null } = asked.hosts[0]?.way ?? {};
   await using ssh = await openSsh({ knownHosts: records.knownHosts, jump, identity, environment: session.environment });
   // Once for all hosts, and not before one of them is fit to be looked at.
@@ -88,10 +90,15 @@ export async function addCommand(session: Session, args: readonly string[], opti
         using log = openHostLog(records.logFolder, target, clock.nowMs);
         logs.set(target, log.file);
         try {
-          const { stage, note: tell } = stages.of(target, log.write);
+          const { stage: show, note: tell } = stages.of(target, log.write);
+          const stage = (text: string, share = "") => {
+            show(text, share);
+            onlookers.stage(target, text, share);
+          };
           const keep = (text: string) => {
             notes.get(target)?.push(text);
             tell(text);
+            onlookers.note(target, text);
           };
           return await addMachine(target, context, { stage, note: keep, log: log.write }, until);
         } catch (error) {
@@ -99,7 +106,9 @@ export async function addCommand(session: Session, args: readonly string[], opti
           throw error;
         }
       },
-      onEnd: async ({ target, machine, failure, already, tookMs }) => {
+      onEnd: async (outcome) => {
+        const { target, machine, failure, already, tookMs } = outcome;
+        onlookers.ended(outcome);
         stages.ended(target, failure === null ? `${already ? "is" : "is now"} machine "${machine}", ${took(tookMs)}` : null);
         const way = asked.hosts.find((host) => host.target === target)?.way;
         if (machine === null || way === undefined) return;

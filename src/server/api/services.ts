@@ -6,6 +6,7 @@ import type { Authority } from "../certificates/authority.ts";
 import type { CertificateController } from "../certificates/certificate-controller.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { type EventLog, type EventSink, signedBy } from "../events/event-log.ts";
+import type { Additions } from "../members/additions.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
 import type { OperationContext } from "../operations/context.ts";
 import type { Sealer } from "../secrets/sealer.ts";
@@ -18,6 +19,7 @@ export interface Services extends OperationContext {
   readonly controlPlane: ControlPlane;
   /** The links of other machines; null where none can join. */
   readonly remote: RemoteLinks | null;
+  readonly additions: Additions;
   readonly certificates: Pick<CertificateController, "serving" | "failureOf" | "renew">;
   readonly sealer: Sealer;
   readonly authority: () => Promise<Authority>;

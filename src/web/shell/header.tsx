@@ -79,6 +79,6 @@ function SpaceSwitcher() {
 function isWithin(to: string): boolean {
   const target = to.split("?")[0] ?? to;
   if (target === "/") return path.value === "/" || path.value.startsWith(appPath({ space: space.value ?? "", app: "" }));
-  if (target === "/machines" && /^\/spaces\/[^/]+\/pools\//.test(path.value)) return true;
+  if (target === "/machines" && /^\/(add-machines$|spaces\/[^/]+\/pools\/)/.test(path.value)) return true;
   return path.value.startsWith(target) || (target.endsWith("/escalator") && /^\/spaces\/[^/]+\/escalator/.test(path.value));
 }

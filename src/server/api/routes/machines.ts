@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { machineChange, machineList, machineStanding, machineToken, newMachineToken } from "#model/api.ts";
+import { addition, toldAddition } from "#model/api-additions.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
 import { inviteMachine } from "../../members/invitations.ts";
@@ -8,9 +9,12 @@ import { setStanding } from "../../members/standings.ts";
 import { json, type Route, route } from "../route.ts";
 import { type Services, signed } from "../services.ts";
 
+/** A thousand hosts, each with more than is in the way of most. */
+const additionBytes = 4 * 2 ** 20;
+
 /** The machines that apps run on, and who may become one. */
 export function machineRoutes(services: Services): readonly Route[] {
-  const { controlPlane, remote, store } = services;
+  const { additions, controlPlane, remote, store } = services;
   const requireRemote = () => {
     if (remote !== null) return remote;
     throw new DroverError("NOT_YET_SUPPORTED", "other machines cannot reach this server", {
@@ -43,6 +47,29 @@ export function machineRoutes(services: Services): readonly Route[] {
       handle: async (_call, _query, { machine: name, labels }) => {
         const own = controlPlane.machines().find(({ joined }) => !joined)?.id ?? null;
         return { status: 201, json: { machine: name, ...(await inviteMachine(requireRemote(), own, name, labels)) } };
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/v1/machine-additions",
+      id: "listMachineAdditions",
+      summary: "What `drover machine add` does or did lately, wherever it was called: each host with how far it is and what is in its way.",
+      access: { right: "operate", of: "installation" },
+      answer: { kind: "json", schema: z.object({ additions: z.array(addition) }) },
+      handle: async () => ({ json: { additions: additions.list() } }),
+    }),
+    route({
+      method: "PUT",
+      path: "/v1/machine-additions/:addition",
+      id: "tellMachineAddition",
+      summary: "How far `drover machine add` is, for whoever looks on. Nothing is done with it.",
+      access: { right: "operate", of: "installation" },
+      body: json(toldAddition, additionBytes),
+      answer: { kind: "json", schema: z.object({ id: z.string() }) },
+      handle: async ({ params, caller }, _query, told) => {
+        const id = params["addition"] ?? "";
+        additions.tell(id, caller.name, told);
+        return { json: { id } };
       },
     }),
     route({

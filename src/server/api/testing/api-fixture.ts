@@ -11,6 +11,7 @@ import { createRequestGuard } from "../../access/request-guard.ts";
 import { openAuthority } from "../../certificates/authority.ts";
 import type { ControlPlane } from "../../control-plane.ts";
 import { openEventLog } from "../../events/sqlite-event-log.ts";
+import { createAdditions } from "../../members/additions.ts";
 import { openSealer } from "../../secrets/open-sealer.ts";
 import { createSecrets } from "../../secrets/sealed-secrets.ts";
 import { openSqliteStore } from "../../store/sqlite-store.ts";
@@ -69,6 +70,7 @@ export async function startApi(
     secrets: createSecrets({ store, sealer, clock }),
     sealer,
     remote: null,
+    additions: createAdditions(clock),
     certificates: { serving: new Map(), failureOf: () => null, renew: async () => {} },
     authority: () => openAuthority(home.server, clock),
     controlPlane: { ...createIdleControlPlane(store), ...options.controlPlane },

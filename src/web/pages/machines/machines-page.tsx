@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { count } from "../../parts/format.ts";
+import { Link } from "../../parts/link.tsx";
 import { ErrorNotice } from "../../parts/notice.tsx";
 import { spaces as allSpaces } from "../../state/installation.ts";
 import { space } from "../../state/location.ts";
@@ -35,6 +36,8 @@ export function MachinesPage() {
             )}
           </span>
         )}
+        <span class="grow" />
+        <Link to="/add-machines">Add machines</Link>
         <span class="grow" />
       </div>
       <ErrorNotice error={machines.error ?? use.error ?? pools.error} />
