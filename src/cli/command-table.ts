@@ -28,6 +28,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   ps: { group: look, summary: "list running instances", load: () => import("./commands/ps.ts") },
   logs: { group: look, summary: "show or follow the output of instances", load: () => import("./commands/logs.ts") },
   top: { group: look, summary: "watch what machines and apps use and serve", load: () => import("./commands/top.ts") },
+  metrics: { group: look, summary: "list metrics and draw them over time", load: () => import("./commands/metrics.ts") },
   why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },
   versions: { group: look, summary: "show which version of what runs where", load: () => import("./commands/versions.ts") },
   events: { group: look, summary: "show or follow what happened and why", load: () => import("./commands/events.ts") },

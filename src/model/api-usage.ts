@@ -14,6 +14,10 @@ export const instanceUsage = instance
     }),
     memoryBytes: bytes,
     processes: z.int(),
+    disk: z
+      .object({ readBytes: bytes, writtenBytes: bytes })
+      .optional()
+      .meta({ description: "From and to disks since its process was started; left out where the kernel does not say." }),
   })
   .meta({ id: "InstanceUsage" });
 

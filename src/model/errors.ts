@@ -41,6 +41,7 @@ export const errorCodes = {
   RELEASE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The app has no such release, or it is no longer kept." },
   INSTANCE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no running instance of that name." },
   ROUTE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "No app has such a route." },
+  METRIC_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "Nothing is known of a metric of that name." },
   MACHINE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no machine of that name." },
   WEB_UI_UNAVAILABLE: { status: 503, exit: 1, retryable: true, meaning: "The pages of the web UI could not be bundled from its sources." },
   TOKEN_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no token of that name, or it was revoked." },

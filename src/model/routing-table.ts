@@ -156,6 +156,8 @@ export interface TargetTraffic {
   readonly bytesOut: number;
   /** Counts for each of `latencyBoundsMs` and, last, for all above. */
   readonly latency: readonly number[];
+  /** All of them together, in milliseconds; edges of before this was counted leave it out. */
+  readonly latencySumMs?: number;
   /** Requests by the class of their answer: 1xx (upgrades), 2xx, 3xx, 4xx, 5xx. Those without an answer are in none. */
   readonly classes: readonly number[];
 }

@@ -8,6 +8,8 @@ export interface InstanceUsage {
   /** Memory that its processes hold, shared pages counted once for each of them. */
   readonly memoryBytes: number;
   readonly processes: number;
+  /** Bytes from and to disks, counted as `cpuSeconds` is; left out where the kernel does not say. */
+  readonly disk?: { readonly readBytes: number; readonly writtenBytes: number };
 }
 
 /** What a machine as a whole uses, since it was started where it is a sum. */

@@ -55,6 +55,8 @@ export interface ControlPlaneOptions {
   };
   /** Told of edges, and asked what is wrong. Left out: the edges get no certificates. */
   readonly certificates?: Pick<CertificateController, "edgeLinked" | "problems" | "certificateOf">;
+  /** What is wrong with figures over time. Left out: nobody follows them. */
+  readonly figureProblems?: () => readonly Reason[];
   /** Deletes uploaded sources that nobody asked for since `beforeMs`; how many went. Left out: there are none. */
   readonly collectSources?: (beforeMs: number, signal: AbortSignal) => Promise<number>;
 }

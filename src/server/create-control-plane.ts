@@ -20,6 +20,7 @@ import { mergedLogs } from "./view/merged-logs.ts";
 import { askPeers } from "./view/peer-answers.ts";
 import { RouteAddresses } from "./view/route-address.ts";
 import { viewRoutes, viewTraffic } from "./view/routes-view.ts";
+import { shareAnswer } from "./view/share-answer.ts";
 import { viewUsage } from "./view/usage-view.ts";
 import { viewVersions } from "./view/versions/view-versions.ts";
 
@@ -54,7 +55,15 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   );
   const escalations = lazyEscalator(options, core, signal);
   const { events } = options;
-  const autoscaler = new Autoscaler({ context: { store, secrets, events, clock, reservedPorts: new Set() }, core, clock, log }, signal);
+  // Whoever wants figures at about the same time gets the same ones: every agent and every edge is asked once for all of them.
+  const shared = {
+    usage: shareAnswer((until) => viewUsage(core.fleet, clock, until), clock, signal),
+    traffic: shareAnswer((until) => viewTraffic({ routes: core.routes, clock }, until), clock, signal),
+  };
+  const autoscaler = new Autoscaler(
+    { context: { store, secrets, events, clock, reservedPorts: new Set() }, core, shared, clock, log },
+    signal,
+  );
   return {
     ...answersOf(core, options),
     escalator: () => escalations.get(),
@@ -91,13 +100,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
-      traffic: async (until) => (await viewTraffic({ routes, clock }, until)).counted,
-      usage: (until) => viewUsage(fleet, clock, until),
       versions: (which, until) => viewVersions({ store, fleet, routes, addresses, clock }, which, until),
+      traffic: async (until) => (await shared.traffic(until)).counted,
+      usage: shared.usage,
       scaling: (space, app, process) => autoscaler.scalingOf(space, app, process),
       problems: async (until) => [
         ...problemsOf(core),
         ...(options.certificates?.problems() ?? []),
+        ...(options.figureProblems?.() ?? []),
         ...edgeProblems(await askPeers(routes.peers, (peer, answering) => peer.problems(answering), clock, until)),
       ],
       watchApp: (space, app, until) => watchApp(view, core, clock, space, app, until),

@@ -30,7 +30,12 @@ import { type Authority, openAuthority } from "./certificates/authority.ts";
 import { CertificateController } from "./certificates/certificate-controller.ts";
 import { createControlPlane } from "./create-control-plane.ts";
 import { openEventLog } from "./events/sqlite-event-log.ts";
+import { figureProblems } from "./figures/figure-problems.ts";
+import { FigureStore } from "./figures/figure-store.ts";
+import { OwnFigures } from "./figures/own-figures.ts";
 import { createAdditions } from "./members/additions.ts";
+import { helpOf } from "./metrics/families.ts";
+import { followFigures } from "./metrics/figure-collector.ts";
 import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
 import { sweepTokens } from "./operations/token-operations.ts";
@@ -103,6 +108,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const store = await openSqliteStore({ folder: home.server, log, fatal, random: Math.random, restoreCommand });
   const clock = systemClock;
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
+  const figures = await FigureStore.open({ folder: join(home.server, "figures"), clock, log });
   const sealer = openSealer(store, join(home.server, "secrets.key"));
   const secrets = createSecrets({ store, sealer, clock });
 
@@ -156,6 +162,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       events,
       secrets,
       certificates,
+      figureProblems: () => figureProblems(figures.state),
       escalations,
       listener,
       clock,
@@ -188,6 +195,8 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     remote,
     additions: createAdditions(clock),
     certificates,
+    figures,
+    source: new OwnFigures(figures, clock, helpOf),
     sealer,
     authority: openOwnAuthority,
     reservedPorts: new Set([
@@ -245,13 +254,25 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
 
   await makeDefaultSpace(services);
   const renewals = tls === undefined ? null : renewTls(home.server, openOwnAuthority, hosts, tls, api, log, stopping);
+  const { startedAtMs } = services;
+  const following = followFigures({ controlPlane, store, figures, version: packageFile.version, startedAtMs, clock, log }, stopping);
   const chores = keepHouse({ store, idempotency, log, folder: home.server }, stopping);
   await new Promise((resolve) => stopping.addEventListener("abort", resolve, { once: true }));
   log.info("server stops", { reason: String(stopping.reason?.message ?? "") });
   const cut = setTimeout(() => process.exit(0), stopMs);
   cut.unref();
   listener.close();
-  await Promise.all([api.close(), local.close(), controlPlane.stopped, remote?.stopped(), certificates.stopped(), chores, renewals]);
+  await Promise.all([
+    api.close(),
+    local.close(),
+    controlPlane.stopped,
+    remote?.stopped(),
+    certificates.stopped(),
+    chores,
+    renewals,
+    following,
+  ]);
+  await figures.close();
   await events.close();
   await store.close();
   clearTimeout(cut);

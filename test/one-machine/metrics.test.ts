@@ -64,6 +64,22 @@ test("figures say what runs, what it uses, what came through the edges and what 
   assert.deepEqual(figures(text, "drover_edge_linked{"), [1]);
 });
 
+test("figures are followed over time, survive a crash of the server, and are drawn in the terminal", async () => {
+  const query = ["metrics", "query", "drover_instance_memory_bytes", "--app", "web"];
+  await drover.until("the first figures are there", async () => (await drover.cli(query)).code === 0);
+  await drover.kill("server");
+  await drover.ready();
+  const { series } = JSON.parse(await drover.run(...query, "--json")) as {
+    series: { labels: Record<string, string>; values: (number | null)[] }[];
+  };
+  assert.equal(series.length, 2);
+  assert.ok(
+    series.every(({ labels, values }) => labels["process"] === "web" && values.some((bytes) => bytes !== null && bytes > 10_000_000)),
+  );
+  assert.match(await drover.run(...query), /instance_id=\S+ +[▁-█ ]+ +[\d.]+MiB/);
+  assert.match(await drover.run("metrics", "ls", "duration"), /drover_route_request_duration_seconds +histogram/);
+});
+
 test("figures are for those who have a token", async () => {
   assert.equal((await fetch(`http://127.0.0.1:${drover.apiPort}/metrics`)).status, 401);
 });
@@ -81,6 +97,11 @@ scrape_configs:
   - job_name: drover
     authorization: { credentials_file: ${join(drover.home, "token")} }
     static_configs: [{ targets: ["127.0.0.1:${drover.apiPort}"] }]
+  - job_name: found
+    authorization: { credentials_file: ${join(drover.home, "token")} }
+    http_sd_configs:
+      - url: http://127.0.0.1:${drover.apiPort}/v1/metrics/targets
+        authorization: { credentials_file: ${join(drover.home, "token")} }
 `;
 
 const scrapers = {
@@ -111,9 +132,11 @@ describe("scraped by programs of others", { concurrency: true }, () => {
           const answer = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`);
           return ((await answer.json()) as { data: { result: { value: [number, string] }[] } }).data.result.map(({ value }) => value[1]);
         };
-        await drover.until("it has asked", async () => (await ask('up{job="drover"}')).join() === "1");
-        assert.deepEqual(await ask('sum(drover_instance_ready{app="web"})'), ["2"]);
-        assert.deepEqual(await ask(`sum(drover_route_requests_total{route="${host}/"})`), [String(requests)]);
+        for (const job of ["drover", "found"]) {
+          await drover.until(`it has asked ${job}`, async () => (await ask(`up{job="${job}"}`)).join() === "1");
+          assert.deepEqual(await ask(`sum(drover_instance_ready{app="web",job="${job}"})`), ["2"]);
+          assert.deepEqual(await ask(`sum(drover_route_requests_total{route="${host}/",job="${job}"})`), [String(requests)]);
+        }
       } finally {
         await end(scraper);
       }

@@ -36,10 +36,13 @@ export interface Api {
 /** A path under `/v1`, each part escaped; parameters that are undefined are left out. */
 export function apiPath(
   parts: readonly (string | number)[],
-  query: Readonly<Record<string, string | number | boolean | undefined>> = {},
+  query: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>> = {},
 ): string {
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  for (const [name, value] of Object.entries(query)) {
+    const values = Array.isArray(value) ? (value as readonly string[]) : value === undefined ? [] : [String(value)];
+    for (const one of values) search.append(name, one);
+  }
   const path = `/v1/${parts.map((part) => encodeURIComponent(part)).join("/")}`;
   return search.size === 0 ? path : `${path}?${search}`;
 }

@@ -6,6 +6,8 @@ import type { Authority } from "../certificates/authority.ts";
 import type { CertificateController } from "../certificates/certificate-controller.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { type EventLog, type EventSink, signedBy } from "../events/event-log.ts";
+import type { FigureSource } from "../figures/figure-source.ts";
+import type { FigureStore } from "../figures/figure-store.ts";
 import type { Additions } from "../members/additions.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
 import type { OperationContext } from "../operations/context.ts";
@@ -21,6 +23,10 @@ export interface Services extends OperationContext {
   readonly remote: RemoteLinks | null;
   readonly additions: Additions;
   readonly certificates: Pick<CertificateController, "serving" | "failureOf" | "renew">;
+  /** Figures over time, as they are followed here. */
+  readonly figures: Pick<FigureStore, "state">;
+  /** Who answers questions about them. */
+  readonly source: FigureSource;
   readonly sealer: Sealer;
   readonly authority: () => Promise<Authority>;
   readonly tickets: ExecTickets;

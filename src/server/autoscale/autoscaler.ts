@@ -12,11 +12,12 @@ import { followStore } from "../controllers/follow-store.ts";
 import { objects } from "../objects/objects.ts";
 import { scaleByRule } from "../operations/app-operations.ts";
 import type { OperationContext } from "../operations/context.ts";
-import { loadBetween, type Sample, takeSample } from "./sample.ts";
+import { loadBetween, type Sample, type Shared, takeSample } from "./sample.ts";
 
 export interface AutoscalerOptions {
   readonly context: OperationContext;
   readonly core: Pick<Core, "fleet" | "routes">;
+  readonly shared: Shared;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -76,17 +77,18 @@ export class Autoscaler {
   }
 
   async #run(): Promise<void> {
-    const { clock, core, log } = this.#options;
+    const { clock, core, shared, log } = this.#options;
     let before: Sample | null = null;
     while (!this.#signal.aborted && this.#apps.size > 0) {
       try {
-        const now: Sample = await takeSample(core, clock, this.#signal);
+        const now: Sample = await takeSample(shared, core, clock, this.#signal);
         await this.#lookAtAll(before, now);
         before = now;
       } catch (error) {
         if (!this.#signal.aborted) log.warn("load of apps not looked at", errorFields(error));
       }
-      await pause(clock, lookEveryMs, this.#signal);
+      // At whole steps of the wall clock, when figures are followed too: one answer of the machines serves both.
+      await pause(clock, lookEveryMs - (clock.nowMs() % lookEveryMs), this.#signal);
     }
     this.#running = null;
   }

@@ -1,4 +1,4 @@
-import type { InstanceUsageView } from "#model/api-usage.ts";
+import type { InstanceUsageView, UsageView } from "#model/api-usage.ts";
 import type { Clock } from "#model/clock.ts";
 import { latencyQuantile } from "#model/latency.ts";
 import type { InstanceId, MachineId, ProcessName } from "#model/names.ts";
@@ -7,8 +7,7 @@ import type { ScaleLoad, ScaleMeasure } from "#model/scale.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
 import type { RouteTraffic } from "../control-plane.ts";
 import type { Core } from "../controllers/core.ts";
-import { viewTraffic } from "../view/routes-view.ts";
-import { viewUsage } from "../view/usage-view.ts";
+import type { Traffic } from "../view/routes-view.ts";
 
 /** What everything used and served up to one moment. */
 export interface Sample {
@@ -27,9 +26,20 @@ export interface Sample {
 
 const processKey = (space: string, app: string, process: string) => `${space}/${app}/${process}`;
 
-/** Asks all agents and all edges, for a second at most. */
-export async function takeSample({ fleet, routes }: Pick<Core, "fleet" | "routes">, clock: Clock, signal: AbortSignal): Promise<Sample> {
-  const [usage, { counted, answered }] = await Promise.all([viewUsage(fleet, clock, signal), viewTraffic({ routes, clock }, signal)]);
+/** What the whole installation uses and serves, each for a second at most. */
+export interface Shared {
+  readonly usage: (signal: AbortSignal) => Promise<UsageView>;
+  readonly traffic: (signal: AbortSignal) => Promise<Traffic>;
+}
+
+/** Asks all agents and all edges. */
+export async function takeSample(
+  shared: Shared,
+  { fleet, routes }: Pick<Core, "fleet" | "routes">,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Sample> {
+  const [usage, { counted, answered }] = await Promise.all([shared.usage(signal), shared.traffic(signal)]);
   const machines = new Set(fleet.machines().map(({ id }) => id));
   return {
     atMs: clock.monotonicMs(),

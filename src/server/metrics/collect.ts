@@ -7,10 +7,11 @@ import { latencyBoundsMs } from "#model/routing-table.ts";
 import type { ControlPlane, RouteTraffic } from "../control-plane.ts";
 import type { Escalator } from "../escalator/escalator.ts";
 import { viewChecks, viewEscalation } from "../escalator/view.ts";
+import type { FigureStore } from "../figures/figure-store.ts";
 import { ladderObjects } from "../objects/ladder-objects.ts";
 import { objects, type Stored } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
-import { Exposition } from "./exposition.ts";
+import type { FigureSink } from "./exposition.ts";
 
 export interface Measured {
   readonly controlPlane: Pick<
@@ -18,6 +19,7 @@ export interface Measured {
     "summaries" | "instances" | "machines" | "edges" | "problems" | "traffic" | "usage" | "runningEscalator"
   >;
   readonly store: Store;
+  readonly figures: Pick<FigureStore, "state">;
   readonly version: string;
   readonly startedAtMs: number;
   /** Whether things of this space are told; null: those of the installation. */
@@ -27,21 +29,25 @@ export interface Measured {
 /** Apps or routes that are told before others get their turn: a large installation has tens of thousands of lines. */
 const atOnce = 200;
 
-/** Everything that is told to Prometheus, as it is now. Agents and edges are asked at once, and have a second for it. */
+/** Tells all figures as they are now. Agents and edges are asked at once, and have a second for it. */
 export async function collectMetrics(
-  { controlPlane, store, version, startedAtMs, sees }: Measured,
+  { controlPlane, store, figures, version, startedAtMs, sees }: Measured,
+  told: FigureSink,
   signal: AbortSignal,
-): Promise<Exposition> {
+): Promise<void> {
   const [usage, traffic, problems, escalator] = await Promise.all([
     controlPlane.usage(signal),
     controlPlane.traffic(signal),
     sees(null) ? controlPlane.problems(signal) : [],
     controlPlane.runningEscalator(),
   ]);
-  const told = new Exposition();
   told.add("drover_build_info", { version }, 1);
   told.add("drover_start_time_seconds", {}, startedAtMs / 1_000);
   told.add("drover_store_revision", {}, store.revision);
+  const { series, refused, diskBytes } = figures.state;
+  told.add("drover_figures_series", {}, series);
+  told.add("drover_figures_refused", {}, refused);
+  told.add("drover_figures_disk_bytes", {}, diskBytes);
   for (const [code, of] of Map.groupBy(problems, (problem) => problem.code)) told.add("drover_problems", { code }, of.length);
   const apps = controlPlane.summaries().filter(({ space }) => sees(space));
   await tellApps(told, controlPlane, apps, usage);
@@ -52,11 +58,10 @@ export async function collectMetrics(
   tellMachines(told, controlPlane, usage);
   const spaces = objects.spaces(store).filter(({ value }) => sees(value.name));
   if (escalator !== null) tellChecks(told, store, spaces, escalator);
-  return told;
 }
 
 async function tellApps(
-  told: Exposition,
+  told: FigureSink,
   controlPlane: Measured["controlPlane"],
   apps: readonly AppSummary[],
   usage: UsageView,
@@ -78,6 +83,9 @@ async function tellApps(
       told.add("drover_instance_cpu_seconds_total", labels, use.cpuSeconds);
       told.add("drover_instance_memory_bytes", labels, use.memoryBytes);
       told.add("drover_instance_processes", labels, use.processes);
+      if (use.disk === undefined) continue;
+      told.add("drover_instance_disk_read_bytes_total", labels, use.disk.readBytes);
+      told.add("drover_instance_disk_written_bytes_total", labels, use.disk.writtenBytes);
     }
   }
 }
@@ -85,7 +93,7 @@ async function tellApps(
 const boundsSeconds = latencyBoundsMs.map((ms) => ms / 1_000);
 const classes = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
 
-async function tellRoutes(told: Exposition, traffic: readonly RouteTraffic[]): Promise<void> {
+async function tellRoutes(told: FigureSink, traffic: readonly RouteTraffic[]): Promise<void> {
   for (const [i, { route, machine, counted }] of traffic.entries()) {
     if (i % atOnce === atOnce - 1) await setImmediate();
     const { space, app, process, place } = route;
@@ -97,11 +105,12 @@ async function tellRoutes(told: Exposition, traffic: readonly RouteTraffic[]): P
     told.add("drover_route_errors_total", labels, counted.errors);
     told.add("drover_route_request_bytes_total", labels, counted.bytesIn);
     told.add("drover_route_response_bytes_total", labels, counted.bytesOut);
-    told.histogram("drover_route_request_duration_seconds", labels, boundsSeconds, counted.latency);
+    const sumSeconds = counted.latencySumMs === undefined ? null : counted.latencySumMs / 1_000;
+    told.histogram("drover_route_request_duration_seconds", labels, boundsSeconds, counted.latency, sumSeconds);
   }
 }
 
-function tellMachines(told: Exposition, controlPlane: Measured["controlPlane"], usage: UsageView): void {
+function tellMachines(told: FigureSink, controlPlane: Measured["controlPlane"], usage: UsageView): void {
   for (const { id: machine, linked, cordoned, cores } of controlPlane.machines()) {
     told.add("drover_machine_linked", { machine }, Number(linked));
     told.add("drover_machine_cordoned", { machine }, Number(cordoned));
@@ -127,7 +136,7 @@ function tellMachines(told: Exposition, controlPlane: Measured["controlPlane"], 
   }
 }
 
-function tellChecks(told: Exposition, store: Store, spaces: readonly Stored<Space>[], escalator: Escalator): void {
+function tellChecks(told: FigureSink, store: Store, spaces: readonly Stored<Space>[], escalator: Escalator): void {
   for (const { value } of spaces) {
     const space = value.name;
     for (const { name: check, target, level, verdict } of viewChecks(escalator, space, escalator.nowMs()))

@@ -31,7 +31,7 @@ test("what could end a label's text does not", () => {
 test("buckets of a histogram hold all that is below them, and the last one everything", () => {
   const told = new Exposition();
   const labels = { space: "a", app: "x", process: "web", route: "h/", release: "1", machine: "m" };
-  told.histogram("drover_route_request_duration_seconds", labels, [0.1, 1], [2, 3, 4]);
+  told.histogram("drover_route_request_duration_seconds", labels, [0.1, 1], [2, 3, 4], 12.5);
   const lines = [...told.pieces()].join("").split("\n").slice(2, -1);
   assert.deepEqual(
     lines.map((line) => line.replace(/\{.*?(le="[^"]*")?\}/, (_, le) => `{${le ?? ""}}`)),
@@ -39,6 +39,7 @@ test("buckets of a histogram hold all that is below them, and the last one every
       'drover_route_request_duration_seconds_bucket{le="0.1"} 2',
       'drover_route_request_duration_seconds_bucket{le="1"} 5',
       'drover_route_request_duration_seconds_bucket{le="+Inf"} 9',
+      "drover_route_request_duration_seconds_sum{} 12.5",
       "drover_route_request_duration_seconds_count{} 9",
     ],
   );

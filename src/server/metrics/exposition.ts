@@ -6,25 +6,45 @@ export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
 /** How much of the text is made in one piece: a large installation's megabytes must not hold up everybody else. */
 const linesPerPiece = 2_000;
 
+/** Takes figures as they are collected. */
+export interface FigureSink {
+  add<F extends PlainFamily>(name: F, labels: LabelsOf<F>, value: number): void;
+  /**
+   * @param boundsSeconds upper bounds of the buckets, rising
+   * @param counts for each bucket alone, and one more for all above the last bound
+   * @param sumSeconds of all that was counted; null where nobody added it up
+   */
+  histogram<F extends HistogramFamily>(
+    name: F,
+    labels: LabelsOf<F>,
+    boundsSeconds: readonly number[],
+    counts: readonly number[],
+    sumSeconds: number | null,
+  ): void;
+}
+
 /** Samples by family, and their text. */
-export class Exposition {
+export class Exposition implements FigureSink {
   readonly #lines = new Map<FamilyName, string[]>();
 
   add<F extends PlainFamily>(name: F, labels: LabelsOf<F>, value: number): void {
     this.#of(name).push(line(name, labels, value));
   }
 
-  /**
-   * @param boundsSeconds upper bounds of the buckets, rising
-   * @param counts for each bucket alone, and one more for all above the last bound
-   */
-  histogram<F extends HistogramFamily>(name: F, labels: LabelsOf<F>, boundsSeconds: readonly number[], counts: readonly number[]): void {
+  histogram<F extends HistogramFamily>(
+    name: F,
+    labels: LabelsOf<F>,
+    boundsSeconds: readonly number[],
+    counts: readonly number[],
+    sumSeconds: number | null,
+  ): void {
     const lines = this.#of(name);
     let total = 0;
     for (const [i, count] of counts.entries()) {
       total += count;
-      lines.push(line(`${name}_bucket`, { ...labels, le: numberText(boundsSeconds[i] ?? Number.POSITIVE_INFINITY) }, total));
+      lines.push(line(`${name}_bucket`, { ...labels, le: boundText(boundsSeconds[i]) }, total));
     }
+    if (sumSeconds !== null) lines.push(line(`${name}_sum`, labels, sumSeconds));
     lines.push(line(`${name}_count`, labels, total));
   }
 
@@ -51,6 +71,11 @@ function line(name: string, labels: Readonly<Record<string, string>>, value: num
 
 function escapeLabel(text: string): string {
   return text.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
+}
+
+/** The label `le` of a bucket; that of the last one is infinite. */
+export function boundText(boundSeconds: number | undefined): string {
+  return numberText(boundSeconds ?? Number.POSITIVE_INFINITY);
 }
 
 function numberText(value: number): string {

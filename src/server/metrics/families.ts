@@ -36,6 +36,12 @@ export const families = {
     help: "Processor time since the instance's process was started.",
   },
   drover_instance_memory_bytes: { type: "gauge", labels: instance, help: "Memory that the instance's processes hold." },
+  drover_instance_disk_read_bytes_total: {
+    type: "counter",
+    labels: instance,
+    help: "Read from disks since the instance's process was started. Left out where the kernel does not say.",
+  },
+  drover_instance_disk_written_bytes_total: { type: "counter", labels: instance, help: "Written to them." },
   drover_instance_processes: { type: "gauge", labels: instance, help: "How many processes the instance consists of." },
 
   drover_route_requests_total: {
@@ -81,8 +87,16 @@ export const families = {
     labels: ["space", "check", "target", "level"],
     help: "1 while the check fails, 0 while it passes; left out while nobody knows.",
   },
+  drover_figures_series: { type: "gauge", labels: [], help: "Figures that are followed over time." },
+  drover_figures_refused: { type: "gauge", labels: [], help: "Figures that are not, because there are too many." },
+  drover_figures_disk_bytes: { type: "gauge", labels: [], help: "What figures over time take on the server's disk." },
   drover_escalations_open: { type: "gauge", labels: ["space", "state"], help: "Escalations that have not ended, by state." },
 } as const satisfies Readonly<Record<string, Family>>;
+
+/** What a figure of Drover's own means; null for others. */
+export function helpOf(name: string): string | null {
+  return Object.hasOwn(families, name) ? families[name as FamilyName].help : null;
+}
 
 export type FamilyName = keyof typeof families;
 export type LabelsOf<F extends FamilyName> = Readonly<Record<(typeof families)[F]["labels"][number], string>>;

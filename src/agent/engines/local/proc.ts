@@ -56,6 +56,24 @@ export function parseUse(stat: string, status: string): ProcessUse | null {
   return kilobytes === undefined ? null : { cpuSeconds: ticks / ticksPerSecond, memoryBytes: Number(kilobytes) * 1_024 };
 }
 
+export interface DiskUse {
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}
+
+/** What the process and the children that it waited for moved from and to disks; null where the kernel does not say, or not to us. */
+export function readDiskUse(pid: number): DiskUse | null {
+  const text = readProc(`/proc/${pid}/io`);
+  return text === null ? null : parseDiskUse(text);
+}
+
+/** proc_pid_io(5). What was written and thrown away before it reached a disk is taken off. */
+export function parseDiskUse(text: string): DiskUse | null {
+  const field = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(text)?.[1] ?? Number.NaN);
+  const [readBytes, written, cancelled] = [field("read_bytes"), field("write_bytes"), field("cancelled_write_bytes")];
+  return Number.isNaN(readBytes + written + cancelled) ? null : { readBytes, writtenBytes: Math.max(0, written - cancelled) };
+}
+
 /** Whether exactly this process lives; one that ended and was not yet waited for does not. */
 export async function isAlive({ pid, startTicks }: ProcessIdentity): Promise<boolean> {
   const found = await readProcess(pid);

@@ -13,7 +13,7 @@ export class TargetCounters {
   bytesIn = 0;
   bytesOut = 0;
   readonly latency: number[] = new Array<number>(latencyBoundsMs.length + 1).fill(0);
-
+  latencySumMs = 0;
   readonly classes: number[] = [0, 0, 0, 0, 0];
 
   constructor(route: RouteId, release: number) {
@@ -24,6 +24,7 @@ export class TargetCounters {
   /** One request is over. `status` 0: it got no answer. */
   count(status: number, tookMs: number): void {
     this.requests++;
+    this.latencySumMs += tookMs;
     if (status === 0 || status >= 500) this.errors++;
     let bucket = 0;
     while (bucket < latencyBoundsMs.length && tookMs > (latencyBoundsMs[bucket] as number)) bucket++;
@@ -64,7 +65,7 @@ export class Traffic {
   }
 
   read(): readonly TargetTraffic[] {
-    return [...this.#counters.values()].map(({ route, release, requests, errors, bytesIn, bytesOut, latency, classes }) => ({
+    return [...this.#counters.values()].map(({ route, release, requests, errors, bytesIn, bytesOut, latency, latencySumMs, classes }) => ({
       route,
       release,
       requests,
@@ -72,6 +73,7 @@ export class Traffic {
       bytesIn,
       bytesOut,
       latency: [...latency],
+      latencySumMs,
       classes: [...classes],
     }));
   }

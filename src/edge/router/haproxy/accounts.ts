@@ -16,6 +16,8 @@ interface Owner {
 interface Waiting {
   unplaced: number;
   readonly samples: number[];
+  /** How long one request takes on average, by the samples since that was last done. */
+  tookMs: number;
 }
 
 interface Answers {
@@ -82,8 +84,11 @@ export class Accounts {
     if (counters === null) return;
     let bucket = 0;
     while (bucket < latencyBoundsMs.length && Number(tookMs) > (latencyBoundsMs[bucket] as number)) bucket++;
-    const { samples } = this.#waitingOf(counters);
-    samples[bucket] = (samples[bucket] as number) + (Number(perSecond) > exactPerSecond ? sampledOf : 1);
+    const waiting = this.#waitingOf(counters);
+    const weight = Number(perSecond) > exactPerSecond ? sampledOf : 1;
+    waiting.samples[bucket] = (waiting.samples[bucket] as number) + weight;
+    const total = waiting.samples.reduce((sum, n) => sum + n, 0);
+    waiting.tookMs += ((Number(tookMs) - waiting.tookMs) * weight) / total;
   }
 
   /** Adds what a process has counted since it was last asked. */
@@ -144,7 +149,7 @@ export class Accounts {
   #waitingOf(counters: TargetCounters): Waiting {
     let waiting = this.#waiting.get(counters);
     if (waiting === undefined) {
-      waiting = { unplaced: 0, samples: new Array<number>(buckets).fill(0) };
+      waiting = { unplaced: 0, samples: new Array<number>(buckets).fill(0), tookMs: 0 };
       this.#waiting.set(counters, waiting);
     }
     return waiting;
@@ -179,6 +184,7 @@ function place(counters: TargetCounters, waiting: Waiting): void {
     left -= share;
   });
   counters.latency[fullest] = (counters.latency[fullest] as number) + left;
+  counters.latencySumMs += unplaced * waiting.tookMs;
   waiting.unplaced = 0;
   // The shape is kept as the best guess for what comes before the next sample, with little weight against it.
   samples.forEach((sample, at) => void (samples[at] = sample / total / buckets));

@@ -11,6 +11,7 @@ import { kvRoutes } from "./kv.ts";
 import { logRoutes } from "./logs.ts";
 import { machineRoutes } from "./machines.ts";
 import { manifestRoutes } from "./manifests.ts";
+import { metricRoutes } from "./metrics.ts";
 import { poolRoutes } from "./pools.ts";
 import { routeRoutes } from "./routes.ts";
 import { scalingRoutes } from "./scaling.ts";
@@ -38,6 +39,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...eventRoutes(services),
     ...usageRoutes(services),
     ...versionRoutes(services),
+    ...metricRoutes(services),
     ...scalingRoutes(services),
     ...kvRoutes(services),
     ...escalationRoutes(services),

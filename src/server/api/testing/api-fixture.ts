@@ -11,6 +11,9 @@ import { createRequestGuard } from "../../access/request-guard.ts";
 import { openAuthority } from "../../certificates/authority.ts";
 import type { ControlPlane } from "../../control-plane.ts";
 import { openEventLog } from "../../events/sqlite-event-log.ts";
+import { FigureStore } from "../../figures/figure-store.ts";
+import { OwnFigures } from "../../figures/own-figures.ts";
+import type { Sample } from "../../figures/series.ts";
 import { createAdditions } from "../../members/additions.ts";
 import { openSealer } from "../../secrets/open-sealer.ts";
 import { createSecrets } from "../../secrets/sealed-secrets.ts";
@@ -30,6 +33,8 @@ export interface ApiFixture extends AsyncDisposable {
   readonly token: string;
   readonly services: Services;
   readonly logged: string[];
+  /** Has the store of figures know these of that moment. */
+  follow(atMs: number, samples: readonly Sample[]): Promise<void>;
   /** Headers of a request with a new token. `spaces` left out: all. */
   as(role: Role, spaces?: readonly string[]): Promise<{ readonly authorization: string }>;
   readonly idempotency: ReturnType<typeof createIdempotencyKeys>;
@@ -60,6 +65,7 @@ export async function startApi(
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
   const sealer = openSealer(store, join(home.server, "secrets.key"));
   const stopping = new AbortController();
+  const figures = await FigureStore.open({ folder: join(home.server, "figures"), clock, log });
   const newSecret = () => randomBytes(32).toString("hex");
   const access = await openAccess({ home, store, isSecure: false, clock, log, newSecret }, stopping.signal);
   const services: Services = {
@@ -69,6 +75,8 @@ export async function startApi(
     log,
     secrets: createSecrets({ store, sealer, clock }),
     sealer,
+    figures,
+    source: new OwnFigures(figures, clock, () => null),
     remote: null,
     additions: createAdditions(clock),
     certificates: { serving: new Map(), failureOf: () => null, renew: async () => {} },
@@ -116,6 +124,7 @@ export async function startApi(
     token,
     services,
     logged,
+    follow: (atMs, samples) => figures.append(atMs, samples),
     idempotency,
     fetch: request,
     as: async (role, spaces) => {
@@ -135,6 +144,7 @@ export async function startApi(
       stopping.abort(new Error("the test is over"));
       await api.close();
       await events.close();
+      await figures.close();
       await store.close();
       await rm(root, { recursive: true, force: true });
     },
