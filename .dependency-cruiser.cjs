@@ -32,6 +32,7 @@ module.exports = {
       to: { path: "^src/(?!model/|host/|link/|checks/)" },
     },
     { name: "link-imports-model-and-host", severity: "error", from: { path: "^src/link/" }, to: { path: "^src/(?!model/|host/|link/)" } },
+    { name: "ssh-imports-model-and-host", severity: "error", from: { path: "^src/ssh/" }, to: { path: "^src/(?!model/|host/|ssh/)" } },
     ...shells.map((shell) => ({
       name: `${shell}-imports-no-other-shell`,
       severity: "error",

@@ -1,8 +1,8 @@
 import type { AppStatus, Changed } from "#model/api.ts";
+import { took } from "#model/quantities.ts";
 import { apiPath } from "./api/client.ts";
 import type { AppReference } from "./arguments.ts";
 import type { Session } from "./command.ts";
-import { took } from "./output/time.ts";
 import { waitForApp } from "./wait/ready.ts";
 
 export interface Change {

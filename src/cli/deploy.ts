@@ -1,11 +1,11 @@
 import type { Applied, ApplyRequest, Plan } from "#model/api.ts";
+import { took } from "#model/quantities.ts";
 import { apiPath } from "./api/client.ts";
 import type { AppReference } from "./arguments.ts";
 import { type BuildTask, buildAll, buildsOf } from "./build.ts";
 import type { Session } from "./command.ts";
 import type { DocumentFile } from "./documents.ts";
 import { describePlan } from "./output/plan-lines.ts";
-import { took } from "./output/time.ts";
 import { confirm } from "./prompt.ts";
 import { waitUntilGone } from "./wait/gone.ts";
 import { type Awaited, waitForApps } from "./wait/ready.ts";

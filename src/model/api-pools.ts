@@ -27,6 +27,11 @@ export const poolView = z
       .nullable()
       .meta({ description: "Why nothing newer is known; null while its provider answers." }),
     machines: z.array(poolMachine).meta({ description: "Those that it should have, be they there or not." }),
+    publicKey: z
+      .string()
+      .nullable()
+      .meta({ description: "Of the server's own key, which hosts of a list have to let in; null: none is needed, or not by this pool." }),
+    spare: z.array(z.string()).meta({ description: "Hosts of its list that are no machine." }),
     surplus: z.array(z.string()).meta({ description: "Machines of this pool's names that it should not have. Nothing acts on them." }),
   })
   .meta({ id: "Pool" });

@@ -15,17 +15,57 @@ export interface Pool {
 export const providerVerbs = ["list", "create", "destroy", "converge", "power"] as const;
 export type ProviderVerb = (typeof providerVerbs)[number];
 
-/** Command lines of the user, run by `sh` at an agent; null: the provider has no such ability. */
-export interface PoolProvider {
-  readonly kind: "command";
-  readonly commands: { readonly [Verb in ProviderVerb]: Verb extends "list" | "create" | "destroy" ? string : string | null };
+/** Who makes the machines of a pool. */
+export type PoolProvider = CommandPool | SshPool;
+
+interface PoolProviderCommons {
+  /** Environment of the user's commands and scripts. */
   readonly env: Readonly<Record<string, string>>;
-  /** Names of the space's secrets that its commands get in their environment. */
+  /** Names of the space's secrets that they get in their environment. */
   readonly secrets: readonly string[];
   /** How often its list is asked for. */
   readonly everyMs: number;
   /** How long the list may take. */
   readonly timeoutMs: number;
+}
+
+/** Command lines of the user, run by `sh` at an agent; null: the provider has no such ability. */
+export interface CommandPool extends PoolProviderCommons {
+  readonly kind: "command";
+  readonly commands: { readonly [Verb in ProviderVerb]: Verb extends "list" | "create" | "destroy" ? string : string | null };
+}
+
+/** Hosts that are there, and are made machines over SSH by the server itself. */
+export interface SshPool extends PoolProviderCommons {
+  readonly kind: "ssh";
+  /** As `parseTarget` reads them, without names; taken in this order. */
+  readonly hosts: readonly string[];
+  /** Name of the secret that has the private key; null: the server's own. */
+  readonly key: string | null;
+  /** Name of the secret that has the password for `sudo`; null: none is needed. */
+  readonly sudo: string | null;
+  /** A script for `sh` that a machine runs as root when it is converged, after Drover is there; null: there is none. */
+  readonly converge: string | null;
+  /** Options of `drover up` there. */
+  readonly agentOptions: readonly string[];
+}
+
+/** What a provider can do besides making machines and taking them away. */
+export function abilitiesOf(provider: PoolProvider): { readonly converge: boolean; readonly power: boolean } {
+  switch (provider.kind) {
+    case "command":
+      return { converge: provider.commands.converge !== null, power: provider.commands.power !== null };
+    case "ssh":
+      return { converge: true, power: false };
+    default:
+      return provider satisfies never;
+  }
+}
+
+/** Names of all secrets of the space that a provider needs. */
+export function secretsOf(provider: PoolProvider): readonly string[] {
+  const own = provider.kind === "ssh" ? [provider.key, provider.sudo].filter((name) => name !== null) : [];
+  return [...new Set([...provider.secrets, ...own])];
 }
 
 /** A machine as its provider tells of it. */

@@ -48,6 +48,13 @@ export function formatDuration(ms: number): string {
   return `${ms}ms`;
 }
 
+/** How long something took: 0.84 s, 12.3 s, 2 min 5 s. */
+export function took(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(2)} s`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
+}
+
 /** One decimal at most, binary units: 268435456 → `256MiB`. */
 export function formatSize(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

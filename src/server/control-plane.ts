@@ -47,6 +47,10 @@ export interface ControlPlaneOptions {
   readonly escalations?: {
     /** Where the records of checks lie. */
     readonly recordsFile: string;
+    /** What the server keeps of hosts that it logs in to. */
+    readonly sshFolder: string;
+    /** Of programs that the server itself starts. */
+    readonly environment: Readonly<Record<string, string | undefined>>;
     /** Judges addresses that users named. */
     readonly outgoing: ResolveOutgoing;
     /** Where people reach the API. */

@@ -139,6 +139,8 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   );
   const escalations = {
     recordsFile: join(home.server, "checks.db"),
+    sshFolder: join(home.server, "ssh"),
+    environment: process.env,
     outgoing: createOutgoing(options.allowOutgoing),
     apiUrl: () => peopleUrl(),
     edge: { host: addressToCall(options.edge.host), httpPort: options.edge.port, httpsPort: options.edgeTls.port },

@@ -35,13 +35,14 @@ export class Hosts implements AsyncDisposable {
     this.#network = network;
   }
 
-  /** Makes h1, h2, … @throws {Error} what the system refuses */
-  static async up(count: number): Promise<Hosts> {
+  /** Makes h1, h2, … @param isOpen whether they and this machine reach each other @throws {Error} what the system refuses */
+  static async up(count: number, isOpen = false): Promise<Hosts> {
     const taken = run("ip", ["netns", "list"]);
     const network = networks.find((one) => !taken.includes(`drv${one.split(".")[2]}-`)) ?? networks[0] ?? "";
     const hosts = new Hosts(`drv${network.split(".")[2]}`, network);
     try {
       hosts.#makeSwitch();
+      if (isOpen) hosts.#plugIn();
       for (let number = 1; number <= count; number++) await hosts.#make(number);
       return hosts;
     } catch (error) {
@@ -71,6 +72,20 @@ export class Hosts implements AsyncDisposable {
     ip("netns", "add", name);
     ip("-n", name, "link", "add", "br0", "type", "bridge", "stp_state", "0");
     ip("-n", name, "link", "set", "br0", "up");
+  }
+
+  /** Where the hosts reach this machine, if they do. */
+  get own(): string {
+    return `${this.#network}.1`;
+  }
+
+  /** A cable from the switch to this machine; it goes with the switch. */
+  #plugIn(): void {
+    const [center, cable] = [`${this.#prefix}-switch`, `${this.#prefix}-own`];
+    ip("link", "add", cable, "type", "veth", "peer", "name", "own", "netns", center);
+    ip("-n", center, "link", "set", "own", "master", "br0", "up");
+    ip("addr", "add", `${this.own}/24`, "dev", cable);
+    ip("link", "set", cable, "up");
   }
 
   async #make(number: number): Promise<void> {

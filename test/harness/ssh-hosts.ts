@@ -39,9 +39,10 @@ export class SshHosts implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  static async up(count: number): Promise<SshHosts> {
+  /** @param isOpen whether they and this machine reach each other */
+  static async up(count: number, isOpen = false): Promise<SshHosts> {
     const folder = await mkdtemp(join(tmpdir(), "drover-ssh-hosts-"));
-    const made = new SshHosts(await Hosts.up(count), folder);
+    const made = new SshHosts(await Hosts.up(count, isOpen), folder);
     await chmod(folder, 0o755);
     keygen(join(folder, "id"));
     return made;
@@ -54,6 +55,11 @@ export class SshHosts implements AsyncDisposable {
 
   get(name: string): Host {
     return this.#hosts.get(name);
+  }
+
+  /** Where the hosts reach this machine, if they do. */
+  get own(): string {
+    return this.#hosts.own;
   }
 
   /** @param diskMib how much can be written on it */

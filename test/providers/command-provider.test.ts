@@ -7,7 +7,7 @@ import { readTextIfThere } from "#host/files.ts";
 import { processesWith } from "#host/testing/processes.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
-import type { Pool } from "#model/pool.ts";
+import type { CommandPool, Pool } from "#model/pool.ts";
 import { confineByProc } from "../../src/agent/build/confinement.ts";
 import { createRunLook } from "../../src/agent/checks/run-command.ts";
 import { createCommandProvider } from "../../src/server/pools/command-provider.ts";
@@ -21,7 +21,7 @@ interface World extends AsyncDisposable {
 }
 
 /** A provider whose commands run as an agent runs those that look; what acts is remembered by its key, as tasks are. */
-async function open(commands: Partial<Pool["provider"]["commands"]> = {}, timeoutMs = 60_000): Promise<World> {
+async function open(commands: Partial<CommandPool["commands"]> = {}, timeoutMs = 60_000): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "drover-provider-"));
   const line = `exec node ${join(root, "test/fixtures/machines.mjs")}`;
   const run = createRunLook({
@@ -30,7 +30,7 @@ async function open(commands: Partial<Pool["provider"]["commands"]> = {}, timeou
     confine: confineByProc,
   });
   const done = new Map<string, Promise<ProviderEnd>>();
-  const pool: Pool = {
+  const pool: Pool & { readonly provider: CommandPool } = {
     space: "default" as SpaceName,
     name: "web" as PoolName,
     machines: 2,

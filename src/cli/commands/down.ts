@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Home } from "#host/home.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
+import { took } from "#model/quantities.ts";
 import type { Verb } from "../command.ts";
-import { took } from "../output/time.ts";
 
 /** Drain and grace of apps are cut to a few seconds when the whole machine stops; it is over within 10 s. */
 const defaultTimeoutMs = 15_000;

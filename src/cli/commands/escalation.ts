@@ -1,11 +1,12 @@
 import type { EscalationView } from "#model/api-escalations.ts";
 import { massFailureNotice } from "#model/ladder.ts";
+import { took } from "#model/quantities.ts";
 import { apiPath } from "../api/client.ts";
 import { defaultSpace, wholeNumber } from "../arguments.ts";
 import type { Noun, Session, Verb } from "../command.ts";
 import { escapeText, type Style, styled } from "../output/style.ts";
 import { table } from "../output/table.ts";
-import { age, dateTime, took } from "../output/time.ts";
+import { age, dateTime } from "../output/time.ts";
 import { newsOf } from "./escalation-news.ts";
 
 const stateStyles: Readonly<Record<EscalationView["state"], Style>> = {

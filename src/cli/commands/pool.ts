@@ -70,6 +70,8 @@ const show = {
     );
     out.line(`  its provider (${pool.provider}) ${heard}`);
     if (pool.problem !== null) out.line(`  ${styled("red", escapeText(pool.problem.message))}. ${escapeText(pool.problem.hint)}`);
+    if (pool.publicKey !== null) out.line(`  its hosts have to let in this key: ${escapeText(pool.publicKey)}`);
+    if (pool.spare.length > 0) out.line(`  spare hosts: ${escapeText(pool.spare.join(", "))}`);
     const rows = pool.machines.map(({ name, power, isReady, address, failing }) => [
       name,
       wordOf[power],

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { test } from "node:test";
+import { took } from "#model/quantities.ts";
 import { nearest } from "../arguments.ts";
 import { createOutput } from "./output.ts";
 import { createProgress } from "./progress.ts";
 import { styled } from "./style.ts";
 import { table } from "./table.ts";
-import { age, took } from "./time.ts";
+import { age } from "./time.ts";
 
 function screen(properties: object = {}): NodeJS.WriteStream & { text: () => string } {
   let written = "";

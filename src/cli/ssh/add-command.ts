@@ -1,21 +1,25 @@
 import { resolve } from "node:path";
-import { parseListenAddress, readHostAndPort, tlsPortBeside } from "#host/address.ts";
+import { parseListenAddress } from "#host/address.ts";
 import { DroverError } from "#model/errors.ts";
+import { took } from "#model/quantities.ts";
+import { formatTarget, parseTarget, type Target } from "#model/ssh-target.ts";
+import { addMachine } from "#ssh/add-machine.ts";
+import { openSsh } from "#ssh/client.ts";
+import { edgePorts } from "#ssh/edge-ports.ts";
+import { openHostLog } from "#ssh/host-log.ts";
+import { type Distribution, packDistribution } from "#ssh/parts.ts";
+import { type PreflightCheck, preflightChecks } from "#ssh/preflight.ts";
 import { readLabel, wholeNumber } from "../arguments.ts";
 import type { Session } from "../command.ts";
 import { styled } from "../output/style.ts";
 import { table } from "../output/table.ts";
-import { count, took } from "../output/time.ts";
-import { addMachine } from "./add-machine.ts";
+import { count } from "../output/time.ts";
 import { addMachines, type HostOutcome } from "./add-machines.ts";
-import { openSsh } from "./client.ts";
 import { openOnlookers } from "./onlookers.ts";
-import { type Distribution, packDistribution } from "./parts.ts";
-import { type PreflightCheck, preflightChecks } from "./preflight.ts";
+import { readTargets, requireTargets } from "./read-targets.ts";
 import { openRecords, type Records, type Way } from "./records.ts";
-import { membersOf, openHostLog, passwordSource, readJump, type SshOptions } from "./session.ts";
+import { membersOf, passwordSource, readJump, type SshOptions } from "./session.ts";
 import { createStages } from "./stages.ts";
-import { formatTarget, parseTarget, readTargets, requireTargets, type Target } from "./targets.ts";
 
 export interface AddOptions extends SshOptions {
   readonly file?: string;
@@ -36,7 +40,6 @@ interface Asked {
 
 /** Each is a process of `ssh` here, of some ten megabytes. */
 const mostParallel = 100;
-const usualHttp = 8080;
 /** An agent that was started links within a second or two; a slow disk and a busy machine take longer. */
 const usualLinkMs = 60_000;
 
@@ -64,7 +67,7 @@ export async function addCommand(session: Session, args: readonly string[], opti
   const stages = createStages(session, targets);
   await using onlookers = openOnlookers({ api: session.api, clock, id: crypto.randomUUID() }, targets);
   const { jump = null, identity = null } = asked.hosts[0]?.way ?? {};
-  await using ssh = await openSsh({ knownHosts: records.knownHosts, jump, identity, environment: session.environment });
+  await using ssh = await openSsh({ knownHosts: records.knownHosts, isPersonal: true, jump, identity, environment: session.environment });
   // Once for all hosts, and not before one of them is fit to be looked at.
   let packing: Promise<Distribution> | null = null;
   const context = {
@@ -75,6 +78,7 @@ export async function addCommand(session: Session, args: readonly string[], opti
     agentOptions: asked.agentOptions,
     edgePorts: edgePorts(asked.agentOptions),
     ignored,
+    givesPlace: false,
     claimed: new Set<string>(),
     linkMs: session.common.timeoutMs ?? usualLinkMs,
     clock,
@@ -174,14 +178,6 @@ async function askedLastTime(records: Records, args: readonly string[], options:
     hosts: hosts.map(({ isDone: _, ...way }) => ({ target: parseTarget(way.target, way.labels), way })),
     agentOptions: last.agentOptions,
   };
-}
-
-/** Where the edges of the machines are going to listen. */
-function edgePorts(agentOptions: readonly string[]): readonly number[] {
-  const portOf = (name: string) => readHostAndPort(agentOptions[agentOptions.indexOf(name) + 1] ?? "")?.port;
-  const http = agentOptions.includes("--http") ? (portOf("--http") ?? usualHttp) : usualHttp;
-  const https = agentOptions.includes("--https") ? portOf("--https") : undefined;
-  return [http, https ?? http + tlsPortBeside];
 }
 
 /** @throws {DroverError} if some failed */

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { DroverError } from "#model/errors.ts";
+import { parseTarget } from "#model/ssh-target.ts";
 import { addMachines, type HostOutcome } from "./add-machines.ts";
-import { parseTarget } from "./targets.ts";
 
 const fifty = Array.from({ length: 50 }, (_, i) => parseTarget(`h${i}`));
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { errorFields } from "#host/log.ts";
 import { DroverError, type ErrorBody, toErrorBody } from "#model/errors.ts";
-import type { Added } from "./add-machine.ts";
-import type { Target } from "./targets.ts";
+import type { Target } from "#model/ssh-target.ts";
+import type { Added } from "#ssh/add-machine.ts";
 
 export interface HostOutcome {
   readonly target: Target;

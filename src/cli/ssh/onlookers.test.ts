@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { ToldAddition } from "#model/api-additions.ts";
 import { DroverError } from "#model/errors.ts";
+import { parseTarget } from "#model/ssh-target.ts";
 import { openOnlookers } from "./onlookers.ts";
-import { parseTarget } from "./targets.ts";
 
 const [m2, m3] = [parseTarget("m2=ops@10.0.0.2"), parseTarget("10.0.0.3")];
 

@@ -2,10 +2,10 @@ import type { AddedHost } from "#model/api-additions.ts";
 import type { Clock } from "#model/clock.ts";
 import { pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
+import { formatTarget, type Target } from "#model/ssh-target.ts";
+import type { Fault } from "#ssh/preflight.ts";
 import { type Api, apiPath } from "../api/client.ts";
 import type { HostOutcome } from "./add-machines.ts";
-import type { Fault } from "./preflight.ts";
-import { formatTarget, type Target } from "./targets.ts";
 
 /** Changes come by the dozen a second; nobody looks that often. */
 const leastEveryMs = 500;

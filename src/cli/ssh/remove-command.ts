@@ -1,12 +1,13 @@
 import { DroverError, hasCode } from "#model/errors.ts";
+import { formatTarget, parseTarget } from "#model/ssh-target.ts";
+import { openSsh } from "#ssh/client.ts";
+import { openHostLog } from "#ssh/host-log.ts";
+import { removeMachine } from "#ssh/remove-machine.ts";
 import type { Session } from "../command.ts";
 import { confirm } from "../prompt.ts";
-import { openSsh } from "./client.ts";
 import { openRecords, type Way } from "./records.ts";
-import { removeMachine } from "./remove-machine.ts";
-import { openHostLog, passwordSource, readJump, type SshOptions } from "./session.ts";
+import { passwordSource, readJump, type SshOptions } from "./session.ts";
 import { createStages } from "./stages.ts";
-import { formatTarget, parseTarget } from "./targets.ts";
 
 export interface RemoveOptions extends SshOptions {
   readonly at?: string;
@@ -35,6 +36,7 @@ export async function removeCommand(
   using log = openHostLog(records.logFolder, target, clock.nowMs);
   await using ssh = await openSsh({
     knownHosts: records.knownHosts,
+    isPersonal: true,
     jump: readJump(options.jump) ?? way.jump,
     identity: options.identity ?? way.identity,
     environment,

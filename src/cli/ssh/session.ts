@@ -1,14 +1,12 @@
-import { closeSync, openSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { readHostAndPort } from "#host/address.ts";
 import type { MachineList, MachineToken } from "#model/api.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
+import { formatTarget, parseTarget, type Target } from "#model/ssh-target.ts";
+import type { Members } from "#ssh/add-machine.ts";
 import { apiPath } from "../api/client.ts";
 import type { Session } from "../command.ts";
 import { readHidden } from "../prompt.ts";
-import type { Members } from "./add-machine.ts";
-import { formatTarget, parseTarget, type Target } from "./targets.ts";
 
 /** Options of every command that goes to hosts. */
 export interface SshOptions {
@@ -89,23 +87,4 @@ async function readPassword(file: string): Promise<string> {
   const [password = ""] = text.split(/\r?\n/, 1);
   if (password !== "") return password;
   throw new DroverError("USAGE", `"${file}" has no password in its first line`, { hint: "Write it there, alone on that line." });
-}
-
-/** A unit of systemd on one line says nothing that the unit does not. */
-const longestLine = 500;
-
-export interface HostLog extends Disposable {
-  readonly file: string;
-  readonly write: (line: string) => void;
-}
-
-/** What happened on one host in the last attempt; written line by line, so that it can be followed. */
-export function openHostLog(folder: string, target: Target, nowMs: () => number): HostLog {
-  const file = join(folder, `${formatTarget({ ...target, name: null }).replace(/[^A-Za-z0-9.@-]/g, "_")}.log`);
-  const handle = openSync(file, "w", 0o600);
-  return {
-    file,
-    write: (line) => void writeSync(handle, `${new Date(nowMs()).toISOString()} ${line.slice(0, longestLine)}\n`),
-    [Symbol.dispose]: () => closeSync(handle),
-  };
 }

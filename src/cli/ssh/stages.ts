@@ -1,5 +1,5 @@
+import { formatTarget, type Target } from "#model/ssh-target.ts";
 import type { Session } from "../command.ts";
-import { formatTarget, type Target } from "./targets.ts";
 
 /** What is going on at each host, a line for each that is under way. */
 export interface Stages {

@@ -1,10 +1,10 @@
 import type { AppStatus, AppSummary } from "#model/api.ts";
 import { DroverError, type ErrorCode } from "#model/errors.ts";
+import { took } from "#model/quantities.ts";
 import { apiPath } from "../api/client.ts";
 import type { AppReference } from "../arguments.ts";
 import type { Session } from "../command.ts";
 import { describeApp, describeSummary } from "../output/app-line.ts";
-import { took } from "../output/time.ts";
 import { until } from "./until.ts";
 
 /** Longer than any deploy's own deadline by default (5 minutes), and than a canary with its holds. */

@@ -1,6 +1,6 @@
 import { DroverError } from "#model/errors.ts";
+import { took } from "#model/quantities.ts";
 import type { Session } from "../command.ts";
-import { took } from "../output/time.ts";
 
 export interface UntilOptions {
   readonly timeoutMs: number;

@@ -19,6 +19,7 @@ import type { OperationContext } from "../operations/context.ts";
 import { compilePool } from "../pools/compile-pool.ts";
 import { machinePlaces } from "../pools/machine-places.ts";
 import { PoolWatch } from "../pools/pool-watch.ts";
+import { sweepCalls } from "../pools/ssh/ssh-provider.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
 import { type Acknowledgements, createAcknowledgements } from "./acknowledgements.ts";
@@ -36,7 +37,7 @@ import { takeLead } from "./leadership.ts";
 import { LinkedProbes } from "./linked-probes.ts";
 import { watchOwnNetwork } from "./own-network.ts";
 import { findUnmended } from "./problems.ts";
-import { providerOf } from "./providers.ts";
+import { createProviders } from "./providers.ts";
 import { countReadyMachines } from "./ready-machines.ts";
 import { ServerProbe, serverProbe } from "./server-probe.ts";
 import { spaceLadder } from "./space-ladder.ts";
@@ -60,6 +61,10 @@ export interface EscalatorOptions {
   readonly remote: Pick<RemoteLinks, "address" | "createToken" | "remove"> | null;
   /** Where the records of checks lie. */
   readonly recordsFile: string;
+  /** What the server keeps of hosts that it logs in to. */
+  readonly sshFolder: string;
+  /** Of programs that the server itself starts. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Judges addresses that users named. */
   readonly outgoing: ResolveOutgoing;
   readonly apiUrl: () => string;
@@ -111,10 +116,17 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   // Operations by people look at ports; those of the Escalator give none.
   const context: OperationContext = { store, secrets, events, clock, reservedPorts: new Set() };
   const tasks = { store, fleet, subscribers, clock, awaited: new Set<WorkloadId>() };
+  const forgetMember = async (machine: MachineId) => {
+    if (remote === null || findMember(store, machine) === null) return;
+    await remote.remove(machine);
+    fleet.forgetMachine(machine);
+  };
+  const { sshFolder, environment } = options;
+  await sweepCalls(sshFolder);
   const pools = new PoolWatch(
     {
       pools: () => poolObjects.pools(store).map(({ value }) => compilePool(value)),
-      providerOf: (pool) => providerOf(pool, { secrets, remote, tasks }),
+      providerOf: createProviders({ secrets, remote, forgetMember, sshFolder, environment, tasks }, signal),
       clock,
       steadyNowMs,
       log,
@@ -125,11 +137,6 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     },
     signal,
   );
-  const forgetMember = async (machine: MachineId) => {
-    if (remote === null || findMember(store, machine) === null) return;
-    await remote.remove(machine);
-    fleet.forgetMachine(machine);
-  };
   const actions = { ...tasks, context, lead, pools, forgetMember };
   const executor = new StepExecutor(
     { store, lead, run: createRunAction(actions), forget: (space, step) => forgetStep(actions, space, step), clock, steadyNowMs, log },

@@ -1,10 +1,17 @@
+import { join } from "node:path";
+import { readHostAndPort } from "#host/address.ts";
 import { DroverError } from "#model/errors.ts";
-import type { SpaceName } from "#model/names.ts";
-import type { Pool } from "#model/pool.ts";
+import type { MachineId, SpaceName } from "#model/names.ts";
+import type { CommandPool, Pool, SshPool } from "#model/pool.ts";
+import type { Members } from "#ssh/add-machine.ts";
+import { type Distribution, packDistribution } from "#ssh/parts.ts";
 import { inviteMachine } from "../members/invitations.ts";
+import { findMember } from "../members/members.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
+import { objects } from "../objects/objects.ts";
 import { createCommandProvider } from "../pools/command-provider.ts";
 import type { Provider } from "../pools/provider.ts";
+import { createSshProvider } from "../pools/ssh/ssh-provider.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { runTask, type TaskOptions } from "./actions/task.ts";
 
@@ -12,11 +19,37 @@ export interface ProviderOptions {
   readonly secrets: Secrets;
   /** Null: no other machine can join this server. */
   readonly remote: Pick<RemoteLinks, "address" | "createToken"> | null;
+  /** Makes a machine a stranger, if it is a member. */
+  readonly forgetMember: (machine: MachineId) => Promise<void>;
+  /** What the server keeps of SSH. */
+  readonly sshFolder: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly tasks: TaskOptions;
 }
 
-/** The provider of a pool, over what this server has. Its commands run at an agent, like all commands of users, and never in the server. */
-export function providerOf(pool: Pool, { secrets, remote, tasks }: ProviderOptions): Provider {
+/** Makes the providers of pools, over what this server has. @param signal ends what they share */
+export function createProviders(options: ProviderOptions, signal: AbortSignal): (pool: Pool) => Provider {
+  const { sshFolder } = options;
+  let packing: Promise<Distribution> | null = null;
+  const distribution = () =>
+    (packing ??= packDistribution(join(sshFolder, "parts"), signal).catch((error: unknown) => {
+      packing = null;
+      throw error;
+    }));
+  return ({ provider, ...pool }) => {
+    switch (provider.kind) {
+      case "command":
+        return commandProvider({ ...pool, provider }, options);
+      case "ssh":
+        return sshProvider({ ...pool, provider }, distribution, options);
+      default:
+        return provider satisfies never;
+    }
+  };
+}
+
+/** Its commands run at an agent, like all commands of users, and never in the server. */
+function commandProvider(pool: Pool & { readonly provider: CommandPool }, { secrets, remote, tasks }: ProviderOptions): Provider {
   return createCommandProvider({
     pool,
     secrets: () => Object.fromEntries(pool.provider.secrets.map((name) => [name, reveal(secrets, pool.space, name)])),
@@ -33,6 +66,39 @@ export function providerOf(pool: Pool, { secrets, remote, tasks }: ProviderOptio
     },
     act: ({ run, ...task }, signal) => runTask(tasks, pool.space, { ...task, command: { shell: run } }, signal),
   });
+}
+
+/** The server logs in by itself: its key is nobody else's. */
+function sshProvider(
+  pool: Pool & { readonly provider: SshPool },
+  distribution: () => Promise<Distribution>,
+  options: ProviderOptions,
+): Provider {
+  const { secrets, sshFolder, environment, tasks } = options;
+  return createSshProvider({
+    pool,
+    store: tasks.store,
+    folder: sshFolder,
+    // A space has its own: who may apply there could use a host that lets in another's. A space that is made anew is another one.
+    ownKey: `${pool.space}-${objects.space(tasks.store, pool.space)?.value.createdAtMs}`,
+    secret: (name) => reveal(secrets, pool.space, name),
+    members: membersOf(options),
+    distribution,
+    environment,
+    clock: tasks.clock,
+  });
+}
+
+function membersOf({ remote, forgetMember, tasks: { store, fleet } }: ProviderOptions): Members | null {
+  const join = remote === null ? null : readHostAndPort(remote.address);
+  if (remote === null || join === null) return null;
+  return {
+    join,
+    linked: async () => new Set(fleet.machines().flatMap(({ id, peer }) => (peer === null ? [] : id))),
+    known: async () => new Set(fleet.machines().flatMap(({ id }) => (findMember(store, id) === null ? [] : id))),
+    createToken: async (machine, labels) => (await inviteMachine(remote, fleet.agent?.machine ?? null, machine as MachineId, labels)).token,
+    forget: (machine) => forgetMember(machine as MachineId),
+  };
 }
 
 function reveal(secrets: Secrets, space: SpaceName, name: string): string {

@@ -1,5 +1,7 @@
 import type { LadderManifest } from "#model/ladder-schemas.ts";
+import { abilitiesOf } from "#model/pool.ts";
 import type { PoolManifest } from "#model/pool-schemas.ts";
+import { compileProvider } from "../pools/compile-pool.ts";
 import type { FoundProblem } from "./problems.ts";
 import type { Declared } from "./read-manifests.ts";
 
@@ -28,8 +30,11 @@ function lackingFor(action: string, pools: readonly PoolManifest[]): string | nu
   if (!/^(machine|pool)\./.test(action)) return null;
   if (pools.length === 0) return "a pool in the space, whose provider makes its machines (`pool: web`); or a command for the level";
   const verb = action === "machine.converge" ? "converge" : action === "machine.power-cycle" ? "power" : null;
-  const lacking = verb === null ? undefined : pools.find(({ provider }) => provider.command[verb] === undefined);
-  return lacking === undefined ? null : `a command for ${verb} in the provider of pool "${lacking.pool}"`;
+  const lacking = verb === null ? undefined : pools.find(({ provider }) => !abilitiesOf(compileProvider(provider))[verb]);
+  if (lacking === undefined) return null;
+  return lacking.provider.command === undefined
+    ? `a pool whose provider has ${verb}; that of pool "${lacking.pool}" has not`
+    : `a command for ${verb} in the provider of pool "${lacking.pool}"`;
 }
 
 function problemAt(

@@ -132,6 +132,18 @@ test("what pools cannot do yet is refused with its place, and a secret that is n
   await using api = await startApi();
   const refusal = async (text: string) => (await api.fetch("POST", "/v1/apply", { json: request(text) })).text();
   assert.match(await refusal("pool: web\nmachines: { min: 1, max: 3 }\nprovider: { command: x }\n"), /NOT_YET_SUPPORTED.*machines\.max/);
-  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { ssh: [10.0.0.1] }\n"), /provider\.ssh/);
+  assert.match(
+    await refusal("pool: web\nmachines: 2\nprovider: { ssh: [10.0.0.1] }\n"),
+    /provider\.ssh.*as many hosts as machines, which are 2/,
+  );
+  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { ssh: [m1=10.0.0.1] }\n"), /provider\.ssh.*\[USER@\]HOST/);
+  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { ssh: { hosts: [10.0.0.1], key: KEY } }\n"), /SECRET_MISSING.*KEY/);
+  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { every: 5s }\n"), /provider.*a map with one of command and ssh/);
+  const cycle =
+    "---\nladder: l\nlevels: [{ name: machine, do: machine.power-cycle }]\nchecks: { ping: { icmp: true, each: machine, level: machine } }\n";
+  assert.match(
+    await refusal(`pool: web\nmachines: 1\nprovider: { ssh: [10.0.0.1] }\n${cycle}`),
+    /a pool whose provider has power; that of pool .*web.* has not/,
+  );
   assert.match(await refusal("pool: web\nmachines: 1\nprovider: { command: x, secrets: [KEY] }\n"), /SECRET_MISSING.*KEY/);
 });

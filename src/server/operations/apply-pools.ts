@@ -1,12 +1,14 @@
 import type { PlannedChange } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import type { PoolName } from "#model/names.ts";
+import { secretsOf } from "#model/pool.ts";
 import { type PoolManifest, poolManifest } from "#model/pool-schemas.ts";
 import type { DeclaredPool } from "../manifests/pool-documents.ts";
 import { type FoundProblem, throwProblems } from "../manifests/problems.ts";
 import type { Declared } from "../manifests/read-manifests.ts";
 import { put, remove, unchanged } from "../objects/objects.ts";
 import { poolKeys, poolObjects, type StoredPool } from "../objects/pool-objects.ts";
+import { compileProvider } from "../pools/compile-pool.ts";
 import type { Store } from "../store/store.ts";
 import type { ApplyDraft } from "./apply.ts";
 import type { OperationContext } from "./context.ts";
@@ -81,7 +83,7 @@ function ownedElsewhere({ space, pools }: Declared, stored: readonly { readonly 
 }
 
 function requireSecrets({ secrets }: OperationContext, { space }: Declared, { manifest }: DeclaredPool): void {
-  const missing = manifest.provider.secrets.filter((name) => secrets.latest(space, name) === null);
+  const missing = secretsOf(compileProvider(manifest.provider)).filter((name) => secrets.latest(space, name) === null);
   const [first] = missing;
   if (first === undefined) return;
   throw new DroverError("SECRET_MISSING", `pool "${manifest.pool}" names the secret ${first}, which space "${space}" does not have`, {

@@ -2,6 +2,7 @@ import { type App, isBeingDestroyed } from "#model/app.ts";
 import { webhookSecret } from "#model/ladder.ts";
 import { ladderManifest } from "#model/ladder-schemas.ts";
 import type { SpaceName } from "#model/names.ts";
+import { secretsOf } from "#model/pool.ts";
 import { ladderKeys, ladderObjects } from "../objects/ladder-objects.ts";
 import { objects, type Stored, unchanged } from "../objects/objects.ts";
 import { poolKeys, poolObjects } from "../objects/pool-objects.ts";
@@ -40,7 +41,7 @@ export function secretUsers(store: Store, space: SpaceName): (name: string) => S
       apps,
       usedBy: [
         ...apps.map(({ value }) => value.name),
-        ...pools.flatMap((pool) => (pool.provider.secrets.includes(name) ? [`pool/${pool.name}`] : [])),
+        ...pools.flatMap((pool) => (secretsOf(pool.provider).includes(name) ? [`pool/${pool.name}`] : [])),
         ...(ladder?.mail?.password === name ? [path] : []),
       ],
       signs: name === webhookSecret && hasWebhooks ? [path] : [],

@@ -1,7 +1,7 @@
 import { DroverError } from "#model/errors.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { MachineId } from "#model/names.ts";
-import type { Pool, ProvidedMachine, ProviderVerb } from "#model/pool.ts";
+import { abilitiesOf, type CommandPool, type Pool, type ProvidedMachine, type ProviderVerb } from "#model/pool.ts";
 import { stepsAppId } from "#model/steps.ts";
 import type { Invitation } from "../members/invitations.ts";
 import { readMachineList } from "./machine-list.ts";
@@ -13,7 +13,7 @@ const longestAnswer = 2 ** 20;
 const longestWords = 200;
 
 export interface CommandProviderOptions {
-  readonly pool: Pool;
+  readonly pool: Pool & { readonly provider: CommandPool };
   /** Values of the secrets that the pool names. @throws {DroverError} SECRET_NOT_FOUND, SECRET_KEY_UNUSABLE */
   readonly secrets: () => Readonly<Record<string, string>>;
   /** Lets a machine of this name join, with what it needs for that; null where none can. @throws {DroverError} CONFLICT, OVERLOADED */
@@ -63,7 +63,7 @@ export function createCommandProvider({ pool, secrets, invite, look, act }: Comm
   };
   return {
     name: "command",
-    can: { converge: commands.converge !== null, power: commands.power !== null },
+    can: abilitiesOf(pool.provider),
     list: async (signal) => {
       const values = secrets();
       const order = {

@@ -1,4 +1,5 @@
-import type { Pool } from "#model/pool.ts";
+import type { Pool, PoolProvider } from "#model/pool.ts";
+import type { PoolProviderManifest } from "#model/pool-provider-schemas.ts";
 import { poolManifest } from "#model/pool-schemas.ts";
 import type { StoredPool } from "../objects/pool-objects.ts";
 
@@ -14,19 +15,27 @@ export function compilePool(stored: StoredPool): Pool {
 
 function poolOf({ space, manifest }: StoredPool): Pool {
   const { pool, machines, provider } = poolManifest.parse(manifest);
-  const { list, create, destroy, converge, power } = provider.command;
   return {
     space,
     name: pool,
     machines: machines.min,
     healthy: machines.healthy ?? machines.min - 1,
-    provider: {
-      kind: "command",
-      commands: { list, create, destroy, converge: converge ?? null, power: power ?? null },
-      env: provider.env,
-      secrets: provider.secrets,
-      everyMs: provider.every,
-      timeoutMs: provider.timeout,
-    },
+    provider: compileProvider(provider),
   };
+}
+
+export function compileProvider({ command, ssh, env, secrets, every, timeout }: PoolProviderManifest): PoolProvider {
+  const commons = { env, secrets, everyMs: every, timeoutMs: timeout };
+  if (command !== undefined) {
+    const { list, create, destroy, converge, power } = command;
+    return { kind: "command", commands: { list, create, destroy, converge: converge ?? null, power: power ?? null }, ...commons };
+  }
+  if (ssh !== undefined) {
+    const { hosts, key, sudo, converge, http, https } = ssh;
+    const agentOptions = Object.entries({ http, https }).flatMap(([name, port]) =>
+      port === undefined ? [] : [`--${name}`, `0.0.0.0:${port}`],
+    );
+    return { kind: "ssh", hosts, key: key ?? null, sudo: sudo ?? null, converge: converge ?? null, agentOptions, ...commons };
+  }
+  throw new Error("a provider of no kind is no valid manifest");
 }

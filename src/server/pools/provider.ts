@@ -18,6 +18,14 @@ export interface ProviderCall {
   readonly timeoutMs: number;
 }
 
+/** Of a provider that logs in to hosts. */
+export interface ProviderAbout {
+  /** Of the key that its hosts have to let in, as a line of `authorized_keys`; null: the user has the other half. */
+  readonly publicKey: string | null;
+  /** Hosts that are no machine. */
+  readonly spare: readonly string[];
+}
+
 /**
  * Where machines come from. Small verbs that can be repeated: making what is there and taking away what is not are no errors. What a verb did is believed
  * when the list shows it, and not before.
@@ -25,6 +33,8 @@ export interface ProviderCall {
 export interface Provider {
   readonly name: string;
   readonly can: { readonly converge: boolean; readonly power: boolean };
+  /** What people should know of it besides its machines; left out: nothing. @throws {DroverError} */
+  readonly about?: (signal: AbortSignal) => Promise<ProviderAbout>;
   /**
    * Every machine of the pool that it knows of. Changes nothing.
    * @throws {DroverError} CLUSTER_UNREACHABLE, PROVIDER_FAILED, PROVIDER_TIMED_OUT, PROVIDER_ANSWER_INVALID

@@ -2,9 +2,15 @@ import type { PoolView } from "#model/api-pools.ts";
 import type { MachineId } from "#model/names.ts";
 import { isOfPool, machinesOf, type Pool } from "#model/pool.ts";
 import type { PoolWatch } from "./pool-watch.ts";
+import type { ProviderAbout } from "./provider.ts";
 
-/** What people see of a pool. @param failingAt names of the checks that fail at a machine */
-export function viewPool(watch: PoolWatch, pool: Pool, failingAt: (machine: MachineId) => readonly string[]): PoolView {
+/** What people see of a pool. @param failingAt names of the checks that fail at a machine @param about what its provider says of itself */
+export function viewPool(
+  watch: PoolWatch,
+  pool: Pool,
+  failingAt: (machine: MachineId) => readonly string[],
+  about: ProviderAbout | null = null,
+): PoolView {
   const view = watch.view(pool.space, pool.name);
   const { provider } = watch.provider(pool.space, pool.name);
   const wanted = machinesOf(pool);
@@ -27,6 +33,8 @@ export function viewPool(watch: PoolWatch, pool: Pool, failingAt: (machine: Mach
     problem:
       view === null || view.problem === null ? null : { code: view.problem.code, message: view.problem.message, hint: view.problem.hint },
     machines,
+    publicKey: about?.publicKey ?? null,
+    spare: [...(about?.spare ?? [])],
     surplus: [...(view?.machines.keys() ?? [])].filter(isSurplus),
   };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { poolView } from "#model/api-pools.ts";
-import type { SpaceName } from "#model/names.ts";
+import type { MachineId, SpaceName } from "#model/names.ts";
 import { failingChecksAt } from "../../escalator/ready-machines.ts";
 import { requireSpace } from "../../operations/space-operations.ts";
 import { viewPool } from "../../pools/view-pool.ts";
@@ -17,15 +17,17 @@ export function poolRoutes(services: Services): readonly Route[] {
       summary: "The pools of a space, with their machines as their providers tell of them.",
       access: { right: "read", of: "space" },
       answer: { kind: "json", schema: z.object({ pools: z.array(poolView) }) },
-      handle: async ({ params }) => {
+      handle: async ({ params, signal }) => {
         const space = params["space"] as SpaceName;
         requireSpace(services, space);
         const escalator = await services.controlPlane.escalator();
         const scene = escalator.sceneOf(space);
-        const pools = escalator.pools
-          .pools(space)
-          .map((pool) => viewPool(escalator.pools, pool, (machine) => (scene === null ? [] : failingChecksAt(scene, machine))));
-        return { json: { pools } };
+        const failingAt = (machine: MachineId) => (scene === null ? [] : failingChecksAt(scene, machine));
+        const pools = escalator.pools.pools(space).map(async (pool) => {
+          const { provider } = escalator.pools.provider(space, pool.name);
+          return viewPool(escalator.pools, pool, failingAt, (await provider.about?.(signal)) ?? null);
+        });
+        return { json: { pools: await Promise.all(pools) } };
       },
     }),
   ];

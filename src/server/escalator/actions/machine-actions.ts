@@ -228,14 +228,14 @@ async function powerCycle(work: Work, machine: MachineId): Promise<ActionEnd> {
   return { result: "ok", exitCode: null, output: words(`${machine} was switched off and on`, output) };
 }
 
-/** Makes it if it is not there, and switches it on if it is off. */
+/** Makes it if it is not there, and switches it on if it is off and can be. */
 async function bringUp(work: Work, machine: MachineId, known: ProvidedMachine | undefined): Promise<void> {
   if (known?.power === "on") return;
-  if (known === undefined) await work.create(machine);
-  else if (known.power === "off" && !work.provider.can.power)
-    throw new Ended(failed(`${machine} is off, and its provider has no command for power`));
-  else if (known.power === "off") await work.power(machine, "on");
-  await work.untilOn(machine, known === undefined ? `${machine} was made` : `${machine} was switched on`);
+  const isSwitched = known?.power === "off" && work.provider.can.power;
+  if (isSwitched) await work.power(machine, "on");
+  // Where nothing can be switched on, making what is off means to make it well, or another in its place.
+  else if (known?.power !== "changing") await work.create(machine);
+  await work.untilOn(machine, isSwitched ? `${machine} was switched on` : `${machine} was made`);
 }
 
 /** The heavier level of this run that made the machine; null if none did, or if this level tried its hand at it since. */

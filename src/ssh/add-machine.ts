@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { type Address, formatAddress } from "#host/address.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
-import { took } from "../output/time.ts";
+import { took } from "#model/quantities.ts";
+import { machineName, type Target } from "#model/ssh-target.ts";
 import type { Connect } from "./client.ts";
 import { type Host, openHost } from "./host.ts";
 import type { Distribution } from "./parts.ts";
 import { type Fault, judgeHost, notesOn, type PreflightCheck } from "./preflight.ts";
 import { asksForTouch } from "./ssh-words.ts";
-import { machineName, type Target } from "./targets.ts";
 
 /** What the server is asked for while machines are added. */
 export interface Members {
@@ -32,6 +32,8 @@ export interface AddContext {
   readonly agentOptions: readonly string[];
   readonly edgePorts: readonly number[];
   readonly ignored: ReadonlySet<PreflightCheck>;
+  /** A member of the name gives its place to the host, which is another one. */
+  readonly givesPlace: boolean;
   /** Names that hosts of this call are getting: two that call themselves alike do not take each other's place. */
   readonly claimed: Set<string>;
   /** How long an agent that was started may take to link. */
@@ -95,7 +97,7 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
   if (facts.member !== null && facts.agentRuns && isLinked) return { machine: name, already: true };
   for (const text of notesOn(facts)) note(text);
   const isKnown = (await members.known(signal)).has(name);
-  if ((isKnown && facts.member === null) || context.claimed.has(name))
+  if ((isKnown && facts.member === null && !context.givesPlace) || context.claimed.has(name))
     throw new DroverError("CONFLICT", `there is a machine "${name}" already, and this host is not it`, {
       hint: `Give it another name, as NAME=HOST, or take the other away with "drover machine remove ${name}".`,
     });
@@ -132,7 +134,7 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
 
 /** The unit of the project, for where the command puts it. */
 async function unitFor(agentOptions: readonly string[]): Promise<string> {
-  const text = await readFile(join(import.meta.dirname, "../../../packaging/systemd/drover.service"), "utf8");
+  const text = await readFile(join(import.meta.dirname, "../../packaging/systemd/drover.service"), "utf8");
   return text
     .replaceAll("/opt/drover/bin", "/opt/drover/current/bin")
     .replace(/^ExecStart=.*$/m, (line) => [line, ...agentOptions].join(" "));

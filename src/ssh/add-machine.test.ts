@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "#host/testing/virtual-clock.ts";
 import { DroverError } from "#model/errors.ts";
+import { parseTarget } from "#model/ssh-target.ts";
 import { type AddContext, addMachine, type Members } from "./add-machine.ts";
 import type { Command, Connection } from "./client.ts";
-import { parseTarget } from "./targets.ts";
 
 const target = parseTarget("ops@m2");
 const never = new AbortController().signal;
@@ -73,6 +73,7 @@ function play(answers: Readonly<Record<string, Readonly<Record<string, string>>>
     agentOptions: ["--http", "0.0.0.0:80"],
     edgePorts: [80, 443],
     ignored: new Set(),
+    givesPlace: false,
     claimed: new Set(),
     linkMs: 0,
     clock,

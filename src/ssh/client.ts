@@ -7,15 +7,17 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { DroverError, hasCode } from "#model/errors.ts";
+import { formatTarget, type Target } from "#model/ssh-target.ts";
 import { connectionFailure, destinationKey, pinnedKeys } from "./ssh-words.ts";
-import { formatTarget, type Target } from "./targets.ts";
 
 export interface SshOptions {
   /** Where keys of hosts are pinned when they are first seen. */
   readonly knownHosts: string;
+  /** Whether what the person who runs this has set up counts: configuration, keys, agents, known hosts. The server's are nobody's. */
+  readonly isPersonal: boolean;
   /** As `ssh -J` takes them, checked; null: as the person's own configuration has it. */
   readonly jump: string | null;
-  /** A file with a private key besides those of the person's own configuration. */
+  /** A file with a private key: besides those of the person's own configuration, or alone. */
   readonly identity: string | null;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -76,9 +78,9 @@ export async function openSsh(options: SshOptions): Promise<{ readonly connect: 
 }
 
 /** In a file, since jump hosts get what is written there and not what is said on the command line. What is said first counts. */
-function configurationOf({ knownHosts, identity }: SshOptions): string {
-  const own = join(homedir(), ".ssh", "config");
-  const known = [knownHosts, join(homedir(), ".ssh", "known_hosts")];
+function configurationOf({ knownHosts, identity, isPersonal }: SshOptions): string {
+  const personal = (file: string) => join(homedir(), ".ssh", file);
+  const known = [knownHosts, ...(isPersonal ? [personal("known_hosts")] : [])];
   const lines = [
     "Host *",
     // No key is asked for with words: agents, files without a password and hardware answer by themselves.
@@ -96,8 +98,9 @@ function configurationOf({ knownHosts, identity }: SshOptions): string {
     "RemoteCommand none",
     "RequestTTY no",
     ...(identity === null ? [] : [`IdentityFile ${quoted(identity)}`]),
+    ...(isPersonal ? [] : ["IdentitiesOnly yes", "IdentityAgent none", "GlobalKnownHostsFile none"]),
     // What is given with -F stands for both of these.
-    ...[own, "/etc/ssh/ssh_config"].filter(existsSync).map((file) => `Include ${quoted(file)}`),
+    ...(isPersonal ? [personal("config"), "/etc/ssh/ssh_config"] : []).filter(existsSync).map((file) => `Include ${quoted(file)}`),
   ];
   return `${lines.join("\n")}\n`;
 }

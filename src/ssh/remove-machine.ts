@@ -1,7 +1,7 @@
 import { DroverError } from "#model/errors.ts";
+import type { Target } from "#model/ssh-target.ts";
 import type { Connect } from "./client.ts";
 import { openHost } from "./host.ts";
-import type { Target } from "./targets.ts";
 
 export interface RemoveContext {
   readonly connect: Connect;

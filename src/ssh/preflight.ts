@@ -1,4 +1,4 @@
-import { took } from "../output/time.ts";
+import { took } from "#model/quantities.ts";
 import type { HostFacts } from "./facts.ts";
 
 /** What can be wrong with a host, by the names that `--ignore` takes. */

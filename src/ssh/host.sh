@@ -1,4 +1,4 @@
-# What `drover machine add` runs on a host, as the one who may do everything there. Plain POSIX sh, because nothing of ours is there yet.
+# What adding a machine over SSH runs on a host, as the one who may do everything there. Plain POSIX sh, because nothing of ours is there yet.
 # It comes on standard input, as does what it works with: lines that it reads one by one, and then, for some verbs, a stream of bytes.
 # What it finds it says in lines "drover:key=value"; whatever a login shell prints besides is passed over.
 set -euf
@@ -224,7 +224,21 @@ verb_undo() {
   rm -rf "$home/link"
 }
 
+# The user's script is the rest of standard input, and runs as root. It is kept in a file of root's own, since it may hold secrets that no argument may have.
+verb_run() {
+  IFS= read -r seconds
+  script=$(mktemp "$root/script.XXXXXX")
+  trap 'rm -f "$script"' EXIT
+  cat >"$script"
+  code=0
+  said=$(cd / && timeout "$seconds" sh "$script" </dev/null 2>&1) || code=$?
+  printf '%s\n' "$said" | tail -n 200 | sed 's/^/drover:said=/'
+  say exit "$code"
+}
+
 verb_uninstall() {
+  # Nothing of Drover is there, or not any more.
+  if [ ! -e "$root" ] && [ ! -e "$home" ]; then return; fi
   [ -e "$mark" ] || fail "the Drover in $root was not put there by \"drover machine add\""
   stop_agent
   if [ "$(readlink "$command" 2>/dev/null || true)" = "$root/current/bin/drover" ]; then rm -f "$command"; fi
