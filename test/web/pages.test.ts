@@ -127,11 +127,39 @@ test("releases show what differs, and one is gone back to", options, async () =>
   await open("/spaces/default/apps/shop/releases");
   await web.page.getByText("1 changed since release 1").click();
   await see("+ second");
+  await web.page.getByLabel("From release").selectOption("2");
+  await see("Nothing differs between release 2 and release 2.");
+  await web.page.getByLabel("To release").selectOption("1");
+  await web.page.getByText("+ first").waitFor();
+  assert.match(web.page.url(), /\?from=2&to=1$/);
   await judge("releases");
   await web.page.getByRole("button", { name: "Roll back" }).nth(1).click();
   await see("drover rollback default/shop 1");
   await web.page.getByRole("dialog").getByRole("button", { name: "Roll back", exact: true }).click();
   await see("1 changed since release 2");
+});
+
+test("a rollout shows how much each release gets and how it does with it; routes say what takes them", options, async () => {
+  const release = (path: string) =>
+    `app: slow\nrun: exec node ${fixture("breakable.mjs")}\nenv: { MODE: "${path}" }\ndeploy: { strategy: canary, steps: [50%], hold: 1h }`;
+  await drover.apply(release("first"));
+  const busy = setInterval(() => void drover.get("slow.default.localhost", "/").catch(() => {}), 20);
+  try {
+    await open("/spaces/default/apps/slow/routes");
+    const row = web.page.getByRole("row", { name: /slow\.default\.localhost/ });
+    await row.getByText("in force").waitFor();
+    await row.getByText("0 %", { exact: true }).waitFor();
+    await judge("routes");
+    await drover.apply(release("second"), "--detach");
+    await open("/spaces/default/apps/slow");
+    const releases = web.page.getByRole("table", { name: "Releases" });
+    await releases.getByRole("row", { name: /^2/ }).getByText("0 %", { exact: true }).waitFor();
+    await releases.getByRole("row", { name: /^1/ }).getByText("0 %", { exact: true }).waitFor();
+    await judge("rollout");
+  } finally {
+    clearInterval(busy);
+  }
+  await drover.run("destroy", "slow", "--yes");
 });
 
 test("an app that does not come up says why", options, async () => {

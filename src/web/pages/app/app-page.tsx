@@ -16,6 +16,7 @@ import { ConfigurationTab } from "./configuration-tab.tsx";
 import { InstancesTab } from "./instances-tab.tsx";
 import { LogsTab } from "./logs-tab.tsx";
 import { ReleasesTab } from "./releases-tab.tsx";
+import { RoutesTab } from "./routes-tab.tsx";
 import { TerminalTab } from "./terminal-tab.tsx";
 
 export interface TabProps {
@@ -25,6 +26,7 @@ export interface TabProps {
 const tabs: readonly (readonly [address: string, name: string, tab: ComponentType<TabProps>])[] = [
   ["", "Instances", InstancesTab],
   ["releases", "Releases", ReleasesTab],
+  ["routes", "Routes", RoutesTab],
   ["logs", "Logs", LogsTab],
   ["configuration", "Configuration", ConfigurationTab],
   ["checks", "Checks", ChecksTab],

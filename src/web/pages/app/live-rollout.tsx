@@ -1,8 +1,11 @@
 import type { AppStatus } from "#model/api.ts";
 import { Age } from "../../parts/age.tsx";
+import { ErrorShare, RequestRate } from "../../parts/rates.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
 import { Section } from "../../parts/section.tsx";
 import { visibleText } from "../../parts/visible-text.ts";
+import type { Rates } from "../../state/route-rates.ts";
+import { useRoutes } from "../../state/routes.ts";
 
 interface ReleaseShare {
   readonly release: number;
@@ -12,6 +15,7 @@ interface ReleaseShare {
   readonly draining: number;
   /** Of the traffic, from 0 to 1. */
   readonly share: number;
+  readonly rates: Rates | undefined;
 }
 
 const columns: readonly Column<ReleaseShare>[] = [
@@ -24,7 +28,9 @@ const columns: readonly Column<ReleaseShare>[] = [
     ),
   },
   { name: "ready", isNumber: true, cell: ({ ready, instances }) => `${ready}/${instances}` },
-  { name: "draining", isNumber: true, cell: ({ draining }) => draining },
+  { name: "draining", isNumber: true, isMinor: true, cell: ({ draining }) => draining },
+  { name: "requests/s", isNumber: true, cell: ({ rates }) => <RequestRate rates={rates} /> },
+  { name: "errors", isNumber: true, cell: ({ rates }) => <ErrorShare rates={rates} /> },
   {
     name: "share of the traffic",
     isWide: true,
@@ -36,10 +42,22 @@ const columns: readonly Column<ReleaseShare>[] = [
   },
 ];
 
-/** A deploy as it goes on: both releases side by side, with their shares of the traffic, and what it waits for. */
+/** A deploy as it goes on; or why the newest one did not come to be. */
 export function LiveRollout({ status }: { readonly status: AppStatus }) {
-  const { rollout, instances, lastFailure } = status;
-  if (rollout === null) return lastFailure === null ? null : <Failure failure={lastFailure} />;
+  const { rollout, lastFailure } = status;
+  if (rollout !== null) return <Rollout status={status} rollout={rollout} />;
+  return lastFailure === null ? null : <Failure failure={lastFailure} />;
+}
+
+interface RolloutProps {
+  readonly status: AppStatus;
+  readonly rollout: NonNullable<AppStatus["rollout"]>;
+}
+
+/** Both releases side by side, with their shares of the traffic and how they do with it, and what the deploy waits for. */
+function Rollout({ status, rollout }: RolloutProps) {
+  const { instances, space, name } = status;
+  const routes = useRoutes(space, name);
   const numbers = [...new Set([rollout.release, ...instances.map(({ release }) => release)])].sort((a, b) => b - a);
   const releases = numbers.map((release): ReleaseShare => {
     const own = instances.filter((one) => one.release === release);
@@ -50,10 +68,11 @@ export function LiveRollout({ status }: { readonly status: AppStatus }) {
       ready: own.filter(({ ready }) => ready).length,
       draining: own.filter(({ state }) => state === "draining").length,
       share: release === rollout.release ? rollout.weight : release === status.active ? 1 - rollout.weight : 0,
+      rates: routes.value?.byRelease.get(release),
     };
   });
   return (
-    <Section title="Rollout" note={`to release ${rollout.release}`}>
+    <Section title="Rollout" note={`to release ${rollout.release}`} command={`drover why ${space}/${name}`}>
       <Rows label="Releases" rows={releases} columns={columns} keyOf={({ release }) => String(release)} />
       <p class="muted">
         Since <Age atMs={rollout.startedAtMs} />.{rollout.waitingFor.map((words) => ` Waits for ${visibleText(words)}.`)}

@@ -8,7 +8,8 @@ import { State } from "../../parts/state.tsx";
 import { visibleText } from "../../parts/visible-text.ts";
 import { useLoad } from "../../state/use.ts";
 import type { TabProps } from "./app-page.tsx";
-import { type Difference, differences } from "./release-differences.ts";
+import { Compare, Differences } from "./release-compare.tsx";
+import { differences } from "./release-differences.ts";
 
 const tones = { pending: "busy", active: "good", superseded: "off", failed: "bad" } as const;
 
@@ -23,35 +24,38 @@ export function ReleasesTab({ status }: TabProps) {
   const releases = value?.releases ?? [];
   const active = releases.find(({ number }) => number === status.active);
   return (
-    <Section title="Releases" note={String(value?.releases.length ?? "")} command={`drover releases ${space}/${name}`}>
-      <ErrorNotice error={error} />
-      {value !== null && releases.length === 0 && <Nothing>There are no releases yet.</Nothing>}
-      <ol class="releases" aria-label="Releases">
-        {releases.map((release, i) => (
-          <li key={release.number}>
-            <div class="line">
-              <strong>{release.number}</strong>
-              <State tone={tones[release.state]} word={release.state} />
-              <span class="muted">
-                {release.cause}, <Age atMs={release.createdAtMs} />
-              </span>
-              <span class="grow" />
-              <Action
-                label="Roll back"
-                explains={`Goes back to release ${release.number}: makes a new release with its content.`}
-                command={`drover rollback ${space}/${name} ${release.number}`}
-                impossible={whyNot(release, status.active, status.target)}
-                run={() => call("POST", apiPath(["spaces", space, "apps", name, "rollback"]), { body: { to: release.number } })}
-              >
-                {active !== undefined && <Differences all={differences(active, release)} none="Nothing differs from what is active." />}
-              </Action>
-            </div>
-            {release.failure !== null && <p class="bad">{visibleText(release.failure.reason)}</p>}
-            <Changes release={release} before={releases[i + 1]} />
-          </li>
-        ))}
-      </ol>
-    </Section>
+    <>
+      <Section title="Releases" note={String(value?.releases.length ?? "")} command={`drover releases ${space}/${name}`}>
+        <ErrorNotice error={error} />
+        {value !== null && releases.length === 0 && <Nothing>There are no releases yet.</Nothing>}
+        <ol class="releases" aria-label="Releases">
+          {releases.map((release, i) => (
+            <li key={release.number}>
+              <div class="line">
+                <strong>{release.number}</strong>
+                <State tone={tones[release.state]} word={release.state} />
+                <span class="muted">
+                  {release.cause}, <Age atMs={release.createdAtMs} />
+                </span>
+                <span class="grow" />
+                <Action
+                  label="Roll back"
+                  explains={`Goes back to release ${release.number}: makes a new release with its content.`}
+                  command={`drover rollback ${space}/${name} ${release.number}`}
+                  impossible={whyNot(release, status.active, status.target)}
+                  run={() => call("POST", apiPath(["spaces", space, "apps", name, "rollback"]), { body: { to: release.number } })}
+                >
+                  {active !== undefined && <Differences all={differences(active, release)} none="Nothing differs from what is active." />}
+                </Action>
+              </div>
+              {release.failure !== null && <p class="bad">{visibleText(release.failure.reason)}</p>}
+              <Changes release={release} before={releases[i + 1]} />
+            </li>
+          ))}
+        </ol>
+      </Section>
+      <Compare releases={releases} active={status.active} />
+    </>
   );
 }
 
@@ -69,20 +73,5 @@ function Changes({ release, before }: { readonly release: ReleaseView; readonly 
       <summary>{all.length === 0 ? `as release ${before.number}` : `${all.length} changed since release ${before.number}`}</summary>
       <Differences all={all} none="Nothing differs." />
     </details>
-  );
-}
-
-function Differences({ all, none }: { readonly all: readonly Difference[]; readonly none: string }) {
-  if (all.length === 0) return <p class="muted">{none}</p>;
-  return (
-    <ul class="differences">
-      {all.map(({ what, from, to }) => (
-        <li key={what}>
-          <span>{what}</span>
-          {from !== null && <del class="bad mono">− {visibleText(from)}</del>}
-          {to !== null && <ins class="good mono">+ {visibleText(to)}</ins>}
-        </li>
-      ))}
-    </ul>
   );
 }
