@@ -10,6 +10,7 @@ import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 import { collectArtifacts } from "./controllers/artifact-collector.ts";
 import { type Core, startCore } from "./controllers/core.ts";
 import { EdgeNews } from "./controllers/edge-news.ts";
+import { HealthWatch } from "./controllers/health-watch.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import { AppView, instancesOn } from "./view/app-view.ts";
@@ -64,21 +65,28 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     { context: { store, secrets, events, clock, reservedPorts: new Set() }, core, shared, clock, log },
     signal,
   );
+  const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
+  const addresses = new RouteAddresses(options.edgeUrl, options.edgeTlsUrl, certificateOf);
+  const view = new AppView({ store, core, clock, addresses });
+  const health = new HealthWatch({
+    events,
+    subscribers: core.subscribers,
+    clock,
+    isKnown: () => core.fleet.isKnown,
+    conditionOf: (space, app) => view.condition(space, app),
+    reasonsOf: (space, app) => view.summary(space, app)?.reasons ?? [],
+  }).run(signal);
   return {
-    ...answersOf(core, options),
+    ...answersOf(core),
     escalator: () => escalations.get(),
     runningEscalator: () => escalations.running(),
     unmended: async (space, target) => (await escalations.running())?.unmended(space, target) ?? [],
-    stopped: Promise.all([core.stopped.then(() => news.stopped()), collected, escalations.stopped(), autoscaler.stopped()]).then(() => {}),
+    stopped: Promise.all([core.stopped.then(() => news.stopped()), collected, escalations.stopped(), autoscaler.stopped(), health]).then(
+      () => {},
+    ),
   } satisfies ControlPlane;
 
-  function answersOf(
-    { fleet, routes, subscribers }: Core,
-    { edgeUrl, edgeTlsUrl }: ControlPlaneOptions,
-  ): Omit<ControlPlane, "stopped" | "escalator" | "runningEscalator" | "unmended"> {
-    const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
-    const addresses = new RouteAddresses(edgeUrl, edgeTlsUrl, certificateOf);
-    const view = new AppView({ store, core, clock, addresses });
+  function answersOf({ fleet, routes, subscribers }: Core): Omit<ControlPlane, "stopped" | "escalator" | "runningEscalator" | "unmended"> {
     const requireApp = (space: SpaceName, app: AppName) => {
       const status = view.status(space, app);
       if (status !== null) return status;

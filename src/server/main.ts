@@ -252,6 +252,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const addresses = { api: apiUrl(), edge: edgeUrl, socket: home.apiSocket };
   await writeFileAtomic(home.addressFile, `${JSON.stringify(addresses)}\n`, { durable: false });
   await forgetWhyServerEnded(home);
+  events.append({ kind: "server.started", message: `the server started, version ${packageFile.version}` });
   log.info("server ready", { api: addresses.api, revision: store.revision });
 
   await makeDefaultSpace(services);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { FeedbackView, TimelineView } from "#model/api-history.ts";
 import type { VersionsView } from "#model/api-versions.ts";
 import { root, TestDrover } from "../harness/drover.ts";
 
@@ -63,4 +64,28 @@ test("an event says whose token asked for it, and nothing of what happened by it
   };
   const by = (kind: string) => [...new Set(events.filter((event) => event.kind === kind).map((event) => event.by))];
   assert.deepEqual([by("app.restarted"), by("app.created"), by("instance.ready")], [["ci"], ["owner"], [null]]);
+});
+
+test("what happened is laid side by side, and the figures of an app follow from it", async () => {
+  const failed = await drover.cli(["apply", await drover.file("bad.yaml", `${web("3.0").replace("exec node", "exit 3; exec node")}`)]);
+  assert.equal(failed.code, 4, failed.stderr);
+  const { lanes } = JSON.parse(await drover.run("timeline", "web", "--json")) as TimelineView;
+  const lane = (name: string) => lanes.find((one) => one.lane === name)?.spans ?? [];
+  assert.deepEqual(
+    lane("deploys").map(({ subject, outcome, by }) => [subject, outcome, by]),
+    [
+      ["1", "ok", "owner"],
+      ["2", "ok", "owner"],
+      ["3", "failed", "owner"],
+    ],
+  );
+  assert.ok(lane("people").some(({ by, title }) => by === "ci" && title.includes("restarted")));
+  assert.ok(lane("machines").some(({ title }) => title.startsWith("the server started")));
+  assert.match(await drover.run("timeline", "web", "--lanes", "deploys"), /deploys +default\/web: release 3 .* \(failed, .*\) by owner/);
+  assert.equal((await drover.cli(["timeline", "--lanes", "colours"])).code, 2);
+
+  const { apps } = JSON.parse(await drover.run("feedback", "web", "--json")) as FeedbackView;
+  const [{ changes, failed: failures, leadTimeMs, failingSinceMs } = assert.fail()] = apps;
+  assert.deepEqual([changes, failures, leadTimeMs !== null, failingSinceMs], [3, 1, true, null]);
+  assert.match(await drover.run("feedback"), /default\/web +3 .* 1 \(33%\)/);
 });

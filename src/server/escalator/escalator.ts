@@ -44,6 +44,7 @@ import { spaceLadder } from "./space-ladder.ts";
 import { SpaceScene } from "./space-scene.ts";
 import { StepExecutor } from "./step-executor.ts";
 import { Teller } from "./teller.ts";
+import { tellingRecords } from "./telling-records.ts";
 import { topologyOf } from "./topology.ts";
 import { webhookKey } from "./webhook.ts";
 
@@ -104,7 +105,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   // Whole milliseconds: they become part of ids that people read.
   const steadyNowMs = () => Math.round(core.steadyNowMs());
   const lead = await takeLead(store);
-  const records = openCheckRecords({ file: options.recordsFile, log });
+  const records = tellingRecords(openCheckRecords({ file: options.recordsFile, log }), events);
   const steadyClock: Clock = {
     nowMs: steadyNowMs,
     monotonicMs: () => clock.monotonicMs(),

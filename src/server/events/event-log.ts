@@ -3,10 +3,13 @@ import type { DroverEvent } from "#model/app.ts";
 export type NewEvent = Pick<DroverEvent, "kind" | "message"> & Partial<Pick<DroverEvent, "space" | "app" | "subject" | "details" | "by">>;
 
 export interface EventQuery {
-  readonly space?: string;
+  /** null: only what is of no space. */
+  readonly space?: string | null;
   readonly app?: string;
   /** Only these kinds. */
   readonly kinds?: readonly string[];
+  /** Any but these. */
+  readonly notKinds?: readonly string[];
   /** Only what is of one of these spaces; left out: also what is of none. */
   readonly spaces?: readonly string[];
   /** Events after this sequence number. */

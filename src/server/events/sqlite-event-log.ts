@@ -39,7 +39,9 @@ const ADD_BY = "ALTER TABLE events ADD COLUMN by TEXT";
 /** Deploys and changes of health are few among restarts and probes, and are what histories are made of. */
 const KIND_INDEX = "CREATE INDEX IF NOT EXISTS events_of_kind ON events (kind, sequence)";
 
-type Filter = Pick<EventQuery, "space" | "app" | "kinds" | "spaces" | "before" | "sinceMs" | "untilMs"> & { readonly after: number };
+type Filter = Pick<EventQuery, "space" | "app" | "kinds" | "notKinds" | "spaces" | "before" | "sinceMs" | "untilMs"> & {
+  readonly after: number;
+};
 
 /**
  * Opens the event log in `file`. Events of one turn of the loop are written together, without an fsync: a killed process loses the last turn at
@@ -120,14 +122,14 @@ export function openEventLog({
   }
 
   function select(
-    { space, app, kinds, spaces, after, before, sinceMs, untilMs }: Filter,
+    { space, app, kinds, notKinds, spaces, after, before, sinceMs, untilMs }: Filter,
     order: "ASC" | "DESC",
     limit: number,
   ): DroverEvent[] {
     const conditions = ["sequence > ?"];
     const values: SQLInputValue[] = [after];
     for (const [condition, value] of [
-      ["space = ?", space],
+      ["space IS ?", space],
       ["app = ?", app],
       ["sequence < ?", before],
       ["at_ms >= ?", sinceMs],
@@ -138,11 +140,12 @@ export function openEventLog({
       values.push(value);
     }
     for (const [column, among] of [
-      ["kind", kinds],
-      ["space", spaces],
+      ["kind IN", kinds],
+      ["kind NOT IN", notKinds],
+      ["space IN", spaces],
     ] as const) {
       if (among === undefined) continue;
-      conditions.push(`${column} IN (${among.map(() => "?").join(", ")})`);
+      conditions.push(`${column} (${among.map(() => "?").join(", ")})`);
       values.push(...among);
     }
     const sql = `SELECT * FROM events WHERE ${conditions.join(" AND ")} ORDER BY sequence ${order} LIMIT ?`;

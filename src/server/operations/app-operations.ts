@@ -26,7 +26,7 @@ interface AppChange {
   readonly release?: { readonly spec: ReleaseSpec; readonly cause: string };
   /** Releases that go in the same commit. */
   readonly forget?: (release: Release) => boolean;
-  readonly event: { readonly kind: string; readonly message: string; readonly subject?: string };
+  readonly event: { readonly kind: string; readonly message: string; readonly subject?: string; readonly details?: unknown };
 }
 
 /** There is no app of that name, or it is being destroyed. @throws {DroverError} APP_NOT_FOUND */
@@ -102,7 +102,7 @@ export function scale(context: OperationContext, call: AppCall, instances: Reado
     const counts = Object.entries(instances).map(([process, count]) => `${process}=${count}`);
     return {
       app: isEqualJson(next, app) ? null : next,
-      event: { kind: "app.scaled", message: `app "${app.name}" is scaled to ${counts.join(", ")}` },
+      event: { kind: "app.scaled", message: `app "${app.name}" is scaled to ${counts.join(", ")}`, details: { to: instances } },
     };
   });
 }
@@ -116,7 +116,11 @@ export function scaleByRule(
 ): Promise<Changed> {
   return changeApp(context, { space, app: name, receipt: null, require: () => {} }, (app) => ({
     app: app.instances[process] === from ? { ...app, instances: { ...app.instances, [process]: to } } : null,
-    event: { kind: "app.scaled", message: `process "${process}" of app "${name}" is scaled from ${from} to ${to}: ${because}` },
+    event: {
+      kind: "app.scaled",
+      message: `process "${process}" of app "${name}" is scaled from ${from} to ${to}: ${because}`,
+      details: { process, from, to },
+    },
   }));
 }
 
@@ -185,7 +189,11 @@ export function rollback(context: OperationContext, call: AppCall, to: number | 
         instances: { ...Object.fromEntries(Object.keys(release.spec.processes).map((process) => [process, 1])), ...app.instances },
       },
       release: { spec: release.spec, cause: `rollback to ${release.number}` },
-      event: { kind: "release.rollback", message: `app "${app.name}" goes back to what release ${release.number} was` },
+      event: {
+        kind: "release.rollback",
+        message: `app "${app.name}" goes back to what release ${release.number} was`,
+        details: { from: app.target, to: release.number },
+      },
     };
   });
 }

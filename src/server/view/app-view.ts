@@ -65,10 +65,7 @@ export class AppView {
     return {
       name: app.name,
       space: app.space,
-      health: healthOf(app, processes, {
-        isDeploying: target !== null && target.number !== app.active && target.state === "pending",
-        isStarting: target !== null && target.state === "active" && isStarting(app, processes, workloads, this.#options.clock.nowMs()),
-      }),
+      health: this.#health(app, target, processes, workloads),
       target: app.target,
       active: app.active,
       stopped: app.stopped,
@@ -99,6 +96,38 @@ export class AppView {
       revision: modRevision,
       ...totals(processes),
     };
+  }
+
+  /** What holds of the app, for its history; null while it is on its way from one to another, undefined if there is none. */
+  condition(space: SpaceName, name: AppName): "well" | "degraded" | "failing" | "idle" | null | undefined {
+    const app = objects.app(this.#options.store, space, name)?.value;
+    if (app === undefined) return undefined;
+    const workloads = this.#options.core.fleet.workloads(appId(space, name));
+    const health = this.#health(app, this.#release(app, app.target), this.#processes(app), workloads);
+    switch (health) {
+      case "ready":
+        return "well";
+      case "degraded":
+        return "degraded";
+      case "down":
+        // What never served does not fail: its release does.
+        return app.active === null ? null : "failing";
+      case "stopped":
+      case "destroying":
+        return "idle";
+      case "deploying":
+      case "starting":
+        return null;
+      default:
+        return health satisfies never;
+    }
+  }
+
+  #health(app: App, target: Release | null, processes: readonly ProcessStatus[], workloads: readonly KnownWorkload[]): AppStatus["health"] {
+    return healthOf(app, processes, {
+      isDeploying: target !== null && target.number !== app.active && target.state === "pending",
+      isStarting: target !== null && target.state === "active" && isStarting(app, processes, workloads, this.#options.clock.nowMs()),
+    });
   }
 
   #release(app: App, number: number | null): Release | null {

@@ -6,6 +6,7 @@ import { certificateRoutes } from "./certificates.ts";
 import { escalationRoutes } from "./escalations.ts";
 import { eventRoutes } from "./events.ts";
 import { execRoutes } from "./exec.ts";
+import { historyRoutes } from "./history.ts";
 import { installationRoutes } from "./installation.ts";
 import { kvRoutes } from "./kv.ts";
 import { logRoutes } from "./logs.ts";
@@ -37,6 +38,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...routeRoutes(services),
     ...certificateRoutes(services),
     ...eventRoutes(services),
+    ...historyRoutes(services),
     ...usageRoutes(services),
     ...versionRoutes(services),
     ...metricRoutes(services),
