@@ -257,6 +257,25 @@ test("a manifest is edited with completion, judged as it is typed, planned and a
   await see("Applied at revision");
 });
 
+test("versions say what is wanted, what runs and what it says of itself; and how changes went", options, async () => {
+  await open("/versions");
+  const row = web.page.getByRole("table", { name: "Versions" }).getByRole("row", { name: /default\/loud/ });
+  await row.getByText("agrees").waitFor();
+  await row.getByRole("link", { name: "instances" }).click();
+  await web.page.getByRole("table", { name: "Instances" }).getByRole("row").nth(1).waitFor();
+  await web.page
+    .getByRole("table", { name: "Drover itself" })
+    .getByRole("row", { name: /server/ })
+    .getByText("agrees")
+    .waitFor();
+  await web.page
+    .getByRole("table", { name: "Feedback" })
+    .getByRole("row", { name: /default\/loud/ })
+    .waitFor();
+  assert.match(web.page.url(), /app=default%2Floud$/);
+  await judge("versions");
+});
+
 test("events lie side by side on one line of time, and come as they happen", options, async () => {
   await open("/events");
   await see("release.rollback");

@@ -12,7 +12,7 @@ export function AddOverSsh() {
       <p class="muted">
         The command runs where your keys are, with your own SSH configuration, agent and hosts on the way. It looks at each host first and
         changes nothing where something is in the way; then it copies Drover there, joins it and starts it. What it meets is shown below
-        while it runs.
+        while it runs. Hosts that Drover is to make machines of by itself, and to mend, are declared as a pool over SSH.
       </p>
       <div class="form">
         <label>

@@ -2,6 +2,7 @@ import { useEffect } from "preact/hooks";
 import type { PoolView } from "#model/api-pools.ts";
 import type { PageProps } from "../../app.tsx";
 import { Age } from "../../parts/age.tsx";
+import { CopyText } from "../../parts/cli.tsx";
 import { count } from "../../parts/format.ts";
 import { Link } from "../../parts/link.tsx";
 import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
@@ -119,7 +120,7 @@ function membersOf({ machines, surplus }: PoolView, known: ReadonlySet<string>):
   return [...machines, ...others].map((one) => ({ ...one, isMachine: known.has(one.name) }));
 }
 
-function Provider({ pool: { provider, atMs, problem, can } }: { readonly pool: PoolView }) {
+function Provider({ pool: { provider, atMs, problem, can, publicKey, spare } }: { readonly pool: PoolView }) {
   const verbs = ["list", "create", "destroy", ...(can.converge ? ["converge"] : []), ...(can.power ? ["power"] : [])];
   return (
     <Section title="Provider" note={provider}>
@@ -143,6 +144,19 @@ function Provider({ pool: { provider, atMs, problem, can } }: { readonly pool: P
             {atMs !== null && " ago"}; can {verbs.join(", ")}
           </span>
         </li>
+        {spare.length > 0 && (
+          <li>
+            <State tone="off" word="spare" />
+            <span class="mono">{visibleText(spare.join(", "))}</span>
+          </li>
+        )}
+        {publicKey !== null && (
+          <li>
+            <State tone="off" word="key" />
+            <span>Its hosts have to let in this key:</span>
+            <CopyText text={publicKey} />
+          </li>
+        )}
       </ul>
     </Section>
   );
