@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, open as openFile, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -115,6 +115,33 @@ test("a journal that was cut off anywhere, or has rubbish at its end, loses its 
   await torn.close();
   const again = await open();
   assert.deepEqual(await read(again), expected(24));
+  await again.close();
+});
+
+test("series that came while the disk was full are told apart from later ones after a restart", async (t) => {
+  const { folder, clock, open } = await rig();
+  const store = await open();
+  const tell = async (...apps: readonly string[]) => {
+    await store.append(
+      clock.nowMs(),
+      apps.map((app, i) => sample("drover_used", "gauge", { space: "a", app }, i + 1)),
+    );
+    await clock.advance(finest.stepMs);
+  };
+  await tell("x");
+  const file = await openFile(join(folder, "open.journal"));
+  const full = t.mock.method(Object.getPrototypeOf(file), "write", () => Promise.reject(new Error("ENOSPC: no space left on device")));
+  await tell("x", "y");
+  full.mock.restore();
+  await file.close();
+  assert.match(store.state.failure ?? "", /no space left/);
+  await tell("x", "y", "z");
+  assert.equal(store.state.failure, null);
+  await store.close();
+
+  const again = await open();
+  const values = async (app: string) => (await read(again, "drover_used", 0, Number.MAX_SAFE_INTEGER, app)).map(([, value]) => value);
+  assert.deepEqual([await values("x"), await values("y"), await values("z")], [[1, 1], [2], [3]]);
   await again.close();
 });
 

@@ -137,12 +137,8 @@ export class FigureStore {
     if (last === slotMs) return;
     try {
       if (last !== undefined && (slotMs < last || startOf(slotMs, finest.blockMs) !== startOf(last, finest.blockMs))) await this.#seal();
-      const added = this.#open.add(slotMs, samples);
-      await this.#journal.append({
-        atMs: slotMs,
-        added: added.map(({ name, kind, labels }) => ({ name, kind, labels })),
-        values: this.#open.latest(),
-      });
+      this.#open.add(slotMs, samples);
+      await this.#journal.append(slotMs, this.#open.series.values(), this.#open.latest());
       this.#failure = null;
     } catch (error) {
       if (this.#failure === null) this.#options.log.warn("figures are not kept", errorFields(error));

@@ -20,7 +20,8 @@ const headBytes = 8;
 export class Journal {
   readonly #handle: FileHandle;
   #offset: number;
-  #before = new Float64Array(0);
+  /** The latest row that is in the file; it has a figure for each series that the file knows. */
+  #before: Float64Array;
 
   private constructor(handle: FileHandle, offset: number, before: Float64Array<ArrayBuffer>) {
     this.#handle = handle;
@@ -46,8 +47,12 @@ export class Journal {
     return { journal: new Journal(handle, offset, before), entries };
   }
 
-  /** Writes over what an earlier one left unfinished. */
-  async append({ atMs, added, values }: Entry): Promise<void> {
+  /**
+   * Writes over what an earlier one left unfinished, and with its row the series that the file does not know: also those of rows that failed.
+   * @param series in their order, which never changes
+   */
+  async append(atMs: number, series: Iterable<Series>, values: Float64Array): Promise<void> {
+    const added = [...series].slice(this.#before.length).map(({ name, kind, labels }) => ({ name, kind, labels }));
     const line = Buffer.from(`${JSON.stringify({ atMs, added })}\n`);
     const figures = new Float64Array(values);
     flip(figures, this.#before);

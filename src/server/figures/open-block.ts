@@ -23,7 +23,6 @@ export class OpenBlock {
   readonly #series = new Map<string, OpenSeries>();
   readonly #times: number[] = [];
   readonly #ofApps = new Map<string, number>();
-  #added: OpenSeries[] = [];
   #refused = 0;
 
   constructor(limits: Limits) {
@@ -43,21 +42,15 @@ export class OpenBlock {
     return this.#refused;
   }
 
-  get isFull(): boolean {
-    return this.#times.length === mostTimes;
-  }
-
-  /** Everything at one moment. Answers the series that are new. */
-  add(atMs: number, samples: Iterable<Sample>): readonly OpenSeries[] {
+  /** Everything at one moment. */
+  add(atMs: number, samples: Iterable<Sample>): void {
     const at = this.#times.push(atMs) - 1;
-    this.#added = [];
     this.#refused = 0;
     for (const sample of samples) {
       const series = this.#series.get(sample.key) ?? this.#admit(sample);
       if (series === null) this.#refused++;
       else series.values[at] = sample.value;
     }
-    return this.#added;
   }
 
   /** One row of the journal: a figure for each series, in their order. */
@@ -88,7 +81,6 @@ export class OpenBlock {
   #open({ name, kind, labels, key }: Series & { readonly key: string }): OpenSeries {
     const opened = { name, kind, labels, key, values: new Float64Array(mostTimes).fill(Number.NaN) };
     this.#series.set(key, opened);
-    this.#added.push(opened);
     if (isOfApp(opened)) for (const owner of ["", appOf(opened)]) this.#ofApps.set(owner, (this.#ofApps.get(owner) ?? 0) + 1);
     return opened;
   }
