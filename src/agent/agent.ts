@@ -21,7 +21,7 @@ import { killMarked } from "./exec/leftovers.ts";
 import { AgentIdentity } from "./identity.ts";
 import { certificateRoutes } from "./join.ts";
 import { leaseRoutes } from "./lease-routes.ts";
-import { readInfoQuestions } from "./link-bodies.ts";
+import { readInfoQuestions, readMetricsQuestions } from "./link-bodies.ts";
 import { openLogStore } from "./logs/log-store.ts";
 import type { AgentOptions } from "./options.ts";
 import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
@@ -173,6 +173,12 @@ function allRoutes(
       const { askInstances } = await import("./info/ask-instances.ts");
       const ports = new Map(engine.running().map(({ id, port }) => [id, port]));
       return { answers: await askInstances(questions, (id) => ports.get(id) ?? null, call.signal) };
+    },
+    "POST /metrics": async (call) => {
+      const questions = readMetricsQuestions(await call.body());
+      const { askMetrics } = await import("./metrics/ask-metrics.ts");
+      const ports = new Map(engine.running().map(({ id, port }) => [id, port]));
+      return { answers: await askMetrics(questions, (id) => ports.get(id), call.signal) };
     },
     "GET /machine": async (call) => {
       const machine = { ...(await engine.machine(call.signal)), program: { version, node: process.versions.node } };

@@ -1,3 +1,4 @@
+import type { MetricsQuestion } from "#model/app-metrics.ts";
 import { DroverError } from "#model/errors.ts";
 import type { InfoQuestion } from "#model/info.ts";
 import type { LeaseRenewal } from "#model/lease.ts";
@@ -47,6 +48,17 @@ export function readInfoQuestions(value: unknown): readonly InfoQuestion[] {
   if (isRecord(value) && isListOf(value["questions"], isInfoQuestion) && value["questions"].length <= mostQuestions)
     return value["questions"];
   throw new DroverError("REQUEST_INVALID", "the body is no list of instances to ask");
+}
+
+/** @throws {DroverError} REQUEST_INVALID */
+export function readMetricsQuestions(value: unknown): readonly MetricsQuestion[] {
+  if (isRecord(value) && isListOf(value["questions"], isMetricsQuestion) && value["questions"].length <= mostQuestions)
+    return value["questions"];
+  throw new DroverError("REQUEST_INVALID", "the body is no list of instances to ask for figures");
+}
+
+function isMetricsQuestion(it: unknown): it is MetricsQuestion {
+  return isInfoQuestion(it) && "port" in it && (it.port === null || isPort(it.port));
 }
 
 /** What ends up in a request line: no spaces, and nothing that could end it. */

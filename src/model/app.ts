@@ -1,3 +1,4 @@
+import type { MetricsPlace } from "./app-metrics.ts";
 import type { DeployManifest, ProcessManifest } from "./manifest.ts";
 import type { AppName, Digest, PoolName, ProcessName, SpaceName } from "./names.ts";
 import type { RequestConditions, RoutePolicy } from "./routing-table.ts";
@@ -141,6 +142,8 @@ export interface App {
   readonly openAddresses?: readonly ProcessName[];
   /** Where an instance says which version it is, by process: a path, or `none`. Left out: at the usual one. */
   readonly info?: Readonly<Record<ProcessName, string>>;
+  /** Where instances tell figures of their own, by process. Left out: nowhere. */
+  readonly metrics?: Readonly<Record<ProcessName, MetricsPlace>>;
   /** Where it may run; null or left out: anywhere. */
   readonly place?: Place | null;
   readonly createdAtMs: number;

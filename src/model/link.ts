@@ -72,6 +72,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there
  *   GET    /machine                             Machine
  *   GET    /usage                               Usage: what runs there uses, measured now
+ *   POST   /metrics                             { questions: MetricsQuestion[] } → { answers: MetricsAnswer[] }: figures that instances tell, asked now
  *   POST   /info                                { questions: InfoQuestion[] } → { answers: InfoAnswer[] }: what instances say of themselves, asked now
  *   PUT    /certificate                         { certificate: PEM }, a younger one for the machine's own key → 204; machines that have joined alone
  *   HEAD   /artifacts/{digest}                  204 or 404

@@ -85,6 +85,21 @@ const infoPath = z.union([httpPath, z.literal("none")]).meta({
     "Path at which an instance says as JSON which version it is, for `drover versions`. Left out, one that speaks HTTP is asked at /info; `none`: it is not asked.",
 });
 
+const metricsPlace = z
+  .union([
+    httpPath.transform((path) => ({ path, port: undefined })),
+    z.strictObject({
+      path: httpPath.default("/metrics").meta({ description: "Default /metrics." }),
+      port: port
+        .optional()
+        .meta({ description: "Where that is not the instance's own port: a port of 127.0.0.1, so one instance on a machine." }),
+    }),
+  ])
+  .meta({
+    description:
+      "Where an instance tells figures of its own, in the text format of Prometheus: a path, or `{ path, port }`. They are read every 15 seconds, kept and told with Drover's.",
+  });
+
 export const processManifest = z.strictObject({
   run: command
     .optional()
@@ -95,7 +110,7 @@ export const processManifest = z.strictObject({
     .optional()
     .meta({
       description:
-        "Left out: Drover gives a free port in $PORT to `web`, to what a route names and to what has an http or tcp probe. A number: that port, so one instance on a machine.",
+        "Left out: Drover gives a free port in $PORT to `web`, to what a route names, and to what has an http or tcp probe or tells figures there. A number: that port, so one instance on a machine.",
     }),
   protocol: z
     .enum(["http", "tcp"])
@@ -112,6 +127,7 @@ export const processManifest = z.strictObject({
   alive: aliveProbe.optional().meta({ description: "Restarted in place when it fails." }),
   scale: scaleManifest.optional().meta({ description: "By rules in place of `instances`: as many as its load needs." }),
   info: infoPath.optional(),
+  metrics: metricsPlace.optional(),
   only_one: onlyOne,
 });
 
@@ -219,6 +235,7 @@ export const appManifest = z
     alive: aliveProbe.optional().meta({ description: "Short for processes.web.alive." }),
     scale: scaleManifest.optional().meta({ description: "Short for processes.web.scale." }),
     info: infoPath.optional().meta({ description: "Short for processes.web.info." }),
+    metrics: metricsPlace.optional().meta({ description: "Short for processes.web.metrics." }),
     only_one: onlyOne.meta({ description: "Short for processes.web.only_one." }),
     processes: z
       .record(processName, processManifest)
@@ -276,7 +293,7 @@ export const appManifest = z
     }),
   })
   .superRefine((app, context) => {
-    const shorts = (["run", "instances", "port", "resources", "ready", "alive", "scale", "info", "only_one"] as const).filter(
+    const shorts = (["run", "instances", "port", "resources", "ready", "alive", "scale", "info", "metrics", "only_one"] as const).filter(
       (key) => app[key] !== undefined,
     );
     const web = app.processes?.["web" as z.infer<typeof processName>];
@@ -285,9 +302,11 @@ export const appManifest = z
     }
     checkScale(app, [], context);
     checkOnlyOne(app, [], context);
+    checkMetrics(app, [], context);
     for (const [name, process] of Object.entries(app.processes ?? {})) {
       checkScale(process, ["processes", name], context);
       checkOnlyOne(process, ["processes", name], context);
+      checkMetrics(process, ["processes", name], context);
     }
     if (app.source === undefined) {
       if (shorts.length > 0 && app.run === undefined && web === undefined)
@@ -335,7 +354,13 @@ function checkOnlyOne(
   if (scale !== undefined) problem("scale", "either scale or only_one, not both");
 }
 
-type ScaledParts = Pick<z.output<typeof processManifest>, "scale" | "only_one" | "instances" | "port" | "resources">;
+/** Figures are read at a port. */
+function checkMetrics({ metrics, port: own }: ScaledParts, path: readonly string[], context: z.RefinementCtx): void {
+  if (metrics !== undefined && metrics.port === undefined && own === "none")
+    context.addIssue({ code: "custom", path: [...path, "metrics"], message: "a `port` in it, because the process has none of its own" });
+}
+
+type ScaledParts = Pick<z.output<typeof processManifest>, "scale" | "metrics" | "only_one" | "instances" | "port" | "resources">;
 
 export const spaceManifest = z.strictObject({
   space: spaceName.meta({ description: "The space's name." }),

@@ -19,6 +19,7 @@ import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog } from "./events/event-log.ts";
 import type { MachineIdentities } from "./members/machine-identities.ts";
 import type { RemoteLinks } from "./members/remote-links.ts";
+import type { ToldMetrics } from "./metrics/app-metrics.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { Store } from "./store/store.ts";
 import type { WhichRoutes } from "./view/routes-view.ts";
@@ -115,6 +116,8 @@ export interface ControlPlane {
   usage(signal: AbortSignal): Promise<UsageView>;
   /** Which version of what runs where. Asks agents and edges, for at most a second. */
   versions(which: WhichVersions, signal: AbortSignal): Promise<VersionsView>;
+  /** Figures that instances tell of themselves, where their manifests say so. Asks the agents, for at most a second. */
+  appMetrics(signal: AbortSignal): Promise<readonly ToldMetrics[]>;
   /** What was decided last about a process that follows its load; null while it was not looked at. */
   scaling(space: SpaceName, app: AppName, process: ProcessName): Scaling | null;
   /** What is wrong with the installation as a whole, such as no linked agent. Asks the edges, for at most a second. */

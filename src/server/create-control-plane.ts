@@ -13,6 +13,7 @@ import { EdgeNews } from "./controllers/edge-news.ts";
 import { HealthWatch } from "./controllers/health-watch.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
+import { askAppMetrics } from "./metrics/app-metrics.ts";
 import { AppView, instancesOn } from "./view/app-view.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
@@ -111,6 +112,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       versions: (which, until) => viewVersions({ store, fleet, routes, addresses, clock }, which, until),
       traffic: async (until) => (await shared.traffic(until)).counted,
       usage: shared.usage,
+      appMetrics: shareAnswer(
+        (until) => askAppMetrics({ store, fleet, clock, instances: (space, app) => view.instances(space, app) }, until),
+        clock,
+        signal,
+      ),
       scaling: (space, app, process) => autoscaler.scalingOf(space, app, process),
       problems: async (until) => [
         ...problemsOf(core),

@@ -15,6 +15,10 @@ run: exec node ${join(root, "test/fixtures/web.mjs")}
 instances: 2
 ready: { http: / }
 ---
+app: teller
+run: exec node ${join(root, "test/fixtures/teller.mjs")}
+metrics: /figures
+---
 ladder: demo
 settle: 1h
 levels: [{ name: all, run: "true" }]
@@ -64,6 +68,14 @@ test("figures say what runs, what it uses, what came through the edges and what 
   assert.deepEqual(figures(text, "drover_edge_linked{"), [1]);
 });
 
+test("what an app tells of itself is told with labels that say whose it is, which it cannot set, and never under Drover's names", async () => {
+  const text = await scrape();
+  assert.deepEqual(figures(text, "orders_total{", 'app="teller"', 'exported_app="web"', 'kind="a"'), [42]);
+  assert.deepEqual(figures(text, "drover_scrape_up{", 'app="teller"'), [1]);
+  assert.deepEqual(figures(text, "drover_instance_ready{", 'app="forged"'), []);
+  assert.match(text, /^# TYPE orders_total counter$/m);
+});
+
 test("figures are followed over time, survive a crash of the server, and are drawn in the terminal", async () => {
   const query = ["metrics", "query", "drover_instance_memory_bytes", "--app", "web"];
   await drover.until("the first figures are there", async () => (await drover.cli(query)).code === 0);
@@ -77,6 +89,7 @@ test("figures are followed over time, survive a crash of the server, and are dra
     series.every(({ labels, values }) => labels["process"] === "web" && values.some((bytes) => bytes !== null && bytes > 10_000_000)),
   );
   assert.match(await drover.run(...query), /instance_id=\S+ +[▁-█ ]+ +[\d.]+MiB/);
+  assert.match(await drover.run("metrics", "query", "orders_total", "--app", "teller", "--fn", "last"), /kind=a/);
   assert.match(await drover.run("metrics", "ls", "duration"), /drover_route_request_duration_seconds +histogram/);
 });
 
@@ -101,7 +114,7 @@ scrape_configs:
     authorization: { credentials_file: ${join(drover.home, "token")} }
     http_sd_configs:
       - url: http://127.0.0.1:${drover.apiPort}/v1/metrics/targets
-        authorization: { credentials_file: ${join(drover.home, "token")} }
+        authorization: { type: Bearer, credentials_file: ${join(drover.home, "token")} }
 `;
 
 const scrapers = {

@@ -21,6 +21,7 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     gone: link.signal,
     describe: () => engine.machine(),
     info: async () => null,
+    metrics: async () => null,
     usage: async () => ({ ...(await engine.usage()), agent: { cpuSeconds: 0, memoryBytes: 0 } }),
     watch: (signal) => engine.watch(signal),
     apply: (workload, signal) =>

@@ -1,6 +1,6 @@
-import http from "node:http";
 import type { InfoAnswer, InfoQuestion } from "#model/info.ts";
 import type { InstanceId } from "#model/names.ts";
+import { loopbackGet } from "../loopback-get.ts";
 import { readInfo } from "./read-info.ts";
 
 /** One that says which version it is says it from memory. */
@@ -11,6 +11,7 @@ const allWithinMs = 800;
 const atOnce = 32;
 /** A description of a version; more is not read. */
 const longestBodyBytes = 16_384;
+const wanted = { accept: "application/json", agent: "drover-info", longestBytes: longestBodyBytes };
 
 /** @param portOf where the instance listens on this machine; null where it does not run, or has no port */
 export async function askInstances(
@@ -36,11 +37,11 @@ function nothing({ instance }: InfoQuestion, why: string | null): InfoAnswer {
   return { instance, said: null, why };
 }
 
-/** One GET over loopback. A redirect is not followed, and what answers with anything but 200 has no such page. */
+/** One GET over loopback. What answers with anything but 200 has no such page. */
 async function ask(question: InfoQuestion, port: number, until: AbortSignal): Promise<InfoAnswer> {
   const signal = AbortSignal.any([until, AbortSignal.timeout(answersWithinMs)]);
   try {
-    const { status, text } = await get(port, question.path, signal);
+    const { status, text } = await loopbackGet(port, question.path, wanted, signal);
     if (status !== 200) return nothing(question, status === 404 ? null : `it answered ${question.path} with ${status}`);
     if (text === null) return nothing(question, `its answer at ${question.path} is longer than ${longestBodyBytes} bytes`);
     const said = readInfo(text);
@@ -50,28 +51,4 @@ async function ask(question: InfoQuestion, port: number, until: AbortSignal): Pr
   } catch (error) {
     return nothing(question, signal.aborted ? "it did not answer in time" : error instanceof Error ? error.message : String(error));
   }
-}
-
-function get(port: number, path: string, signal: AbortSignal): Promise<{ readonly status: number; readonly text: string | null }> {
-  return new Promise((resolve, reject) => {
-    const headers = { accept: "application/json", "user-agent": "drover-info", connection: "close" };
-    const request = http.get({ host: "127.0.0.1", port, path, headers, agent: false, signal }, (response) => {
-      const status = response.statusCode ?? 0;
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      const finish = (text: string | null) => {
-        resolve({ status, text });
-        request.destroy();
-      };
-      if (status !== 200) return finish("");
-      response.on("data", (chunk: Buffer) => {
-        bytes += chunk.length;
-        chunks.push(chunk);
-        if (bytes > longestBodyBytes) finish(null);
-      });
-      response.once("end", () => finish(Buffer.concat(chunks).toString("utf8")));
-      response.once("error", reject);
-    });
-    request.once("error", reject);
-  });
 }

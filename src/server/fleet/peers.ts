@@ -1,6 +1,7 @@
 import type { Duplex, Readable } from "node:stream";
 import type { Finding } from "#checks/finding.ts";
 import type { Link } from "#link/caller.ts";
+import type { MetricsAnswer, MetricsQuestion } from "#model/app-metrics.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
 import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
@@ -41,6 +42,8 @@ export interface AgentPeer extends ProbePeer {
   usage(signal: AbortSignal): Promise<AgentUsage | null>;
   /** Asks instances there what they say of themselves; null where the agent is too old to ask. */
   info(questions: readonly InfoQuestion[], signal: AbortSignal): Promise<readonly InfoAnswer[] | null>;
+  /** Asks instances there for the figures that they tell; null where the agent is too old to ask. */
+  metrics(questions: readonly MetricsQuestion[], signal: AbortSignal): Promise<readonly MetricsAnswer[] | null>;
   watch(signal: AbortSignal): AsyncIterable<EngineChange>;
   apply(workload: Workload, signal: AbortSignal): Promise<void>;
   remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
@@ -116,6 +119,10 @@ export function agentOverLink(link: Link): AgentPeer {
     info: async (questions, signal) => {
       const answer = await unlessUnknown(link.call("POST", "/info", signal, { body: { questions } }));
       return answer === null ? null : (answer as { answers: readonly InfoAnswer[] }).answers;
+    },
+    metrics: async (questions, signal) => {
+      const answer = await unlessUnknown(link.call("POST", "/metrics", signal, { body: { questions } }));
+      return answer === null ? null : (answer as { answers: readonly MetricsAnswer[] }).answers;
     },
     usage: (signal) => unlessUnknown(link.call("GET", "/usage", signal)) as Promise<AgentUsage | null>,
     watch: (signal) => link.lines("GET", "/watch", signal) as AsyncIterable<EngineChange>,

@@ -11,12 +11,13 @@ import type { FigureStore } from "../figures/figure-store.ts";
 import { ladderObjects } from "../objects/ladder-objects.ts";
 import { objects, type Stored } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
+import type { ToldMetrics } from "./app-metrics.ts";
 import type { FigureSink } from "./exposition.ts";
 
 export interface Measured {
   readonly controlPlane: Pick<
     ControlPlane,
-    "summaries" | "instances" | "machines" | "edges" | "problems" | "traffic" | "usage" | "runningEscalator"
+    "summaries" | "instances" | "machines" | "edges" | "problems" | "traffic" | "usage" | "appMetrics" | "runningEscalator"
   >;
   readonly store: Store;
   readonly figures: Pick<FigureStore, "state">;
@@ -35,9 +36,10 @@ export async function collectMetrics(
   told: FigureSink,
   signal: AbortSignal,
 ): Promise<void> {
-  const [usage, traffic, problems, escalator] = await Promise.all([
+  const [usage, traffic, ofApps, problems, escalator] = await Promise.all([
     controlPlane.usage(signal),
     controlPlane.traffic(signal),
+    controlPlane.appMetrics(signal),
     sees(null) ? controlPlane.problems(signal) : [],
     controlPlane.runningEscalator(),
   ]);
@@ -56,6 +58,7 @@ export async function collectMetrics(
     traffic.filter(({ route }) => sees(route.space)),
   );
   tellMachines(told, controlPlane, usage);
+  for (const one of ofApps) if (sees(one.instance.space)) tellOfApp(told, one);
   const spaces = objects.spaces(store).filter(({ value }) => sees(value.name));
   if (escalator !== null) tellChecks(told, store, spaces, escalator);
 }
@@ -108,6 +111,18 @@ async function tellRoutes(told: FigureSink, traffic: readonly RouteTraffic[]): P
     const sumSeconds = counted.latencySumMs === undefined ? null : counted.latencySumMs / 1_000;
     told.histogram("drover_route_request_duration_seconds", labels, boundsSeconds, counted.latency, sumSeconds);
   }
+}
+
+function tellOfApp(told: FigureSink, { instance, metrics }: ToldMetrics): void {
+  const { space, app, process, release, id, machine } = instance;
+  const labels = { space, app, process, release: String(release), instance_id: id, machine };
+  told.add("drover_scrape_up", labels, Number(metrics.length > 0));
+  told.add(
+    "drover_scrape_series",
+    labels,
+    metrics.reduce((sum, { samples }) => sum + samples.length, 0),
+  );
+  for (const metric of metrics) told.ofApp(metric, labels);
 }
 
 function tellMachines(told: FigureSink, controlPlane: Measured["controlPlane"], usage: UsageView): void {

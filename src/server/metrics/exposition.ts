@@ -1,3 +1,5 @@
+import type { AppMetric } from "#model/app-metrics.ts";
+import { ownedLabels } from "./app-metrics.ts";
 import { type FamilyName, families, type HistogramFamily, type LabelsOf, type PlainFamily } from "./families.ts";
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
@@ -21,11 +23,15 @@ export interface FigureSink {
     counts: readonly number[],
     sumSeconds: number | null,
   ): void;
+  /** What an app tells of itself. @param own labels that say whose it is, which it cannot set itself */
+  ofApp(metric: AppMetric, own: Readonly<Record<string, string>>): void;
 }
 
 /** Samples by family, and their text. */
 export class Exposition implements FigureSink {
   readonly #lines = new Map<FamilyName, string[]>();
+  /** By name; two apps may mean different things by one. */
+  readonly #ofApps = new Map<string, { type: AppMetric["type"]; readonly help: string; readonly lines: string[] }>();
 
   add<F extends PlainFamily>(name: F, labels: LabelsOf<F>, value: number): void {
     this.#of(name).push(line(name, labels, value));
@@ -48,13 +54,21 @@ export class Exposition implements FigureSink {
     lines.push(line(`${name}_count`, labels, total));
   }
 
+  ofApp({ name, type, help, samples }: AppMetric, own: Readonly<Record<string, string>>): void {
+    let family = this.#ofApps.get(name);
+    if (family === undefined) this.#ofApps.set(name, (family = { type, help, lines: [] }));
+    else if (family.type !== type) family.type = "untyped";
+    for (const [sample, labels, value] of samples) family.lines.push(line(sample, ownedLabels(labels, own), value));
+  }
+
   /** The text in pieces, family by family. */
   *pieces(): Generator<string, void, void> {
     for (const [name, lines] of this.#lines) {
       const { help, type } = families[name];
-      yield `# HELP ${name} ${help.replaceAll("\\", "\\\\")}\n# TYPE ${name} ${type}\n`;
-      for (let i = 0; i < lines.length; i += linesPerPiece) yield lines.slice(i, i + linesPerPiece).join("");
+      yield* piecesOf(name, type, help.replaceAll("\\", "\\\\"), lines);
     }
+    // Help of apps is told as they wrote it.
+    for (const [name, { type, help, lines }] of this.#ofApps) yield* piecesOf(name, type, help, lines);
   }
 
   #of(name: FamilyName): string[] {
@@ -62,6 +76,11 @@ export class Exposition implements FigureSink {
     if (lines === undefined) this.#lines.set(name, (lines = []));
     return lines;
   }
+}
+
+function* piecesOf(name: string, type: string, help: string, lines: readonly string[]): Generator<string, void, void> {
+  yield `${help === "" ? "" : `# HELP ${name} ${help}\n`}# TYPE ${name} ${type}\n`;
+  for (let i = 0; i < lines.length; i += linesPerPiece) yield lines.slice(i, i + linesPerPiece).join("");
 }
 
 function line(name: string, labels: Readonly<Record<string, string>>, value: number): string {

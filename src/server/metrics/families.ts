@@ -44,6 +44,13 @@ export const families = {
   drover_instance_disk_written_bytes_total: { type: "counter", labels: instance, help: "Written to them." },
   drover_instance_processes: { type: "gauge", labels: instance, help: "How many processes the instance consists of." },
 
+  drover_scrape_up: {
+    type: "gauge",
+    labels: instance,
+    help: "1 if figures were read from the instance, whose manifest says where it tells them; 0 if it did not answer as it should.",
+  },
+  drover_scrape_series: { type: "gauge", labels: instance, help: "How many figures that were." },
+
   drover_route_requests_total: {
     type: "counter",
     labels: [...route, "class"],

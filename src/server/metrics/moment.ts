@@ -1,4 +1,6 @@
+import type { AppMetric } from "#model/app-metrics.ts";
 import { keyOf, type Sample } from "../figures/series.ts";
+import { ownedLabels } from "./app-metrics.ts";
 import { boundText, type FigureSink } from "./exposition.ts";
 import { families, type HistogramFamily, type LabelsOf, type PlainFamily } from "./families.ts";
 
@@ -26,7 +28,21 @@ export class Moment implements FigureSink {
     this.#push(`${name}_count`, "counter", labels, total);
   }
 
+  ofApp({ name, type, samples }: AppMetric, own: Readonly<Record<string, string>>): void {
+    for (const [sample, labels, value] of samples) this.#push(sample, kindOf(name, type, sample), ownedLabels(labels, own), value);
+  }
+
   #push(name: string, kind: Sample["kind"], labels: Sample["labels"], value: number): void {
     this.samples.push({ name, kind, labels, value, key: keyOf({ name, labels }) });
   }
+}
+
+/** What only grows: counters, the parts of a histogram, sum and count of a summary, and what is called so by those who declare nothing. */
+function kindOf(name: string, type: AppMetric["type"], sample: string): Sample["kind"] {
+  const isCounter =
+    type === "counter" ||
+    type === "histogram" ||
+    (type === "summary" && sample !== name) ||
+    (type === "untyped" && sample.endsWith("_total"));
+  return isCounter ? "counter" : "gauge";
 }

@@ -297,6 +297,7 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
     servicePorts: ports,
     openAddresses: openAddresses(draft),
     ...infoOf(manifest, before),
+    ...metricsOf(manifest, before),
     place: placeOf(manifest),
     createdAtMs: before?.createdAtMs ?? nowMs,
   };
@@ -357,6 +358,13 @@ function openAddresses({ declared, ports }: Draft): readonly ProcessName[] {
 function infoOf(manifest: AppManifest, before: App | null): Pick<App, "info"> {
   const stated = Object.entries(declaredProcesses(manifest)).flatMap(([name, { info }]) => (info === undefined ? [] : [[name, info]]));
   return stated.length === 0 && before?.info === undefined ? {} : { info: Object.fromEntries(stated) };
+}
+
+function metricsOf(manifest: AppManifest, before: App | null): Pick<App, "metrics"> {
+  const stated = Object.entries(declaredProcesses(manifest)).flatMap(([name, { metrics }]) =>
+    metrics === undefined ? [] : [[name, { path: metrics.path, port: metrics.port ?? null }]],
+  );
+  return stated.length === 0 && before?.metrics === undefined ? {} : { metrics: Object.fromEntries(stated) };
 }
 
 function placeOf({ place }: AppManifest): Place | null {

@@ -19,7 +19,7 @@ export type ProcessInput = Partial<Omit<ProcessManifest, "protocol">> & { readon
 
 /** The manifest's processes, its short forms taken as `web`. */
 export function declaredProcesses(manifest: AppManifest): Readonly<Record<ProcessName, ProcessInput>> {
-  const { run, instances, port, resources, ready, alive, scale, info, only_one: onlyOne } = manifest;
+  const { run, instances, port, resources, ready, alive, scale, info, metrics, only_one: onlyOne } = manifest;
   const short: ProcessInput = {
     ...(run === undefined ? {} : { run }),
     ...(instances === undefined ? {} : { instances }),
@@ -29,6 +29,7 @@ export function declaredProcesses(manifest: AppManifest): Readonly<Record<Proces
     ...(alive === undefined ? {} : { alive }),
     ...(scale === undefined ? {} : { scale }),
     ...(info === undefined ? {} : { info }),
+    ...(metrics === undefined ? {} : { metrics }),
     ...(onlyOne === undefined ? {} : { only_one: onlyOne }),
   };
   const declared: Record<ProcessName, ProcessInput> = { ...manifest.processes };
@@ -47,10 +48,11 @@ export function draftProcesses(
   const drafts: Record<ProcessName, DraftProcess> = {};
   for (const name of names) {
     const process = Object.hasOwn(declared, name) ? (declared[name] as ProcessInput) : {};
+    const tellsAtPort = process.metrics !== undefined && process.metrics.port === undefined;
     const probesPort = [process.ready, process.alive].some((probe) => probe?.http !== undefined || probe?.tcp !== undefined);
     drafts[name] = {
       run: process.run ?? (Object.hasOwn(found, name) ? (found[name] as string) : null),
-      port: process.port ?? (name === "web" || routed.has(name) || probesPort ? "auto" : "none"),
+      port: process.port ?? (name === "web" || routed.has(name) || probesPort || tellsAtPort ? "auto" : "none"),
       protocol: process.protocol ?? "http",
       resources: resourcesOf(process),
       ...(process.only_one === true ? { onlyOne: true } : {}),

@@ -38,6 +38,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     traffic: async () => [],
     versions: async () => ({ apps: [], programs: [], silent: [] }),
     scaling: () => null,
+    appMetrics: async () => [],
     usage: async () => ({ machines: [], instances: [], silent: [] }),
     problems: async () => [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
     watchApp: async function* (space, app, signal) {

@@ -1,0 +1,46 @@
+import type { MetricsAnswer, MetricsQuestion } from "#model/app-metrics.ts";
+import type { InstanceId } from "#model/names.ts";
+import { loopbackGet } from "../loopback-get.ts";
+import { readExposition } from "./read-exposition.ts";
+
+/** All together: the server waits a second for every agent. One that takes longer is told at another time. */
+const allWithinMs = 800;
+/** Enough for hundreds of instances in that time, few enough to be no load. */
+const atOnce = 16;
+/** Thousands of series; more is not read. */
+const longestBodyBytes = 2 ** 20;
+const accept = "text/plain;version=0.0.4";
+
+/** @param portOf where the instance listens on this machine, null where it has no port; undefined where it does not run */
+export async function askMetrics(
+  questions: readonly MetricsQuestion[],
+  portOf: (instance: InstanceId) => number | null | undefined,
+  signal: AbortSignal,
+): Promise<readonly MetricsAnswer[]> {
+  const until = AbortSignal.any([signal, AbortSignal.timeout(allWithinMs)]);
+  const answers: MetricsAnswer[] = [];
+  const left = [...questions];
+  const askNext = async () => {
+    for (let question = left.shift(); question !== undefined; question = left.shift())
+      answers.push(await ask(question, portOf(question.instance), until));
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, questions.length) }, askNext));
+  signal.throwIfAborted();
+  return answers;
+}
+
+async function ask({ instance, path, port }: MetricsQuestion, own: number | null | undefined, until: AbortSignal): Promise<MetricsAnswer> {
+  const nothing = (why: string): MetricsAnswer => ({ instance, metrics: [], why });
+  if (own === undefined) return nothing("it does not run");
+  const at = port ?? own;
+  if (at === null) return nothing("it has no port");
+  try {
+    const { status, text } = await loopbackGet(at, path, { accept, agent: "drover-metrics", longestBytes: longestBodyBytes }, until);
+    if (status !== 200) return nothing(`it answered ${path} with ${status}`);
+    if (text === null) return nothing(`its answer at ${path} is longer than ${longestBodyBytes} bytes`);
+    const { metrics, leftOut } = readExposition(text);
+    return { instance, metrics, why: leftOut === 0 ? null : `${leftOut} of its figures are too many, or are none` };
+  } catch (error) {
+    return nothing(until.aborted ? "it did not answer in time" : error instanceof Error ? error.message : String(error));
+  }
+}

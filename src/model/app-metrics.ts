@@ -1,0 +1,37 @@
+import type { InstanceId } from "./names.ts";
+
+/** Figures that apps tell of themselves. The agent reads them; whose they are the server says, not the app. */
+
+/** Where an instance tells its figures, in the text format of Prometheus. */
+export interface MetricsPlace {
+  readonly path: string;
+  /** On the machine's loopback; null: the instance's own port. */
+  readonly port: number | null;
+}
+
+export interface MetricsQuestion extends MetricsPlace {
+  readonly instance: InstanceId;
+}
+
+export type AppMetricType = "counter" | "gauge" | "histogram" | "summary" | "untyped";
+
+/** One name with what belongs to it: of a histogram the buckets, their sum and their count. */
+export interface AppMetric {
+  readonly name: string;
+  readonly type: AppMetricType;
+  readonly help: string;
+  readonly samples: readonly AppSample[];
+}
+
+/** Name, labels and value as they were told. */
+export type AppSample = readonly [name: string, labels: Readonly<Record<string, string>>, value: number];
+
+export interface MetricsAnswer {
+  readonly instance: InstanceId;
+  readonly metrics: readonly AppMetric[];
+  /** Why something is missing, in words; null if all was read. */
+  readonly why: string | null;
+}
+
+/** Series that one instance may tell. */
+export const mostSeriesOfInstance = 2_000;
