@@ -12,6 +12,7 @@ export function engineRoutes(engine: Engine): LinkRoutes {
       await call.lines(engine.watch(call.signal));
       return undefined;
     },
+    "GET /workloads/:id": async (call) => ({ workload: engine.order(call.params["id"] as WorkloadId) }),
     "PUT /workloads/:id": async (call) => {
       const workload = readWorkload(await call.body());
       if (workload.id !== call.params["id"]) throw new DroverError("REQUEST_INVALID", "the order is for another workload than the path");

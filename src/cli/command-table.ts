@@ -73,6 +73,12 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   edge: { group: machine, summary: "restart the edge without a failed request", load: () => import("./commands/edge.ts") },
   machine: { group: machine, summary: "list, join, drain and remove machines", load: () => import("./commands/machine.ts") },
 
+  restore: {
+    group: machine,
+    summary: "decide what a restored backup does not know",
+    load: () => import("./commands/restore.ts"),
+  },
+
   token: { group: other, summary: "make, list and revoke tokens: who may do what", load: () => import("./commands/token.ts") },
   session: { group: other, summary: "list and end sessions of the web UI", load: () => import("./commands/session.ts") },
   completion: { group: other, summary: "print a completion script for a shell", load: () => import("./commands/completion.ts") },

@@ -44,6 +44,7 @@ export function edgeRoutes({
     ...checks,
     "GET /revision": async () => ({ ...table.version, problems: [...router.problems(), ...dnsProblem()] }),
     "GET /program": async (): Promise<ProgramVersion> => program,
+    "GET /table": async () => ({ routes: table.routes() }),
     "PUT /table": async (call) => apply(table.replace(readTable(await call.body()))),
     "PATCH /table": async (call) => apply(table.patch(readPatch(await call.body()))),
     "GET /certificates": async () => certificates.digests,

@@ -62,6 +62,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  * What an agent serves. Bodies are JSON, streams are one JSON value a line (NDJSON) unless said; errors are an ErrorBody with its status.
  *
  *   GET    /watch                               stream of EngineChange; the first is a snapshot; an empty line at least every 5 s
+ *   GET    /workloads/{encoded id}              { workload: Workload, or null }: what it was told last, secrets and all
  *   PUT    /workloads/{encoded id}              Workload → 204
  *   DELETE /workloads/{encoded id}?revision=n   → 204
  *   POST   /instances/{encoded id}/drained      → 204
@@ -92,6 +93,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  * What an edge serves.
  *
  *   GET    /revision                            { epoch, revision } of its table, and problems: [{ route, port, code, message }] of ports not opened
+ *   GET    /table                               { routes: Route[] } that it has
  *   PUT    /table                               RoutingTable → 204 once it is in force in every worker
  *   PATCH  /table                               RoutingPatch → 204 once in force; CONFLICT if its revision is not `from`
  *   GET    /program                             ProgramVersion: what it is

@@ -15,12 +15,14 @@ import type { Target } from "#model/target.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
 import type { Scaling } from "./autoscale/autoscaler.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
+import type { Review } from "./controllers/reviews.ts";
 import type { Escalator } from "./escalator/escalator.ts";
-import type { EventLog } from "./events/event-log.ts";
+import type { EventLog, EventSink } from "./events/event-log.ts";
 import type { MachineIdentities } from "./members/machine-identities.ts";
 import type { RemoteLinks } from "./members/remote-links.ts";
 import type { ToldMetrics } from "./metrics/app-metrics.ts";
 import type { Secrets } from "./secrets/secrets.ts";
+import type { LostRevisions } from "./store/lost-revisions.ts";
 import type { Store } from "./store/store.ts";
 import type { WhichRoutes } from "./view/routes-view.ts";
 import type { WhichVersions } from "./view/versions/view-versions.ts";
@@ -35,6 +37,8 @@ export interface ControlPlaneOptions {
   readonly remote?: Pick<RemoteLinks, "accept" | "address" | "createToken" | "remove">;
   /** How long a machine may be silent before it is lost. Default 5,000 ms. */
   readonly lostAfterMs?: number;
+  /** What restores of backups have lost. Default: nothing. */
+  readonly lost?: readonly LostRevisions[];
   /** Who the machines are to each other, where their traffic is encrypted. Left out: it is plain. */
   readonly machines?: Pick<MachineIdentities, "entryOf">;
   readonly clock: Clock;
@@ -105,6 +109,10 @@ export interface ControlPlane {
   machines(): readonly MachineView[];
   /** What runs on a machine, of all apps; nothing where the machine is not known. */
   instancesOn(machine: MachineId): readonly InstanceView[];
+  /** Apps that run what a restored store does not know, and about which nobody has decided. */
+  reviews(): readonly Review[];
+  /** The restored state holds for the app. */
+  discardReview(review: Review, events: EventSink): Promise<void>;
   /** The machine was removed: nothing that it reported counts any more. */
   forgetMachine(machine: MachineId): void;
   edges(): readonly EdgeView[];

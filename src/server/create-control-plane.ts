@@ -5,6 +5,7 @@ import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { type AppName, appId, type SpaceName } from "#model/names.ts";
 import type { Reason } from "#model/workload.ts";
+import { describeAhead } from "#plan/rollout/ahead.ts";
 import { Autoscaler } from "./autoscale/autoscaler.ts";
 import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 import { collectArtifacts } from "./controllers/artifact-collector.ts";
@@ -106,6 +107,8 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       instances: (space, app) => view.instances(space, app),
       machines: () => viewMachines(store, fleet, machines),
       instancesOn: (machine) => instancesOn(fleet, machine),
+      reviews: () => (core.fleet.isKnown ? core.reviews.all() : []),
+      discardReview: (review, sink) => core.reviews.discard(review, sink),
       forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
@@ -160,8 +163,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   }
 }
 
-function problemsOf({ fleet, routes }: Core): readonly Reason[] {
-  const problems: Reason[] = [];
+function problemsOf({ fleet, routes, reviews }: Core): readonly Reason[] {
+  const problems: Reason[] = reviews.all().map((review) => ({
+    code: "AHEAD_OF_RESTORE",
+    message: `${review.space}/${review.app} ${describeAhead(review)}; "drover restore ls" says what may be done`,
+  }));
   if (fleet.agent === null)
     problems.push({ code: "AGENT_UNLINKED", message: "no agent is linked; what runs goes on, but nothing is started, stopped or changed" });
   if (!routes.edges.some(({ isLinked }) => isLinked))

@@ -42,7 +42,9 @@ import { sweepTokens } from "./operations/token-operations.ts";
 import { addressToCall, isLoopback, readServerOptions, type ServerOptions, serverUsage } from "./options.ts";
 import { openSealer } from "./secrets/open-sealer.ts";
 import { createSecrets } from "./secrets/sealed-secrets.ts";
+import { readLostRevisions } from "./store/lost-revisions.ts";
 import { openSqliteStore } from "./store/sqlite-store.ts";
+import { storeFiles } from "./store/store-files.ts";
 import { claimSocket, listenOnSocket } from "./unix-socket.ts";
 import type { WebSite } from "./web/web-site.ts";
 
@@ -154,6 +156,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
           { store, events, folder: home.server, address: options.link, installation: store.installation, fence, clock, random, log },
           stopping,
         );
+  const lost = await readLostRevisions(storeFiles(home.server).lost);
   const more = { ...(remote === null ? {} : { remote }), ...(machines === null ? {} : { machines }) };
   const { lostAfterMs } = options;
   const controlPlane = createControlPlane(
@@ -161,6 +164,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       ...more,
       ...(lostAfterMs === null ? {} : { lostAfterMs }),
       store,
+      lost,
       events,
       secrets,
       certificates,

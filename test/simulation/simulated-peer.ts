@@ -24,6 +24,7 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     metrics: async () => null,
     usage: async () => ({ ...(await engine.usage()), agent: { cpuSeconds: 0, memoryBytes: 0 } }),
     watch: (signal) => engine.watch(signal),
+    order: async (id) => engine.order(id),
     apply: (workload, signal) =>
       order(`apply ${workload.id} ${workload.count} at ${workload.revision}`, () => engine.apply(workload, signal)),
     remove: (id, revision, signal) => order(`remove ${id}`, () => engine.remove(id, revision, signal)),

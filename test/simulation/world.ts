@@ -295,6 +295,7 @@ export class World {
       gone: link.signal,
       revision: async () => edge.revision,
       problems: async () => [],
+      routes: async () => [...edge.routes.values()],
       putTable: (table) => this.#mortal(`table ${table.revision}`, async () => edge.putTable(table)),
       patchTable: (patch) => this.#mortal(`patch ${patch.revision}`, async () => edge.patchTable(patch)),
       certificates: async () => ({ certificates: {}, challenges: "", ticketKeys: "" }),

@@ -13,6 +13,8 @@ export interface Engine {
   apply(workload: Workload, signal: AbortSignal): Promise<void>;
   /** Stops all instances by the workload's own stop rules and forgets it. Resolves when the order is on disk. Unknown ids are fine. */
   remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
+  /** What it was told last of the workload; null if nothing, or to remove it. */
+  order(id: WorkloadId): Workload | null;
   /** The edges no longer send anything to this instance, and what it had in flight is done or out of time: a draining instance may stop now. */
   drained(id: InstanceId): void;
   /**

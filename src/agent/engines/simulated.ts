@@ -142,6 +142,11 @@ export class SimulatedEngine implements Engine {
     this.#publishStatus(id);
   }
 
+  order(id: WorkloadId): Workload | null {
+    const held = this.#workloads.get(id);
+    return held === undefined || held.isRemoved ? null : held.workload;
+  }
+
   drained(id: InstanceId): void {
     const [workload, held] = this.#find(id) ?? [];
     if (workload !== undefined && held?.instance.state === "draining") this.#signal(workload, held, held.startsAgain);

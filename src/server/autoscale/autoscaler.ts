@@ -16,7 +16,7 @@ import { loadBetween, type Sample, type Shared, takeSample } from "./sample.ts";
 
 export interface AutoscalerOptions {
   readonly context: OperationContext;
-  readonly core: Pick<Core, "fleet" | "routes">;
+  readonly core: Pick<Core, "fleet" | "routes" | "reviews">;
   readonly shared: Shared;
   readonly clock: Clock;
   readonly log: Log;
@@ -94,13 +94,13 @@ export class Autoscaler {
   }
 
   async #lookAtAll(before: Sample | null, now: Sample): Promise<void> {
-    const { context } = this.#options;
+    const { context, core } = this.#options;
     const known = new Set<string>();
     for (const id of this.#apps) {
       const [space, name] = id.split("/") as [SpaceName, AppName];
       const app = objects.app(context.store, space, name)?.value;
       // What is stopped bears no load, and begins anew with the next start.
-      if (app === undefined || app.stopped) continue;
+      if (app === undefined || app.stopped || core.reviews.of(id) !== null) continue;
       for (const [process, rule] of Object.entries(app.scale ?? {}) as [ProcessName, ScaleRule][]) {
         known.add(keyOf(id, process));
         await this.#look(app, process, rule, before, now);

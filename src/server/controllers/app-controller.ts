@@ -4,9 +4,19 @@ import type { App, ProcessSpec, Release, Rollout, Space } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import { type AppId, type AppName, appId, type InstanceId, type MachineId, type ProcessName, type SpaceName } from "#model/names.ts";
+import {
+  type AppId,
+  type AppName,
+  appId,
+  type InstanceId,
+  type MachineId,
+  type ProcessName,
+  type SpaceName,
+  workloadId,
+} from "#model/names.ts";
 import type { LogLine, Reason } from "#model/workload.ts";
 import { anywhere } from "#plan/placement/plan-placement.ts";
+import { type Ahead, describeAhead } from "#plan/rollout/ahead.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedWorkload, Order, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
 import type { Held } from "#plan/rollout/only-one.ts";
@@ -23,6 +33,7 @@ import { Backoff } from "./backoff.ts";
 import type { Leases } from "./leases.ts";
 import type { Narrator } from "./narrator.ts";
 import { observe } from "./observe.ts";
+import type { Reviews } from "./reviews.ts";
 import { type AppObjects, transactionFor } from "./steps.ts";
 import { digestOf, type WorkloadBody, workloadBody } from "./workloads.ts";
 
@@ -37,6 +48,7 @@ export interface AppControllerOptions {
   readonly store: Store;
   readonly fleet: Fleet;
   readonly secrets: Secrets;
+  readonly reviews: Pick<Reviews, "of" | "note">;
   /** Nobody but their own machines may reach instances, because traffic between machines is encrypted. */
   readonly isPrivate: boolean;
   readonly narrator: Narrator;
@@ -107,7 +119,9 @@ export class AppController {
     const [space, name] = id.split("/") as [SpaceName, AppName];
     for (let taken = 0; ; taken++) {
       const found = this.#read(space, name);
-      const { fleet, leases } = this.#options;
+      const { fleet, leases, reviews } = this.#options;
+      const ahead = reviews.of(id);
+      if (ahead !== null) return this.#holdBack(id, ahead);
       if (found === null) {
         leases.assign(id, null);
         await this.#removeStrays(id, signal);
@@ -124,6 +138,14 @@ export class AppController {
       if (taken === stepsInOnePass) return { ...plan, replanAtMs: this.#options.steadyNowMs() };
       await this.#take(plan.step, found, signal);
     }
+  }
+
+  /** A restored store knows less than what runs: nothing is ordered until people have said what is right. */
+  async #holdBack(id: AppId, ahead: Ahead): Promise<RolloutPlan> {
+    const words = describeAhead(ahead);
+    if (await this.#options.reviews.note(id, ahead)) this.#options.narrator.heldBack(id, words);
+    const waitingFor = [`a decision, because it ${words}: deploy it again, or see "drover restore ls"`];
+    return { step: null, orders: [], replanAtMs: null, waitingFor, unplaced: [] };
   }
 
   #read(space: SpaceName, name: AppName): AppObjects | null {
@@ -264,13 +286,26 @@ export class AppController {
       }
       const release = found.releases.get(order.release);
       const body = release === undefined ? null : this.#body(found.app.value, release.value, order.process);
-      if (release === undefined || body === null) continue; // A release that is not kept, or without such a process, can only be scaled down, and that is removed.
+      if (release === undefined || body === null) {
+        await this.#recount(order, found, agent, signal);
+        continue;
+      }
       const opening = order.count > 0 ? addressesOpened(release.value, signal) : null;
       if (opening !== null) await opening;
       if (body.artifact !== null) await copies.bring(body.artifact, agent, signal);
       await this.#apply(body, order.count, agent, signal);
       narrator.ordered(found, order, order.count);
     }
+  }
+
+  /** Of a release that is not kept, or not known to a restored store, the agent alone knows what it is: it can be scaled down all the same. */
+  async #recount(order: Extract<Order, { kind: "apply" }>, found: AppObjects, agent: AgentPeer, signal: AbortSignal): Promise<void> {
+    const { space, name: app } = found.app.value;
+    const known = await agent.order(workloadId({ space, app, process: order.process, release: order.release }), signal);
+    if (known === null || known.count <= order.count) return;
+    const { count: _, revision: __, ...body } = known;
+    await this.#apply(body, order.count, agent, signal);
+    this.#options.narrator.ordered(found, order, order.count);
   }
 
   async #apply(body: WorkloadBody, count: number, agent: AgentPeer, signal: AbortSignal): Promise<void> {

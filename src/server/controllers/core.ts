@@ -22,6 +22,7 @@ import type { AgentPeer, EdgePeer } from "../fleet/peers.ts";
 import { standingOf } from "../members/standings.ts";
 import { objects } from "../objects/objects.ts";
 import type { Secrets } from "../secrets/secrets.ts";
+import type { LostRevisions } from "../store/lost-revisions.ts";
 import type { Store } from "../store/store.ts";
 import { AppController } from "./app-controller.ts";
 import { AppHomes } from "./app-homes.ts";
@@ -32,6 +33,7 @@ import { Leases } from "./leases.ts";
 import { LostMachines } from "./lost-machines.ts";
 import { Narrator } from "./narrator.ts";
 import { observe } from "./observe.ts";
+import { Reviews } from "./reviews.ts";
 import { type Fragment, RoutesController } from "./routes-controller.ts";
 import { Subscribers } from "./subscribers.ts";
 import { TrafficMonitor } from "./traffic-monitor.ts";
@@ -53,6 +55,8 @@ export interface CoreOptions {
   readonly log: Log;
   /** How long a machine may be silent before it is lost. Default 5,000 ms. */
   readonly lostAfterMs?: number;
+  /** What restores of backups have lost. Default: nothing. */
+  readonly lost?: readonly LostRevisions[];
   /** By which other machines reach the instances of one, where their traffic is encrypted. Left out: it is plain. */
   readonly entryOf?: (machine: MachineId) => NonNullable<Endpoint["entry"]>;
 }
@@ -63,6 +67,7 @@ export interface Core {
   readonly apps: AppController;
   readonly routes: RoutesController;
   readonly subscribers: Subscribers;
+  readonly reviews: Reviews;
   /** Epoch milliseconds that do not jump while the server runs. */
   readonly steadyNowMs: () => number;
   agentLinked(peer: AgentPeer): void;
@@ -164,6 +169,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     });
   const appIdOf = (app: Pick<App, "space" | "name">) => appId(app.space, app.name);
 
+  const reviews = new Reviews({ store, fleet, lost: options.lost ?? [] });
   const lost = new LostMachines(
     {
       store,
@@ -187,6 +193,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
       addressOf: (machine) => fleet.addressOf(machine),
       epoch: store.epoch,
       fragmentOf,
+      keptBeside: () => reviews.unknown(),
       apps: () => objects.apps(store).map(({ value }) => appIdOf(value)),
       narrator,
       clock,
@@ -203,6 +210,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     store,
     fleet,
     secrets,
+    reviews,
     isPrivate: options.entryOf !== undefined,
     narrator,
     clock,
@@ -234,7 +242,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     subscribers.changed(app);
     if (objects.app(store, ...(app.split("/") as [SpaceName, AppName])) === null) traffic.forget(app);
   };
-  for (const prefix of ["/apps/", "/releases/", "/rollouts/"]) own(followStore(prefix, onKey, wakeAll, options, signal));
+  for (const prefix of ["/apps/", "/releases/", "/rollouts/", "/ahead/"]) own(followStore(prefix, onKey, wakeAll, options, signal));
   const onMachineKey = (key: string) => {
     fleet.standingChanged(key.slice(key.lastIndexOf("/") + 1) as MachineId);
     wakeAll();
@@ -252,6 +260,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     apps,
     routes,
     subscribers,
+    reviews,
     steadyNowMs,
     busy: () => queue.size,
     agentLinked: (peer) => {

@@ -3,7 +3,7 @@ import { errorFields } from "#host/log.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { InstanceId, MachineId, RouteId } from "#model/names.ts";
+import { type AppId, type AppName, appId, type InstanceId, type MachineId, type RouteId, type SpaceName } from "#model/names.ts";
 import type { Endpoint, Route } from "#model/routing-table.ts";
 import { diffRoutes } from "#plan/routes/claims.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
@@ -14,6 +14,8 @@ export interface EdgeSyncOptions {
   readonly epoch: number;
   /** The routes in force, by id; read at the moment of sending. */
   readonly routes: () => ReadonlyMap<RouteId, Route>;
+  /** Apps of which the edge keeps the routes that it has, because nobody else knows them. */
+  readonly keptBeside: () => ReadonlySet<AppId>;
   /** Where other machines reach the edge's own; null where there are no others. */
   readonly addressOf: (machine: MachineId) => string | null;
   /** A revision above every one given before, and above `seen`. */
@@ -39,6 +41,7 @@ export class EdgeSync {
   readonly #held = new Map<InstanceId, number>();
   /** Left the table; the edge has not yet said that nothing is open on them. */
   readonly #letGo = new Set<InstanceId>();
+  #kept: ReadonlySet<AppId> = new Set();
   #revision: number | null = null;
   #isWhole = true;
   #wake: (() => void) | null = null;
@@ -64,6 +67,13 @@ export class EdgeSync {
 
   change(routes: ReadonlySet<RouteId>): void {
     for (const id of routes) this.#changed.add(id);
+    this.#wake?.();
+  }
+
+  /** What is kept of an app's routes may have to go. */
+  appChanged(app: AppId): void {
+    if (!this.#kept.has(app)) return;
+    this.#isWhole = true;
     this.#wake?.();
   }
 
@@ -135,10 +145,12 @@ export class EdgeSync {
     const revision = nextRevision(seen.epoch === epoch ? seen.revision : 0);
     this.#changed.clear();
     this.#isWhole = false;
-    const table = [...routes().values()];
+    const kept = await this.#routesKept(signal);
+    const own = [...routes().values()];
+    const table = [...own, ...kept];
     this.#expectGone(this.#confirmed.values(), table);
     failpoint("edge.table.before");
-    await peer.putTable({ epoch, revision, routes: table.map((route) => this.#asSeenHere(route)) }, signal);
+    await peer.putTable({ epoch, revision, routes: [...own.map((route) => this.#asSeenHere(route)), ...kept] }, signal);
     failpoint("edge.table.after");
     this.#confirmed.clear();
     this.#held.clear();
@@ -146,6 +158,15 @@ export class EdgeSync {
     this.#revision = revision;
     onSent(table.length, 0, revision);
     this.#options.onProgress();
+  }
+
+  /** As the edge has them, which is how they are seen there. */
+  async #routesKept(signal: AbortSignal): Promise<readonly Route[]> {
+    const { peer, routes, keptBeside } = this.#options;
+    this.#kept = keptBeside();
+    if (this.#kept.size === 0) return [];
+    const had = await peer.routes(signal);
+    return had.filter(({ id, space, app }) => this.#kept.has(appId(space as SpaceName, app as AppName)) && !routes().has(id));
   }
 
   async #sendPatch(signal: AbortSignal): Promise<void> {

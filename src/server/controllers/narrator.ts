@@ -1,7 +1,7 @@
 import type { ReleaseFailure } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { describeExit } from "#model/exit.ts";
-import { appOfInstance, beforeProcess, parseWorkloadId, shortInstanceId } from "#model/names.ts";
+import { type AppId, type AppName, appOfInstance, beforeProcess, parseWorkloadId, type SpaceName, shortInstanceId } from "#model/names.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedInstance, Order, Step } from "#plan/rollout/input.ts";
 import type { EventLog, NewEvent } from "../events/event-log.ts";
@@ -32,6 +32,12 @@ export class Narrator {
     this.#events = events;
     this.#clock = clock;
     this.#signal = signal;
+  }
+
+  heldBack(id: AppId, words: string): void {
+    const [space, name] = id.split("/") as [SpaceName, AppName];
+    const message = `${name} ${words}: nothing of it is changed until people decide`;
+    this.#events.append({ space, app: name, kind: "restore.ahead", message });
   }
 
   stepTaken({ app }: AppObjects, step: Step, failure: ReleaseFailure | null): void {

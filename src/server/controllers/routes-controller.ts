@@ -35,6 +35,8 @@ export interface RoutesControllerOptions {
   readonly fragmentOf: (app: AppId, neededPorts: ReadonlySet<number>) => Fragment | null;
   /** All apps that may have routes. */
   readonly apps: () => Iterable<AppId>;
+  /** Apps of which edges keep the routes that they have, because nobody else knows them. */
+  readonly keptBeside: () => ReadonlySet<AppId>;
   readonly narrator: Narrator;
   readonly clock: Clock;
   readonly random: () => number;
@@ -110,7 +112,9 @@ export class RoutesController {
 
   /** Something of the app changed that its routes may depend on. */
   wake(app: AppId): void {
-    if (this.#isOpen) this.#queue.wake(app);
+    if (!this.#isOpen) return;
+    this.#queue.wake(app);
+    for (const edge of this.edges) edge.appChanged(app);
   }
 
   /** Resolves once every linked edge has these routes, after a second at the latest; at once, without a turn of the event loop, if they do. */

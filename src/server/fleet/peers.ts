@@ -10,7 +10,7 @@ import type { InfoAnswer, InfoQuestion } from "#model/info.ts";
 import type { LeaseAnswer, LeaseRenewal } from "#model/lease.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
-import type { Draining, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
+import type { Draining, Route, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
 import type { AgentUsage } from "#model/usage.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, ProgramVersion, Workload } from "#model/workload.ts";
 
@@ -45,6 +45,8 @@ export interface AgentPeer extends ProbePeer {
   /** Asks instances there for the figures that they tell; null where the agent is too old to ask. */
   metrics(questions: readonly MetricsQuestion[], signal: AbortSignal): Promise<readonly MetricsAnswer[] | null>;
   watch(signal: AbortSignal): AsyncIterable<EngineChange>;
+  /** What it was told last of a workload; null if nothing, also where it is too old to be asked. */
+  order(id: WorkloadId, signal: AbortSignal): Promise<Workload | null>;
   apply(workload: Workload, signal: AbortSignal): Promise<void>;
   remove(id: WorkloadId, revision: number, signal: AbortSignal): Promise<void>;
   drained(id: InstanceId, signal: AbortSignal): Promise<void>;
@@ -85,6 +87,8 @@ export interface EdgePeer extends ProbePeer {
   revision(signal: AbortSignal): Promise<{ readonly epoch: number; readonly revision: number }>;
   /** Ports that it should listen on and cannot. */
   problems(signal: AbortSignal): Promise<readonly PortProblem[]>;
+  /** The routes that it has; none where it is too old to be asked. */
+  routes(signal: AbortSignal): Promise<readonly Route[]>;
   putTable(table: RoutingTable, signal: AbortSignal): Promise<void>;
   patchTable(patch: RoutingPatch, signal: AbortSignal): Promise<void>;
   certificates(signal: AbortSignal): Promise<CertificateDigests>;
@@ -126,6 +130,8 @@ export function agentOverLink(link: Link): AgentPeer {
     },
     usage: (signal) => unlessUnknown(link.call("GET", "/usage", signal)) as Promise<AgentUsage | null>,
     watch: (signal) => link.lines("GET", "/watch", signal) as AsyncIterable<EngineChange>,
+    order: async (id, signal) =>
+      ((await unlessUnknown(link.call("GET", workload(id), signal))) as { workload: Workload | null } | null)?.workload ?? null,
     apply: (order, signal) => call("PUT", workload(order.id), signal, order),
     remove: (id, revision, signal) => call("DELETE", `${workload(id)}?revision=${revision}`, signal),
     drained: (id, signal) => call("POST", instance(id, "drained"), signal),
@@ -199,6 +205,8 @@ export function edgeOverLink(link: Link): EdgePeer {
     ...probeOverLink(link),
     revision: async (signal) => (await link.call("GET", "/revision", signal)) as { epoch: number; revision: number },
     problems: async (signal) => ((await link.call("GET", "/revision", signal)) as { problems: readonly PortProblem[] }).problems,
+    routes: async (signal) =>
+      ((await unlessUnknown(link.call("GET", "/table", signal))) as { routes: readonly Route[] } | null)?.routes ?? [],
     putTable: async (table, signal) => {
       await link.call("PUT", "/table", signal, { body: table });
     },

@@ -37,6 +37,8 @@ export async function restoreFromBackup(
   if (present !== null && !isConfirmed && (present === "damaged" || isLossy(plan))) await confirm(terminal, signal);
   const { revision, epoch } = await restore.perform();
   say(`restored ${from}: epoch ${epoch}, revision ${revision}`);
+  if (present === null || present === "damaged")
+    say('What agents run that the backup does not know goes on until you decide about it: "drover restore ls" lists it.');
   say("A Drover that runs starts its server again within a minute; else run `drover up`.");
 }
 

@@ -9,6 +9,7 @@ import type { Log } from "#model/log.ts";
 import type { Backup } from "./backups.ts";
 import { contentsOf, type StoreContents } from "./contents.ts";
 import { lockFolder } from "./lock.ts";
+import { noteLostRevisions } from "./lost-revisions.ts";
 import { Damage } from "./records.ts";
 import { type Meta, writeMeta } from "./schema.ts";
 import { checkSqliteVersion, inTransaction, openDatabase } from "./sqlite-database.ts";
@@ -68,7 +69,10 @@ export async function openRestore({
       present: present === null || present === "damaged" ? present : contentsOf(present),
       backup: contentsOf(verified),
       writtenAtMs,
-      perform: () => putInPlace({ folder, from, copy, verified, last: lastKnown(folder, present), log }),
+      perform: () => {
+        const isCompared = present !== null && present !== "damaged";
+        return putInPlace({ folder, from, copy, verified, last: lastKnown(folder, present), isCompared, log });
+      },
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -83,9 +87,11 @@ async function putInPlace(options: {
   readonly copy: string;
   readonly verified: Verified;
   readonly last: Testimony;
+  /** Whether the store that is replaced could be read. */
+  readonly isCompared: boolean;
   readonly log: Log;
 }): Promise<Backup> {
-  const { folder, from, copy, verified, last, log } = options;
+  const { folder, from, copy, verified, last, isCompared, log } = options;
   const files = storeFiles(folder);
   const epoch = Math.max(verified.meta.epoch, last.epoch) + 1;
   const revision = Math.max(verified.revision, last.revision) + REVISIONS_SKIPPED_BY_RESTORE;
@@ -93,6 +99,8 @@ async function putInPlace(options: {
   rewrite(copy, { epoch, term, compactedRevision: revision });
   await syncFile(copy);
   const aside = await moveAside(folder, [files.database, files.log, files.index]);
+  // With a store that could be read everything was compared, and agreed to: nothing that agents run is news.
+  if (!isCompared) await noteLostRevisions(files.lost, { after: verified.revision, through: revision });
   failpoint("store.restore.before-rename");
   await rename(copy, files.database);
   const witness = new Witness(files.witness);

@@ -7,6 +7,7 @@ export function storeFiles(folder: string) {
     log: join(folder, "store.db-wal"),
     index: join(folder, "store.db-shm"),
     witness: join(folder, "store.witness"),
+    lost: join(folder, "store.lost"),
     reserve: join(folder, "store.reserve"),
     backups: join(folder, "backups"),
   };

@@ -145,6 +145,11 @@ export class LocalEngine implements Engine {
     this.#plans.wake(id);
   }
 
+  order(id: WorkloadId): Workload | null {
+    const held = this.#workloads.get(id);
+    return held === undefined || held.removed ? null : held.order;
+  }
+
   drained(id: InstanceId): void {
     const held = this.#find(id);
     if (held === null || held.state !== "draining") return;

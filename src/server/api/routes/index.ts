@@ -14,6 +14,7 @@ import { machineRoutes } from "./machines.ts";
 import { manifestRoutes } from "./manifests.ts";
 import { metricRoutes } from "./metrics.ts";
 import { poolRoutes } from "./pools.ts";
+import { restoreRoutes } from "./restore.ts";
 import { routeRoutes } from "./routes.ts";
 import { scalingRoutes } from "./scaling.ts";
 import { secretRoutes } from "./secrets.ts";
@@ -44,6 +45,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...metricRoutes(services),
     ...scalingRoutes(services),
     ...kvRoutes(services),
+    ...restoreRoutes(services),
     ...escalationRoutes(services),
     ...poolRoutes(services),
     ...tokenRoutes(services),

@@ -32,6 +32,8 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     instances: () => [],
     instancesOn: () => [],
     machines: () => [],
+    reviews: () => [],
+    discardReview: async () => {},
     forgetMachine: () => {},
     edges: () => [],
     routes: async () => [],
