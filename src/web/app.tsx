@@ -32,6 +32,7 @@ const pages: readonly (readonly [pattern: RegExp, page: ComponentType<PageProps>
   [/^\/machines\/(?<machine>[^/]+)$/, lazy(async () => (await import("./pages/machines/machine-page.tsx")).MachinePage)],
   [/^\/spaces\/(?<space>[^/]+)\/pools\/(?<pool>[^/]+)$/, lazy(async () => (await import("./pages/machines/pool-page.tsx")).PoolPage)],
   [/^\/versions$/, lazy(async () => (await import("./pages/versions/versions-page.tsx")).VersionsPage)],
+  [/^\/timeline$/, lazy(async () => (await import("./pages/timeline/timeline-page.tsx")).TimelinePage)],
   [/^\/events$/, lazy(async () => (await import("./pages/events.tsx")).EventsPage)],
   [/^\/manifest$/, lazy(async () => (await import("./pages/manifest/manifest-page.tsx")).ManifestPage)],
   [/^\/sessions$/, lazy(async () => (await import("./pages/sessions.tsx")).SessionsPage)],

@@ -276,6 +276,43 @@ test("versions say what is wanted, what runs and what it says of itself; and how
   await judge("versions");
 });
 
+test(
+  "a timeline lays what happened side by side; a stretch of it is chosen with the mouse, the keyboard, or its address",
+  options,
+  async () => {
+    await open("/timeline");
+    const table = web.page.getByRole("table", { name: "What happened" });
+    const drawing = web.page.getByRole("application", { name: /^What happened/ });
+    await table
+      .getByText(/release 1/)
+      .first()
+      .waitFor();
+    await drawing.locator(".span").first().waitFor();
+    await drawing.press("+");
+    await web.page.waitForURL(/from=\d+&to=\d+/);
+    const shownMs = () => Number(new URL(web.page.url()).searchParams.get("to")) - Number(new URL(web.page.url()).searchParams.get("from"));
+    assert.ok(Math.abs(shownMs() - 1_800_000) < 10, "half of an hour");
+    await drawing.press("0");
+    await web.page.waitForURL((url) => !url.searchParams.has("from"));
+    const box = await drawing.boundingBox();
+    assert.ok(box !== null);
+    await web.page.mouse.move(box.x + box.width * 0.75, box.y + 30);
+    await web.page.mouse.down();
+    await web.page.mouse.move(box.x + box.width - 1, box.y + 40, { steps: 3 });
+    await web.page.mouse.up();
+    await web.page.waitForURL(/from=\d+&to=\d+/);
+    assert.ok(Math.abs(shownMs() - 900_000) < 20_000, `a quarter of an hour, and not ${shownMs()}`);
+    await web.page.getByRole("checkbox", { name: "deploys" }).uncheck();
+    await web.page.getByLabel("Filter what happened by words").fill("no such thing");
+    await see("Nothing happened in this time.");
+    assert.match(web.page.url(), /hide=deploys/);
+    const nowMs = Date.now();
+    await open(`/timeline?from=${nowMs - 60_000}&to=${nowMs}`);
+    await drawing.locator(".span").first().waitFor();
+    await judge("timeline");
+  },
+);
+
 test("events lie side by side on one line of time, and come as they happen", options, async () => {
   await open("/events");
   await see("release.rollback");

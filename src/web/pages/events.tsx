@@ -11,6 +11,7 @@ import { type Column, Rows } from "../parts/rows.tsx";
 import { Section } from "../parts/section.tsx";
 import { appPath, parameter, space } from "../state/location.ts";
 import { useWhile } from "../state/use.ts";
+import { EventTabs } from "./timeline/event-tabs.tsx";
 
 /** Events at the beginning, and those that are kept in the page: a day of a busy installation. */
 const firstEvents = 1_000;
@@ -75,6 +76,7 @@ export function EventsPage() {
   return (
     <>
       <h1 class="unseen">Events</h1>
+      <EventTabs />
       <ErrorNotice error={error} />
       <Section
         title={app === "" ? "Events" : `Events of ${app}`}

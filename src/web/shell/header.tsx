@@ -14,7 +14,7 @@ export function destinations(chosen: string | null): readonly { readonly name: s
     { name: "Machines", to: `/machines${of}` },
     { name: "Escalator", to: escalatorPath(chosen ?? spaces.value[0] ?? "default") },
     { name: "Versions", to: `/versions${of}` },
-    { name: "Events", to: `/events${of}` },
+    { name: "Timeline", to: `/timeline${of}` },
     { name: "Manifest", to: `/manifest${of}` },
   ];
 }
@@ -80,6 +80,7 @@ function SpaceSwitcher() {
 function isWithin(to: string): boolean {
   const target = to.split("?")[0] ?? to;
   if (target === "/") return path.value === "/" || path.value.startsWith(appPath({ space: space.value ?? "", app: "" }));
+  if (target === "/timeline" && path.value === "/events") return true;
   if (target === "/machines" && /^\/(add-machines$|spaces\/[^/]+\/pools\/)/.test(path.value)) return true;
   return path.value.startsWith(target) || (target.endsWith("/escalator") && /^\/spaces\/[^/]+\/escalator/.test(path.value));
 }

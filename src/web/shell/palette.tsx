@@ -92,6 +92,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
 function entries(apps: readonly AppSummary[], machines: MachineList["machines"]): readonly Entry[] {
   return [
     ...destinations(space.value).map(({ name, to }) => ({ name, kind: "page", to })),
+    { name: "Events", kind: "page", to: "/events" },
     { name: "Add machines", kind: "page", to: "/add-machines" },
     { name: "Sessions", kind: "page", to: "/sessions" },
     ...spaces.value.flatMap((name) => [
