@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode } from "#model/errors.ts";
 import { accessReference } from "./generate/access-reference.ts";
+import { conditionReference } from "./generate/condition-reference.ts";
 import { errorReference } from "./generate/error-reference.ts";
 import { manifestReference } from "./generate/manifest-reference.ts";
 import { manifestSchema } from "./generate/manifest-schema.ts";
@@ -17,6 +18,7 @@ const files: Readonly<Record<string, string>> = {
   "docs/manifest.schema.json": pretty(manifestSchema()),
   "docs/reference/manifest.md": manifestReference(manifestSchema()),
   "docs/reference/access.md": accessReference(),
+  "docs/reference/conditions.md": conditionReference(),
   "docs/reference/errors.md": errorReference(),
   "docs/reference/metrics.md": metricsReference(),
 };

@@ -20,6 +20,9 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   logs: [["logs", "shop"]],
   why: [["why", "shop"]],
   events: [["events"]],
+  feedback: [["feedback"]],
+  timeline: [["timeline"]],
+  versions: [["versions"]],
   open: [["open", "shop"]],
   scale: [["scale", "shop", "2"]],
   env: [

@@ -94,6 +94,21 @@ export const space = z
 
 export const reason = z.object({ code: z.string(), message: z.string() }).meta({ id: "Reason" });
 
+/** One of the catalogue: what the `code` of a reason means. */
+export const condition = z
+  .object({
+    code: z.string(),
+    severity: z
+      .enum(["error", "warning", "info"])
+      .meta({
+        description: "error: something that should work does not; warning: it may become that; info: on its way, or as somebody asked.",
+      }),
+    of: z.enum(["app", "instance", "machine", "check", "edge", "certificate", "server", "store"]),
+    cause: z.string(),
+    remedy: z.string(),
+  })
+  .meta({ id: "Condition" });
+
 export const instance = z
   .object({
     id: z.string(),

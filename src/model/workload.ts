@@ -1,3 +1,4 @@
+import type { ReasonCode } from "./conditions.ts";
 import type { Digest, InstanceId, MachineId, WorkloadId } from "./names.ts";
 
 /** How an instance is asked whether it is well. */
@@ -98,7 +99,7 @@ export interface Exit {
 
 /** A fact in words about why something is not as wanted; `code` is for programs, such as `NOT_LISTENING`. */
 export interface Reason {
-  readonly code: string;
+  readonly code: ReasonCode;
   readonly message: string;
 }
 

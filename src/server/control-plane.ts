@@ -104,7 +104,7 @@ export interface ControlPlane {
   /** All apps of a space, or of all spaces, by space and name. */
   summaries(space?: SpaceName): readonly AppSummary[];
   /** Why the app is not running or not ready, in words; empty when it is. @throws {DroverError} APP_NOT_FOUND */
-  why(space: SpaceName, app: AppName): readonly Reason[];
+  why(space: SpaceName, app: AppName): AppStatus["reasons"];
   instances(space: SpaceName, app: AppName): readonly InstanceView[];
   machines(): readonly MachineView[];
   /** What runs on a machine, of all apps; nothing where the machine is not known. */

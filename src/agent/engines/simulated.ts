@@ -3,7 +3,7 @@ import { DroverError } from "#model/errors.ts";
 import { leaseStopMs } from "#model/lease.ts";
 import { type InstanceId, type MachineId, newInstanceId, type WorkloadId } from "#model/names.ts";
 import type { Usage } from "#model/usage.ts";
-import type { EngineChange, Exit, Instance, LogLine, LogQuery, Machine, Workload, WorkloadStatus } from "#model/workload.ts";
+import type { EngineChange, Exit, Instance, LogLine, LogQuery, Machine, Reason, Workload, WorkloadStatus } from "#model/workload.ts";
 import type { Engine } from "./engine.ts";
 import { createChangeFeed } from "./local/change-feed.ts";
 import { restartDelayMs } from "./local/restart-policy.ts";
@@ -321,7 +321,7 @@ export class SimulatedEngine implements Engine {
       this.#gone(held, one);
     } else {
       one.crashes++;
-      const reason = { code: "CRASHED", message: `it exited with ${exit.code}` };
+      const reason: Reason = { code: "CRASHED", message: `it exited with ${exit.code}` };
       this.#change(one, { state: "backoff", ready: false, pid: null, exit, reason });
       this.#after(one, restartDelayMs(one.crashes, random()), () => this.#startAgain(held, one));
       this.#reconcile(held.workload.id);

@@ -1,13 +1,19 @@
 import type { Explanation } from "#model/api-escalations.ts";
+import { describeCondition } from "#model/conditions.ts";
+import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, defaultSpace } from "../arguments.ts";
-import type { Verb } from "../command.ts";
+import type { Session, Verb } from "../command.ts";
 import { escapeText, styled } from "../output/style.ts";
 
 export default {
   configure: (command) =>
-    command.argument("[app]", "only checks of this app").option("--check <check>", "only this one, as NAME or NAME@TARGET"),
+    command
+      .argument("[app or code]", "only checks of this app; or a code in capitals, such as NOT_LISTENING: what it means and what to do")
+      .option("--check <check>", "only this one, as NAME or NAME@TARGET"),
   async run(session, { args, options }) {
+    const code = args[0];
+    if (code !== undefined && /^[A-Z][A-Z0-9_]+$/.test(code)) return explainCode(session, code);
     const { api, out, signal, common } = session;
     const { space, app } =
       args[0] === undefined ? { space: common.space ?? defaultSpace, app: undefined } : appReference(args[0], common.space);
@@ -25,3 +31,17 @@ export default {
     return 0;
   },
 } satisfies Verb<{ check?: string }>;
+
+/** Names of apps are in lower case, so a word in capitals is a code. */
+function explainCode({ out }: Session, code: string): number {
+  const found = describeCondition(code);
+  if (found === null)
+    throw new DroverError("USAGE", `there is no condition "${code}"`, { hint: "docs/reference/conditions.md lists them." });
+  if (out.json) out.value({ code, ...found });
+  else {
+    out.line(`${styled("bold", code)}: ${found.severity} of ${found.of}`);
+    out.line(`  ${found.cause}`);
+    out.line(`  ${found.remedy}`);
+  }
+  return 0;
+}

@@ -1,10 +1,11 @@
 import type { AppStatus } from "#model/api.ts";
+import { conditions, isConditionCode } from "#model/conditions.ts";
 import type { Reason } from "#model/workload.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference } from "../arguments.ts";
 import type { Verb } from "../command.ts";
 import { healthWord } from "../output/app-line.ts";
-import { escapeText } from "../output/style.ts";
+import { escapeText, styled } from "../output/style.ts";
 import { dateTime } from "../output/time.ts";
 
 export default {
@@ -30,7 +31,11 @@ function describe(app: AppStatus, reasons: readonly Reason[]): string[] {
   const lines = [`${app.space}/${app.name} is ${healthWord(app.health)}`];
   // What failed is told below, with the moment and the last lines.
   const told = app.lastFailure === null ? reasons : reasons.filter(({ code }) => code !== "RELEASE_FAILED");
-  for (const { code, message } of told) lines.push(`  ${escapeText(message)}   [${code}]`);
+  for (const { code, message } of told) {
+    lines.push(`  ${escapeText(message)}   [${code}]`);
+    const known = isConditionCode(code) ? conditions[code] : null;
+    if (known !== null && known.severity !== "info") lines.push(`    ${styled("dim", known.remedy)}`);
+  }
   if (app.rollout !== null) {
     const waiting = app.rollout.waitingFor.length === 0 ? "" : `, waits for ${app.rollout.waitingFor.join(", ")}`;
     lines.push(`  release ${app.rollout.release} is on its way with ${Math.round(app.rollout.weight * 100)}% of traffic${waiting}`);

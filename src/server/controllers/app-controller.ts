@@ -107,7 +107,7 @@ export class AppController {
       return clock.monotonicMs() + Math.max(0, plan.replanAtMs - steadyNowMs());
     } catch (error) {
       if (signal.aborted) return null;
-      const { code, message } = error instanceof DroverError ? error : { code: "INTERNAL", message: "an internal error occurred" };
+      const { code, message }: Reason = error instanceof DroverError ? error : { code: "INTERNAL", message: "an internal error occurred" };
       log[error instanceof DroverError ? "warn" : "error"]("pass over app failed", { app: id, ...errorFields(error) });
       this.#setProgress(id, { ...this.progress(id), trouble: { code, message } });
       return clock.monotonicMs() + this.#backoff.failed(id);

@@ -1,6 +1,6 @@
+import type { AppStatus } from "#model/api.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import type { AppId, AppName, SpaceName } from "#model/names.ts";
-import type { Reason } from "#model/workload.ts";
 import type { EventLog } from "../events/event-log.ts";
 import type { Subscribers } from "./subscribers.ts";
 
@@ -28,7 +28,7 @@ export interface HealthWatchOptions {
   readonly isKnown: () => boolean;
   /** Null: on its way from one condition to another, so what it was still holds; undefined: there is no such app. */
   readonly conditionOf: (space: SpaceName, app: AppName) => Condition | null | undefined;
-  readonly reasonsOf: (space: SpaceName, app: AppName) => readonly Reason[];
+  readonly reasonsOf: (space: SpaceName, app: AppName) => AppStatus["reasons"];
 }
 
 /** Tells as events when apps become failing, degraded and well again: the history of their health. What the log says last is where it begins after a restart. */

@@ -23,12 +23,14 @@ export function findUnmended(
     .escalations(store, space)
     .filter(({ value }) => isMeant(value) && needsPerson(value))
     .map((stored) => viewEscalation(escalator, space, stored))
-    .map((run) => ({
-      code: "PERSON_NEEDED",
-      message: `${run.target} of space "${space}" needs a person: ${run.outcome?.reason ?? `waits for ${run.waitingFor ?? "approval"}`}; see "drover escalation show ${run.id} -s ${space}"`,
-    }));
+    .map(
+      (run): Reason => ({
+        code: "PERSON_NEEDED",
+        message: `${run.target} of space "${space}" needs a person: ${run.outcome?.reason ?? `waits for ${run.waitingFor ?? "approval"}`}; see "drover escalation show ${run.id} -s ${space}"`,
+      }),
+    );
   const mass = target === null ? ladderObjects.notice(store, space, massFailureNotice) : null;
-  const held =
+  const held: readonly Reason[] =
     mass === null
       ? []
       : [
@@ -39,13 +41,14 @@ export function findUnmended(
         ];
   const failing = viewChecks(escalator, space, escalator.nowMs())
     .filter((check) => isMeant(check) && !check.isSilent && (check.verdict === "failing" || check.impossible !== null))
-    .map(({ id, message, impossible }) =>
-      impossible === null
-        ? { code: "CHECK_FAILING", message: `check ${id} of space "${space}" fails: ${message}` }
-        : { code: "CHECK_IMPOSSIBLE", message: `check ${id} of space "${space}" cannot be made: ${impossible}` },
+    .map(
+      ({ id, message, impossible }): Reason =>
+        impossible === null
+          ? { code: "CHECK_FAILING", message: `check ${id} of space "${space}" fails: ${message}` }
+          : { code: "CHECK_IMPOSSIBLE", message: `check ${id} of space "${space}" cannot be made: ${impossible}` },
     );
   const more = failing.length - checksNamed;
-  const rest =
+  const rest: readonly Reason[] =
     more <= 0
       ? []
       : [{ code: "CHECK_FAILING", message: `${more} more checks of space "${space}" fail; see "drover check ls -s ${space}"` }];

@@ -1,3 +1,4 @@
+import { knownCode } from "#model/conditions.ts";
 import type { Reason } from "#model/workload.ts";
 import type { EdgePeer, PortProblem } from "../fleet/peers.ts";
 import type { PeerAnswer } from "./peer-answers.ts";
@@ -14,5 +15,8 @@ export function edgeProblems(answers: readonly PeerAnswer<EdgePeer, readonly Por
 export function edgeProblem({ machine }: EdgePeer, { route, port, code, message }: PortProblem): Reason {
   if (code === "WORKERS_CRASHING") return { code, message: `${message} on ${machine}` };
   if (code === "PORT_IN_USE") return { code, message: `the edge on ${machine} cannot listen on port ${port} for ${route}: ${message}` };
-  return { code, message: `the edge on ${machine} does not carry ${route} as it is wanted: ${message}` };
+  return {
+    code: knownCode(code, "EDGE_INCOMPLETE"),
+    message: `the edge on ${machine} does not carry ${route} as it is wanted: ${message}`,
+  };
 }

@@ -29,7 +29,7 @@ export interface WhyInput {
 export function explain(input: WhyInput): readonly Reason[] {
   const { app, target, failed, workloads, isLinked, progress, unreadyNeeds, lostRoutes } = input;
   const reasons: Reason[] = [];
-  const add = (code: string, message: string) => {
+  const add = (code: Reason["code"], message: string) => {
     if (!reasons.some((reason) => reason.message === message)) reasons.push({ code, message });
   };
   if (app.destroying)

@@ -233,7 +233,7 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
     } catch (error) {
       if (signal.aborted) return;
       log.warn("instance not started", { instance: held.id, ...errorFields(error) });
-      const reason =
+      const reason: Reason =
         error instanceof DroverError
           ? {
               code: error.code,

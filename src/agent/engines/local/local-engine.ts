@@ -5,7 +5,7 @@ import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, type Digest, type InstanceId, type MachineId, newInstanceId, parseWorkloadId, type WorkloadId } from "#model/names.ts";
 import type { Usage } from "#model/usage.ts";
-import type { EngineChange, LogLine, LogQuery, Machine, Workload } from "#model/workload.ts";
+import type { EngineChange, LogLine, LogQuery, Machine, Reason, Workload } from "#model/workload.ts";
 import type { ExecSurroundings } from "../../exec/surroundings.ts";
 import type { Engine, ExecSession } from "../engine.ts";
 import { type Background, createBackground } from "./background.ts";
@@ -254,7 +254,7 @@ export class LocalEngine implements Engine {
       if (left.length === 0) return;
       const isLate = now.aborted || clock.monotonicMs() >= killAtMs;
       for (const held of left) {
-        const reason = { code: "STOPPING", message: "Drover is being stopped" };
+        const reason: Reason = { code: "STOPPING", message: "Drover is being stopped" };
         const name = this.#workloads.get(held.workload)?.stop.signal ?? lostStop.signal;
         if (held.state === "running" || held.state === "draining") this.#life.stop(held, "stop", name, reason);
         if (isLate && (held.killedAtMs === null || clock.monotonicMs() - held.killedAtMs >= killAgainMs)) this.#life.kill(held);

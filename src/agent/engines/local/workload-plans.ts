@@ -1,6 +1,7 @@
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import { type Digest, type InstanceId, newInstanceId, type WorkloadId } from "#model/names.ts";
+import type { Reason } from "#model/workload.ts";
 import type { Background } from "./background.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { newHeldInstance } from "./held-instance.ts";
@@ -82,7 +83,7 @@ export class WorkloadPlans {
     const digest = workload.order?.artifact ?? null;
     const missing = digest !== null && (await this.#options.artifactFolder(digest)) === null;
     const isCovered = workload.order === null || workload.removed || this.#options.leases.covers(workload.order);
-    const reason = missing
+    const reason: Reason | null = missing
       ? { code: "ARTIFACT_MISSING", message: `the artifact ${digest} is not on this machine yet` }
       : isCovered
         ? null

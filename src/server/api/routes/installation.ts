@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type StatusView, status, version } from "#model/api.ts";
+import { condition, type StatusView, status, version } from "#model/api.ts";
+import { conditions } from "#model/conditions.ts";
 import type { MachineId } from "#model/names.ts";
 import { objects } from "../../objects/objects.ts";
 import { viewSpace } from "../../operations/space-operations.ts";
@@ -29,6 +30,15 @@ export function installationRoutes(services: Services): readonly Route[] {
       access: { right: "read", of: "common" },
       answer: { kind: "json", schema: version },
       handle: async () => ({ json: services.version() }),
+    }),
+    route({
+      method: "GET",
+      path: "/v1/conditions",
+      id: "listConditions",
+      summary: "Every condition that is shown of apps, machines and the rest: what it means, and what to do.",
+      access: { right: "read", of: "common" },
+      answer: { kind: "json", schema: z.object({ conditions: z.array(condition) }) },
+      handle: async () => ({ json: { conditions: Object.entries(conditions).map(([code, one]) => ({ code, ...one })) } }),
     }),
     route({
       method: "GET",
