@@ -62,7 +62,11 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   pool: { group: mend, summary: "list pools of machines, and show how each machine is", load: () => import("./commands/pool.ts") },
   ladder: { group: mend, summary: "show, simulate, pause and resume a space's ladder", load: () => import("./commands/ladder.ts") },
   escalation: { group: mend, summary: "follow, approve, acknowledge and stop escalations", load: () => import("./commands/escalation.ts") },
-  explain: { group: mend, summary: "say what would happen if a check failed now, or what a code means", load: () => import("./commands/explain.ts") },
+  explain: {
+    group: mend,
+    summary: "say what would happen if a check failed now, or what a code means",
+    load: () => import("./commands/explain.ts"),
+  },
 
   exec: { group: inside, summary: "run a command in a running instance", load: () => import("./commands/exec.ts") },
   run: { group: inside, summary: "run a command in fresh surroundings of an app", load: () => import("./commands/run.ts") },

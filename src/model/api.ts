@@ -98,11 +98,9 @@ export const reason = z.object({ code: z.string(), message: z.string() }).meta({
 export const condition = z
   .object({
     code: z.string(),
-    severity: z
-      .enum(["error", "warning", "info"])
-      .meta({
-        description: "error: something that should work does not; warning: it may become that; info: on its way, or as somebody asked.",
-      }),
+    severity: z.enum(["error", "warning", "info"]).meta({
+      description: "error: something that should work does not; warning: it may become that; info: on its way, or as somebody asked.",
+    }),
     of: z.enum(["app", "instance", "machine", "check", "edge", "certificate", "server", "store"]),
     cause: z.string(),
     remedy: z.string(),
