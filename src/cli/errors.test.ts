@@ -46,7 +46,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   restart: [["restart", "shop"]],
   stop: [["stop", "shop"]],
   edge: [["edge", "restart"]],
-  metrics: [["metrics"]],
+  metrics: [["metrics", "ls"]],
   maintenance: [["maintenance", "on", "shop"]],
   start: [["start", "shop"]],
   destroy: [["destroy", "shop", "--yes"]],

@@ -79,6 +79,12 @@ export const conditions = {
     cause: "The release that is wanted is not kept any more.",
     remedy: "Deploy again, or go back to one that is listed in `drover releases`.",
   },
+  AHEAD_OF_RESTORE: {
+    severity: "warning",
+    of: "app",
+    cause: "The server was restored from a backup, and what runs is newer than what that knows; it goes on until people decide.",
+    remedy: "`drover restore ls` says what may be done.",
+  },
   STARTING: {
     severity: "info",
     of: "instance",
