@@ -12,7 +12,7 @@ import { defaultLogRules } from "../src/agent/logs/log-rules.ts";
 import { openLogStore } from "../src/agent/logs/log-store.ts";
 import { systemClock } from "../src/host/clock.ts";
 import { createLog } from "../src/host/log.ts";
-import type { InstanceId } from "../src/model/names.ts";
+import type { InstanceId, MachineId } from "../src/model/names.ts";
 import { report } from "./lib.ts";
 
 const lines = 3_000_000;
@@ -73,7 +73,7 @@ interface Measured {
 }
 
 async function measureStore(name: string, rules: typeof defaultLogRules): Promise<Measured> {
-  const store = await openLogStore({ folder: join(folder, name), clock: systemClock, log, rules }, never);
+  const store = await openLogStore({ folder: join(folder, name), machine: "m1" as MachineId, clock: systemClock, log, rules }, never);
   const file = pipe(`${name}.pipe`);
   const input = new Socket({ fd: openSync(file, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });
   const turns = watchTurns();
@@ -100,7 +100,7 @@ async function measureStore(name: string, rules: typeof defaultLogRules): Promis
 }
 
 async function measureIdle(): Promise<number> {
-  const store = await openLogStore({ folder: join(folder, "idle"), clock: systemClock, log }, never);
+  const store = await openLogStore({ folder: join(folder, "idle"), machine: "m1" as MachineId, clock: systemClock, log }, never);
   const sockets = Array.from({ length: 100 }, (_, index) => {
     const socket = new Socket({
       fd: openSync(pipe(`idle-${index}`), constants.O_RDWR | constants.O_NONBLOCK),

@@ -23,6 +23,7 @@ import { certificateRoutes } from "./join.ts";
 import { leaseRoutes } from "./lease-routes.ts";
 import { readInfoQuestions, readMetricsQuestions } from "./link-bodies.ts";
 import { openLogStore } from "./logs/log-store.ts";
+import { logRoutes } from "./logs/routes.ts";
 import type { AgentOptions } from "./options.ts";
 import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
 import { engineRoutes } from "./routes.ts";
@@ -68,7 +69,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
       clock,
       log,
     }),
-    openLogStore({ folder: join(home.agent, "logs"), clock, log }, signal),
+    openLogStore({ folder: join(home.agent, "logs"), machine, clock, log }, signal),
     AgentIdentity.load(join(home.agent, "identity.json")),
     programVersion(root),
   ]);
@@ -108,6 +109,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
     ...allRoutes(parts, engine, artifacts, version),
     ...agentCheckRoutes(parts, engine, machine, signal),
     ...agentLookRoutes(parts, engine),
+    ...logRoutes(output.searches),
     ...(connector.membership === null ? {} : certificateRoutes(home)),
     ...destroyedAppRoutes({
       volumesFolder: engine.volumesFolder,

@@ -26,7 +26,8 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
 
   apps: { group: look, summary: "list apps and how they are", load: () => import("./commands/apps.ts") },
   ps: { group: look, summary: "list running instances", load: () => import("./commands/ps.ts") },
-  logs: { group: look, summary: "show or follow the output of instances", load: () => import("./commands/logs.ts") },
+  logs: { group: look, summary: "show, follow and search the output of instances", load: () => import("./commands/logs.ts") },
+  search: { group: look, summary: "list, save and remove searches of logs", load: () => import("./commands/search.ts") },
   top: { group: look, summary: "watch what machines and apps use and serve", load: () => import("./commands/top.ts") },
   metrics: { group: look, summary: "list metrics and draw them over time", load: () => import("./commands/metrics.ts") },
   why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },

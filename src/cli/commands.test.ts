@@ -249,7 +249,7 @@ test("completion offers commands, verbs, flags and live names, and is silent whe
     };
     assert.deepEqual(await complete("st"), ["stop", "start", "status"]);
     assert.deepEqual(await complete("secret", ""), ["ls", "set", "rm"]);
-    assert.deepEqual(await complete("logs", "--f"), ["--follow"]);
+    assert.deepEqual(await complete("logs", "--fo"), ["--follow"]);
     assert.deepEqual(await complete("logs", ""), ["shop/api", "blog"]);
     assert.deepEqual(await complete("logs", "--space", "shop", ""), ["api"]);
     assert.deepEqual(await complete("ps", "--space", ""), ["shop"]);

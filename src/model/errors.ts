@@ -49,6 +49,8 @@ export const errorCodes = {
   SECRET_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no secret of that name." },
   CHECK_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no check of that name at that target." },
   ESCALATION_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no such escalation, or it is no longer kept." },
+  LOG_QUERY_INVALID: { status: 400, exit: 2, retryable: false, meaning: "A search of logs is not written as searches are." },
+  SEARCH_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The space has no saved search of that name." },
   KEY_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no such key." },
   SOURCE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The source archive was not uploaded, or was collected since." },
   ARTIFACT_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The artifact is not stored here." },

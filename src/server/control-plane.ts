@@ -2,6 +2,7 @@ import type { Server } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
+import type { LogContextView, LogHistogram, LogPage, LogTailItem } from "#model/api-logs.ts";
 import type { RouteView } from "#model/api-routes.ts";
 import type { UsageView } from "#model/api-usage.ts";
 import type { VersionsView } from "#model/api-versions.ts";
@@ -9,6 +10,7 @@ import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { Clock } from "#model/clock.ts";
 import type { ExecRequest } from "#model/exec.ts";
 import type { Log } from "#model/log.ts";
+import type { LogContext, LogCount, LogSearch, LogTail } from "#model/log-event.ts";
 import type { AppId, AppName, Digest, InstanceId, MachineId, ProcessName, SpaceName } from "#model/names.ts";
 import type { TargetTraffic } from "#model/routing-table.ts";
 import type { Target } from "#model/target.ts";
@@ -140,6 +142,13 @@ export interface ControlPlane {
 
   /** @throws {DroverError} CLUSTER_UNREACHABLE */
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+  /** Questions about what instances printed, answered by all agents that can be asked; the answer names those that cannot. */
+  readonly logSearch: {
+    search(search: LogSearch, signal: AbortSignal): Promise<LogPage>;
+    count(count: LogCount, signal: AbortSignal): Promise<LogHistogram>;
+    context(context: LogContext, signal: AbortSignal): Promise<LogContextView>;
+    tail(tail: LogTail, signal: AbortSignal): AsyncIterable<LogTailItem>;
+  };
   /**
    * Chooses where a command runs: the instance that was named, else the first ready one of `process` (default `web`, else the first process),
    * else, for `fresh`, surroundings like those of the active release.

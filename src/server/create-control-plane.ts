@@ -18,6 +18,8 @@ import { askAppMetrics } from "./metrics/app-metrics.ts";
 import { AppView, instancesOn } from "./view/app-view.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
+import { countLogs, logContext, searchLogs } from "./view/log-search.ts";
+import { tailLogs } from "./view/log-tail.ts";
 import { viewMachines } from "./view/machine-view.ts";
 import { mergedLogs } from "./view/merged-logs.ts";
 import { askPeers } from "./view/peer-answers.ts";
@@ -144,6 +146,12 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
             ? [first, ...fleet.agents().filter((agent) => agent !== first)]
             : [fleet.agentOf(query.instance) ?? first];
         yield* mergedLogs(agents, query, until);
+      },
+      logSearch: {
+        search: (search, until) => searchLogs({ fleet, clock }, search, until),
+        count: (count, until) => countLogs({ fleet, clock }, count, until),
+        context: (context, until) => logContext({ fleet, clock }, context, until),
+        tail: (tail, until) => tailLogs({ fleet, clock }, tail, until),
       },
       execPlace: (space, app, wanted) => chooseExecPlace({ store, fleet, secrets }, space, app, wanted),
       exec: async (instance, until) => ((instance === null ? null : fleet.agentOf(instance)) ?? (await linkedAgent(until))).exec(until),

@@ -33,6 +33,10 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     restart: (id, signal) => engine.restart(id, signal),
     forgetApp: (app) => order(`forget ${app}`, async () => {}),
     logs: (query, signal) => engine.logs(query, signal),
+    searchLogs: async () => null,
+    countLogs: async () => null,
+    logContext: async () => null,
+    tailLogs: async function* () {},
     exec: unsupported,
     build: () => {
       throw new Error("not simulated");

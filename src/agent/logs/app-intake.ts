@@ -7,8 +7,8 @@ import type { LogFrame } from "./frame.ts";
 import { InstanceIntake, type LossReason, type Origin } from "./instance-intake.ts";
 import { type BudgetRule, IntakeBudget } from "./intake-budget.ts";
 
-/** One write: large enough to be cheap, small enough to be copied together in less than a millisecond. */
-const batchBytes = 2 << 20;
+/** One write: large enough to be cheap, small enough that several of them fill a segment. */
+const batchBytes = 1 << 18;
 /** What a frame costs besides its text: its record in memory, and (budget) its head in the file. */
 const frameOverheadBytes = 256;
 const headBytes = 64;

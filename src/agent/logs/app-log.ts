@@ -8,22 +8,27 @@ import type { Log } from "#model/log.ts";
 import type { AppId, InstanceId } from "#model/names.ts";
 import { isCount, isListOf, isRecord, isText, parseJson } from "#model/shape.ts";
 import { encodeFrame, type LogFrame } from "./frame.ts";
-import {
-  addToSummary,
-  emptySummary,
-  loadSummary,
-  readFrames,
-  repairSegment,
-  type SegmentSummary,
-  scanSegment,
-  storeSummary,
-  summaryFile,
-} from "./segment.ts";
+import { sealSegment } from "./seal-segment.ts";
+import { DamagedSegmentError, readSealedIndex } from "./sealed-segment.ts";
+import { readFrames, repairSegment, scanSegment, sealedFile } from "./segment.ts";
+import { addToSummary, emptySummary, type SegmentSummary } from "./segment-summary.ts";
 
 interface Segment {
   readonly number: number;
+  /** Its name while it is written to. */
   readonly file: string;
   summary: SegmentSummary;
+  isSealed: boolean;
+  /** What it takes on the disk. */
+  diskBytes: number;
+}
+
+/** A segment as a search sees it, at the moment of the question. */
+export interface SearchedSegment {
+  readonly file: string;
+  readonly limitBytes: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
 }
 
 /** A moment in an app's log: what is appended later lies after it. */
@@ -58,6 +63,8 @@ export class AppLog {
   readonly #log: Log;
   readonly #segments: Segment[] = [];
   readonly #next = new Map<InstanceId, number>();
+  /** Of any file that is there, also of one that cannot be read. */
+  #lastNumber = 0;
   #bytes = 0;
   #expiredLines = 0;
   #handle: FileHandle | null = null;
@@ -93,10 +100,6 @@ export class AppLog {
     return this.#expiredLines;
   }
 
-  get isEmpty(): boolean {
-    return this.#segments.length === 0;
-  }
-
   /** When the oldest segment that is no longer written to got its last line; null if there is none. */
   get oldestAtMs(): number | null {
     return this.#segments.length > 1 ? (this.#segments[0]?.summary.lastAtMs ?? null) : null;
@@ -116,7 +119,8 @@ export class AppLog {
   async append(frames: readonly LogFrame[]): Promise<void> {
     const bytes = Buffer.concat(frames.flatMap(encodeFrame));
     let segment = this.#segments.at(-1);
-    if (segment === undefined || segment.summary.bytes + bytes.length > this.#segmentBytes) segment = await this.#roll();
+    if (segment === undefined || segment.isSealed || segment.summary.bytes + bytes.length > this.#segmentBytes)
+      segment = await this.#roll();
     const handle = (this.#handle ??= await open(segment.file, "r+"));
     try {
       failpoint("logs.append.before");
@@ -127,6 +131,7 @@ export class AppLog {
       throw error;
     }
     segment.summary = addToSummary(segment.summary, frames, bytes.length);
+    segment.diskBytes += bytes.length;
     this.#bytes += bytes.length;
     for (const frame of frames) this.#next.set(frame.instance, frame.sequence + frame.lines);
   }
@@ -142,11 +147,52 @@ export class AppLog {
       if (![...summary.instances.keys()].some(has)) continue;
       const frames: LogFrame[] = [];
       const limitBytes = number === position.segment ? position.bytes : summary.bytes;
-      for await (const { frame } of readFrames(file, limitBytes, signal)) {
-        if (has(frame.instance) && (sinceMs === null || frame.atMs >= sinceMs)) frames.push(frame);
+      try {
+        for await (const { frame } of readFrames(file, limitBytes, signal)) {
+          if (has(frame.instance) && (sinceMs === null || frame.atMs >= sinceMs)) frames.push(frame);
+        }
+      } catch (error) {
+        if (!(error instanceof DamagedSegmentError)) throw error;
+        this.#log.error("log segment is damaged and passed over", { file, ...errorFields(error) });
       }
       yield* frames.reverse();
     }
+  }
+
+  /** Segments that can hold lines of these instances within that time, oldest first. */
+  segments(has: (instance: InstanceId) => boolean, sinceMs: number | null, untilMs: number | null): readonly SearchedSegment[] {
+    return this.#segments.flatMap(({ file, summary: { bytes, firstAtMs, lastAtMs, instances } }) => {
+      if (bytes === 0 || (sinceMs !== null && lastAtMs < sinceMs) || (untilMs !== null && firstAtMs >= untilMs)) return [];
+      return [...instances.keys()].some(has) ? [{ file, limitBytes: bytes, firstAtMs, lastAtMs }] : [];
+    });
+  }
+
+  /** Those that hold any of the instance's lines with these numbers, oldest first. */
+  segmentsWith(instance: InstanceId, from: number, to: number): readonly SearchedSegment[] {
+    return this.#segments.flatMap(({ file, summary: { bytes, firstAtMs, lastAtMs, instances } }) => {
+      const span = instances.get(instance);
+      return span === undefined || span.next <= from || span.first > to ? [] : [{ file, limitBytes: bytes, firstAtMs, lastAtMs }];
+    });
+  }
+
+  get hasUnsealed(): boolean {
+    return this.#segments.some(({ isSealed }, index) => !isSealed && index < this.#segments.length - 1);
+  }
+
+  /** Compresses and indexes one segment that is no longer written to. Whether there are more. */
+  async sealOne(signal: AbortSignal): Promise<boolean> {
+    const segment = this.#segments.slice(0, -1).find(({ isSealed }) => !isSealed);
+    if (segment === undefined) return false;
+    try {
+      const { summary, diskBytes } = await sealSegment(segment.file, segment.summary, signal);
+      this.#bytes += this.#segments.includes(segment) ? diskBytes - segment.diskBytes : 0;
+      Object.assign(segment, { summary, diskBytes, isSealed: true } satisfies Partial<Segment>);
+    } catch (error) {
+      if (this.#segments.includes(segment)) throw error;
+    }
+    // Retention, or the end of the app, may have come meanwhile.
+    if (!this.#segments.includes(segment)) await rm(sealedFile(segment.file), { force: true });
+    return this.hasUnsealed;
   }
 
   /** Removes the oldest segment but never the one that is written to. Returns the bytes freed. */
@@ -155,11 +201,11 @@ export class AppLog {
     const oldest = this.#segments.shift();
     if (oldest === undefined) return 0;
     this.#expiredLines += oldest.summary.lines;
-    this.#bytes -= oldest.summary.bytes;
+    this.#bytes -= oldest.diskBytes;
     await this.#remember();
     await rm(oldest.file, { force: true });
-    await rm(summaryFile(oldest.file), { force: true });
-    return oldest.summary.bytes;
+    await rm(sealedFile(oldest.file), { force: true });
+    return oldest.diskBytes;
   }
 
   /** Lets go of the file; the next append opens it again. */
@@ -179,18 +225,19 @@ export class AppLog {
 
   async #load(signal: AbortSignal): Promise<void> {
     const numbers = (await this.#list()).sort((a, b) => a - b);
+    this.#lastNumber = numbers.at(-1) ?? 0;
     for (const number of numbers) {
       const file = this.#fileOf(number);
       try {
-        this.#segments.push({ number, file, summary: await this.#summarise(file, number === numbers.at(-1), signal) });
+        this.#segments.push({ number, file, ...(await this.#learn(file, signal)) });
       } catch (error) {
         signal.throwIfAborted();
         this.#log.error("log segment cannot be read", { file, ...errorFields(error) });
       }
     }
     await this.#recall();
-    for (const { summary } of this.#segments) {
-      this.#bytes += summary.bytes;
+    for (const { summary, diskBytes } of this.#segments) {
+      this.#bytes += diskBytes;
       for (const [instance, { next }] of summary.instances) this.#next.set(instance, next);
     }
   }
@@ -198,7 +245,7 @@ export class AppLog {
   async #list(): Promise<number[]> {
     try {
       const names = await readdir(this.#folder);
-      return names.filter((name) => /^\d{8}\.log$/.test(name)).map((name) => Number(name.slice(0, 8)));
+      return [...new Set(names.filter((name) => /^\d{8}\.(?:log|seal)$/.test(name)).map((name) => Number(name.slice(0, 8))))];
     } catch (error) {
       // Unreadable logs must not keep an instance from running: what it prints now is more important than what was.
       if (!hasCode(error, "ENOENT")) this.#log.error("the logs of an app cannot be read", errorFields(error));
@@ -206,32 +253,41 @@ export class AppLog {
     }
   }
 
-  async #summarise(file: string, isNewest: boolean, signal: AbortSignal): Promise<SegmentSummary> {
+  async #learn(file: string, signal: AbortSignal): Promise<Pick<Segment, "summary" | "isSealed" | "diskBytes">> {
+    const sealed = await this.#learnSealed(file);
+    if (sealed !== null) return sealed;
     const { size } = await stat(file);
-    const stored = isNewest ? null : await loadSummary(file, size);
-    if (stored !== null) return stored;
     const summary = await scanSegment(file, size, signal);
     if (summary.bytes < size) {
       this.#log.warn("log segment ended in a half-written record, which was cut off", { file, cut_bytes: size - summary.bytes });
       await repairSegment(file, summary);
     }
-    return summary;
+    return { summary, isSealed: false, diskBytes: summary.bytes };
+  }
+
+  /** Null where the segment is plain: not sealed yet, or a crash came between the two forms. */
+  async #learnSealed(file: string): Promise<Pick<Segment, "summary" | "isSealed" | "diskBytes"> | null> {
+    try {
+      await using handle = await open(sealedFile(file), "r");
+      const { summary } = await readSealedIndex(handle);
+      const { size } = await handle.stat();
+      await rm(file, { force: true });
+      return { summary, isSealed: true, diskBytes: size };
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return null;
+      throw error;
+    }
   }
 
   /** Ends the newest segment and begins the next. */
   async #roll(): Promise<Segment> {
-    const full = this.#segments.at(-1);
-    if (full === undefined) await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const number = (full?.number ?? 0) + 1;
+    if (this.#segments.length === 0) await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const number = ++this.#lastNumber;
     const file = this.#fileOf(number);
     // Together, because the app's lines wait for it. "w", not "wx": an attempt that failed may have left an empty file behind.
-    const [, handle] = await Promise.all([
-      this.closeFile(),
-      open(file, "w", 0o600),
-      full === undefined ? null : storeSummary(full.file, full.summary),
-    ]);
+    const [, handle] = await Promise.all([this.closeFile(), open(file, "w", 0o600)]);
     this.#handle = handle;
-    const segment: Segment = { number, file, summary: emptySummary };
+    const segment: Segment = { number, file, summary: emptySummary, isSealed: false, diskBytes: 0 };
     this.#segments.push(segment);
     return segment;
   }

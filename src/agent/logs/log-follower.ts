@@ -38,23 +38,25 @@ export class LogFollower {
 
   /** Lines as they come, in order, until the signal aborts. */
   async *lines(signal: AbortSignal): AsyncGenerator<LogLine, void, void> {
-    const onAbort = () => this.#wake?.();
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      while (!signal.aborted) {
-        if (this.#frames.length === 0 && this.#skipped.size === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
-        this.#wake = null;
-        const frames = this.#frames;
-        const skipped = [...this.#skipped.values()];
-        this.#frames = [];
-        this.#bytes = 0;
-        this.#skipped.clear();
-        for (const frame of frames) yield* linesOf(frame);
-        for (const { lines, before } of skipped) yield skippedNotice(before, lines);
-      }
-    } finally {
+    while (!signal.aborted) for (const frame of await this.next(signal)) yield* linesOf(frame);
+  }
+
+  /** What came since the last call, or as soon as something comes; nothing when the signal aborts. */
+  async next(signal: AbortSignal): Promise<readonly LogFrame[]> {
+    if (this.#frames.length === 0 && this.#skipped.size === 0 && !signal.aborted) {
+      const woken = Promise.withResolvers<void>();
+      const onAbort = () => woken.resolve();
+      this.#wake = onAbort;
+      signal.addEventListener("abort", onAbort, { once: true });
+      await woken.promise;
       signal.removeEventListener("abort", onAbort);
+      this.#wake = null;
     }
+    const frames = [...this.#frames, ...[...this.#skipped.values()].map(({ lines, before }) => skippedNotice(before, lines))];
+    this.#frames = [];
+    this.#bytes = 0;
+    this.#skipped.clear();
+    return frames;
   }
 
   #skip(frame: LogFrame): void {
@@ -64,7 +66,7 @@ export class LogFollower {
 }
 
 /** Carries the number of the last line that it stands for. */
-function skippedNotice(last: LogFrame, lines: number): LogLine {
+function skippedNotice(last: LogFrame, lines: number): LogFrame {
   const text = `${lines} lines skipped: this reader is slower than the app; read them again without following`;
-  return { instance: last.instance, atMs: last.atMs, sequence: last.sequence + last.lines - 1, text, source: "drover" };
+  return { ...last, sequence: last.sequence + last.lines - 1, lines: 1, source: "drover", body: Buffer.from(`${text}\n`) };
 }

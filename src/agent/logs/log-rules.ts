@@ -5,6 +5,7 @@ export interface LogRules {
   readonly intake: BudgetRule;
   /** What is read from one instance at all; past it the app is slowed down. */
   readonly read: BudgetRule;
+  /** Of a segment before it is compressed: the smaller, the more of them a search passes over, and the worse they compress. */
   readonly segmentBytes: number;
   readonly appBytes: number;
   readonly totalBytes: number;
@@ -20,7 +21,7 @@ const mebibyte = 2 ** 20;
 export const defaultLogRules: LogRules = {
   intake: { bytesPerSecond: 4 * mebibyte, burstBytes: 16 * mebibyte },
   read: { bytesPerSecond: 64 * mebibyte, burstBytes: 64 * mebibyte },
-  segmentBytes: 8 * mebibyte,
+  segmentBytes: mebibyte,
   appBytes: 64 * mebibyte,
   totalBytes: 1024 * mebibyte,
   ageMs: 14 * 24 * 3_600_000,

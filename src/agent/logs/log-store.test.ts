@@ -7,7 +7,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
-import type { AppId, InstanceId } from "#model/names.ts";
+import type { AppId, InstanceId, MachineId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
 import { defaultLogRules, type LogRules } from "./log-rules.ts";
 import { type LogStore, openLogStore } from "./log-store.ts";
@@ -30,7 +30,10 @@ afterEach(async () => {
 });
 
 function open(rules: Partial<LogRules> = {}, clock: Clock = systemClock): Promise<LogStore> {
-  return openLogStore({ folder: join(folder, "logs"), clock, log: silent, rules: { ...defaultLogRules, ...rules } }, never);
+  return openLogStore(
+    { folder: join(folder, "logs"), machine: "m1" as MachineId, clock, log: silent, rules: { ...defaultLogRules, ...rules } },
+    never,
+  );
 }
 
 async function reopen(rules: Partial<LogRules> = {}, clock: Clock = systemClock): Promise<void> {

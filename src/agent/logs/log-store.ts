@@ -7,7 +7,7 @@ import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import { type AppId, appOfInstance, type InstanceId } from "#model/names.ts";
+import { type AppId, appOfInstance, type InstanceId, type MachineId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
 import { AppIntake, type Backlog } from "./app-intake.ts";
 import { AppLog } from "./app-log.ts";
@@ -17,8 +17,9 @@ import { LogFollower } from "./log-follower.ts";
 import { createGapFinder, readHistory } from "./log-history.ts";
 import { expireLogs } from "./log-retention.ts";
 import { defaultLogRules, type LogRules } from "./log-rules.ts";
-import { selectLogs } from "./log-selection.ts";
+import { type LogSelection, selectLogs } from "./log-selection.ts";
 import { readAtRate } from "./read-rate.ts";
+import { LogSearches } from "./search/log-searches.ts";
 import { createTurns } from "./turns.ts";
 
 /** Lines reach the disk, and those who follow, after at most this long: many small writes become one. */
@@ -27,6 +28,8 @@ const batchMs = 50;
 const sweepMs = 500;
 /** How often lines are removed for their age alone. */
 const expireMs = 3_600_000;
+/** After a segment could not be sealed, on a full disk say, the plain ones stay for so long before it is tried again. */
+const sealRestMs = 60_000;
 /** Files kept open: as many apps as usually print at the same time. */
 const mostOpenFiles = 64;
 /** All apps' lines that wait for the disk. */
@@ -58,6 +61,8 @@ export interface LogStore {
   query(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** The latest lines of an instance, such as for the report of a failed release. */
   last(instance: InstanceId, count: number, signal: AbortSignal): Promise<readonly LogLine[]>;
+  /** Looks for events, counts them, reads around one, and follows them. */
+  readonly searches: LogSearches;
   /** Removes all lines of a destroyed app. */
   forget(app: AppId): Promise<void>;
   stats(): LogStats;
@@ -67,6 +72,8 @@ export interface LogStore {
 
 export interface LogStoreOptions {
   readonly folder: string;
+  /** The machine that all of it is of. */
+  readonly machine: MachineId;
   readonly clock: Clock;
   readonly log: Log;
   readonly rules?: LogRules;
@@ -82,6 +89,7 @@ export async function openLogStore(options: LogStoreOptions, signal: AbortSignal
 }
 
 class FileLogStore implements LogStore {
+  readonly searches: LogSearches;
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -104,8 +112,20 @@ class FileLogStore implements LogStore {
   #isBatching = false;
   #isSweeping = false;
   #isExpiring = false;
+  /** Apps with segments that can be sealed. */
+  readonly #toSeal = new Set<AppLog>();
+  #isSealing = false;
 
-  constructor({ folder, clock, log, rules = defaultLogRules }: LogStoreOptions) {
+  constructor({ folder, machine, clock, log, rules = defaultLogRules }: LogStoreOptions) {
+    this.searches = new LogSearches({
+      machine,
+      clock,
+      select: async (selection) => (await this.#select(selection)).map(({ appLog }) => appLog),
+      follow: (follower, signal) => {
+        this.#followers.add(follower);
+        signal.addEventListener("abort", () => this.#followers.delete(follower), { once: true });
+      },
+    });
     this.#folder = folder;
     this.#clock = clock;
     this.#log = log;
@@ -119,7 +139,7 @@ class FileLogStore implements LogStore {
     signal.throwIfAborted();
     for (const app of known) this.#listed.add(app);
     this.#run(async () => {
-      for (const app of known) await this.#open(app);
+      for (const app of known) this.#sealLater((await this.#open(app)).appLog);
       while (!this.#closing.signal.aborted) {
         await this.#expire();
         await this.#clock.sleep(expireMs, this.#closing.signal);
@@ -175,9 +195,7 @@ class FileLogStore implements LogStore {
   async *query(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void> {
     const selection = selectLogs(query);
     const turns = createTurns(this.#clock);
-    const apps: AppIntake[] = [];
-    for (const app of this.#listed) if (selection.hasApp(app)) apps.push(await this.#open(app));
-    await Promise.all(apps.map((app) => app.flush()));
+    const apps = await this.#select(selection);
     signal.throwIfAborted();
     // From here to the positions nothing waits: what is written later goes to the follower, what was written before is history.
     const follower = query.follow ? new LogFollower(selection) : null;
@@ -222,12 +240,21 @@ class FileLogStore implements LogStore {
     this.#closing.abort(new Error("the log store closes"));
     await Promise.all([...this.#attachments].map(({ ended }) => ended));
     await Promise.allSettled(this.#background);
+    await this.searches.close();
     for (const app of this.#opened.values()) {
       app.tellLosses();
       await app.flush();
       await app.closeFile();
     }
     await writeFile(this.#closedMark, "", { mode: 0o600 });
+  }
+
+  /** The apps that a selection means, with all that they printed until now on the disk. */
+  async #select(selection: LogSelection): Promise<readonly AppIntake[]> {
+    const apps: AppIntake[] = [];
+    for (const app of this.#listed) if (selection.hasApp(app)) apps.push(await this.#open(app));
+    await Promise.all(apps.map((app) => app.flush()));
+    return apps;
   }
 
   get #closedMark(): string {
@@ -287,6 +314,7 @@ class FileLogStore implements LogStore {
 
   #onWritten(app: AppIntake, frames: readonly LogFrame[]): void {
     for (const follower of this.#followers) for (const frame of frames) follower.offer(frame);
+    if (app.appLog.hasUnsealed) this.#sealLater(app.appLog);
     this.#openFiles.delete(app);
     this.#openFiles.add(app);
     const [oldest] = this.#openFiles;
@@ -343,6 +371,34 @@ class FileLogStore implements LogStore {
       if (intake.isInLine && nowMs - atMs < sweepMs) continue;
       this.#unfinished.delete(intake);
       intake.flush();
+    }
+  }
+
+  /** One segment at a time, since sealing takes as long as any other work here; of apps in turn, so that a flood of one leaves no others waiting. */
+  #sealLater(appLog: AppLog): void {
+    this.#toSeal.add(appLog);
+    if (this.#isSealing) return;
+    this.#isSealing = true;
+    this.#run(async () => {
+      try {
+        for (const next of this.#toSeal) {
+          this.#toSeal.delete(next);
+          if (await this.#sealOne(next)) this.#toSeal.add(next);
+        }
+      } finally {
+        this.#isSealing = false;
+      }
+    });
+  }
+
+  async #sealOne(appLog: AppLog): Promise<boolean> {
+    try {
+      return await appLog.sealOne(this.#closing.signal);
+    } catch (error) {
+      this.#closing.signal.throwIfAborted();
+      this.#log.warn("a segment of logs cannot be compressed yet", { app: appLog.app, ...errorFields(error) });
+      await this.#clock.sleep(sealRestMs, this.#closing.signal);
+      return true;
     }
   }
 

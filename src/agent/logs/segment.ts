@@ -1,45 +1,12 @@
-import { open, readFile, truncate } from "node:fs/promises";
+import { open, truncate } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { writeFileAtomic } from "#host/files.ts";
 import { hasCode } from "#model/errors.ts";
-import type { InstanceId } from "#model/names.ts";
-import { isCount, isListOf, isNumber, isRecord, isText, parseJson } from "#model/shape.ts";
 import { decodeFrame, type LogFrame, offsetAfterDamage } from "./frame.ts";
-
-/** Which lines of one instance a segment holds. */
-interface Span {
-  readonly first: number;
-  /** After the last. */
-  readonly next: number;
-}
-
-/** What a segment holds, so that a search can pass it over without reading it. */
-export interface SegmentSummary {
-  readonly bytes: number;
-  readonly lines: number;
-  readonly firstAtMs: number;
-  readonly lastAtMs: number;
-  readonly instances: ReadonlyMap<InstanceId, Span>;
-}
-
-export const emptySummary: SegmentSummary = { bytes: 0, lines: 0, firstAtMs: 0, lastAtMs: 0, instances: new Map() };
+import { readAt, readSealed } from "./sealed-segment.ts";
+import { addToSummary, emptySummary, type SegmentSummary } from "./segment-summary.ts";
 
 /** Frames are looked at in slices of this size with a turn of the event loop between them: about a millisecond each. */
 const sliceBytes = 512 * 1024;
-
-/** The summary after `frames`, which take `bytes` in the file, were appended. */
-export function addToSummary(summary: SegmentSummary, frames: readonly LogFrame[], bytes: number): SegmentSummary {
-  const instances = new Map(summary.instances);
-  let { lines, firstAtMs, lastAtMs } = summary;
-  for (const frame of frames) {
-    const next = frame.sequence + frame.lines;
-    instances.set(frame.instance, { first: instances.get(frame.instance)?.first ?? frame.sequence, next });
-    if (lines === 0) firstAtMs = frame.atMs;
-    lastAtMs = Math.max(lastAtMs, frame.atMs);
-    lines += frame.lines;
-  }
-  return { bytes: summary.bytes + bytes, lines, firstAtMs, lastAtMs, instances };
-}
 
 /** A whole frame and the offset after it. */
 export interface PlacedFrame {
@@ -47,14 +14,40 @@ export interface PlacedFrame {
   readonly next: number;
 }
 
+/** A segment is `00000007.log` while it is written to, and `00000007.seal` once it is sealed; it has been both for a moment. */
+export function sealedFile(segmentFile: string): string {
+  return segmentFile.replace(/\.log$/, ".seal");
+}
+
 /**
- * All whole frames of the first `limitBytes` of a segment, oldest first; one that is damaged is passed over if a whole one follows it. An
- * absent file has none: retention may remove it at any time.
+ * The first `limitBytes` of a segment's frames, wherever they are by now; empty if it is gone: retention may remove it at any time.
+ * @throws {DamagedSegmentError}
  */
+export async function readSegment(segmentFile: string, limitBytes: number): Promise<Buffer> {
+  // The plain file goes only after the sealed one is there, so whoever finds none of either in this order finds none.
+  const plain = await unlessAbsent(readStart(segmentFile, limitBytes));
+  const bytes = plain ?? (await unlessAbsent(readSealed(sealedFile(segmentFile)))) ?? Buffer.alloc(0);
+  return bytes.subarray(0, limitBytes);
+}
+
+async function readStart(file: string, limitBytes: number): Promise<Buffer> {
+  await using handle = await open(file, "r");
+  return readAt(handle, 0, Math.min(limitBytes, (await handle.stat()).size));
+}
+
+async function unlessAbsent<T>(reading: Promise<T>): Promise<T | null> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return null;
+    throw error;
+  }
+}
+
+/** All whole frames among the first `limitBytes` of a segment, oldest first. @throws {DamagedSegmentError} */
 export async function* readFrames(file: string, limitBytes: number, signal: AbortSignal): AsyncGenerator<PlacedFrame, void, void> {
-  const bytes = await readStart(file, limitBytes);
   let sliceEnd = sliceBytes;
-  for (let found = findFrame(bytes, 0); found !== null; found = findFrame(bytes, found.next)) {
+  for (const found of framesIn(await readSegment(file, limitBytes))) {
     yield found;
     if (found.next < sliceEnd) continue;
     sliceEnd = found.next + sliceBytes;
@@ -62,25 +55,13 @@ export async function* readFrames(file: string, limitBytes: number, signal: Abor
   }
 }
 
-function findFrame(bytes: Buffer, offset: number): PlacedFrame | null {
-  return decodeFrame(bytes, offset) ?? decodeFrame(bytes, offsetAfterDamage(bytes, offset));
+/** The whole frames of a segment's bytes; one that is damaged is passed over if a whole one follows it. */
+export function* framesIn(bytes: Buffer): Generator<PlacedFrame, void, void> {
+  for (let found = findFrame(bytes, 0); found !== null; found = findFrame(bytes, found.next)) yield found;
 }
 
-async function readStart(file: string, limitBytes: number): Promise<Buffer> {
-  try {
-    await using handle = await open(file, "r");
-    const bytes = Buffer.allocUnsafeSlow(Math.min(limitBytes, (await handle.stat()).size));
-    let filled = 0;
-    while (filled < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return bytes.subarray(0, filled);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return Buffer.alloc(0);
-    throw error;
-  }
+function findFrame(bytes: Buffer, offset: number): PlacedFrame | null {
+  return decodeFrame(bytes, offset) ?? decodeFrame(bytes, offsetAfterDamage(bytes, offset));
 }
 
 /** Reads a whole segment to learn what it holds: up to its last whole frame. */
@@ -99,40 +80,4 @@ const emptyBody = Buffer.alloc(0);
 /** Cuts off what a crash left half-written, so that new frames follow whole ones. */
 export async function repairSegment(file: string, summary: SegmentSummary): Promise<void> {
   await truncate(file, summary.bytes);
-}
-
-/** A stored summary: instances as `[id, first, next]`. */
-type StoredSummary = Omit<SegmentSummary, "instances"> & { readonly instances: readonly (readonly [InstanceId, number, number])[] };
-
-function isStoredSummary(value: unknown): value is StoredSummary {
-  if (!isRecord(value) || !isListOf(value["instances"], isStoredInstance)) return false;
-  return isCount(value["bytes"]) && isCount(value["lines"]) && isNumber(value["firstAtMs"]) && isNumber(value["lastAtMs"]);
-}
-
-function isStoredInstance(value: unknown): value is readonly [InstanceId, number, number] {
-  return Array.isArray(value) && value.length === 3 && isText(value[0]) && isCount(value[1]) && isCount(value[2]);
-}
-
-export const summaryFile = (segmentFile: string) => segmentFile.replace(/\.log$/, ".json");
-
-/** Keeps the summary of a full segment beside it. Only saves work, so it need not survive a power cut. */
-export async function storeSummary(segmentFile: string, summary: SegmentSummary): Promise<void> {
-  const instances = [...summary.instances].map(([instance, { first, next }]) => [instance, first, next]);
-  await writeFileAtomic(summaryFile(segmentFile), JSON.stringify({ ...summary, instances }), { durable: false });
-}
-
-/** The stored summary, or null if there is none that can be trusted for a file of this size. */
-export async function loadSummary(segmentFile: string, sizeBytes: number): Promise<SegmentSummary | null> {
-  let text: string;
-  try {
-    text = await readFile(summaryFile(segmentFile), "utf8");
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return null;
-    throw error;
-  }
-  const stored = parseJson(text);
-  // One that was cut short by a power cut, or is of another state of the file: the segment itself is read instead.
-  if (!isStoredSummary(stored) || stored.bytes !== sizeBytes) return null;
-  const { bytes, lines, firstAtMs, lastAtMs } = stored;
-  return { bytes, lines, firstAtMs, lastAtMs, instances: new Map(stored.instances.map(([id, first, next]) => [id, { first, next }])) };
 }

@@ -8,6 +8,16 @@ import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
 import { DroverError } from "#model/errors.ts";
 import type { InfoAnswer, InfoQuestion } from "#model/info.ts";
 import type { LeaseAnswer, LeaseRenewal } from "#model/lease.ts";
+import type {
+  LogContext,
+  LogContextAnswer,
+  LogCount,
+  LogCountAnswer,
+  LogEvent,
+  LogSearch,
+  LogSearchAnswer,
+  LogTail,
+} from "#model/log-event.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
 import type { Draining, Route, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
@@ -56,6 +66,11 @@ export interface AgentPeer extends ProbePeer {
   /** Removes the volumes and lines of a destroyed app. */
   forgetApp(app: AppId, signal: AbortSignal): Promise<void>;
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+  /** Those of logs: null where the agent is too old to search. */
+  searchLogs(search: LogSearch, signal: AbortSignal): Promise<LogSearchAnswer | null>;
+  countLogs(count: LogCount, signal: AbortSignal): Promise<LogCountAnswer | null>;
+  logContext(context: LogContext, signal: AbortSignal): Promise<LogContextAnswer | null>;
+  tailLogs(tail: LogTail, signal: AbortSignal): AsyncIterable<LogEvent>;
   exec(signal: AbortSignal): Promise<Duplex>;
   build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
   /** What the agent remembers of an archive; null if nothing, also where it is too old to be asked. */
@@ -139,6 +154,10 @@ export function agentOverLink(link: Link): AgentPeer {
     restart: (id, signal) => call("POST", instance(id, "restart"), signal),
     forgetApp: (app, signal) => call("DELETE", `/apps/${encodeURIComponent(app)}`, signal),
     logs: (query, signal) => link.lines("POST", "/logs", signal, { body: query }) as AsyncIterable<LogLine>,
+    searchLogs: (body, signal) => unlessUnknown(link.call("POST", "/logs/search", signal, { body })) as Promise<LogSearchAnswer | null>,
+    countLogs: (body, signal) => unlessUnknown(link.call("POST", "/logs/count", signal, { body })) as Promise<LogCountAnswer | null>,
+    logContext: (body, signal) => unlessUnknown(link.call("POST", "/logs/context", signal, { body })) as Promise<LogContextAnswer | null>,
+    tailLogs: (body, signal) => link.lines("POST", "/logs/tail", signal, { body }) as AsyncIterable<LogEvent>,
     exec: (signal) => link.duplex("POST", "/exec", signal),
     build: (options, source, signal) =>
       link.lines("POST", `/builds?options=${encodeURIComponent(JSON.stringify(options))}`, signal, {

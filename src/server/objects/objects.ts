@@ -26,6 +26,7 @@ import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
  *   /tls/acme                            AcmeSettings
  *   /tls/orders/<host>                   StoredFailure: when a host whose order failed may be ordered again
  *   /tls/alerts                          certificate → how many days before its end people were told last
+ *   /searches/<space>/<name>             a saved search of logs, as the API shows it
  *   /kv/<space>/<key>                    the space's key-value store: raw bytes
  *   /idempotency/<key>                   answers to repeat
  */
@@ -54,6 +55,8 @@ export const keys = {
   failedOrders: "/tls/orders/",
   failedOrder: (host: string) => `/tls/orders/${host}`,
   certificateAlerts: "/tls/alerts",
+  search: (space: SpaceName, name: string) => `/searches/${space}/${name}`,
+  searches: (space: SpaceName) => `/searches/${space}/`,
   kv: (space: SpaceName, key: string) => `/kv/${space}/${key}`,
 } as const;
 

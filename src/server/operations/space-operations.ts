@@ -74,7 +74,7 @@ export async function deleteSpace(
         },
       );
     }
-    const contents = [keys.secrets(space), keys.kv(space, ""), ...ladderPrefixes(space)].flatMap((prefix) =>
+    const contents = [keys.secrets(space), keys.kv(space, ""), keys.searches(space), ...ladderPrefixes(space)].flatMap((prefix) =>
       store.list(prefix, { limit: maxContents + 1 }),
     );
     if (contents.length > maxContents) {

@@ -8,18 +8,19 @@ export type PeerAnswer<P, T> =
   /** It failed, or came too late. */
   | { readonly peer: P; readonly why: string };
 
-/** Asks all of them at once, for a second at most. @throws the signal's reason when it aborts */
+/** Asks all of them at once, for a second at most unless it says `withinMs`. @throws the signal's reason when it aborts */
 export async function askPeers<P, T>(
   peers: readonly P[],
   ask: (peer: P, signal: AbortSignal) => Promise<T>,
   clock: Clock,
   signal: AbortSignal,
+  withinMs = answersWithinMs,
 ): Promise<readonly PeerAnswer<P, T>[]> {
   const late = new AbortController();
   const answered = new AbortController();
   const until = AbortSignal.any([signal, late.signal]);
-  void clock.sleep(answersWithinMs, AbortSignal.any([signal, answered.signal])).then(
-    () => late.abort(new Error(`no answer within ${answersWithinMs} ms`)),
+  void clock.sleep(withinMs, AbortSignal.any([signal, answered.signal])).then(
+    () => late.abort(new Error(`no answer within ${withinMs} ms`)),
     () => {}, // All have answered, or nobody wants to know any more.
   );
   const answers = await Promise.all(

@@ -9,6 +9,7 @@ import { execRoutes } from "./exec.ts";
 import { historyRoutes } from "./history.ts";
 import { installationRoutes } from "./installation.ts";
 import { kvRoutes } from "./kv.ts";
+import { logSearchRoutes } from "./log-searches.ts";
 import { logRoutes } from "./logs.ts";
 import { machineRoutes } from "./machines.ts";
 import { manifestRoutes } from "./manifests.ts";
@@ -33,6 +34,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...spaceRoutes(services),
     ...appRoutes(services),
     ...logRoutes(services),
+    ...logSearchRoutes(services),
     ...execRoutes(services),
     ...buildRoutes(services),
     ...secretRoutes(services),

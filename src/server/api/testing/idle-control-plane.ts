@@ -55,6 +55,12 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     logs: async function* () {
       throw unreachable();
     },
+    logSearch: {
+      search: async () => ({ events: [], next: null, searchedToMs: null, silent: [], damaged: [] }),
+      count: async ({ sinceMs, bucketMs }) => ({ sinceMs, bucketMs, levels: [], buckets: [], searchedToMs: null, silent: [], damaged: [] }),
+      context: async () => ({ events: [], silent: [], damaged: [] }),
+      tail: async function* () {},
+    },
     execPlace: (space, app) => ({
       where: { kind: "instance", instance: `${space}/${app}/web.1.aaaaa` as never },
       instance: `${space}/${app}/web.1.aaaaa` as never,

@@ -1,0 +1,54 @@
+import { rm } from "node:fs/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { countedLevels } from "#model/log-event.ts";
+import type { LogFrame } from "./frame.ts";
+import { writeSealed } from "./sealed-segment.ts";
+import { EventJoiner, levelOfRaw, type RawEvent } from "./search/raw-events.ts";
+import { WordFilter } from "./search/word-filter.ts";
+import { framesIn, readSegment, sealedFile } from "./segment.ts";
+import { addToSummary, emptySummary, type SegmentSummary } from "./segment-summary.ts";
+
+/** What is indexed before others get a turn: about two milliseconds. */
+const sliceBytes = 128 * 1024;
+
+/** Reading a smaller one takes no longer than reading its filter. */
+const smallestFiltered = 64 * 1024;
+
+export interface Sealed {
+  readonly summary: SegmentSummary;
+  /** What it takes on the disk. */
+  readonly diskBytes: number;
+}
+
+/**
+ * Compresses a segment that is no longer written to, with an index of its words and levels. Whatever moment it is cut short at, one whole form
+ * of the segment is there.
+ */
+export async function sealSegment(file: string, summary: SegmentSummary, signal: AbortSignal): Promise<Sealed> {
+  const bytes = await readSegment(file, summary.bytes);
+  const filter = bytes.length < smallestFiltered ? null : new WordFilter(bytes.length);
+  const levels = countedLevels.map(() => 0);
+  const count = (event: RawEvent) => {
+    const level = countedLevels.indexOf(levelOfRaw(event));
+    levels[level] = (levels[level] ?? 0) + 1;
+  };
+  const joiner = new EventJoiner();
+  const frames: LogFrame[] = [];
+  let sliceEnd = sliceBytes;
+  for (const { frame, next } of framesIn(bytes)) {
+    frames.push(frame);
+    const from = frame.body.byteOffset - bytes.byteOffset;
+    filter?.add(bytes, from, from + frame.body.length);
+    for (const event of joiner.take(frame, bytes)) count(event);
+    if (next < sliceEnd) continue;
+    sliceEnd = next + sliceBytes;
+    await nextTurn(undefined, { signal });
+  }
+  for (const event of joiner.flush()) count(event);
+  const whole = addToSummary(emptySummary, frames, bytes.length);
+  const diskBytes = await writeSealed(sealedFile(file), bytes, { summary: whole, levels, filter: filter?.bytes ?? new Uint8Array() });
+  await rm(file, { force: true });
+  // Segments of before had their summary in a file of its own.
+  await rm(file.replace(/\.log$/, ".json"), { force: true });
+  return { summary: whole, diskBytes };
+}

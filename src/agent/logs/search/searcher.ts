@@ -1,0 +1,98 @@
+import { Worker } from "node:worker_threads";
+import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
+import { untilAborted } from "#model/until-aborted.ts";
+import type { ScanAnswers, ScanJob, ScanQuestion, ScanReply } from "./jobs.ts";
+
+/** The thread takes some 15 MB: it is there while people search, and a little longer because they search again. */
+const restMs = 30_000;
+/** Questions that wait, each of which may take seconds: who comes later would wait longer than anybody does. */
+const mostWaiting = 32;
+/** Far above what the largest answer takes; a search must not take the memory of the apps. */
+const mostMemoryMb = 256;
+
+/** Has questions answered one after another by a thread of their own. */
+export class Searcher {
+  readonly #clock: Clock;
+  #thread: Worker | null = null;
+  #latest: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #resting: AbortController | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** @throws {DroverError} OVERLOADED; the signal's reason when it aborts: what has begun then ends unheard, within its bound */
+  async answer<K extends keyof ScanAnswers>(
+    job: ScanJob & { readonly ask: Extract<ScanQuestion, { kind: K }> },
+    signal: AbortSignal,
+  ): Promise<ScanAnswers[K]> {
+    if (this.#waiting >= mostWaiting)
+      throw new DroverError("OVERLOADED", `${mostWaiting} searches of logs wait on machine "${job.machine}" already`, {
+        hint: "Try again in some seconds.",
+      });
+    this.#waiting++;
+    const before = this.#latest;
+    const answering = (async () => {
+      await before;
+      signal.throwIfAborted();
+      return (await this.#ask(job)) as ScanAnswers[K];
+    })().finally(() => {
+      this.#waiting--;
+      if (this.#waiting === 0) this.#restLater();
+    });
+    // The next one's turn comes whatever became of this one; it is told to whoever asked.
+    this.#latest = answering.catch(() => {});
+    return await untilAborted(answering, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#resting?.abort();
+    const thread = this.#thread;
+    this.#thread = null;
+    await thread?.terminate();
+  }
+
+  #ask(job: ScanJob): Promise<unknown> {
+    this.#resting?.abort();
+    const thread = (this.#thread ??= this.#start());
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        thread.off("message", onReply);
+        thread.off("error", onError);
+        thread.off("exit", onExit);
+        finish();
+      };
+      const onReply = (reply: ScanReply) =>
+        settle(() => ("answer" in reply ? resolve(reply.answer) : reject(new Error(`a search failed: ${reply.failure}`))));
+      const onError = (error: Error) => settle(() => reject(error));
+      const onExit = () => settle(() => reject(new Error("the thread that searches logs ended")));
+      thread.on("message", onReply);
+      thread.on("error", onError);
+      thread.on("exit", onExit);
+      thread.postMessage(job);
+    });
+  }
+
+  #start(): Worker {
+    const thread = new Worker(new URL("./scan-thread.ts", import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: mostMemoryMb } });
+    thread.unref();
+    const forget = () => {
+      if (this.#thread === thread) this.#thread = null;
+    };
+    // Whoever asks hears of it, too; the next question starts another thread.
+    thread.on("error", forget);
+    thread.on("exit", forget);
+    return thread;
+  }
+
+  #restLater(): void {
+    const resting = new AbortController();
+    this.#resting = resting;
+    this.#clock.sleep(restMs, resting.signal).then(
+      () => this.close(),
+      () => {}, // Somebody asked again.
+    );
+  }
+}

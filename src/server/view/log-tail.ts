@@ -1,0 +1,67 @@
+import type { LogTailItem } from "#model/api-logs.ts";
+import { type Clock, pause } from "#model/clock.ts";
+import type { LogTail } from "#model/log-event.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { AgentPeer } from "../fleet/peers.ts";
+
+/** Items that wait for their reader; past it the oldest go, and the reader is told. */
+const mostWaiting = 10_000;
+/** How soon a machine that came, or came back, is listened to. */
+const lookMs = 250;
+
+/** Matching events of all machines as they come, and which machines are not heard meanwhile, until the signal aborts. */
+export async function* tailLogs(
+  { fleet, clock }: { readonly fleet: Fleet; readonly clock: Clock },
+  tail: LogTail,
+  signal: AbortSignal,
+): AsyncGenerator<LogTailItem, void, void> {
+  const ended = new AbortController();
+  const until = AbortSignal.any([signal, ended.signal]);
+  const waiting: LogTailItem[] = [];
+  let wake: (() => void) | null = null;
+  let dropped = 0;
+  const say = (item: LogTailItem) => {
+    if (waiting.length < mostWaiting) waiting.push(item);
+    else dropped++;
+    wake?.();
+  };
+  const listen = async (agent: AgentPeer) => {
+    try {
+      for await (const event of agent.tailLogs(tail, AbortSignal.any([until, agent.gone]))) say({ kind: "event", event });
+      if (!until.aborted) say({ kind: "silent", machine: agent.machine, why: "its link was lost" });
+    } catch (error) {
+      if (!until.aborted) say({ kind: "silent", machine: agent.machine, why: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  const heard = new Set<string>();
+  const listening = new Map<AgentPeer, Promise<void>>();
+  const look = async () => {
+    for (let isFirst = true; !until.aborted; isFirst = false) {
+      for (const agent of fleet.agents()) {
+        if (listening.has(agent)) continue;
+        if (!isFirst || heard.has(agent.machine)) say({ kind: "heard", machine: agent.machine });
+        heard.add(agent.machine);
+        listening.set(agent, listen(agent));
+      }
+      for (const agent of listening.keys()) if (agent.gone.aborted) listening.delete(agent);
+      if (isFirst) for (const { id } of fleet.machines()) if (!heard.has(id)) say({ kind: "silent", machine: id, why: "it is not linked" });
+      await pause(clock, lookMs, until);
+    }
+  };
+  const looking = look();
+  const onAbort = () => wake?.();
+  until.addEventListener("abort", onAbort, { once: true });
+  try {
+    while (!until.aborted) {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) yield item;
+      if (dropped > 0) {
+        yield { kind: "silent", machine: "server", why: `${dropped} events came faster than they were read, and were left out` };
+        dropped = 0;
+      } else if (!until.aborted) await new Promise<void>((resolve) => (wake = resolve));
+      wake = null;
+    }
+  } finally {
+    ended.abort();
+    await Promise.all([looking, ...listening.values()]);
+  }
+}

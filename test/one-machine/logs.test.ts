@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { TestDrover } from "../harness/drover.ts";
+
+let drover: TestDrover;
+before(async () => {
+  drover = await TestDrover.start();
+  const says = [
+    'echo \'{"level":"error","msg":"payment failed","order":4711}\'',
+    "echo 'INFO ready'",
+    "printf 'Error: broken\\n    at main (a.js:1:2)\\n'",
+    "printf 'evil \\033]0;owned\\007 <script>x</script> \\377\\n'",
+    "exec sleep 1000",
+  ].join("; ");
+  await drover.apply(`space: shop\n---\napp: says\nrun: ${JSON.stringify(says)}\nport: none\n`);
+});
+after(() => drover[Symbol.asyncDispose]());
+
+test("searches of the command line reach what apps said, by words, fields and levels, over all machines", async () => {
+  await drover.until("all is said", async () => (await drover.cli(["logs", "--space", "shop", "--search", "evil"])).stdout.includes("evil"));
+  const found = await drover.cli(["logs", "shop/says", "--field", "order=4711"]);
+  assert.match(found.stdout, /web\.1\.\w+ \{"level":"error","msg":"payment failed","order":4711\}\n$/);
+  const bad = await drover.cli(["logs", "shop/says", "--level", "error", "--json"]);
+  const events = bad.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { text: string; lines: number });
+  assert.deepEqual(
+    events.map(({ lines }) => lines),
+    [1, 2],
+  );
+  const around = await drover.cli(["logs", "shop/says", "--search", "broken", "--context", "1"]);
+  assert.match(around.stdout, /^ {2}.* INFO ready\n> .* Error: broken\n.* {4}at main \(a\.js:1:2\)\n {2}.*evil/);
+  const counted = await drover.cli(["logs", "shop/says", "--histogram", "--json"]);
+  const { buckets } = JSON.parse(counted.stdout) as { buckets: number[][] };
+  assert.equal(buckets.flat().reduce((sum, one) => sum + one, 0) >= 4, true);
+});
+
+test("what an app prints to harm its readers does not reach their terminal", async () => {
+  const { stdout } = await drover.cli(["logs", "shop/says", "--search", "evil"]);
+  assert.match(stdout, /evil \\x1b\]0;owned\\x07 <script>x<\/script> \ufffd/);
+});
+
+test("a saved search is kept, used and forgotten, and who did it is told", async () => {
+  const saved = await drover.cli(["search", "save", "payments", "payment failed", "--app", "shop/says"]);
+  assert.equal(saved.code, 0, saved.stderr);
+  assert.match((await drover.cli(["logs", "--space", "shop", "--saved", "payments"])).stdout, /payment failed/);
+  assert.match((await drover.cli(["search", "ls", "--space", "shop"])).stdout, /payments +says +payment failed +owner/);
+  const removed = await drover.cli(["search", "rm", "payments", "--space", "shop"]);
+  assert.equal(removed.code, 0, removed.stderr);
+  assert.equal((await drover.cli(["logs", "--space", "shop", "--saved", "payments"])).code, 7);
+  assert.match((await drover.cli(["events", "--space", "shop"])).stdout, /search\.saved.*owner saved the search "payments"/);
+});
+
+test("Drover's own lines are for operators", async () => {
+  const own = await drover.cli(["logs", "--own", "--search", "linked"]);
+  assert.match(own.stdout, /drover\/server\/main/);
+  const { token } = JSON.parse((await drover.cli(["token", "create", "looker", "--role", "viewer", "--json"])).stdout) as { token: string };
+  const asked = await fetch(`http://127.0.0.1:${drover.apiPort}/v1/logs/events?own`, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(asked.status, 403);
+  const seen = await fetch(`http://127.0.0.1:${drover.apiPort}/v1/logs/events?q=linked`, { headers: { authorization: `Bearer ${token}` } });
+  assert.deepEqual(((await seen.json()) as { events: unknown[] }).events, []);
+});
+
+test("what matches is told as it comes, to whoever follows", async () => {
+  const stop = new AbortController();
+  const token = await drover.token();
+  const answer = await fetch(`http://127.0.0.1:${drover.apiPort}/v1/logs/tail?space=shop&q=second`, {
+    headers: { authorization: `Bearer ${token}` },
+    signal: stop.signal,
+  });
+  await drover.apply("space: shop\n---\napp: later\nrun: echo first; echo second; exec sleep 1000\nport: none\n");
+  const reader = answer.body?.getReader();
+  let text = "";
+  while (!text.includes("\n")) text += new TextDecoder().decode((await reader?.read())?.value);
+  assert.equal((JSON.parse(text.trim()) as { event: { text: string } }).event.text, "second");
+  stop.abort();
+});
