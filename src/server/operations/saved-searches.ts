@@ -39,7 +39,7 @@ export async function saveSearch(context: OperationContext, { space, name, query
     const answer: SavedSearchView = { name, query, app, savedBy: by, savedAtMs: clock.nowMs() };
     return { answer, conditions: [unchanged(keys.space(space), inSpace), unchanged(key, known)], changes: [put(key, answer)] };
   });
-  events.append({ kind: "search.saved", space, subject: name, message: `${by} saved the search "${name}"` });
+  events.append({ kind: "search.saved", by, space, subject: name, message: `${by} saved the search "${name}"` });
   return saved;
 }
 
@@ -59,6 +59,6 @@ export async function removeSearch(
       });
     return { answer: { space: space as string, name }, conditions: [unchanged(key, known)], changes: [remove(key)] };
   });
-  events.append({ kind: "search.removed", space, subject: name, message: `${by} removed the search "${name}"` });
+  events.append({ kind: "search.removed", by, space, subject: name, message: `${by} removed the search "${name}"` });
   return removed;
 }
