@@ -17,7 +17,9 @@ before(async () => {
 after(() => drover[Symbol.asyncDispose]());
 
 test("searches of the command line reach what apps said, by words, fields and levels, over all machines", async () => {
-  await drover.until("all is said", async () => (await drover.cli(["logs", "--space", "shop", "--search", "evil"])).stdout.includes("evil"));
+  await drover.until("all is said", async () =>
+    (await drover.cli(["logs", "--space", "shop", "--search", "evil"])).stdout.includes("evil"),
+  );
   const found = await drover.cli(["logs", "shop/says", "--field", "order=4711"]);
   assert.match(found.stdout, /web\.1\.\w+ \{"level":"error","msg":"payment failed","order":4711\}\n$/);
   const bad = await drover.cli(["logs", "shop/says", "--level", "error", "--json"]);
