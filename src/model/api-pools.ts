@@ -27,6 +27,17 @@ export const poolView = z
       .nullable()
       .meta({ description: "Why nothing newer is known; null while its provider answers." }),
     machines: z.array(poolMachine).meta({ description: "Those that it should have, be they there or not." }),
+    rules: z
+      .object({
+        min: z.int(),
+        max: z.int(),
+        why: z.string().meta({ description: "Why it grows, shrinks or stays as it is." }),
+        need: z.string().nullable().meta({ description: "What a person has to do, since its rules may or can not; null: nothing." }),
+        coming: z.array(z.string()).meta({ description: "Machines that are being made or switched on." }),
+        leaving: z.array(z.string()).meta({ description: "Machines that are drained, to be taken away or switched off." }),
+      })
+      .nullable()
+      .meta({ description: "Of a pool that follows its work; null: its number is fixed." }),
     publicKey: z
       .string()
       .nullable()

@@ -229,6 +229,12 @@ export const conditions = {
     cause: "An escalation waits for approval, or has tried all that it may.",
     remedy: "`drover escalation ls` shows which; approve, mend or acknowledge it.",
   },
+  POOL_SHORT: {
+    severity: "warning",
+    of: "machine",
+    cause: "A pool needs more machines than its rules may or can add.",
+    remedy: "Add what the message names: raise `max`, give more hosts, or set `grow: auto`.",
+  },
   EDGE_UNLINKED: {
     severity: "error",
     of: "edge",

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { namePattern, type PoolName } from "./names.ts";
 import { poolProvider } from "./pool-provider-schemas.ts";
+import { duration, share } from "./quantity-schemas.ts";
 import { notYet } from "./schema-parts.ts";
 
 /** Pools of machines as a manifest writes them. Apart from the types, because only the server reads manifests. */
@@ -24,11 +25,41 @@ export const poolManifest = z
     machines: z
       .union(
         [
-          count.transform((min) => ({ min, healthy: undefined })),
+          count.transform((min) => ({
+            min,
+            max: undefined,
+            idle: undefined,
+            wait: undefined,
+            busy: undefined,
+            grow: undefined,
+            healthy: undefined,
+          })),
           z.strictObject({
-            min: count.meta({ description: "How many there should be." }),
-            max: notYet("pools that grow by themselves"),
-            idle: notYet("pools that shrink by themselves"),
+            min: count.meta({ description: "How many there should be; with `max`: at least." }),
+            max: count
+              .optional()
+              .meta({ description: "How many there may be: between the two the pool follows its work. Default: `min`." }),
+            idle: duration
+              .refine((ms) => ms >= 1_000, "at least 1s")
+              .optional()
+              .meta({
+                description: "How long a machine runs nothing before it is drained and taken away, or switched off. Default: none is.",
+              }),
+            wait: duration.optional().meta({ description: "How long instances wait for room before machines are added. Default 1m." }),
+            busy: z
+              .strictObject({
+                above: share
+                  .refine((value) => value > 0, "more than 0%")
+                  .default(0.9)
+                  .meta({ description: "Share of CPU or memory that is reserved. Default 90%." }),
+                for: duration.default(300_000).meta({ description: "Default 5m." }),
+              })
+              .optional()
+              .meta({ description: "Machines are added as well when those that there are are so full for so long." }),
+            grow: z
+              .enum(["auto", "ask"])
+              .optional()
+              .meta({ description: "ask: people are told what is needed, and nothing is added. Default auto." }),
             healthy: z
               .int()
               .min(0)
@@ -36,16 +67,26 @@ export const poolManifest = z
               .meta({ description: "How many have to stay well while Drover acts on another one. Default: one fewer than `min`." }),
           }),
         ],
-        "a number of machines, or min and healthy",
+        "a number of machines; or min, with max, idle, wait, busy, grow and healthy",
       )
       .meta({ description: "How many machines there should be." }),
     provider: poolProvider,
   })
-  .superRefine(({ machines: { min, healthy }, provider: { ssh } }, context) => {
+  .superRefine(({ machines: { min, max, healthy, idle, wait, busy, grow }, provider: { ssh } }, context) => {
     if (healthy !== undefined && healthy > min)
       context.addIssue({ code: "custom", path: ["machines", "healthy"], message: `at most min, which is ${min}` });
-    if (ssh !== undefined && ssh.hosts.length < min)
-      context.addIssue({ code: "custom", path: ["provider", "ssh"], message: `at least as many hosts as machines, which are ${min}` });
+    if (max !== undefined && max < min)
+      context.addIssue({ code: "custom", path: ["machines", "max"], message: `at least min, which is ${min}` });
+    const without = Object.entries({ idle, wait, busy, grow }).find(([, value]) => value !== undefined);
+    if (max === undefined && without !== undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["machines", without[0]],
+        message: "`max` beside it: without it the number of machines is fixed",
+      });
+    const most = max ?? min;
+    if (ssh !== undefined && ssh.hosts.length < most)
+      context.addIssue({ code: "custom", path: ["provider", "ssh"], message: `at least as many hosts as machines, which are ${most}` });
   });
 
 export type PoolManifest = z.output<typeof poolManifest>;

@@ -6,6 +6,10 @@ export interface Pool {
   readonly name: PoolName;
   /** How many machines there should be. */
   readonly machines: number;
+  /** Which, where rules say how many; left out: the first so many. */
+  readonly names?: readonly MachineId[];
+  /** Null: as many as was said, whatever they have to do. */
+  readonly rules: PoolRules | null;
   /** How many of them have to stay well while Drover acts on another one. */
   readonly healthy: number;
   readonly provider: PoolProvider;
@@ -14,6 +18,21 @@ export interface Pool {
 /** What a provider is asked to do. `list` is the one that answers; what the others did shows in the list. */
 export const providerVerbs = ["list", "create", "destroy", "converge", "power"] as const;
 export type ProviderVerb = (typeof providerVerbs)[number];
+
+/** How a pool follows its work. */
+export interface PoolRules {
+  readonly min: number;
+  readonly max: number;
+  /** How long instances wait for room before machines are added. */
+  readonly waitMs: number;
+  /** The share of what machines have that is reserved above which machines are added, and for how long it has to be. */
+  readonly busyShare: number;
+  readonly busyMs: number;
+  /** How long a machine runs nothing before it goes; null: none does. */
+  readonly idleMs: number | null;
+  /** `ask`: people are told what is needed, and nothing is added. */
+  readonly grow: "auto" | "ask";
+}
 
 /** Who makes the machines of a pool. */
 export type PoolProvider = CommandPool | SshPool;
@@ -83,6 +102,11 @@ export function isOfPool(machine: MachineId, pool: PoolName): boolean {
 }
 
 /** Names of the machines that a pool should have: `web-1`, `web-2`. They are chosen here and not by the provider, so that making one twice makes one. */
-export function machinesOf({ name, machines }: Pick<Pool, "name" | "machines">): readonly MachineId[] {
-  return Array.from({ length: machines }, (_, i) => `${name}-${i + 1}` as MachineId);
+export function machinesOf({ name, machines, names }: Pick<Pool, "name" | "machines" | "names">): readonly MachineId[] {
+  return names ?? Array.from({ length: machines }, (_, i) => machineOf(name, i + 1));
+}
+
+/** @param number from 1 */
+export function machineOf(pool: PoolName, number: number): MachineId {
+  return `${pool}-${number}` as MachineId;
 }

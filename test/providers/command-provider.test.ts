@@ -35,6 +35,7 @@ async function open(commands: Partial<CommandPool["commands"]> = {}, timeoutMs =
     name: "web" as PoolName,
     machines: 2,
     healthy: 1,
+    rules: null,
     provider: {
       kind: "command",
       commands: { list: line, create: line, destroy: line, converge: line, power: line, ...commands },

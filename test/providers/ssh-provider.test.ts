@@ -52,6 +52,7 @@ async function open(spec: Partial<SshPool> = {}) {
     name: "web" as PoolName,
     machines: 2,
     healthy: 1,
+    rules: null,
     provider: {
       ...{ kind: "ssh", hosts: list, key: "KEY", sudo: null, converge: null, agentOptions: [] },
       ...{ env: {}, secrets: [], everyMs: 1_000, timeoutMs: 30_000, ...spec },

@@ -12,7 +12,7 @@ async function poolsOf({ api, common, signal }: Session): Promise<readonly PoolV
   return (await api.call<{ pools: PoolView[] }>("GET", path, signal)).pools;
 }
 
-const isShort = ({ ready, wanted, problem }: PoolView) => ready < wanted || problem !== null;
+const isShort = ({ ready, wanted, problem, rules }: PoolView) => ready < wanted || problem !== null || rules?.need != null;
 
 const ls = {
   summary: "list the pools of a space and how many of their machines are ready",
@@ -38,10 +38,20 @@ const ls = {
   },
 } satisfies Verb & { summary: string };
 
-function noteOf({ problem, atMs, surplus }: PoolView): string {
+function noteOf({ problem, atMs, surplus, rules }: PoolView): string {
   if (problem !== null) return problem.message;
+  if (rules?.need != null) return rules.need;
   if (atMs === null) return "its provider has not answered yet";
   return surplus.length === 0 ? "" : `not wanted any more: ${surplus.join(", ")}`;
+}
+
+function ruleLines({ min, max, why, need, coming, leaving }: NonNullable<PoolView["rules"]>): readonly string[] {
+  return [
+    `from ${min} to ${max} machines: ${escapeText(why)}`,
+    ...(need === null ? [] : [styled("red", escapeText(need))]),
+    ...(coming.length === 0 ? [] : [`coming: ${coming.join(", ")}`]),
+    ...(leaving.length === 0 ? [] : [`leaving: ${leaving.join(", ")}`]),
+  ];
 }
 
 const wordOf: Readonly<Record<PoolView["machines"][number]["power"], string>> = {
@@ -70,6 +80,7 @@ const show = {
     );
     out.line(`  its provider (${pool.provider}) ${heard}`);
     if (pool.problem !== null) out.line(`  ${styled("red", escapeText(pool.problem.message))}. ${escapeText(pool.problem.hint)}`);
+    if (pool.rules !== null) for (const line of ruleLines(pool.rules)) out.line(`  ${line}`);
     if (pool.publicKey !== null) out.line(`  its hosts have to let in this key: ${escapeText(pool.publicKey)}`);
     if (pool.spare.length > 0) out.line(`  spare hosts: ${escapeText(pool.spare.join(", "))}`);
     const rows = pool.machines.map(({ name, power, isReady, address, failing }) => [

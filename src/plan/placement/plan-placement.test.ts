@@ -18,7 +18,7 @@ const wants = (
 
 test("what states no need fits anywhere, any number of times", () => {
   assert.deepEqual(planPlacement([wants("web", 500, none)], [m1]), [
-    { name: "web", fitting: 500, on: new Map([["m1", 500]]), problem: null, neverFits: false },
+    { name: "web", fitting: 500, on: new Map([["m1", 500]]), unplaced: null, neverFits: false },
   ]);
 });
 
@@ -28,7 +28,13 @@ test("what does not fit says what it needs and what each machine has", () => {
     name: "web",
     fitting: 0,
     on: new Map(),
-    problem: "web needs 1.75 CPU; 1 machine looked at, 1.5 CPU free on m1",
+    unplaced: {
+      name: "web",
+      instances: 1,
+      resources: { ...none, cpu: 1.75 },
+      rules: anywhere,
+      words: "web needs 1.75 CPU; 1 machine looked at, 1.5 CPU free on m1",
+    },
     neverFits: false,
   });
 });
@@ -36,7 +42,10 @@ test("what does not fit says what it needs and what each machine has", () => {
 test("what no empty machine could hold never fits", () => {
   const [placed] = planPlacement([wants("web", 1, { ...none, memoryBytes: 8 * 2 ** 30 })], [m1, m2]);
   assert.equal(placed?.neverFits, true);
-  assert.equal(placed?.problem, "web needs 8GiB of memory; 2 machines looked at, 1GiB of memory free on m1, 512MiB of memory free on m2");
+  assert.equal(
+    placed?.unplaced?.words,
+    "web needs 8GiB of memory; 2 machines looked at, 1GiB of memory free on m1, 512MiB of memory free on m2",
+  );
 });
 
 test("as many are placed as fit, over all machines, and earlier requests come first", () => {
@@ -58,7 +67,7 @@ test("tenths of cores add up", () => {
 
 test("without a machine nothing fits, but later it may", () => {
   const [placed] = planPlacement([wants("web", 1, none)], []);
-  assert.deepEqual([placed?.fitting, placed?.neverFits, placed?.problem], [0, false, "web needs a machine; 0 machines looked at"]);
+  assert.deepEqual([placed?.fitting, placed?.neverFits, placed?.unplaced?.words], [0, false, "web needs a machine; 0 machines looked at"]);
 });
 
 const id = (name: string) => name as MachineId;
@@ -84,7 +93,7 @@ test("what is asked for by label goes to machines that have it alone, and the re
   const zoned = [room(id("m1"), { labels: { disk: "ssd" } }), room(id("m2"))];
   assert.deepEqual(onOf([wants("web", 2, none, { labels: { disk: "ssd" } })], zoned), [{ m1: 2 }]);
   const [placed] = planPlacement([wants("web", 1, none, { labels: { disk: "tape" } })], zoned);
-  assert.equal(placed?.problem, "web needs a machine; 2 machines looked at, m1, m2 have no label disk=tape");
+  assert.equal(placed?.unplaced?.words, "web needs a machine; 2 machines looked at, m1, m2 have no label disk=tape");
 });
 
 test("of many machines without a label their number is said, and what those with it have", () => {
@@ -93,7 +102,7 @@ test("of many machines without a label their number is said, and what those with
   const others = [3, 4, 5, 6].map((i) => room(id(`m${i}`), { labels: { zone: "a" } }));
   const [placed] = planPlacement([wants("web", 1, { ...none, cpu: 2 }, rules)], [...ssd, ...others]);
   assert.equal(
-    placed?.problem,
+    placed?.unplaced?.words,
     "web needs 2 CPU; 6 machines looked at, 4 of them have no label disk=ssd, 0.5 CPU free on m1, 1 CPU free on m2",
   );
 });
@@ -102,24 +111,24 @@ test("what is to run on a pool's machines goes to these alone", () => {
   const machines = ["web-1", "web-2", "web-x", "db-1"].map((name) => room(id(name)));
   assert.deepEqual(onOf([wants("web", 4, none, { pool: "web" as PoolName })], machines), [{ "web-1": 2, "web-2": 2 }]);
   const [placed] = planPlacement([wants("web", 1, none, { pool: "gpu" as PoolName })], machines);
-  assert.equal(placed?.problem, "web needs a machine; 4 machines looked at, 4 of them are not of pool gpu");
+  assert.equal(placed?.unplaced?.words, "web needs a machine; 4 machines looked at, 4 of them are not of pool gpu");
 });
 
 test("a cordoned machine takes nothing new, and says so", () => {
   const cordoned = [room(id("m1"), { isCordoned: true }), room(id("m2"))];
   assert.deepEqual(onOf([wants("web", 2)], cordoned), [{ m2: 2 }]);
   const [placed] = planPlacement([wants("web", 1)], cordoned.slice(0, 1));
-  assert.equal(placed?.problem, "web needs a machine; 1 machine looked at, m1 is cordoned");
+  assert.equal(placed?.unplaced?.words, "web needs a machine; 1 machine looked at, m1 is cordoned");
 });
 
 test("what has volumes stays with them, also while their machine is away", () => {
   assert.deepEqual(onOf([wants("db", 1, none, { only: id("m3") })], three), [{ m3: 1 }]);
   const [placed] = planPlacement([wants("db", 1, none, { only: id("m9") })], three);
-  assert.equal(placed?.problem, "db needs a machine; 3 machines looked at, its volumes are on m9, which is not there");
+  assert.equal(placed?.unplaced?.words, "db needs a machine; 3 machines looked at, its volumes are on m9, which is not there");
 });
 
 test("of many machines a refusal names the largest alone", () => {
   const many = Array.from({ length: 40 }, (_, i) => room(id(`m${i}`), { cores: 4, freeCores: i === 7 ? 1.5 : 1 }));
   const [placed] = planPlacement([wants("web", 1, { ...none, cpu: 4 })], many);
-  assert.equal(placed?.problem, "web needs 4 CPU; 40 machines looked at, the largest has 1.5 CPU free on m7");
+  assert.equal(placed?.unplaced?.words, "web needs 4 CPU; 40 machines looked at, the largest has 1.5 CPU free on m7");
 });

@@ -40,14 +40,26 @@ export interface PlacementRules extends Place {
 
 export const anywhere: PlacementRules = { only: null, labels: {}, pool: null, spread: null };
 
+/** Instances for which there is no room. */
+export interface Unplaced {
+  /** Of whom, for the words. */
+  readonly name: string;
+  readonly instances: number;
+  /** Of each. */
+  readonly resources: Resources;
+  readonly rules: PlacementRules;
+  /** What was looked at, in words. */
+  readonly words: string;
+}
+
 export interface Placement {
   readonly name: string;
   /** How many of them fit now. */
   readonly fitting: number;
   /** Where these go. */
   readonly on: ReadonlyMap<MachineId, number>;
-  /** Why not all of them, in words; null when all fit. */
-  readonly problem: string | null;
+  /** Those that do not fit; null when all do. */
+  readonly unplaced: Unplaced | null;
   /** Whether not even one would fit on an empty machine, so that waiting cannot help. */
   readonly neverFits: boolean;
 }
@@ -118,13 +130,21 @@ function placeOne(request: PlacementRequest, machines: readonly MachineRoom[], t
     const before = taken.get(id) ?? { cores: 0, bytes: 0, instances: 0 };
     taken.set(id, { cores: before.cores + count * cores, bytes: before.bytes + count * bytes, instances: before.instances + count });
   }
-  if (fitting === more) return { name, fitting, on, problem: null, neverFits: false };
-  const each = more - fitting > 1 ? ` for each of ${more - fitting} instances` : "";
+  if (fitting === more) return { name, fitting, on, unplaced: null, neverFits: false };
+  const instances = more - fitting;
+  const each = instances > 1 ? ` for each of ${instances} instances` : "";
+  const look = describeLook(request.rules, machines, candidates, cores, bytes);
   return {
     name,
     fitting,
     on,
-    problem: `${name} needs ${describeNeed(cores, bytes)}${each}; ${describeLook(request.rules, machines, candidates, cores, bytes)}`,
+    unplaced: {
+      name,
+      instances,
+      resources,
+      rules: request.rules,
+      words: `${name} needs ${describeNeed(cores, bytes)}${each}; ${look}`,
+    },
     neverFits: machines.length > 0 && machines.every((machine) => machine.cores < cores || machine.memoryBytes < bytes),
   };
 }

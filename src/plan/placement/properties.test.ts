@@ -67,7 +67,7 @@ test("nothing goes where it may not run or does not fit, and what has no place f
         [...on.values()].reduce((sum, count) => sum + count, 0),
         placed?.fitting,
       );
-      if (placed?.problem === null) return;
+      if (placed?.unplaced === null) return;
       const roomy = machines.filter((machine) => mayTake(machine, request) && (each === 0 || left(machine) > each - 1e-6));
       assert.deepEqual(roomy, [], "there is a machine that could take more");
     }),

@@ -1,7 +1,7 @@
 import type { App, Release, ReleaseFailure, Rollout } from "#model/app.ts";
 import type { InstanceId, MachineId, ProcessName, WorkloadId } from "#model/names.ts";
 import type { Instance, Reason, Workload } from "#model/workload.ts";
-import type { MachineRoom, PlacementRules } from "../placement/plan-placement.ts";
+import type { MachineRoom, PlacementRules, Unplaced } from "../placement/plan-placement.ts";
 import type { Held } from "./only-one.ts";
 
 /** What is known of one workload of the app on one machine: what its agent was told, and what it reports. */
@@ -108,8 +108,8 @@ export interface RolloutPlan {
   readonly replanAtMs: number | null;
   /** What has to happen before it goes on, in words; empty when all is as wanted. */
   readonly waitingFor: readonly string[];
-  /** Why something that is wanted has no place, in words; empty when all has. */
-  readonly unplaced: readonly string[];
+  /** What is wanted and has no place; empty when all has. */
+  readonly unplaced: readonly Unplaced[];
   /** Which machine may run each process that must not run twice; left out: the same as before. */
   readonly holders?: ReadonlyMap<ProcessName, MachineId>;
 }

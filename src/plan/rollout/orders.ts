@@ -254,7 +254,7 @@ function place(
   return {
     placed,
     orders: wishes.flatMap((wish) => ordersOf(wish, placed.get(wish)?.on ?? new Map())),
-    unplaced: placements.flatMap((placement) => placement.problem ?? []),
+    unplaced: placements.flatMap((placement) => placement.unplaced ?? []),
     neverFits: placements.some((placement) => placement.neverFits),
   };
 }

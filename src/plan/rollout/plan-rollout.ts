@@ -2,7 +2,7 @@ import type { App, Release, Rollout } from "#model/app.ts";
 import { describeExit } from "#model/exit.ts";
 import { beforeProcess, type MachineId } from "#model/names.ts";
 import { formatDuration } from "#model/quantities.ts";
-import { planPlacement } from "../placement/plan-placement.ts";
+import { planPlacement, type Unplaced } from "../placement/plan-placement.ts";
 import { describeTrouble, findCrashing, findWorst, judgeTraffic, percent } from "./failures.ts";
 import type { Failure, ObservedWorkload, RolloutInput, RolloutPlan, Step } from "./input.ts";
 import { ordersBeside, ordersTowards, removeAll, type Target } from "./orders.ts";
@@ -155,10 +155,10 @@ function planBefore(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
 }
 
 /** The command states no needs, so any machine will do that the app may run on. */
-function placeTask({ machines, placement }: Known): { readonly machine: MachineId | null; readonly unplaced: readonly string[] } {
+function placeTask({ machines, placement }: Known): { readonly machine: MachineId | null; readonly unplaced: readonly Unplaced[] } {
   const resources = { cpu: null, memoryBytes: null, pids: 0 };
   const [placed] = planPlacement([{ name: "the before command", more: 1, resources, beside: new Map(), rules: placement }], machines);
-  return { machine: placed?.on.keys().next().value ?? null, unplaced: placed?.problem == null ? [] : [placed.problem] };
+  return { machine: placed?.on.keys().next().value ?? null, unplaced: placed?.unplaced == null ? [] : [placed.unplaced] };
 }
 
 function planDeploy(input: Known, target: Wanted, rollout: Rollout): RolloutPlan {
@@ -178,7 +178,11 @@ function planDeploy(input: Known, target: Wanted, rollout: Rollout): RolloutPlan
     app.deploy.strategy === "rolling" || target.active === null
       ? ordersTowards(input, target, release.number)
       : ordersBeside(input, { ...target, active: target.active }, canary ?? 1);
-  if (plan.neverFits) return step({ ...fail(app, release, `cannot be placed: ${plan.unplaced.join("; ")}`, null), code: "CANNOT_PLACE" });
+  if (plan.neverFits)
+    return step({
+      ...fail(app, release, `cannot be placed: ${plan.unplaced.map(({ words }) => words).join("; ")}`, null),
+      code: "CANNOT_PLACE",
+    });
   const isThere = plan.missing.length === 0;
   if (canary !== undefined) {
     const moved = planCanaryStep(input, rollout, canary, isThere);
@@ -221,13 +225,13 @@ function planCanaryStep({ app, nowMs }: Known, rollout: Rollout, share: number, 
 
 function lateness(
   input: Known,
-  plan: { readonly missing: readonly string[]; readonly unplaced: readonly string[] },
+  plan: { readonly missing: readonly string[]; readonly unplaced: readonly Unplaced[] },
   own: readonly ObservedWorkload[],
 ): string {
   const worst = findWorst(own);
   const stuck = own.find((workload) => workload.reason !== null)?.reason;
   const causes = [
-    ...plan.unplaced.map((words) => `cannot be placed: ${words}`),
+    ...plan.unplaced.map(({ words }) => `cannot be placed: ${words}`),
     ...(stuck ? [stuck.message] : []),
     ...(worst === null ? [] : [describeTrouble(worst)]),
   ];

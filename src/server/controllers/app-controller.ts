@@ -15,7 +15,7 @@ import {
   workloadId,
 } from "#model/names.ts";
 import type { LogLine, Reason } from "#model/workload.ts";
-import { anywhere } from "#plan/placement/plan-placement.ts";
+import { anywhere, type Unplaced } from "#plan/placement/plan-placement.ts";
 import { type Ahead, describeAhead } from "#plan/rollout/ahead.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { ObservedWorkload, Order, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
@@ -72,7 +72,7 @@ export interface AppControllerOptions {
 /** What the last pass over an app found, for those who ask why. */
 export interface AppProgress {
   readonly waitingFor: readonly string[];
-  readonly unplaced: readonly string[];
+  readonly unplaced: readonly Unplaced[];
   /** Why the last pass failed; null if it did not. */
   readonly trouble: Reason | null;
 }

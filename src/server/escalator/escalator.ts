@@ -15,10 +15,13 @@ import { findMember } from "../members/members.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
 import { objects } from "../objects/objects.ts";
 import { poolObjects } from "../objects/pool-objects.ts";
+import { readPoolSize } from "../objects/pool-size.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { compilePool } from "../pools/compile-pool.ts";
 import { machinePlaces } from "../pools/machine-places.ts";
 import { PoolWatch } from "../pools/pool-watch.ts";
+import { PoolKeeper, type PoolStanding } from "../pools/rules/pool-keeper.ts";
+import { shortPools } from "../pools/rules/short-pools.ts";
 import { sweepCalls } from "../pools/ssh/ssh-provider.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
@@ -51,7 +54,7 @@ import { webhookKey } from "./webhook.ts";
 /** Spaces that are worked on at once. */
 const concurrency = 8;
 /** What decides: whoever writes below one of these makes its space be looked at. */
-const prefixes = ["/ladders/", "/apps/", "/pools/", "/switches/", "/escalations/", "/pauses/"];
+const prefixes = ["/ladders/", "/apps/", "/pools/", "/pool-sizes/", "/switches/", "/escalations/", "/pauses/"];
 
 export interface EscalatorOptions {
   readonly store: Store;
@@ -92,6 +95,8 @@ export interface Escalator {
   readonly acknowledgements: Acknowledgements;
   /** The machines of pools, as their providers tell of them. */
   readonly pools: PoolWatch;
+  /** What the rules of a pool have decided; null: it has none, or was not looked at yet. */
+  poolStanding(space: SpaceName, pool: PoolName): PoolStanding | null;
   readonly stopped: Promise<void>;
 }
 
@@ -126,7 +131,8 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   await sweepCalls(sshFolder);
   const pools = new PoolWatch(
     {
-      pools: () => poolObjects.pools(store).map(({ value }) => compilePool(value)),
+      pools: () =>
+        poolObjects.pools(store).map(({ value }) => compilePool(value, readPoolSize(store, value.space, value.name)?.value ?? null)),
       providerOf: createProviders({ secrets, remote, forgetMember, sshFolder, environment, tasks }, signal),
       clock,
       steadyNowMs,
@@ -227,15 +233,27 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     log,
   });
   const queue = new WorkQueue<SpaceName>({ concurrency, work: (space, until) => controller.pass(space, until), clock }, signal);
+  const keeper = new PoolKeeper(
+    {
+      ...{ store, lead, core, pools, events, forgetMember, clock, steadyNowMs, log },
+      joins: remote !== null,
+      forgetCall: async (space, key) => void (await endTask(tasks, space, key)),
+    },
+    signal,
+  );
+  const updatePools = () => {
+    pools.update();
+    keeper.update();
+  };
   const wakeAll = () => {
     hosts.changed();
-    pools.update();
+    updatePools();
     for (const { value } of objects.spaces(store)) queue.wake(value.name);
   };
   const onKey = (key: string) => {
     const [, kind, space] = key.split("/");
     if (kind === "apps") hosts.changed();
-    if (kind === "pools") pools.update();
+    if (kind === "pools" || kind === "pool-sizes") updatePools();
     if (space) queue.wake(space as SpaceName);
   };
   const following = prefixes.map((prefix) => followStore(prefix, onKey, wakeAll, { store, clock, log }, signal));
@@ -280,11 +298,23 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     sceneOf,
     acknowledgements,
     pools,
-    unmended: (space, target) => findUnmended({ sceneOf, controller, nowMs: steadyNowMs }, store, space, target),
+    poolStanding: (space, pool) => keeper.standingOf(space, pool),
+    unmended: (space, target) => [
+      ...shortPools(pools, keeper, space, target),
+      ...findUnmended({ sceneOf, controller, nowMs: steadyNowMs }, store, space, target),
+    ],
     beat: (space, check) => judged.beat(space, check),
     stopped: (async () => {
       await Promise.all([queue.stopped(), ...following, sweeping]);
-      await Promise.all([executor.stopped(), probe.stopped(), judged.stopped(), teller.stopped(), linked.stopped(), pools.stopped()]);
+      await Promise.all([
+        executor.stopped(),
+        probe.stopped(),
+        judged.stopped(),
+        teller.stopped(),
+        linked.stopped(),
+        pools.stopped(),
+        keeper.stopped(),
+      ]);
       records.close();
     })(),
   };

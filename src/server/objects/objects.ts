@@ -41,6 +41,7 @@ export const keys = {
   secrets: (space: SpaceName) => `/secrets/${space}/`,
   machine: (name: string) => `/machines/${name}`,
   standing: (machine: MachineId) => `/standings/${machine}`,
+  homes: "/homes/",
   home: (space: SpaceName, app: AppName) => `/homes/${space}/${app}`,
   leftover: (machine: MachineId, app: AppId) => `/leftovers/${machine}/${app}`,
   leftovers: (machine: MachineId) => `/leftovers/${machine}/`,

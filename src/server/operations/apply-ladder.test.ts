@@ -128,10 +128,14 @@ test("a pool is applied, planned before and unchanged after; another space canno
   assert.match(plan.changes.find(({ kind }) => kind === "pool")?.warnings[0] ?? "", /its machines stay/);
 });
 
-test("what pools cannot do yet is refused with its place, and a secret that is not there is named", async () => {
+test("what a pool cannot be is refused with its place, and a secret that is not there is named", async () => {
   await using api = await startApi();
   const refusal = async (text: string) => (await api.fetch("POST", "/v1/apply", { json: request(text) })).text();
-  assert.match(await refusal("pool: web\nmachines: { min: 1, max: 3 }\nprovider: { command: x }\n"), /NOT_YET_SUPPORTED.*machines\.max/);
+  assert.match(
+    await refusal("pool: web\nmachines: { min: 3, max: 1 }\nprovider: { command: x }\n"),
+    /machines\.max.*at least min, which is 3/,
+  );
+  assert.match(await refusal("pool: web\nmachines: { min: 3, idle: 5m }\nprovider: { command: x }\n"), /machines\.idle.*`max` beside it/);
   assert.match(
     await refusal("pool: web\nmachines: 2\nprovider: { ssh: [10.0.0.1] }\n"),
     /provider\.ssh.*as many hosts as machines, which are 2/,

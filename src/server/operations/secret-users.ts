@@ -26,7 +26,7 @@ export function secretUsers(store: Store, space: SpaceName): (name: string) => S
   const storedApps = objects.apps(store, space).filter(({ value }) => !isBeingDestroyed(value));
   const named = storedApps.map((stored) => ({ stored, secrets: targetSpec(store, stored.value)?.secrets ?? {} }));
   const storedPools = poolObjects.pools(store, space);
-  const pools = storedPools.map(({ value }) => compilePool(value));
+  const pools = storedPools.map(({ value }) => compilePool(value, null));
   const storedLadder = ladderObjects.ladder(store, space);
   const ladder = storedLadder === null ? null : ladderManifest.parse(storedLadder.value.manifest);
   const path = `ladder/${ladder?.ladder}`;

@@ -78,6 +78,10 @@ export class PoolWatch {
     return this.#watched.get(keyOf(space, pool))?.view ?? null;
   }
 
+  all(): readonly Pool[] {
+    return [...this.#watched.values()].map(({ pool }) => pool);
+  }
+
   pools(space: SpaceName): readonly Pool[] {
     return [...this.#watched.values()].flatMap(({ pool }) => (pool.space === space ? [pool] : []));
   }

@@ -3,13 +3,22 @@ import type { MachineId } from "#model/names.ts";
 import { isOfPool, machinesOf, type Pool } from "#model/pool.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import type { ProviderAbout } from "./provider.ts";
+import type { PoolStanding } from "./rules/pool-keeper.ts";
 
-/** What people see of a pool. @param failingAt names of the checks that fail at a machine @param about what its provider says of itself */
+/** What is known of a pool besides its machines. */
+export interface PoolDetails {
+  /** What its provider says of itself. */
+  readonly about?: ProviderAbout | null;
+  /** What its rules have decided. */
+  readonly standing?: PoolStanding | null;
+}
+
+/** What people see of a pool. @param failingAt names of the checks that fail at a machine */
 export function viewPool(
   watch: PoolWatch,
   pool: Pool,
   failingAt: (machine: MachineId) => readonly string[],
-  about: ProviderAbout | null = null,
+  { about = null, standing = null }: PoolDetails = {},
 ): PoolView {
   const view = watch.view(pool.space, pool.name);
   const { provider } = watch.provider(pool.space, pool.name);
@@ -20,7 +29,8 @@ export function viewPool(
     const failing = [...failingAt(name)];
     return { name, power, address: known?.address ?? null, isReady: power === "on" && failing.length === 0, failing };
   });
-  const isSurplus = (name: MachineId) => !wanted.includes(name) && isOfPool(name, pool.name);
+  const moving = new Set(standing?.machines.map(({ name }) => name));
+  const isSurplus = (name: MachineId) => !wanted.includes(name) && !moving.has(name) && isOfPool(name, pool.name);
   return {
     name: pool.name,
     space: pool.space,
@@ -33,8 +43,22 @@ export function viewPool(
     problem:
       view === null || view.problem === null ? null : { code: view.problem.code, message: view.problem.message, hint: view.problem.hint },
     machines,
+    rules: rulesOf(pool, standing),
     publicKey: about?.publicKey ?? null,
     spare: [...(about?.spare ?? [])],
     surplus: [...(view?.machines.keys() ?? [])].filter(isSurplus),
+  };
+}
+
+function rulesOf({ rules }: Pool, standing: PoolStanding | null): PoolView["rules"] {
+  if (rules === null) return null;
+  const inState = (state: "coming" | "leaving") => (standing?.machines ?? []).flatMap((one) => (one.state === state ? one.name : []));
+  return {
+    min: rules.min,
+    max: rules.max,
+    why: standing?.why ?? "it was not looked at yet",
+    need: standing?.need?.words ?? null,
+    coming: inState("coming"),
+    leaving: inState("leaving"),
   };
 }

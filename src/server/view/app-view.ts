@@ -75,7 +75,7 @@ export class AppView {
             release: rollout.release,
             startedAtMs: rollout.startedAtMs,
             weight: shareOfTarget({ app, rollout }),
-            waitingFor: [...progress.waitingFor, ...progress.unplaced],
+            waitingFor: [...progress.waitingFor, ...progress.unplaced.map(({ words }) => words)],
           }
         : null,
       lastFailure: failed?.failure ? { release: failed.number, failure: { ...failed.failure, lines: [...failed.failure.lines] } } : null,

@@ -46,7 +46,7 @@ export function explain(input: WhyInput): readonly Reason[] {
     const where = app.active === null ? "" : app.active === app.target ? `; release ${app.active} stays` : "";
     add("RELEASE_FAILED", `release ${failed.number} failed: ${failed.failure.reason}${where}`);
   }
-  for (const words of progress.unplaced) add("CANNOT_PLACE", words);
+  for (const { words } of progress.unplaced) add("CANNOT_PLACE", words);
   for (const workload of workloads) {
     if (workload.status?.reason && !workload.isRemoving)
       add(workload.status.reason.code, `${nameOf(workload)}: ${workload.status.reason.message}`);

@@ -25,7 +25,8 @@ export function poolRoutes(services: Services): readonly Route[] {
         const failingAt = (machine: MachineId) => (scene === null ? [] : failingChecksAt(scene, machine));
         const pools = escalator.pools.pools(space).map(async (pool) => {
           const { provider } = escalator.pools.provider(space, pool.name);
-          return viewPool(escalator.pools, pool, failingAt, (await provider.about?.(signal)) ?? null);
+          const standing = escalator.poolStanding(space, pool.name);
+          return viewPool(escalator.pools, pool, failingAt, { about: (await provider.about?.(signal)) ?? null, standing });
         });
         return { json: { pools: await Promise.all(pools) } };
       },

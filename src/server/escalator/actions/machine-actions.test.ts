@@ -18,6 +18,7 @@ const pool: Pool = {
   name: "web" as PoolName,
   machines: 1,
   healthy: 0,
+  rules: null,
   provider: {
     kind: "command",
     commands: { list: "list", create: "create", destroy: "destroy", converge: null, power: null },
