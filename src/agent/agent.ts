@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { checkRoutes, lazyCheckRoutes } from "#checks/link-routes.ts";
@@ -26,6 +25,10 @@ import { openLogStore } from "./logs/log-store.ts";
 import { logRoutes } from "./logs/routes.ts";
 import type { AgentOptions } from "./options.ts";
 import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
+import { withoutOwnCache } from "./programs/become.ts";
+import { lastingPath, programsFolder } from "./programs/place.ts";
+import { openPrograms, releaseOf } from "./programs/programs.ts";
+import { programsRoutes } from "./programs/routes.ts";
 import { engineRoutes } from "./routes.ts";
 
 export interface AgentParts {
@@ -41,6 +44,10 @@ export interface AgentParts {
   readonly sinceBootMs: () => number;
   readonly random: () => number;
   readonly log: Log;
+  /** What starts an agent like this one, but for the program; null where somebody does. */
+  readonly restart: readonly string[] | null;
+  /** Has it go on from the folder of another version. */
+  readonly become: (root: string) => void;
 }
 
 export interface Agent {
@@ -49,6 +56,8 @@ export interface Agent {
   serve(signal: AbortSignal): Promise<void>;
   /** Stops all that runs; kills what is left at once when `now` aborts. */
   stop(now: AbortSignal): Promise<void>;
+  /** Stops looking after what runs, which goes on; another agent takes it over. */
+  letGo(): Promise<void>;
 }
 
 /** Everything has ended ten seconds after it was asked to: the apps get most of that, then the edge and the server their share. */
@@ -71,9 +80,9 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
     }),
     openLogStore({ folder: join(home.agent, "logs"), machine, clock, log }, signal),
     AgentIdentity.load(join(home.agent, "identity.json")),
-    programVersion(root),
+    releaseOf(root),
   ]);
-  const path = appPath(environment["PATH"], process.execPath);
+  const path = pathOfApps(parts);
   const executor = lazy(async () => (await import("./exec/executor.ts")).createExecutor({ owner: home.root, clock }));
   const engine = await LocalEngine.open(
     {
@@ -86,7 +95,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
         given: options,
         isMember: connector.membership !== null,
         version,
-        env: programEnvironment(environment),
+        env: programEnvironment(withoutOwnCache(root, environment)),
       }),
       onlyToStop: options.down,
       output,
@@ -110,12 +119,17 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
     ...agentCheckRoutes(parts, engine, machine, signal),
     ...agentLookRoutes(parts, engine),
     ...logRoutes(output.searches),
+    ...programsRoutes(openPrograms(parts), parts.become),
     ...(connector.membership === null ? {} : certificateRoutes(home)),
     ...destroyedAppRoutes({
       volumesFolder: engine.volumesFolder,
       holds: (app) => engine.holds(app),
       forgetLogs: (app) => output.forget(app),
     }),
+  };
+  const letGo = async () => {
+    await engine.close();
+    await output.close();
   };
   return {
     engine,
@@ -136,9 +150,9 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
       const isOwn = (id: string) => id === serverWorkload || id === edgeWorkload;
       await engine.stopAll((id) => !isOwn(id), appsGraceMs, now);
       await engine.stopAll(isOwn, ownGraceMs, now);
-      await engine.close();
-      await output.close();
+      await letGo();
     },
+    letGo,
   };
 }
 
@@ -234,7 +248,8 @@ function agentCheckRoutes(parts: AgentParts, engine: LocalEngine, machine: Machi
 }
 
 /** What looks runs as the commands of the same space that act: with their user and their programs. */
-function agentLookRoutes({ home, environment, clock }: AgentParts, engine: LocalEngine): LinkRoutes {
+function agentLookRoutes(parts: AgentParts, engine: LocalEngine): LinkRoutes {
+  const { home, clock } = parts;
   const routes = lazy(async () => {
     const [{ lookRoutes }, { createRunLook }, { confineByCgroup }, { killMarked: killLeft }] = await Promise.all([
       import("./checks/look-route.ts"),
@@ -244,8 +259,7 @@ function agentLookRoutes({ home, environment, clock }: AgentParts, engine: Local
     ]);
     const folder = join(home.agent, "looks");
     await killLeft(`${folder}/`);
-    const path = { PATH: appPath(environment["PATH"], process.execPath) };
-    const look = createRunLook({ folder, environment: path, confine: confineByCgroup(engine.cgroups) });
+    const look = createRunLook({ folder, environment: { PATH: pathOfApps(parts) }, confine: confineByCgroup(engine.cgroups) });
     return lookRoutes(look, (app) => engine.userOf(app), clock);
   });
   return { "POST /looks": async (call) => (await routes())["POST /looks"]?.(call) };
@@ -263,14 +277,14 @@ function folderOf(artifacts: ArtifactStore, digest: Digest): string | null {
   return artifacts.folder(digest);
 }
 
+function pathOfApps({ root, home, environment }: AgentParts): string {
+  return appPath(environment["PATH"], lastingPath(programsFolder(root, home), root, process.execPath));
+}
+
 /** What Drover's own programs get of the environment that it was started in: what changes how they run, and nothing else. */
 function programEnvironment(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const passed = ["NODE_COMPILE_CACHE", "MALLOC_ARENA_MAX", "DROVER_FAILPOINTS"];
   return Object.fromEntries(passed.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
-}
-
-async function programVersion(root: string): Promise<string> {
-  return (JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { readonly version: string }).version;
 }
 
 function lazy<T>(make: () => Promise<T>): () => Promise<T> {

@@ -18,6 +18,8 @@ import { lockHome } from "./home-lock.ts";
 import { joinIfAsked } from "./join.ts";
 import { type AgentOptions, parseAgentOptions } from "./options.ts";
 import { serverWorkload } from "./own-programs.ts";
+import { become, isSupervised, restartArguments } from "./programs/become.ts";
+import { successorOf } from "./programs/place.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 /** The first asks for an orderly end, the second for one at once. */
@@ -31,6 +33,12 @@ async function main(): Promise<void> {
   const isRoot = process.getuid?.() === 0;
   const options = parseAgentOptions(process.argv.slice(2), defaultHome(process.env, isRoot));
   const home = homeAt(options.home);
+  const restart = restartArguments(process.argv.slice(2));
+  if (!options.down && options.join?.only !== true) {
+    const successor = await successorOf(root, home);
+    // Nothing was applied yet, so that is not left out.
+    if (successor !== null) become(successor, root, ["up", ...process.argv.slice(2)], process.env);
+  }
   await makeHome(home);
   const isTerminal = process.stdout.isTTY === true;
   const say = (text: string) => process.stdout.write(text);
@@ -59,6 +67,7 @@ async function main(): Promise<void> {
   }
   const connector = await openConnector(home);
   const isMember = connector.membership !== null;
+  const next = Promise.withResolvers<string>();
   const parts = {
     root,
     home,
@@ -70,6 +79,8 @@ async function main(): Promise<void> {
     sinceBootMs,
     random: Math.random,
     log,
+    restart: isSupervised(process.env, process.pid, process.ppid) ? null : restart,
+    become: next.resolve,
   };
   try {
     if (options.down) {
@@ -87,7 +98,8 @@ async function main(): Promise<void> {
     await protectFromMemoryPressure((file, text) => writeFile(file, text), log);
     const agent = await openAgent({ ...parts, options: { ...options, dns } }, stop.signal);
     log.info("agent started", { pid: process.pid, home: home.root });
-    const serving = agent.serve(stop.signal);
+    const leaving = new AbortController();
+    const serving = agent.serve(AbortSignal.any([stop.signal, leaving.signal]));
     if (isTerminal)
       say(
         banner({
@@ -102,7 +114,15 @@ async function main(): Promise<void> {
       );
     flushCompileCache();
     if (options.apply !== null) await applyWhenReady(agent, home, options.apply);
-    if (!stop.signal.aborted) await once(stop.signal, "abort");
+    const successor = stop.signal.aborted ? null : await Promise.race([once(stop.signal, "abort").then(() => null), next.promise]);
+    if (successor !== null) {
+      leaving.abort(new Error("the agent goes on as another version"));
+      await serving;
+      await agent.letGo();
+      await lock.release();
+      if (isTerminal) say(`\ngoes on as the version in ${successor}\n`);
+      become(successor, root, restart, process.env);
+    }
     if (isTerminal) say("\nstopping; once more to stop at once\n");
     await serving;
     await agent.stop(now.signal);

@@ -77,6 +77,11 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   status: { group: machine, summary: "show how Drover itself is", load: () => import("./commands/status.ts") },
   edge: { group: machine, summary: "restart the edge without a failed request", load: () => import("./commands/edge.ts") },
   machine: { group: machine, summary: "list, join, drain and remove machines", load: () => import("./commands/machine.ts") },
+  upgrade: {
+    group: machine,
+    summary: "have all machines go over to this version of Drover, one after the other, and back",
+    load: () => import("./commands/upgrade.ts"),
+  },
 
   restore: {
     group: machine,

@@ -11,7 +11,8 @@ interface RightEntry {
 
 /**
  * What there is to be allowed. Whoever decides what code of an app runs has all that the code has, so `enter` asks for no more than `deploy`;
- * what reaches beyond apps, or lets something be done that was held back for a person, asks for an operator; and who may what, for an owner.
+ * what reaches beyond apps, or lets something be done that was held back for a person, asks for an operator; and who may what, for an owner, as does
+ * what could read the owner's token: code that runs as Drover itself does.
  */
 export const rights = {
   read: {
@@ -33,6 +34,10 @@ export const rights = {
   operate: {
     role: "operator",
     allows: "join, drain and remove machines; declare pools; certificates and where they are ordered; restart edges; delete spaces",
+  },
+  host: {
+    role: "owner",
+    allows: "run commands on machines themselves, as Drover's own user (`machine exec`); upgrade Drover",
   },
   tokens: { role: "owner", allows: "make, list and revoke tokens; list and end everybody's sessions of the web UI" },
 } as const satisfies Readonly<Record<string, RightEntry>>;

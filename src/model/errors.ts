@@ -117,6 +117,12 @@ export const errorCodes = {
     retryable: false,
     meaning: "A host lacks what a machine needs; each fault is named with its remedy, and nothing was changed there.",
   },
+  UPGRADE_FAILED: {
+    status: 409,
+    exit: 4,
+    retryable: false,
+    meaning: "A machine was not as before after it went over to another Drover; it went back, and the upgrade ended there.",
+  },
   HOSTS_FAILED: {
     status: 409,
     exit: 1,

@@ -20,6 +20,7 @@ import type { CertificateController } from "./certificates/certificate-controlle
 import type { Review } from "./controllers/reviews.ts";
 import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog, EventSink } from "./events/event-log.ts";
+import type { AgentPeer } from "./fleet/peers.ts";
 import type { MachineIdentities } from "./members/machine-identities.ts";
 import type { RemoteLinks } from "./members/remote-links.ts";
 import type { ToldMetrics } from "./metrics/app-metrics.ts";
@@ -115,6 +116,8 @@ export interface ControlPlane {
   reviews(): readonly Review[];
   /** The restored state holds for the app. */
   discardReview(review: Review, events: EventSink): Promise<void>;
+  /** The machine's agent, for what concerns that machine alone. @throws {DroverError} MACHINE_NOT_FOUND, CLUSTER_UNREACHABLE */
+  agentOn(machine: MachineId): AgentPeer;
   /** The machine was removed: nothing that it reported counts any more. */
   forgetMachine(machine: MachineId): void;
   edges(): readonly EdgeView[];

@@ -14,6 +14,7 @@ import { EdgeNews } from "./controllers/edge-news.ts";
 import { HealthWatch } from "./controllers/health-watch.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
+import { noSuchMachine } from "./members/members.ts";
 import { askAppMetrics } from "./metrics/app-metrics.ts";
 import { AppView, instancesOn } from "./view/app-view.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
@@ -111,6 +112,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       instancesOn: (machine) => instancesOn(fleet, machine),
       reviews: () => (core.fleet.isKnown ? core.reviews.all() : []),
       discardReview: (review, sink) => core.reviews.discard(review, sink),
+      agentOn: (machine) => {
+        const agent = fleet.agentOn(machine);
+        if (agent !== null) return agent;
+        if (!viewMachines(store, fleet, machines).some(({ id }) => id === machine)) throw noSuchMachine(machine);
+        throw new DroverError("CLUSTER_UNREACHABLE", `the agent of "${machine}" does not answer`, {
+          hint: 'It links by itself when it can; "drover machine ls" shows it.',
+        });
+      },
       forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),

@@ -40,6 +40,7 @@ import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
 import { sweepTokens } from "./operations/token-operations.ts";
 import { addressToCall, isLoopback, readServerOptions, type ServerOptions, serverUsage } from "./options.ts";
+import { openPartStore } from "./programs/part-store.ts";
 import { openSealer } from "./secrets/open-sealer.ts";
 import { createSecrets } from "./secrets/sealed-secrets.ts";
 import { readLostRevisions } from "./store/lost-revisions.ts";
@@ -215,6 +216,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     ]),
     isEncrypted: machines !== null,
     tickets: createExecTickets(clock, newSecret),
+    programs: openPartStore(join(home.server, "programs"), clock),
     ...access,
     webUi: { prepare: () => void openWeb().then((web) => web.prepare()), url: peopleUrl },
     startedAtMs: clock.nowMs(),

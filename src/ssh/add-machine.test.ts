@@ -68,7 +68,7 @@ function play(answers: Readonly<Record<string, Readonly<Record<string, string>>>
       forget: async (name) => void forgotten.push(name),
       ...server,
     },
-    distribution: async () => ({ version: "v1", architecture: "x86_64", parts: [] }),
+    distribution: async () => ({ version: "v1", release: "0.0.0", architecture: "x86_64", parts: [] }),
     password: null,
     agentOptions: ["--http", "0.0.0.0:80"],
     edgePorts: [80, 443],

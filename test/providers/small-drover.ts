@@ -57,5 +57,10 @@ export async function packSmallDrover(folder: string): Promise<Distribution> {
   await writeFile(file, packed);
   const digest = createHash("sha256").update(packed).digest("hex");
   const machine = { arm64: "aarch64", x64: "x86_64" }[process.arch as "arm64" | "x64"];
-  return { version: "small", architecture: machine, parts: [{ file, digest, sizeBytes: packed.length, unpackedBytes: 4_096 }] };
+  return {
+    version: "small",
+    release: "0.0.0",
+    architecture: machine,
+    parts: [{ file, digest, sizeBytes: packed.length, unpackedBytes: 4_096 }],
+  };
 }

@@ -51,6 +51,13 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     look: () => Promise.reject(new Error("the simulation has no providers of machines")),
     artifacts: async () => [],
     removeArtifact: async () => {},
+    programs: async () => {
+      throw new Error("a simulated machine is not upgraded");
+    },
+    putProgramsPart: async () => {},
+    startPrograms: async () => {},
+    keepPrograms: async () => {},
+    programsBack: async () => {},
     close: () => link.abort(new Error("closed")),
   };
 }

@@ -10,6 +10,7 @@ import { count } from "../output/time.ts";
 import { until } from "../wait/until.ts";
 import { add } from "./machine-add.ts";
 import { remove } from "./machine-remove.ts";
+import { upgrade } from "./machine-upgrade.ts";
 
 const list = {
   summary: "list machines",
@@ -173,7 +174,7 @@ function change({ api, signal }: Session, name: string, body: Change): Promise<C
   return api.call<Changed>("PATCH", apiPath(["machines", name]), signal, { body });
 }
 
-export default { verbs: { ls: list, show, add, token, drain, cordon, uncordon, label, remove } } satisfies Noun;
+export default { verbs: { ls: list, show, add, token, drain, cordon, uncordon, label, upgrade, remove } } satisfies Noun;
 
 /** What it has, and what holds on it: lines for people. */
 function describeMachine(machine: MachineView): readonly string[] {

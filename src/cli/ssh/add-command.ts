@@ -7,7 +7,7 @@ import { addMachine } from "#ssh/add-machine.ts";
 import { openSsh } from "#ssh/client.ts";
 import { edgePorts } from "#ssh/edge-ports.ts";
 import { openHostLog } from "#ssh/host-log.ts";
-import { type Distribution, packDistribution } from "#ssh/parts.ts";
+import { type Distribution, ownRoot, packDistribution } from "#ssh/parts.ts";
 import { type PreflightCheck, preflightChecks } from "#ssh/preflight.ts";
 import { readLabel, wholeNumber } from "../arguments.ts";
 import type { Session } from "../command.ts";
@@ -73,7 +73,7 @@ export async function addCommand(session: Session, args: readonly string[], opti
   const context = {
     connect: ssh.connect,
     members,
-    distribution: () => (packing ??= packDistribution(records.partsFolder, signal)),
+    distribution: () => (packing ??= packDistribution(ownRoot, records.partsFolder, signal)),
     password: passwordSource(session, options.sudoPasswordFile, stages.quiet),
     agentOptions: asked.agentOptions,
     edgePorts: edgePorts(asked.agentOptions),

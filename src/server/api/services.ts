@@ -11,6 +11,7 @@ import type { FigureStore } from "../figures/figure-store.ts";
 import type { Additions } from "../members/additions.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
 import type { OperationContext } from "../operations/context.ts";
+import type { PartStore } from "../programs/part-store.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { ExecTickets } from "./exec-tickets.ts";
 import type { Call } from "./route.ts";
@@ -30,6 +31,8 @@ export interface Services extends OperationContext {
   readonly sealer: Sealer;
   readonly authority: () => Promise<Authority>;
   readonly tickets: ExecTickets;
+  /** Parts of versions of Drover, on their way to machines. */
+  readonly programs: PartStore;
   readonly sessions: Sessions;
   readonly lives: Lives;
   readonly webUi: {

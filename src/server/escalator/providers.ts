@@ -4,7 +4,7 @@ import { DroverError } from "#model/errors.ts";
 import type { MachineId, SpaceName } from "#model/names.ts";
 import type { CommandPool, Pool, SshPool } from "#model/pool.ts";
 import type { Members } from "#ssh/add-machine.ts";
-import { type Distribution, packDistribution } from "#ssh/parts.ts";
+import { type Distribution, ownRoot, packDistribution } from "#ssh/parts.ts";
 import { inviteMachine } from "../members/invitations.ts";
 import { findMember } from "../members/members.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
@@ -32,7 +32,7 @@ export function createProviders(options: ProviderOptions, signal: AbortSignal): 
   const { sshFolder } = options;
   let packing: Promise<Distribution> | null = null;
   const distribution = () =>
-    (packing ??= packDistribution(join(sshFolder, "parts"), signal).catch((error: unknown) => {
+    (packing ??= packDistribution(ownRoot, join(sshFolder, "parts"), signal).catch((error: unknown) => {
       packing = null;
       throw error;
     }));

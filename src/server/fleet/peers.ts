@@ -20,6 +20,7 @@ import type {
 } from "#model/log-event.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
+import type { ProgramsOrder, ProgramsState } from "#model/programs.ts";
 import type { Draining, Route, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
 import type { AgentUsage } from "#model/usage.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, ProgramVersion, Workload } from "#model/workload.ts";
@@ -83,6 +84,13 @@ export interface AgentPeer extends ProbePeer {
   look(order: LookOrder, signal: AbortSignal): Promise<LookAnswer>;
   artifacts(signal: AbortSignal): Promise<readonly StoredArtifact[]>;
   removeArtifact(digest: Digest, signal: AbortSignal): Promise<void>;
+  /** What it runs of Drover. @throws {DroverError} ROUTE_UNKNOWN where it is too old to be upgraded so, as for all of the following */
+  programs(signal: AbortSignal): Promise<ProgramsState>;
+  /** @throws {DroverError} DIGEST_MISMATCH, STORAGE_FULL */
+  putProgramsPart(digest: string, content: Readable, signal: AbortSignal): Promise<void>;
+  startPrograms(order: ProgramsOrder, signal: AbortSignal): Promise<void>;
+  keepPrograms(signal: AbortSignal): Promise<void>;
+  programsBack(signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -121,6 +129,8 @@ export interface EdgePeer extends ProbePeer {
 const checkAnswerMs = 5_000;
 /** A build may upload 512 MiB before its first answer. */
 const buildAnswerMs = 10 * 60_000;
+/** Putting a version together, and seeing that it starts; `startsWithinMs` of the agent's is half of it. */
+const programsAnswerMs = 60_000;
 /** What an agent takes to end a command whose time is over, with all that it started. */
 const lookMarginMs = 15_000;
 
@@ -189,6 +199,20 @@ export function agentOverLink(link: Link): AgentPeer {
     look: async (order, signal) =>
       (await link.call("POST", "/looks", signal, { body: order, timeoutMs: order.timeoutMs + lookMarginMs })) as LookAnswer,
     removeArtifact: (digest, signal) => call("DELETE", `/artifacts/${digest}`, signal),
+    programs: (signal) => orUnreachable(link, signal, link.call("GET", "/programs", signal)) as Promise<ProgramsState>,
+    putProgramsPart: async (digest, content, signal) => {
+      const answer = link.call("PUT", `/programs/parts/${digest}`, signal, { upload: content, timeoutMs: buildAnswerMs });
+      await orUnreachable(link, signal, answer);
+    },
+    startPrograms: async (body, signal) => {
+      await orUnreachable(link, signal, link.call("POST", "/programs", signal, { body, timeoutMs: programsAnswerMs }));
+    },
+    keepPrograms: async (signal) => {
+      await orUnreachable(link, signal, link.call("POST", "/programs/keep", signal));
+    },
+    programsBack: async (signal) => {
+      await orUnreachable(link, signal, link.call("POST", "/programs/back", signal));
+    },
     close: () => link.close(),
   };
 }
@@ -200,6 +224,20 @@ async function unlessUnknown(answer: Promise<unknown>): Promise<unknown> {
   } catch (error) {
     if (error instanceof DroverError && error.code === "ROUTE_UNKNOWN") return null;
     throw error;
+  }
+}
+
+/** Whoever goes over to another version ends its link with it: that is no defect of this server's. */
+async function orUnreachable(link: Link, signal: AbortSignal, answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof DroverError) throw error;
+    throw new DroverError("CLUSTER_UNREACHABLE", `the agent of "${link.identity.machine}" does not answer`, {
+      cause: error,
+      hint: 'It links by itself when it can; "drover machine ls" shows it.',
+    });
   }
 }
 

@@ -15,6 +15,7 @@ import { machineRoutes } from "./machines.ts";
 import { manifestRoutes } from "./manifests.ts";
 import { metricRoutes } from "./metrics.ts";
 import { poolRoutes } from "./pools.ts";
+import { programsRoutes } from "./programs.ts";
 import { restoreRoutes } from "./restore.ts";
 import { routeRoutes } from "./routes.ts";
 import { scalingRoutes } from "./scaling.ts";
@@ -30,6 +31,7 @@ export function allRoutes(services: Services): readonly Route[] {
   return [
     ...installationRoutes(services),
     ...machineRoutes(services),
+    ...programsRoutes(services),
     ...manifestRoutes(services),
     ...spaceRoutes(services),
     ...appRoutes(services),

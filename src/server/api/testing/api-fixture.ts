@@ -15,6 +15,7 @@ import { FigureStore } from "../../figures/figure-store.ts";
 import { OwnFigures } from "../../figures/own-figures.ts";
 import type { Sample } from "../../figures/series.ts";
 import { createAdditions } from "../../members/additions.ts";
+import { openPartStore } from "../../programs/part-store.ts";
 import { openSealer } from "../../secrets/open-sealer.ts";
 import { createSecrets } from "../../secrets/sealed-secrets.ts";
 import { openSqliteStore } from "../../store/sqlite-store.ts";
@@ -84,6 +85,7 @@ export async function startApi(
     controlPlane: { ...createIdleControlPlane(store), ...options.controlPlane },
     reservedPorts: new Set([7_373, 8_080]),
     tickets: createExecTickets(clock, newSecret),
+    programs: openPartStore(join(home.server, "programs"), clock),
     ...access,
     webUi: { prepare: () => {}, url: () => "http://127.0.0.1:7373" },
     startedAtMs: clock.nowMs(),

@@ -34,6 +34,9 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     machines: () => [],
     reviews: () => [],
     discardReview: async () => {},
+    agentOn: () => {
+      throw unreachable();
+    },
     forgetMachine: () => {},
     edges: () => [],
     routes: async () => [],

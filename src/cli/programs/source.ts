@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, realpath, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DroverError, hasCode } from "#model/errors.ts";
+import { ownRoot } from "#ssh/parts.ts";
+
+/** A Drover, unpacked, for as long as it is held. */
+export interface ProgramsSource extends AsyncDisposable {
+  readonly root: string;
+}
+
+/**
+ * The Drover to upgrade to.
+ * @param from a folder or a tarball of one, with its packages; left out: the one that this command is of
+ * @throws {DroverError} USAGE
+ */
+export async function openSource(from: string | undefined, signal: AbortSignal): Promise<ProgramsSource> {
+  if (from === undefined) return { root: ownRoot, [Symbol.asyncDispose]: async () => {} };
+  const stats = await stat(from).catch((error: unknown) => {
+    if (hasCode(error, "ENOENT"))
+      throw new DroverError("USAGE", `there is no "${from}"`, { hint: "Give a folder of Drover, or a tarball of one." });
+    throw error;
+  });
+  if (stats.isDirectory()) return { root: await requireDrover(await realpath(from), from), [Symbol.asyncDispose]: async () => {} };
+  const folder = await mkdtemp(join(tmpdir(), "drover-upgrade-"));
+  const dispose = () => rm(folder, { recursive: true, force: true });
+  try {
+    await unpack(from, folder, signal);
+    const [only, ...others] = await readdir(folder);
+    const root = only !== undefined && others.length === 0 ? join(folder, only) : folder;
+    return { root: await requireDrover(root, from), [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+/** @throws {DroverError} USAGE */
+async function requireDrover(root: string, from: string): Promise<string> {
+  const names = new Set(await readdir(root));
+  if (["bin", "src", "package.json", "package-lock.json"].every((name) => names.has(name))) return root;
+  throw new DroverError("USAGE", `"${from}" holds no Drover`, {
+    hint: 'Give a folder with bin, src and node_modules, such as a clone after "npm ci --ignore-scripts --omit=dev".',
+  });
+}
+
+/** @throws {DroverError} USAGE */
+async function unpack(file: string, folder: string, signal: AbortSignal): Promise<void> {
+  const tar = spawn("tar", ["-xf", file, "-C", folder, "--no-same-owner"], { stdio: ["ignore", "ignore", "pipe"], signal });
+  let said = "";
+  tar.stderr.on("data", (chunk: Buffer) => (said = `${said}${chunk}`.slice(-2_000)));
+  const [code] = (await once(tar, "close")) as [number | null];
+  if (code !== 0)
+    throw new DroverError("USAGE", `"${file}" cannot be unpacked: ${said.trim().split("\n").at(-1) ?? ""}`, {
+      hint: "Give a tar or tar.gz file.",
+    });
+}
