@@ -12,6 +12,7 @@ const columns = {
   memory: { key: "memoryBytes", read: (text: string) => parseSizeBytes(text) ?? number(text), wanted: "a size, such as 64MiB" },
   rps: { key: "rps", read: number, wanted: "requests per second, such as 120" },
   latency: { key: "latencyMs", read: (text: string) => parseDurationMs(text) ?? number(text), wanted: "a duration, such as 250ms" },
+  metric: { key: "metric", read: number, wanted: "the figure, such as 1200" },
 } as const;
 
 /**

@@ -7,6 +7,7 @@ const amounts = {
   cores: z.number().min(0).optional(),
   memoryBytes: z.number().min(0).optional(),
   rps: z.number().min(0).optional().meta({ description: "Requests per second." }),
+  metric: z.number().min(0).optional().meta({ description: "The figure that the rule names." }),
   latencyMs: z.number().min(0).optional().meta({ description: "How long 95 of 100 requests take." }),
 };
 

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { divisor, measurementManifest } from "./measurement-schemas.ts";
 import { appName, variableName } from "./name-schemas.ts";
 import { namePattern } from "./names.ts";
-import { duration } from "./quantity-schemas.ts";
+import { duration, share } from "./quantity-schemas.ts";
 
 /** Checks as a manifest writes them. Apart from the types, because only the server reads manifests. */
 
@@ -98,6 +99,8 @@ const expectation = z.strictObject({
   tls: duration.optional().meta({ description: "How long the certificate has to be good for still." }),
 });
 
+const bound = z.union([z.number(), share], "a number, or a share such as 5%");
+
 const tests = {
   http: webAddress.optional().meta({ description: "An address that has to answer as `expect` says." }),
   tcp: z
@@ -118,14 +121,18 @@ const tests = {
   heartbeat: duration.optional().meta({ description: "Something has to call in at least this often." }),
   metric: z
     .strictObject({
-      name: text("a metric", 200),
-      above: z.number().optional(),
-      below: z.number().optional(),
-      over: duration.default(300_000),
+      ...measurementManifest,
+      of: divisor,
+      above: bound.optional().meta({ description: "Fails above this: a number, or a share such as 5%." }),
+      below: bound.optional().meta({ description: "Fails below this." }),
+      over: measurementManifest.over.default(120_000).meta({ description: "The time that is looked at, 15s to 30m. Default 2m." }),
     })
     .refine(({ above, below }) => (above === undefined) !== (below === undefined), "exactly one of above and below")
     .optional()
-    .meta({ description: "A metric that fails the check when it is above or below a value." }),
+    .meta({
+      description:
+        "A figure of the target that fails the check when it is above or below a value. While it is not known, nothing is said. `{ name: drover_route_errors_total, of: drover_route_requests_total, above: 5%, over: 2m }`",
+    }),
   log: z
     .strictObject({ pattern, most: z.int().min(0).max(1_000_000).default(0), over: duration.default(300_000) })
     .optional()
@@ -185,6 +192,8 @@ export const checkManifest = z
     for (const key of ["expect", "method", "headers"] as const) needs(key, ["http"]);
     for (const key of ["output", "env"] as const) needs(key, ["run"]);
     needs("host", ["tcp", "icmp"]);
+    if (check.metric !== undefined && check.each === "pool")
+      context.addIssue({ code: "custom", path: ["each"], message: "app or machine: no figure is of a pool" });
     if (check.run !== undefined && check.from.includes("edge"))
       context.addIssue({ code: "custom", path: ["from"], message: "agent: nobody else runs commands" });
     if (check.each !== undefined && check.app !== undefined)

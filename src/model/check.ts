@@ -1,3 +1,4 @@
+import type { Measurement } from "./measurement.ts";
 import type { CheckId } from "./names.ts";
 import type { Scope, Target } from "./target.ts";
 
@@ -34,7 +35,8 @@ export type CheckTest =
       readonly env: Readonly<Record<string, string>>;
       readonly output: "exit" | "nagios" | "cucumber";
     }
-  | { readonly kind: "metric"; readonly metric: string; readonly is: "above" | "below"; readonly value: number; readonly overMs: number }
+  /** A figure over the last `overMs` that must not be above or below a value. */
+  | ({ readonly kind: "metric"; readonly is: "above" | "below"; readonly value: number } & Measurement)
   /** Fails when more than `most` lines within `overMs` match. */
   | { readonly kind: "log"; readonly pattern: string; readonly most: number; readonly overMs: number }
   /** Something must call in at least this often. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { weeklyHours } from "./check-schemas.ts";
+import { measurementManifest } from "./measurement-schemas.ts";
 import { duration, share } from "./quantity-schemas.ts";
 
 /** The manifest's words about scaling by rules. */
@@ -30,6 +31,14 @@ export const scaleManifest = z
           .meta({
             description: "How long 95 of 100 requests may take. Beyond it there are more instances; well below it, one less at a time.",
           }),
+        metric: z
+          .strictObject({
+            ...measurementManifest,
+            each: z.number().positive("more than 0").meta({ description: "How much of it one instance is to bear." }),
+            over: measurementManifest.over.default(60_000).meta({ description: "The time that is looked at, 15s to 30m. Default 1m." }),
+          })
+          .optional()
+          .meta({ description: "A figure of the space, such as the length of a queue: `{ name: jobs_waiting, each: 100 }`." }),
       })
       .default({})
       .meta({ description: "What decides. Each asks for a number of instances, and the largest counts." }),
@@ -45,5 +54,5 @@ export const scaleManifest = z
     if (max < min) problem(["max"], `at least \`min\`, which is ${min}`);
     for (const [i, hours] of schedule.entries()) if (hours.min > max) problem(["schedule", i, "min"], `at most \`max\`, which is ${max}`);
     if (Object.keys(on).length + schedule.length === 0)
-      problem(["on"], "something that decides: cpu, memory, rps, latency, or a schedule beside it");
+      problem(["on"], "something that decides: cpu, memory, rps, latency, metric, or a schedule beside it");
   });

@@ -1,4 +1,5 @@
 import type { WeeklyHours } from "./check.ts";
+import type { Measurement } from "./measurement.ts";
 
 /** How many instances a process is to have, by what they have to do. */
 export interface ScaleRule {
@@ -6,6 +7,8 @@ export interface ScaleRule {
   readonly max: number;
   /** What one instance is to bear of each. Every one asks for a number of instances, and the largest counts. */
   readonly each: ScaleTargets;
+  /** The figure of `each.metric`. */
+  readonly metric?: Measurement;
   /** Hours in which it is to have more than `min` at least. */
   readonly schedule: readonly { readonly hours: WeeklyHours; readonly min: number }[];
   /** Not fewer than were needed at any moment of this time. */
@@ -19,6 +22,8 @@ export interface ScaleTargets {
   readonly rps?: number;
   /** Not what one bears but what all are to keep: how long 95 of 100 requests may take. */
   readonly latencyMs?: number;
+  /** Of the figure that `ScaleRule.metric` names, such as the length of a queue. */
+  readonly metric?: number;
 }
 
 export type ScaleQuantity = keyof ScaleTargets;

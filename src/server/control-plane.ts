@@ -20,6 +20,7 @@ import type { CertificateController } from "./certificates/certificate-controlle
 import type { Review } from "./controllers/reviews.ts";
 import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog, EventSink } from "./events/event-log.ts";
+import type { Measure } from "./figures/measure.ts";
 import type { AgentPeer } from "./fleet/peers.ts";
 import type { MachineIdentities } from "./members/machine-identities.ts";
 import type { RemoteLinks } from "./members/remote-links.ts";
@@ -67,6 +68,8 @@ export interface ControlPlaneOptions {
   };
   /** Told of edges, and asked what is wrong. Left out: the edges get no certificates. */
   readonly certificates?: Pick<CertificateController, "edgeLinked" | "problems" | "certificateOf">;
+  /** A figure over the last time; null while it is not known. Left out: none is. */
+  readonly measure?: Measure;
   /** What is wrong with figures over time. Left out: nobody follows them. */
   readonly figureProblems?: () => readonly Reason[];
   /** Deletes uploaded sources that nobody asked for since `beforeMs`; how many went. Left out: there are none. */

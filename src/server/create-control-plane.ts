@@ -67,7 +67,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     traffic: shareAnswer((until) => viewTraffic({ routes: core.routes, clock }, until), clock, signal),
   };
   const autoscaler = new Autoscaler(
-    { context: { store, secrets, events, clock, reservedPorts: new Set() }, core, shared, clock, log },
+    {
+      context: { store, secrets, events, clock, reservedPorts: new Set() },
+      core,
+      shared,
+      measure: options.measure ?? (() => null),
+      clock,
+      log,
+    },
     signal,
   );
   const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;

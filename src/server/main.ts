@@ -32,6 +32,7 @@ import { createControlPlane } from "./create-control-plane.ts";
 import { openEventLog } from "./events/sqlite-event-log.ts";
 import { figureProblems } from "./figures/figure-problems.ts";
 import { FigureStore } from "./figures/figure-store.ts";
+import { createMeasure } from "./figures/measure.ts";
 import { OwnFigures } from "./figures/own-figures.ts";
 import { createAdditions } from "./members/additions.ts";
 import { helpOf } from "./metrics/families.ts";
@@ -169,6 +170,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       events,
       secrets,
       certificates,
+      measure: createMeasure(figures, clock),
       figureProblems: () => figureProblems(figures.state),
       escalations,
       listener,

@@ -10,6 +10,16 @@ const minuteMs = 60_000;
 const monday = Date.UTC(2026, 10, 23, 10);
 const rule: ScaleRule = { min: 2, max: 10, each: { cores: 0.5 }, schedule: [], downAfterMs: 5 * minuteMs };
 
+const queue: NonNullable<ScaleRule["metric"]> = {
+  metric: "jobs_waiting",
+  of: null,
+  match: {},
+  fn: null,
+  aggregate: "sum",
+  quantile: 0.95,
+  overMs: minuteMs,
+};
+
 const load = (amounts: Partial<Record<keyof ScaleLoad, number>>, missing: string | null = null): ScaleLoad => {
   const measure = (amount = 0) => ({ amount, missing });
   return {
@@ -17,6 +27,7 @@ const load = (amounts: Partial<Record<keyof ScaleLoad, number>>, missing: string
     memoryBytes: measure(amounts.memoryBytes),
     rps: measure(amounts.rps),
     latencyMs: measure(amounts.latencyMs),
+    metric: measure(amounts.metric),
   };
 };
 
@@ -68,6 +79,12 @@ const rows: readonly (readonly [sentence: string, more: Partial<ScaleInput>, cou
   ["none goes while a release replaces another", { load: load({ cores: 0 }), isRollingOut: true }, 4, /replaces another/],
   ["but some come", { load: load({ cores: 3 }), isRollingOut: true }, 6, /3\.00 cores/],
   ["a lower `max` holds at once", { wanted: 12, load: load({ cores: 9 }) }, 10, /9\.00 cores/],
+  [
+    "a queue asks for as many as its length takes",
+    { rule: { ...rule, each: { metric: 100 }, metric: queue }, load: load({ metric: 730 }) },
+    8,
+    /jobs_waiting is 730, 100 for each/,
+  ],
   [
     "of several the largest counts",
     { rule: { ...rule, each: { cores: 0.5, rps: 100 } }, load: load({ cores: 2, rps: 750 }) },

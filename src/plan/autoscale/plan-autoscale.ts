@@ -113,16 +113,17 @@ function floorOf({ rule, nowMs }: ScaleInput): Pick<Answer, "count" | "words"> {
   return { count: rule.min, words: `\`min\` is ${rule.min}` };
 }
 
-function answersOf({ rule: { each }, wanted, load }: ScaleInput): readonly Answer[] {
+function answersOf({ rule: { each, metric }, wanted, load }: ScaleInput): readonly Answer[] {
   if (load === null) return [];
   const answers: Answer[] = [];
-  for (const quantity of ["cores", "memoryBytes", "rps"] as const) {
+  for (const quantity of ["cores", "memoryBytes", "rps", "metric"] as const) {
     const per = each[quantity];
     if (per === undefined) continue;
     const { amount, missing } = load[quantity];
     const exact = amount / per;
     const count = Math.abs(exact / wanted - 1) <= tolerance ? wanted : Math.ceil(exact);
-    answers.push({ count, missing, words: `${wordsOf(quantity, amount)}, ${wordsOf(quantity, per)} for each instance` });
+    const words = quantity === "metric" ? `${metric?.metric ?? "the metric"} is ${wordsOf(quantity, amount)}` : wordsOf(quantity, amount);
+    answers.push({ count, missing, words: `${words}, ${wordsOf(quantity, per)} for each instance` });
   }
   if (each.latencyMs !== undefined) answers.push(latencyAnswer(load.latencyMs, each.latencyMs, wanted));
   return answers;
@@ -146,6 +147,8 @@ function wordsOf(quantity: ScaleQuantity, amount: number): string {
       return `${amount.toFixed(1)} requests/s`;
     case "latencyMs":
       return Number.isFinite(amount) ? `${amount} ms` : `more than ${latencyBoundsMs.at(-1)} ms`;
+    case "metric":
+      return String(Number(amount.toPrecision(4)));
     default:
       return quantity satisfies never;
   }

@@ -48,5 +48,6 @@ function loadOf(point: TracePoint): ScaleLoad {
     memoryBytes: measure(point.memoryBytes),
     rps: measure(point.rps),
     latencyMs: measure(point.latencyMs),
+    metric: measure(point.metric),
   };
 }

@@ -2,6 +2,7 @@ import type { Check, CheckTest, Maintenance } from "#model/check.ts";
 import type { CheckManifest } from "#model/check-schemas.ts";
 import type { Ladder, Level, LevelAction, Remedy, Tell, Tries } from "#model/ladder.ts";
 import { type EscalateManifest, type LadderManifest, type LevelManifest, scopeOfLevel } from "#model/ladder-schemas.ts";
+import { measurementOf } from "#model/measurement.ts";
 import type { AppName } from "#model/names.ts";
 import { hoursOf } from "../checks/expected-hours.ts";
 import { defaultAppLevel, defaultLadder } from "../ladder/default-ladder.ts";
@@ -152,8 +153,8 @@ function testOf(check: CheckManifest): CheckTest {
   if (check.heartbeat !== undefined) return { kind: "heartbeat", withinMs: check.heartbeat };
   if (check.log !== undefined) return { kind: "log", pattern: check.log.pattern, most: check.log.most, overMs: check.log.over };
   if (check.metric !== undefined) {
-    const { name, above, below, over } = check.metric;
-    return { kind: "metric", metric: name, is: above === undefined ? "below" : "above", value: above ?? below ?? 0, overMs: over };
+    const { above, below, ...measured } = check.metric;
+    return { kind: "metric", is: above === undefined ? "below" : "above", value: above ?? below ?? 0, ...measurementOf(measured) };
   }
   return { kind: "ready", least: check.ready ?? 1 };
 }

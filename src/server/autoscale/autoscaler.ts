@@ -3,12 +3,13 @@ import { type App, isBeingDestroyed } from "#model/app.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, type AppName, appId, type ProcessName, type SpaceName } from "#model/names.ts";
-import type { ScaleRule } from "#model/scale.ts";
+import type { ScaleMeasure, ScaleRule } from "#model/scale.ts";
 import { planAutoscale, type ScaleDecision } from "#plan/autoscale/plan-autoscale.ts";
 import { lookEveryMs } from "#plan/autoscale/simulate-autoscale.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { Core } from "../controllers/core.ts";
 import { followStore } from "../controllers/follow-store.ts";
+import type { Measure } from "../figures/measure.ts";
 import { objects } from "../objects/objects.ts";
 import { scaleByRule } from "../operations/app-operations.ts";
 import type { OperationContext } from "../operations/context.ts";
@@ -18,6 +19,8 @@ export interface AutoscalerOptions {
   readonly context: OperationContext;
   readonly core: Pick<Core, "fleet" | "routes" | "reviews">;
   readonly shared: Shared;
+  /** A figure over the last time; null while it is not known. */
+  readonly measure: Measure;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -121,7 +124,7 @@ export class Autoscaler {
     const decision = planAutoscale({
       rule,
       wanted,
-      load: before === null ? null : loadBetween(before, now, { space, app: name, process }, ready, wanted),
+      load: before === null ? null : loadBetween(before, now, { space, app: name, process }, ready, wanted, this.#metricOf(space, rule)),
       isRollingOut: app.target !== null && objects.release(context.store, space, name, app.target)?.value.state === "pending",
       history: this.#scalings.get(keyOf(id, process))?.decision.history ?? null,
       atMs: now.atMs,
@@ -135,6 +138,13 @@ export class Autoscaler {
       // The next look decides again.
       if (!this.#signal.aborted) log.warn("app not scaled", { app: id, process, ...errorFields(error) });
     }
+  }
+
+  /** The figure that the rule names. */
+  #metricOf(space: SpaceName, { metric }: ScaleRule): ScaleMeasure {
+    if (metric === undefined) return { amount: 0, missing: null };
+    const amount = this.#options.measure(metric, ({ labels }) => labels["space"] === space);
+    return amount === null ? { amount: 0, missing: `what ${metric.metric} is` } : { amount, missing: null };
   }
 }
 

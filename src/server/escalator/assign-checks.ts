@@ -5,7 +5,7 @@ import type { Whereabouts } from "../pools/machine-places.ts";
 
 /** Kinds that the server judges from what it knows, without a call. */
 export type JudgedTest =
-  | Extract<CheckTest, { kind: "ready" | "heartbeat" }>
+  | Extract<CheckTest, { kind: "ready" | "heartbeat" | "metric" }>
   /** What it looks at is not there, so that it fails. */
   | { readonly kind: "absent"; readonly why: string };
 
@@ -43,13 +43,13 @@ export function assignChecks(checks: Iterable<ExpandedCheck>, places: CheckPlace
     const { test } = check;
     switch (test.kind) {
       case "ready":
+      case "metric":
       case "heartbeat": {
         const where = places.whereIs(target);
         if (where?.kind === "silent") impossible.push({ check: expanded, why: where.why });
         else if (where?.kind !== "unknown") judged.push({ ...expanded, check: { ...check, test } });
         break;
       }
-      case "metric":
       case "log":
         impossible.push({ check: expanded, why: `conditions on ${test.kind}s are not judged yet` });
         break;

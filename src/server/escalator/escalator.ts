@@ -4,6 +4,7 @@ import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";
 import { webhookSecret } from "#model/ladder.ts";
 import type { Log } from "#model/log.ts";
+import type { Measurement } from "#model/measurement.ts";
 import type { CheckId, MachineId, PoolName, SpaceName, WorkloadId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import type { Reason } from "#model/workload.ts";
@@ -11,6 +12,7 @@ import type { Core } from "../controllers/core.ts";
 import { followStore } from "../controllers/follow-store.ts";
 import { WorkQueue } from "../controllers/work-queue.ts";
 import type { EventLog } from "../events/event-log.ts";
+import type { Measure } from "../figures/measure.ts";
 import { findMember } from "../members/members.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
 import { objects } from "../objects/objects.ts";
@@ -38,6 +40,7 @@ import { EdgeHosts } from "./edge-hosts.ts";
 import { JudgedChecks } from "./judged-checks.ts";
 import { takeLead } from "./leadership.ts";
 import { LinkedProbes } from "./linked-probes.ts";
+import { ofTarget } from "./of-target.ts";
 import { watchOwnNetwork } from "./own-network.ts";
 import { findUnmended } from "./problems.ts";
 import { createProviders } from "./providers.ts";
@@ -73,6 +76,8 @@ export interface EscalatorOptions {
   readonly outgoing: ResolveOutgoing;
   readonly apiUrl: () => string;
   readonly edge: { readonly host: string; readonly httpPort: number; readonly httpsPort: number };
+  /** A figure over the last time; null while it is not known. */
+  readonly measure: Measure;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -190,7 +195,8 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     const scene = scenes.get(space);
     return scene === undefined ? 0 : countReadyMachines(pools, scene, pool as PoolName);
   };
-  const judged = new JudgedChecks({ fleet, clock: steadyClock, onResult, readyMachines }, signal);
+  const measure = (space: SpaceName, target: Target, measurement: Measurement) => options.measure(measurement, ofTarget(space, target));
+  const judged = new JudgedChecks({ fleet, clock: steadyClock, onResult, readyMachines, measure }, signal);
 
   const sceneOf = (space: SpaceName): SpaceScene | null => {
     const ladder = spaceLadder(store, space);

@@ -28,6 +28,7 @@ test("a pool that has other machines than before is judged at once, and what sta
       clock,
       onResult: (_, { atMs, message }) => results.push(`${atMs / 1_000}: ${message}`),
       readyMachines: () => ready,
+      measure: () => null,
     },
     stop.signal,
   );
@@ -48,6 +49,45 @@ test("a pool that has other machines than before is judged at once, and what sta
   ready = 2;
   judged.look(space);
   assert.deepEqual(await to(38_000), ["37.25: 2 ready, wanted at least 2"]);
+  stop.abort();
+  await clock.advance(250);
+  await judged.stopped();
+});
+
+test("a condition on a figure holds while the figure keeps to it, and what is not known says nothing", async () => {
+  const clock = new VirtualClock(0);
+  const stop = new AbortController();
+  const results: string[] = [];
+  let share: number | null = null;
+  const judged = new JudgedChecks(
+    {
+      fleet: {} as Fleet,
+      clock,
+      onResult: (_, { isOk, message }) => results.push(`${isOk}: ${message}`),
+      readyMachines: () => 0,
+      measure: (_space, target) => (target === "app/web" ? share : null),
+    },
+    stop.signal,
+  );
+  const measured = { metric: "errors", of: "requests", match: {}, fn: null, aggregate: "sum", quantile: 0.95, overMs: 120_000 } as const;
+  const check = {
+    ...rest,
+    each: "app",
+    everyMs: 1_000,
+    maintenance: [],
+    test: { kind: "metric", is: "above", value: 0.05, ...measured },
+  } as const;
+  judged.set(space, [{ id: "errors@app/web" as CheckId, target: "app/web", check }]);
+  await clock.advance(2_000);
+  assert.deepEqual([results, judged.once(space, "errors@app/web" as CheckId)], [[], null]);
+  share = 0.05;
+  await clock.advance(1_000);
+  share = 0.0612;
+  await clock.advance(1_000);
+  assert.deepEqual(results, [
+    "true: errors by requests is 0.05 over 2m, wanted at most 0.05",
+    "false: errors by requests is 0.0612 over 2m, wanted at most 0.05",
+  ]);
   stop.abort();
   await clock.advance(250);
   await judged.stopped();

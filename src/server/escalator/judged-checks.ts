@@ -1,8 +1,10 @@
 import type { Finding } from "#checks/finding.ts";
 import type { CheckResult } from "#model/check.ts";
 import { type Clock, pause } from "#model/clock.ts";
+import type { Measurement } from "#model/measurement.ts";
 import { type AppName, appId, type CheckId, type SpaceName } from "#model/names.ts";
-import { nameOf, scopeOf } from "#model/target.ts";
+import { formatDuration } from "#model/quantities.ts";
+import { nameOf, scopeOf, type Target } from "#model/target.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { JudgedCheck } from "./assign-checks.ts";
@@ -17,9 +19,11 @@ export interface JudgedChecksOptions {
   readonly onResult: (space: SpaceName, result: CheckResult) => void;
   /** Machines of a pool that are known to be there. */
   readonly readyMachines: (space: SpaceName, pool: string) => number;
+  /** A figure of the target over the last time; null while it is not known. */
+  readonly measure: (space: SpaceName, target: Target, measurement: Measurement) => number | null;
 }
 
-/** Checks that need no call: the server knows what is ready, and who called in. */
+/** Checks that need no call: the server knows what is ready, who called in, and the figures. */
 export class JudgedChecks {
   readonly #options: JudgedChecksOptions;
   readonly #signal: AbortSignal;
@@ -54,7 +58,7 @@ export class JudgedChecks {
     if (this.#spaces.has(space)) this.#changed.add(space);
   }
 
-  /** How it is now; null when it is none of these. */
+  /** How it is now; null when it is none of these, or when that is not known. */
   once(space: SpaceName, check: CheckId): Finding | null {
     const found = this.#spaces.get(space)?.find(({ id }) => id === check);
     return found === undefined ? null : this.#find(space, found);
@@ -97,19 +101,22 @@ export class JudgedChecks {
    */
   #isOtherwise(space: SpaceName, judged: JudgedCheck): boolean {
     if (!this.#changed.has(space) || judged.check.test.kind !== "ready" || scopeOf(judged.target) !== "pool") return false;
-    return this.#find(space, judged).isOk !== this.#found.get(`${space} ${judged.id}`);
+    return this.#find(space, judged)?.isOk !== this.#found.get(`${space} ${judged.id}`);
   }
 
   #judge(space: SpaceName, judged: JudgedCheck): void {
     const { clock, onResult } = this.#options;
     const finding = this.#find(space, judged);
+    // What is not known says nothing about the promise, for it or against it.
+    if (finding === null) return;
     this.#found.set(`${space} ${judged.id}`, finding.isOk);
     onResult(space, { check: judged.id, probe: serverProbe, atMs: clock.nowMs(), ...finding });
   }
 
-  #find(space: SpaceName, judged: JudgedCheck): Finding {
+  #find(space: SpaceName, judged: JudgedCheck): Finding | null {
     const { test } = judged.check;
     if (test.kind === "absent") return { isOk: false, message: test.why };
+    if (test.kind === "metric") return judgeMeasured(test, this.#options.measure(space, judged.target, test));
     return test.kind === "heartbeat" ? this.#heartbeat(space, judged) : this.#ready(space, judged);
   }
 
@@ -133,4 +140,13 @@ export class JudgedChecks {
         : readyMachines(space, nameOf(target));
     return { isOk: ready >= least, message: `${ready} ready, wanted at least ${least}` };
   }
+}
+
+/** What a figure means for the condition on it. */
+function judgeMeasured(test: Extract<JudgedCheck["check"]["test"], { kind: "metric" }>, value: number | null): Finding | null {
+  if (value === null) return null;
+  const isOk = test.is === "above" ? value <= test.value : value >= test.value;
+  const what = test.of === null ? test.metric : `${test.metric} by ${test.of}`;
+  const wanted = `wanted ${test.is === "above" ? "at most" : "at least"} ${test.value}`;
+  return { isOk, message: `${what} is ${Number(value.toPrecision(4))} over ${formatDuration(test.overMs)}, ${wanted}` };
 }

@@ -19,13 +19,13 @@ export interface LazyEscalator {
 
 /** Loads the Escalator when the first ladder, pool or check is there. */
 export function lazyEscalator(options: ControlPlaneOptions, core: Core, signal: AbortSignal): LazyEscalator {
-  const { store, events, secrets, escalations, remote = null, clock, random, log } = options;
+  const { store, events, secrets, escalations, remote = null, measure = () => null, clock, random, log } = options;
   let loaded: Promise<Escalator> | null = null;
   let started: Escalator | null = null;
   const load = async (): Promise<Escalator> => {
     if (escalations === undefined) throw new DroverError("NOT_YET_SUPPORTED", "this server runs no escalations");
     const { startEscalator } = await import("./escalator.ts");
-    started = await startEscalator({ store, events, secrets, core, remote, ...escalations, clock, random, log }, signal);
+    started = await startEscalator({ store, events, secrets, core, remote, ...escalations, measure, clock, random, log }, signal);
     return started;
   };
   const get = () => {

@@ -75,6 +75,8 @@ export class FigureStore {
   readonly #damaged: Set<string>;
   #blocks: Block[];
   #open: OpenBlock;
+  /** The one before it, which is on disk too: so the last half hour at least is in memory. */
+  #previous: OpenBlock | null = null;
   #nextId: number;
   #failure: string | null = null;
   #before: { readonly wallMs: number; readonly monotonicMs: number } | null = null;
@@ -146,6 +148,16 @@ export class FigureStore {
     }
   }
 
+  /** What is in memory of a name, in the order of time: half an hour at least, unless the server was started since. */
+  *recent(name: string): Generator<Stretch, void, void> {
+    for (const block of [this.#previous, this.#open])
+      for (const series of block?.series.values() ?? [])
+        if (series.name === name && block !== null) {
+          const { times } = block;
+          yield { key: series.key, series, times, values: series.values.subarray(0, times.length) };
+        }
+  }
+
   /** Everything that is kept of the selection, in the order of time as far as clocks went forward. */
   async *read({ name, scope, isWanted, fromMs, toMs }: Selection): AsyncGenerator<Stretch, void, void> {
     const blocks = this.#blocks
@@ -211,6 +223,7 @@ export class FigureStore {
       if (++added % atOnce === 0) await setImmediate();
     }
     this.#blocks.push(await writeBlock(this.#options.folder, builder));
+    this.#previous = this.#open;
     this.#open = new OpenBlock(this.#limits);
     await this.#journal.clear();
     await this.#tend();

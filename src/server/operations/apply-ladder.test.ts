@@ -86,7 +86,6 @@ test("a secret that e-mail or a pool needs stays; one that signs webhooks can go
 });
 
 const later: readonly (readonly [what: string, text: string, path: string])[] = [
-  ["a metric", ladder(app, "m: { metric: { name: load, above: 3 }, level: app }"), "checks.m.metric"],
   ["a log", ladder(app, "l: { log: { pattern: panic, over: 5m }, level: app }"), "checks.l.log"],
 ];
 for (const [what, text, path] of later)

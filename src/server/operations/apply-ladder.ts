@@ -91,8 +91,7 @@ function notYet({ ladder, apps }: Declared): readonly FoundProblem[] {
 type Place = Pick<DeclaredLadder, "file" | "place">;
 
 function checksNotYet(at: Place, checks: Readonly<Record<string, CheckManifest>>): readonly FoundProblem[] {
-  return Object.entries(checks).flatMap(([name, { metric, log }]): readonly FoundProblem[] => [
-    ...(metric === undefined ? [] : [later(at, ["checks", name, "metric"], "metric", "another kind: metrics are not yet kept")]),
+  return Object.entries(checks).flatMap(([name, { log }]): readonly FoundProblem[] => [
     ...(log === undefined ? [] : [later(at, ["checks", name, "log"], "log", "another kind: conditions on logs are not yet judged")]),
   ]);
 }

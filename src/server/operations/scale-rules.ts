@@ -1,5 +1,6 @@
 import type { App } from "#model/app.ts";
 import type { AppManifest } from "#model/manifest.ts";
+import { measurementOf } from "#model/measurement.ts";
 import type { ProcessName } from "#model/names.ts";
 import type { ScaleRule } from "#model/scale.ts";
 import { hoursOf } from "#plan/checks/expected-hours.ts";
@@ -11,7 +12,7 @@ export function scaleRules(manifest: AppManifest): NonNullable<App["scale"]> {
   for (const [process, input] of Object.entries(declaredProcesses(manifest)) as [ProcessName, ProcessInput][]) {
     if (input.scale === undefined) continue;
     const { min, max, on, schedule, down_after } = input.scale;
-    const { cpu, memory, rps, latency } = on;
+    const { cpu, memory, rps, latency, metric } = on;
     rules[process] = {
       min,
       max,
@@ -20,7 +21,9 @@ export function scaleRules(manifest: AppManifest): NonNullable<App["scale"]> {
         ...(memory === undefined ? {} : { memoryBytes: memory * (input.resources?.memory ?? 0) }),
         ...(rps === undefined ? {} : { rps }),
         ...(latency === undefined ? {} : { latencyMs: latency }),
+        ...(metric === undefined ? {} : { metric: metric.each }),
       },
+      ...(metric === undefined ? {} : { metric: measurementOf(metric) }),
       schedule: schedule.map(({ min: least, ...hours }) => ({ hours: hoursOf(hours), min: least })),
       downAfterMs: down_after,
     };
