@@ -276,6 +276,23 @@ test("versions say what is wanted, what runs and what it says of itself; and how
   await judge("versions");
 });
 
+test("metrics are drawn over time, by app and by machine, and any of them by its labels", options, async () => {
+  await open("/graphs");
+  await web.page.getByRole("link", { name: "drover_app_instances_ready" }).click();
+  const legend = web.page.getByRole("table", { name: "Figures of drover_app_instances_ready" });
+  await web.page.getByRole("checkbox", { name: "app" }).check();
+  await legend.getByRole("row", { name: /loud/ }).waitFor();
+  await judge("metrics");
+  await web.page.getByLabel("Only series with").selectOption("app=loud");
+  await legend.getByRole("row", { name: /shop/ }).waitFor({ state: "detached" });
+  assert.match(web.page.url(), /by=app&match=app%3Dloud/);
+  await open("/spaces/default/apps/loud/metrics");
+  await web.page.getByRole("table", { name: "Figures of Memory by instance" }).getByText("MiB").first().waitFor();
+  await judge("app-metrics");
+  await web.page.getByRole("region", { name: "Memory by instance" }).getByRole("link", { name: "explore" }).click();
+  await web.page.waitForURL(/\/graphs\?name=drover_instance_memory_bytes&match=space%3Ddefault/);
+});
+
 test(
   "a timeline lays what happened side by side; a stretch of it is chosen with the mouse, the keyboard, or its address",
   options,

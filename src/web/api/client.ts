@@ -23,10 +23,13 @@ export class ApiError extends Error {
 /** Whether the API takes the page for somebody. Null until the first answer. */
 export const isLoggedIn = signal<boolean | null>(localStorage.getItem(pageKeyItem) === null ? false : null);
 
-/** A path under `/v1`, each part escaped; parameters that are undefined are left out. */
-export function apiPath(parts: readonly string[], query: Readonly<Record<string, string | number | boolean | undefined>> = {}): string {
+type Parameter = string | number | boolean | readonly string[] | undefined;
+
+/** A path under `/v1`, each part escaped; parameters that are undefined are left out, lists are given one by one. */
+export function apiPath(parts: readonly string[], query: Readonly<Record<string, Parameter>> = {}): string {
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  for (const [name, value] of Object.entries(query))
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) search.append(name, String(one));
   const path = `/v1/${parts.map(encodeURIComponent).join("/")}`;
   return search.size === 0 ? path : `${path}?${search}`;
 }

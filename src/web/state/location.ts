@@ -28,6 +28,18 @@ export function parameter(name: string): string {
   return url.value.searchParams.get(name) ?? "";
 }
 
+/** All values of a parameter that may be there several times. */
+export function parameters(name: string): readonly string[] {
+  return url.value.searchParams.getAll(name);
+}
+
+export function setParameterList(name: string, values: readonly string[]): void {
+  const target = new URL(url.value);
+  target.searchParams.delete(name);
+  for (const value of values) target.searchParams.append(name, value);
+  go(target.href, true);
+}
+
 /** Sets parameters of the address; empty ones go. */
 export function setParameters(changes: Readonly<Record<string, string>>): void {
   const target = new URL(url.value);

@@ -8,6 +8,7 @@ export interface TimeRange {
 
 /** Stretches that end now, by what the address and the commands call them. */
 export const spans = [
+  ["5m", 5 * 60_000],
   ["15m", 15 * 60_000],
   ["1h", 3_600_000],
   ["6h", 6 * 3_600_000],

@@ -15,6 +15,7 @@ import { ChecksTab } from "./checks-tab.tsx";
 import { ConfigurationTab } from "./configuration-tab.tsx";
 import { InstancesTab } from "./instances-tab.tsx";
 import { LogsTab } from "./logs-tab.tsx";
+import { MetricsTab } from "./metrics-tab.tsx";
 import { ReleasesTab } from "./releases-tab.tsx";
 import { RoutesTab } from "./routes-tab.tsx";
 import { TerminalTab } from "./terminal-tab.tsx";
@@ -28,6 +29,7 @@ const tabs: readonly (readonly [address: string, name: string, tab: ComponentTyp
   ["releases", "Releases", ReleasesTab],
   ["routes", "Routes", RoutesTab],
   ["logs", "Logs", LogsTab],
+  ["metrics", "Metrics", MetricsTab],
   ["configuration", "Configuration", ConfigurationTab],
   ["checks", "Checks", ChecksTab],
   ["terminal", "Terminal", TerminalTab],

@@ -19,6 +19,7 @@ import { useWatched } from "../../state/watched.ts";
 import { MachineActions } from "./machine-actions.tsx";
 import { MachineConditions } from "./machine-conditions.tsx";
 import { MachineFill } from "./machine-fill.tsx";
+import { MachineGraphs } from "./machine-graphs.tsx";
 import { labelText } from "./machine-words.ts";
 
 /** How often what runs is looked at: most of its changes are no event. */
@@ -55,6 +56,7 @@ export function MachinePage({ params: { machine: id = "" } }: PageProps) {
           <MachineFill machine={machine} use={use.value?.machines.get(id) ?? null} silence={use.value?.silent.get(id) ?? null} />
           <MachineConditions machine={machine} watched={watched} />
           <Instances machine={id} instances={instances.value?.instances ?? null} use={use.value?.instances ?? new Map()} />
+          <MachineGraphs machine={id} />
         </>
       )}
     </>
