@@ -47,6 +47,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
     summary: "list, add, renew and order certificates",
     load: () => import("./commands/certificate.ts"),
   },
+  rebalance: { group: change, summary: "move instances so that machines have alike", load: () => import("./commands/rebalance.ts") },
   restart: { group: change, summary: "replace an app's instances one after another", load: () => import("./commands/restart.ts") },
   stop: { group: change, summary: "stop an app and keep it", load: () => import("./commands/stop.ts") },
   maintenance: {

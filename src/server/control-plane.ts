@@ -17,6 +17,7 @@ import type { Target } from "#model/target.ts";
 import type { LogLine, LogQuery, Reason } from "#model/workload.ts";
 import type { Scaling } from "./autoscale/autoscaler.ts";
 import type { CertificateController } from "./certificates/certificate-controller.ts";
+import type { Rebalancer } from "./controllers/rebalancer.ts";
 import type { Review } from "./controllers/reviews.ts";
 import type { Escalator } from "./escalator/escalator.ts";
 import type { EventLog, EventSink } from "./events/event-log.ts";
@@ -115,6 +116,8 @@ export interface ControlPlane {
   machines(): readonly MachineView[];
   /** What runs on a machine, of all apps; nothing where the machine is not known. */
   instancesOn(machine: MachineId): readonly InstanceView[];
+  /** Makes instances more even over the machines. */
+  readonly rebalancer: Pick<Rebalancer, "plan" | "start" | "stop" | "progress">;
   /** Apps that run what a restored store does not know, and about which nobody has decided. */
   reviews(): readonly Review[];
   /** The restored state holds for the app. */

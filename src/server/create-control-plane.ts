@@ -41,7 +41,14 @@ const linkLookMs = 25;
 export function createControlPlane(options: ControlPlaneOptions, signal: AbortSignal): ControlPlane {
   const { store, secrets, listener, clock, log } = options;
   const { machines } = options;
-  const core = startCore(machines === undefined ? options : { ...options, entryOf: (machine) => machines.entryOf(machine) }, signal);
+  const core = startCore(
+    {
+      ...options,
+      ...(machines === undefined ? {} : { entryOf: (machine) => machines.entryOf(machine) }),
+      unmended: async (space, app) => (await escalations.running())?.unmended(space, `app/${app}`) ?? [],
+    },
+    signal,
+  );
   const news = new EdgeNews({ events: options.events, clock, log });
   const onLink = (link: Link) => {
     log.info("linked", { role: link.identity.role, machine: link.identity.machine });
@@ -117,6 +124,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       instances: (space, app) => view.instances(space, app),
       machines: () => viewMachines(store, fleet, machines),
       instancesOn: (machine) => instancesOn(fleet, machine),
+      rebalancer: core.rebalancer,
       reviews: () => (core.fleet.isKnown ? core.reviews.all() : []),
       discardReview: (review, sink) => core.reviews.discard(review, sink),
       agentOn: (machine) => {

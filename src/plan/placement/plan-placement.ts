@@ -172,7 +172,8 @@ function zonesOf({ beside, rules }: PlacementRequest, machines: readonly Machine
   return [...zones.values()];
 }
 
-function isAllowed(machine: MachineRoom, rules: PlacementRules): boolean {
+/** Whether the machine takes instances of the app now, if they fit. */
+export function isAllowed(machine: MachineRoom, rules: PlacementRules): boolean {
   return !machine.isCordoned && (rules.only === null || rules.only === machine.id) && suits(machine, rules);
 }
 

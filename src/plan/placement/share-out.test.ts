@@ -9,7 +9,7 @@ const part = (machine: string, count: number, more: Partial<Part> = {}): Part =>
   ready: count,
   revision: 1,
   isReachable: true,
-  isDraining: false,
+  leaving: 0,
   ...more,
 });
 const shares = (total: number, parts: readonly Part[], room = 1) => {
@@ -39,7 +39,7 @@ test("a machine that cannot be asked is not told to stop anything", () => {
 });
 
 test("what drains is replaced as far as there is room before any of it goes", () => {
-  const draining = { isDraining: true };
+  const draining = { leaving: 9 };
   assert.deepEqual(shares(2, [part("m1", 2, draining)]), { m1: 2, more: 1 });
   assert.deepEqual(shares(2, [part("m1", 2, draining), part("m2", 1, { ready: 0 })], 0), { m1: 2, m2: 1, more: 0 });
   assert.deepEqual(shares(2, [part("m1", 2, draining), part("m2", 1)], 0), { m1: 1, m2: 1, more: 0 });
@@ -48,5 +48,5 @@ test("what drains is replaced as far as there is room before any of it goes", ()
 });
 
 test("fewer instances go from the machine that drains first", () => {
-  assert.deepEqual(shares(1, [part("m1", 2, { isDraining: true }), part("m2", 1)]), { m1: 0, m2: 1, more: 0 });
+  assert.deepEqual(shares(1, [part("m1", 2, { leaving: 9 }), part("m2", 1)]), { m1: 0, m2: 1, more: 0 });
 });

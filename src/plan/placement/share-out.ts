@@ -10,8 +10,8 @@ export interface Part {
   readonly revision: number;
   /** Whether it can be told anything now. */
   readonly isReachable: boolean;
-  /** Whether what it runs is to go elsewhere. */
-  readonly isDraining: boolean;
+  /** How many of them are to go elsewhere: all of a machine that drains, or some where there are too many. */
+  readonly leaving: number;
 }
 
 export interface ShareInput {
@@ -33,35 +33,44 @@ export interface Shares {
 
 /**
  * Divides what a release is to have over the machines: what runs stays where it runs. What is too much goes where it is not ready, then where there is
- * most of the process, then where the order is oldest, as on a machine that comes back to find its work done by others. What is on a machine that drains
- * goes as soon as as many are ready elsewhere.
+ * most of the process, then where the order is oldest, as on a machine that comes back to find its work done by others. What is to leave
+ * goes as soon as as many are ready among those that stay.
  */
 export function shareOut({ parts, total, room, beside }: ShareInput): Shares {
   const keep = new Map(parts.map(({ machine, count }) => [machine, count]));
-  const draining = parts.filter((part) => part.isDraining && part.isReachable && part.count > 0);
-  const staying = parts.filter((part) => !draining.includes(part));
-  const stay = sum(staying, "count");
-  const move = sum(draining, "count");
-  const wanted = total - stay;
+  const leave = ({ isReachable, leaving, count }: Part) => (isReachable ? Math.min(leaving, count) : 0);
+  const stay = (part: Part) => part.count - leave(part);
+  const staying = sum(parts, stay);
+  const moving = sum(parts, leave);
+  const wanted = total - staying;
   // Without anything that moves, what is missing may be there at once; else one step at a time.
-  const more = Math.max(0, Math.min(wanted, total - stay - move + Math.max(0, Math.min(room, move))));
-  if (stay > total) takeAway(staying, stay - total, keep, beside);
-  const needed = Math.max(0, total - Math.min(sum(staying, "ready"), total));
-  if (move > needed) takeAway(draining, move - needed, keep, beside);
+  const more = Math.max(0, Math.min(wanted, wanted - moving + Math.max(0, Math.min(room, moving))));
+  if (staying > total) takeAway(parts, staying - total, keep, beside, stay);
+  const ready = sum(parts, (part) => Math.min(part.ready, stay(part)));
+  const needed = Math.max(0, total - ready);
+  if (moving > needed) takeAway(parts, moving - needed, keep, beside, leave);
   return { keep, more };
 }
 
-function takeAway(parts: readonly Part[], count: number, keep: Map<MachineId, number>, beside: ReadonlyMap<MachineId, number>): void {
+/** @param mostOf how many of a part may go */
+function takeAway(
+  parts: readonly Part[],
+  count: number,
+  keep: Map<MachineId, number>,
+  beside: ReadonlyMap<MachineId, number>,
+  mostOf: (part: Part) => number,
+): void {
   const left = parts
-    .filter(({ isReachable, count: own }) => isReachable && own > 0)
-    .map((part) => ({ part, unready: part.count - part.ready, crowd: beside.get(part.machine) ?? part.count }));
+    .filter(({ isReachable }) => isReachable)
+    .map((part) => ({ part, most: mostOf(part), unready: part.count - part.ready, crowd: beside.get(part.machine) ?? part.count }));
   for (let taken = 0; taken < count; taken++) {
     let worst: (typeof left)[number] | null = null;
     for (const one of left) {
-      if ((keep.get(one.part.machine) ?? 0) > 0 && (worst === null || isWorse(one, worst))) worst = one;
+      if (one.most > 0 && (keep.get(one.part.machine) ?? 0) > 0 && (worst === null || isWorse(one, worst))) worst = one;
     }
     if (worst === null) return;
     keep.set(worst.part.machine, (keep.get(worst.part.machine) ?? 0) - 1);
+    worst.most--;
     worst.unready--;
     worst.crowd--;
   }
@@ -79,6 +88,6 @@ function isWorse(one: Left, other: Left): boolean {
   return one.part.revision < other.part.revision;
 }
 
-function sum(parts: readonly Part[], field: "count" | "ready"): number {
-  return parts.reduce((total, part) => total + part[field], 0);
+function sum(parts: readonly Part[], of: (part: Part) => number): number {
+  return parts.reduce((total, part) => total + of(part), 0);
 }

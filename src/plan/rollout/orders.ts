@@ -198,16 +198,18 @@ function wishFor(
   { beside, room, target }: { readonly beside: ReadonlyMap<MachineId, number>; readonly room: number; readonly target: number },
 ): Wish {
   const leaving = leavingMachines(input);
+  const most = input.rollout === null ? input.most?.get(process) : undefined;
   const parts = release.parts.map((part) => ({
     machine: part.machine,
     count: part.count,
     ready: readyOf(part),
     revision: part.revision,
     isReachable: part.isReachable,
-    isDraining: leaving.has(part.machine),
+    leaving: leaving.has(part.machine) ? part.count : most === undefined ? 0 : Math.max(0, part.count - (most.get(part.machine) ?? 0)),
   }));
   const shares = shareOut({ parts, total, room, beside });
-  return { process, release, total, shares, beside, isTarget: release.release === target };
+  // What other releases have is about to be replaced: to keep away from it would leave new ones crowded where it was replaced first.
+  return { process, release, total, shares, beside: besideOf([release]), isTarget: release.release === target };
 }
 
 /** What becomes of a process that must not run twice, and what it waits for if none of it stays. */

@@ -18,7 +18,7 @@ import type { LogLine, Reason } from "#model/workload.ts";
 import { anywhere, type Unplaced } from "#plan/placement/plan-placement.ts";
 import { type Ahead, describeAhead } from "#plan/rollout/ahead.ts";
 import { isReady } from "#plan/rollout/counts.ts";
-import type { ObservedWorkload, Order, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
+import type { ObservedWorkload, Order, RolloutInput, RolloutPlan, Step, StepTraffic } from "#plan/rollout/input.ts";
 import type { Held } from "#plan/rollout/only-one.ts";
 import { planRollout } from "#plan/rollout/plan-rollout.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -48,6 +48,8 @@ export interface AppControllerOptions {
   readonly store: Store;
   readonly fleet: Fleet;
   readonly secrets: Secrets;
+  /** The most instances of its processes that each machine is to keep; undefined: any number. */
+  readonly mostOf: (app: AppId) => RolloutInput["most"];
   readonly reviews: Pick<Reviews, "of" | "note">;
   /** Nobody but their own machines may reach instances, because traffic between machines is encrypted. */
   readonly isPrivate: boolean;
@@ -157,8 +159,9 @@ export class AppController {
   }
 
   #plan(found: AppObjects, isKnown: boolean, home: MachineId | null): RolloutPlan {
-    const { fleet, steadyNowMs, trafficOf } = this.#options;
+    const { fleet, steadyNowMs, trafficOf, mostOf } = this.#options;
     const app = found.app.value;
+    const most = mostOf(appId(app.space, app.name));
     const rollout = found.rollout?.value ?? null;
     const releases = new Map([...found.releases].map(([number, release]) => [number, release.value]));
     const target = app.target === null ? undefined : releases.get(app.target);
@@ -170,6 +173,7 @@ export class AppController {
       observedSinceMs: this.#options.agentSinceMs(),
       machines: fleet.rooms(),
       placement: { ...anywhere, ...app.place, only: home },
+      ...(most === undefined ? {} : { most }),
       held: this.#held(found),
       unreadyNeeds: target === undefined || target.number === app.active ? [] : this.unreadyNeeds(target),
       traffic: rollout === null ? null : trafficOf(app, rollout),

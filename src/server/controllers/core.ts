@@ -33,6 +33,7 @@ import { Leases } from "./leases.ts";
 import { LostMachines } from "./lost-machines.ts";
 import { Narrator } from "./narrator.ts";
 import { observe } from "./observe.ts";
+import { Rebalancer, type RebalancerOptions } from "./rebalancer.ts";
 import { Reviews } from "./reviews.ts";
 import { type Fragment, RoutesController } from "./routes-controller.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -55,6 +56,8 @@ export interface CoreOptions {
   readonly log: Log;
   /** How long a machine may be silent before it is lost. Default 5,000 ms. */
   readonly lostAfterMs?: number;
+  /** What checks of an app want people to look at; left out: nothing is checked. */
+  readonly unmended?: RebalancerOptions["unmended"];
   /** What restores of backups have lost. Default: nothing. */
   readonly lost?: readonly LostRevisions[];
   /** By which other machines reach the instances of one, where their traffic is encrypted. Left out: it is plain. */
@@ -68,6 +71,7 @@ export interface Core {
   readonly routes: RoutesController;
   readonly subscribers: Subscribers;
   readonly reviews: Reviews;
+  readonly rebalancer: Rebalancer;
   /** Epoch milliseconds that do not jump while the server runs. */
   readonly steadyNowMs: () => number;
   agentLinked(peer: AgentPeer): void;
@@ -170,6 +174,8 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   const appIdOf = (app: Pick<App, "space" | "name">) => appId(app.space, app.name);
 
   const reviews = new Reviews({ store, fleet, lost: options.lost ?? [] });
+  const { unmended = async () => [] } = options;
+  const rebalancer = new Rebalancer({ store, fleet, reviews, clock, unmended, wake: (app) => queue.wake(app) }, signal);
   const lost = new LostMachines(
     {
       store,
@@ -211,6 +217,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     fleet,
     secrets,
     reviews,
+    mostOf: (app) => rebalancer.mostOf(app),
     isPrivate: options.entryOf !== undefined,
     narrator,
     clock,
@@ -251,7 +258,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   wakeAll();
 
   const stopped = (async () => {
-    await Promise.all([queue.stopped(), routes.stopped(), drainer.stopped(), lost.stopped(), traffic.stopped()]);
+    await Promise.all([queue.stopped(), routes.stopped(), drainer.stopped(), lost.stopped(), traffic.stopped(), rebalancer.stopped()]);
     await Promise.all(running);
   })();
 
@@ -261,6 +268,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     routes,
     subscribers,
     reviews,
+    rebalancer,
     steadyNowMs,
     busy: () => queue.size,
     agentLinked: (peer) => {

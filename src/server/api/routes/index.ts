@@ -16,6 +16,7 @@ import { manifestRoutes } from "./manifests.ts";
 import { metricRoutes } from "./metrics.ts";
 import { poolRoutes } from "./pools.ts";
 import { programsRoutes } from "./programs.ts";
+import { rebalanceRoutes } from "./rebalance.ts";
 import { restoreRoutes } from "./restore.ts";
 import { routeRoutes } from "./routes.ts";
 import { scalingRoutes } from "./scaling.ts";
@@ -49,6 +50,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...metricRoutes(services),
     ...scalingRoutes(services),
     ...kvRoutes(services),
+    ...rebalanceRoutes(services),
     ...restoreRoutes(services),
     ...escalationRoutes(services),
     ...poolRoutes(services),

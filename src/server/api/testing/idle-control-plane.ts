@@ -32,6 +32,12 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     instances: () => [],
     instancesOn: () => [],
     machines: () => [],
+    rebalancer: {
+      plan: () => ({ moves: [], left: [] }),
+      start: () => ({ moves: [], left: [] }),
+      stop: async () => {},
+      progress: null,
+    },
     reviews: () => [],
     discardReview: async () => {},
     agentOn: () => {
