@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { hasCode } from "#model/errors.ts";
 import { accessReference } from "./generate/access-reference.ts";
 import { conditionReference } from "./generate/condition-reference.ts";
+import { grafanaDashboards } from "./generate/dashboards.ts";
 import { errorReference } from "./generate/error-reference.ts";
 import { manifestReference } from "./generate/manifest-reference.ts";
 import { manifestSchema } from "./generate/manifest-schema.ts";
@@ -21,6 +22,7 @@ const files: Readonly<Record<string, string>> = {
   "docs/reference/conditions.md": conditionReference(),
   "docs/reference/errors.md": errorReference(),
   "docs/reference/metrics.md": metricsReference(),
+  ...grafanaDashboards(),
 };
 
 const isCheck = process.argv.includes("--check");
