@@ -11,12 +11,15 @@ import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { Digest, MachineId } from "#model/names.ts";
+import { type AgentLog, ownLogRoutes } from "./agent-log.ts";
 import { artifactRoutes } from "./artifacts/routes.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts/store.ts";
 import { destroyedAppRoutes } from "./destroyed-apps.ts";
+import type { Engine } from "./engines/engine.ts";
 import { appPath } from "./engines/local/environment.ts";
 import { LocalEngine } from "./engines/local/local-engine.ts";
 import { killMarked } from "./exec/leftovers.ts";
+import { surroundingsOnMachine } from "./exec/on-machine.ts";
 import { AgentIdentity } from "./identity.ts";
 import { certificateRoutes } from "./join.ts";
 import { leaseRoutes } from "./lease-routes.ts";
@@ -46,6 +49,8 @@ export interface AgentParts {
   readonly log: Log;
   /** What starts an agent like this one, but for the program; null where somebody does. */
   readonly restart: readonly string[] | null;
+  /** What the agent itself says. */
+  readonly ownLog: Pick<AgentLog, "read">;
   /** Has it go on from the folder of another version. */
   readonly become: (root: string) => void;
 }
@@ -114,12 +119,17 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   opened.engine = engine;
   const swept = await killMarked(`${home.root}#`);
   if (swept > 0) log.info("commands of an earlier agent ended", { processes: swept });
+  const exec: Engine["exec"] = async (request, until) =>
+    request.where.kind === "machine"
+      ? (await executor()).start(surroundingsOnMachine(request, environment), until)
+      : engine.exec(request, until);
   const routes: LinkRoutes = {
-    ...allRoutes(parts, engine, artifacts, version),
+    ...allRoutes(parts, engine, artifacts, version, exec),
     ...agentCheckRoutes(parts, engine, machine, signal),
     ...agentLookRoutes(parts, engine),
     ...logRoutes(output.searches),
     ...programsRoutes(openPrograms(parts), parts.become),
+    ...ownLogRoutes(parts.ownLog),
     ...(connector.membership === null ? {} : certificateRoutes(home)),
     ...destroyedAppRoutes({
       volumesFolder: engine.volumesFolder,
@@ -161,6 +171,7 @@ function allRoutes(
   engine: LocalEngine,
   artifacts: ArtifactStore,
   version: string,
+  exec: Engine["exec"],
 ): LinkRoutes {
   // Builds and commands are rare, and what they need is large: it is loaded when the first one comes.
   const builds = lazy(async () => {
@@ -205,7 +216,7 @@ function allRoutes(
     "POST /exec": async (call) => {
       const { execOverStream } = await import("./exec/exec-stream.ts");
       call.accept();
-      await execOverStream(call.stream, (request, signal) => engine.exec(request, signal), call.signal);
+      await execOverStream(call.stream, exec, call.signal);
       return undefined;
     },
     "POST /builds": async (call) => {

@@ -43,9 +43,9 @@ async function main(): Promise<void> {
   const isTerminal = process.stdout.isTTY === true;
   const say = (text: string) => process.stdout.write(text);
   const logFile = join(home.agent, "log", "agent.log");
-  const append = openAgentLog(logFile, (error) => process.stderr.write(`error: the agent's log cannot be written: ${String(error)}\n`));
+  const ownLog = openAgentLog(logFile, (error) => process.stderr.write(`error: the agent's log cannot be written: ${String(error)}\n`));
   const print = (line: string) => {
-    append(line);
+    ownLog.append(line);
     if (!isTerminal && !options.down) process.stderr.write(line);
   };
   const log = createLog({ print, nowMs: systemClock.nowMs, fields: { program: "agent" } });
@@ -81,6 +81,7 @@ async function main(): Promise<void> {
     log,
     restart: isSupervised(process.env, process.pid, process.ppid) ? null : restart,
     become: next.resolve,
+    ownLog,
   };
   try {
     if (options.down) {

@@ -119,8 +119,14 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["machine", "cordon", "m2"],
     ["machine", "uncordon", "m2"],
     ["machine", "label", "m2", "disk=ssd"],
+    ["machine", "exec", "m2", "ls"],
+    ["machine", "logs", "m2"],
+    ["machine", "upgrade", "m2"],
     ["machine", "remove", "m2", "--yes"],
   ],
+  upgrade: [["upgrade"]],
+  restore: [["restore", "ls"]],
+  search: [["search", "ls"]],
 };
 /** Those that work, or refuse for a reason of their own, without one. */
 const serverless = new Set(["init", "up", "down", "completion", "version", "__complete"]);

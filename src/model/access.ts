@@ -33,7 +33,8 @@ export const rights = {
   secrets: { role: "operator", allows: "set and remove secrets" },
   operate: {
     role: "operator",
-    allows: "join, drain and remove machines; declare pools; certificates and where they are ordered; restart edges; delete spaces",
+    allows:
+      "join, drain and remove machines; read what Drover's own programs say; declare pools; certificates and where they are ordered; restart edges; delete spaces",
   },
   host: {
     role: "owner",

@@ -1,5 +1,5 @@
 import type { ErrorBody } from "./errors.ts";
-import type { InstanceId } from "./names.ts";
+import type { InstanceId, MachineId } from "./names.ts";
 import type { Workload } from "./workload.ts";
 
 export interface TerminalSize {
@@ -8,8 +8,14 @@ export interface TerminalSize {
 }
 
 export interface ExecRequest {
-  /** A running instance whose surroundings the command gets, or a workload of which fresh surroundings are made for it. */
-  readonly where: { readonly kind: "instance"; readonly instance: InstanceId } | { readonly kind: "workload"; readonly workload: Workload };
+  /**
+   * A running instance whose surroundings the command gets, a workload of which fresh surroundings are made for it, or the machine itself, with the user
+   * that Drover has there.
+   */
+  readonly where:
+    | { readonly kind: "instance"; readonly instance: InstanceId }
+    | { readonly kind: "workload"; readonly workload: Workload }
+    | { readonly kind: "machine"; readonly machine: MachineId };
   /** Empty: a shell. */
   readonly command: readonly string[];
   /** Null: no terminal; output and error output stay apart. */

@@ -77,6 +77,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   GET    /usage                               Usage: what runs there uses, measured now
  *   POST   /metrics                             { questions: MetricsQuestion[] } → { answers: MetricsAnswer[] }: figures that instances tell, asked now
  *   POST   /info                                { questions: InfoQuestion[] } → { answers: InfoAnswer[] }: what instances say of themselves, asked now
+ *   POST   /own-log                             LogQuery → stream of LogLine: what the agent itself says
  *   GET    /programs                            ProgramsState: which Drover runs there, and what it could run
  *   PUT    /programs/parts/{digest}             a packed part of another version → 204; refused when the bytes are not the digest's
  *   POST   /programs                            ProgramsOrder → 204; the agent then goes on as that version, on trial, and with it its machine's edge and server

@@ -168,8 +168,8 @@ export interface ControlPlane {
     app: AppName,
     wanted: { readonly instance?: string | undefined; readonly process?: ProcessName | undefined; readonly fresh: boolean },
   ): ExecPlace;
-  /** The two-way stream of an exec at the instance's agent, for fresh surroundings at the one beside the server: lines of ExecInput in (the first is `start`), lines of ExecOutput out. @throws {DroverError} CLUSTER_UNREACHABLE */
-  exec(instance: InstanceId | null, signal: AbortSignal): Promise<Duplex>;
+  /** The two-way stream of an exec at the agent of the instance or the machine, for fresh surroundings at the one beside the server: lines of ExecInput in (the first is `start`), lines of ExecOutput out. @throws {DroverError} CLUSTER_UNREACHABLE */
+  exec(where: ExecRequest["where"], signal: AbortSignal): Promise<Duplex>;
   /** Builds a source, a tar or tar.gz stream, at the agent. @throws {DroverError} CLUSTER_UNREACHABLE */
   build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
   /** What an archive became when it was built so before; null if nobody remembers. @throws {DroverError} CLUSTER_UNREACHABLE */

@@ -3,7 +3,7 @@ import type { Link } from "#link/caller.ts";
 import type { AppStatus } from "#model/api.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
-import { type AppName, appId, type SpaceName } from "#model/names.ts";
+import { type AppName, appId, type MachineId, type SpaceName } from "#model/names.ts";
 import type { Reason } from "#model/workload.ts";
 import { describeAhead } from "#plan/rollout/ahead.ts";
 import { Autoscaler } from "./autoscale/autoscaler.ts";
@@ -116,6 +116,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
         await clock.sleep(linkLookMs, until);
       return fleet.requireAgent();
     };
+    const agentOn = (machine: MachineId) => {
+      const agent = fleet.agentOn(machine);
+      if (agent !== null) return agent;
+      if (!viewMachines(store, fleet, machines).some(({ id }) => id === machine)) throw noSuchMachine(machine);
+      throw new DroverError("CLUSTER_UNREACHABLE", `the agent of "${machine}" does not answer`, {
+        hint: 'It links by itself when it can; "drover machine ls" shows it.',
+      });
+    };
     return {
       appStatus: (space, app) => view.status(space, app),
       summary: (space, app) => view.summary(space, app),
@@ -127,14 +135,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       rebalancer: core.rebalancer,
       reviews: () => (core.fleet.isKnown ? core.reviews.all() : []),
       discardReview: (review, sink) => core.reviews.discard(review, sink),
-      agentOn: (machine) => {
-        const agent = fleet.agentOn(machine);
-        if (agent !== null) return agent;
-        if (!viewMachines(store, fleet, machines).some(({ id }) => id === machine)) throw noSuchMachine(machine);
-        throw new DroverError("CLUSTER_UNREACHABLE", `the agent of "${machine}" does not answer`, {
-          hint: 'It links by itself when it can; "drover machine ls" shows it.',
-        });
-      },
+      agentOn,
       forgetMachine: (machine) => fleet.forgetMachine(machine),
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
@@ -178,7 +179,10 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
         tail: (tail, until) => tailLogs({ fleet, clock }, tail, until),
       },
       execPlace: (space, app, wanted) => chooseExecPlace({ store, fleet, secrets }, space, app, wanted),
-      exec: async (instance, until) => ((instance === null ? null : fleet.agentOf(instance)) ?? (await linkedAgent(until))).exec(until),
+      exec: async (where, until) => {
+        if (where.kind === "machine") return agentOn(where.machine).exec(until);
+        return ((where.kind === "instance" ? fleet.agentOf(where.instance) : null) ?? (await linkedAgent(until))).exec(until);
+      },
       async *build(build, source, until) {
         yield* (await linkedAgent(until)).build(build, source, until);
       },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { TestDrover } from "../harness/drover.ts";
@@ -9,6 +10,12 @@ test("a machine joins with a token, comes back without one, and is refused once 
   const { first, address } = await openFleet(t);
   const machine = await startMachine(t, first, address, "m2");
   await first.until("the edge of m2 is linked", async () => / edge\.linked: the edge of m2 /.test(await first.run("events")));
+
+  const shown = await first.cli(["machine", "exec", "m2", "--", "sh", "-c", "readlink /proc/$PPID/exe; pwd; echo no >&2; exit 3"]);
+  assert.deepEqual([shown.code, shown.stderr], [3, "no\n"]);
+  assert.equal(shown.stdout.split("\n")[1], homedir());
+  assert.match(await first.run("events"), /machine\.exec: owner opened a command on m2 itself/);
+  assert.match(await first.run("machine", "logs", "m2"), / agent .*"message":"agent started"/);
 
   await machine.kill("agent");
   await first.until("m2 is not linked", async () => !(await isLinked(first, "m2")));

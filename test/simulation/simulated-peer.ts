@@ -54,6 +54,7 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     programs: async () => {
       throw new Error("a simulated machine is not upgraded");
     },
+    ownLog: async function* () {},
     putProgramsPart: async () => {},
     startPrograms: async () => {},
     keepPrograms: async () => {},

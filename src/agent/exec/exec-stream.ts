@@ -3,7 +3,7 @@ import { z } from "zod";
 import { readJsonLines, writeJsonLines } from "#link/ndjson.ts";
 import { DroverError, toErrorBody } from "#model/errors.ts";
 import { type ExecInput, type ExecOutput, type ExecRequest, execSignals } from "#model/exec.ts";
-import type { InstanceId } from "#model/names.ts";
+import type { InstanceId, MachineId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
 import type { Engine, ExecSession } from "../engines/engine.ts";
 import { isWorkload } from "../link-bodies.ts";
@@ -25,6 +25,7 @@ const execInput = z.discriminatedUnion("kind", [
           kind: z.literal("workload"),
           workload: z.custom<Workload>(isWorkload),
         }),
+        z.strictObject({ kind: z.literal("machine"), machine: z.string().transform((id) => id as MachineId) }),
       ]),
       command: z.array(z.string().max(65_536)).max(1_000),
       terminal: z.strictObject(size).nullable(),

@@ -9,6 +9,8 @@ import { table } from "../output/table.ts";
 import { count } from "../output/time.ts";
 import { until } from "../wait/until.ts";
 import { add } from "./machine-add.ts";
+import { exec } from "./machine-exec.ts";
+import { logs } from "./machine-logs.ts";
 import { remove } from "./machine-remove.ts";
 import { upgrade } from "./machine-upgrade.ts";
 
@@ -174,7 +176,7 @@ function change({ api, signal }: Session, name: string, body: Change): Promise<C
   return api.call<Changed>("PATCH", apiPath(["machines", name]), signal, { body });
 }
 
-export default { verbs: { ls: list, show, add, token, drain, cordon, uncordon, label, upgrade, remove } } satisfies Noun;
+export default { verbs: { ls: list, show, add, token, drain, cordon, uncordon, label, exec, logs, upgrade, remove } } satisfies Noun;
 
 /** What it has, and what holds on it: lines for people. */
 function describeMachine(machine: MachineView): readonly string[] {

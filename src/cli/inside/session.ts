@@ -4,19 +4,16 @@ import type { WebSocket } from "ws";
 import type { ExecTicket } from "#model/api.ts";
 import { DroverError, fromErrorBody } from "#model/errors.ts";
 import type { ExecInput, ExecOutput, ExecSignal, TerminalSize } from "#model/exec.ts";
-import { apiPath } from "../api/client.ts";
 import { openSocket } from "../api/socket.ts";
-import type { AppReference } from "../arguments.ts";
 import type { Session } from "../command.ts";
 
 export interface InsideOptions {
-  readonly app: AppReference;
+  /** Of the API: what gives the ticket. */
+  readonly path: string;
+  /** What it is asked for besides the command and the terminal. */
+  readonly where: Readonly<Record<string, unknown>>;
   /** Empty: a shell. */
   readonly command: readonly string[];
-  readonly process: string | undefined;
-  readonly instance: string | undefined;
-  /** In fresh surroundings in place of a running instance. */
-  readonly fresh: boolean;
   /** False: no terminal, even where there is one. */
   readonly wantsTerminal: boolean;
 }
@@ -33,16 +30,9 @@ const impatienceMs = 2_000;
 export async function runInside(session: Session, options: InsideOptions): Promise<number> {
   const { api, terminal, signal, out } = session;
   const isTerminal = options.wantsTerminal && !out.json && terminal.input.isTTY === true && terminal.output.isTTY === true;
-  const { app, command, process: name, instance, fresh } = options;
-  const ticket = await api.call<ExecTicket>("POST", apiPath(["spaces", app.space, "apps", app.app, "exec"]), signal, {
-    body: {
-      command,
-      terminal: isTerminal ? sizeOf(terminal.output) : null,
-      fresh,
-      ...(name === undefined ? {} : { process: name }),
-      ...(instance === undefined ? {} : { instance }),
-    },
-  });
+  const { path, where, command } = options;
+  const body = { command, terminal: isTerminal ? sizeOf(terminal.output) : null, ...where };
+  const ticket = await api.call<ExecTicket>("POST", path, signal, { body });
   const socket = await openSocket(api, `/v1/exec/${encodeURIComponent(ticket.ticket)}`, signal);
   try {
     return await connect(session, socket, isTerminal);

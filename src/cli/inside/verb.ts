@@ -1,3 +1,4 @@
+import { apiPath } from "../api/client.ts";
 import { appReference } from "../arguments.ts";
 import type { Verb } from "../command.ts";
 import { runInside } from "./session.ts";
@@ -30,14 +31,18 @@ export function insideVerb({
         .option("--process <name>", process)
         .option("--no-terminal", "without a terminal, even if there is one")
         .addHelpText("after", `\n${help}`),
-    run: (session, { args: [name, ...command], options }) =>
-      runInside(session, {
-        app: appReference(name, session.common.space),
+    run: (session, { args: [name, ...command], options: { process: processName, instance, terminal } }) => {
+      const { space, app } = appReference(name, session.common.space);
+      return runInside(session, {
+        path: apiPath(["spaces", space, "apps", app, "exec"]),
+        where: {
+          fresh: isFresh,
+          ...(processName === undefined ? {} : { process: processName }),
+          ...(instance === undefined ? {} : { instance }),
+        },
         command,
-        process: options.process,
-        instance: options.instance,
-        fresh: isFresh,
-        wantsTerminal: options.terminal !== false,
-      }),
+        wantsTerminal: terminal !== false,
+      });
+    },
   };
 }

@@ -95,6 +95,8 @@ test("what a person on call is asked for, and what reaches beyond apps, takes an
     setSecret: "secrets",
     deleteSpace: "operate",
     createMachineToken: "operate",
+    prepareMachineExec: "host",
+    upgradeMachine: "host",
     addCertificate: "operate",
     createToken: "tokens",
     prepareExec: "enter",

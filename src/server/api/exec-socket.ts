@@ -45,8 +45,7 @@ export function createExecSockets(
     const signal = AbortSignal.any([gone.signal, stopping, life.signal]);
     signal.throwIfAborted();
     // Before the handshake, so that a missing agent is an answer with a status.
-    const instance = start.where.kind === "instance" ? start.where.instance : null;
-    const command = await services.controlPlane.exec(instance, signal);
+    const command = await services.controlPlane.exec(start.where, signal);
     const { WebSocketServer } = await import("ws");
     const server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false });
     server.handleUpgrade(request, socket, head, (webSocket) => {

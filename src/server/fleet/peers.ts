@@ -84,6 +84,8 @@ export interface AgentPeer extends ProbePeer {
   look(order: LookOrder, signal: AbortSignal): Promise<LookAnswer>;
   artifacts(signal: AbortSignal): Promise<readonly StoredArtifact[]>;
   removeArtifact(digest: Digest, signal: AbortSignal): Promise<void>;
+  /** What the agent itself says. @throws {DroverError} ROUTE_UNKNOWN where it is too old to tell */
+  ownLog(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** What it runs of Drover. @throws {DroverError} ROUTE_UNKNOWN where it is too old to be upgraded so, as for all of the following */
   programs(signal: AbortSignal): Promise<ProgramsState>;
   /** @throws {DroverError} DIGEST_MISMATCH, STORAGE_FULL */
@@ -199,6 +201,7 @@ export function agentOverLink(link: Link): AgentPeer {
     look: async (order, signal) =>
       (await link.call("POST", "/looks", signal, { body: order, timeoutMs: order.timeoutMs + lookMarginMs })) as LookAnswer,
     removeArtifact: (digest, signal) => call("DELETE", `/artifacts/${digest}`, signal),
+    ownLog: (query, signal) => link.lines("POST", "/own-log", signal, { body: query }) as AsyncIterable<LogLine>,
     programs: (signal) => orUnreachable(link, signal, link.call("GET", "/programs", signal)) as Promise<ProgramsState>,
     putProgramsPart: async (digest, content, signal) => {
       const answer = link.call("PUT", `/programs/parts/${digest}`, signal, { upload: content, timeoutMs: buildAnswerMs });

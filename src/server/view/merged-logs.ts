@@ -5,11 +5,13 @@ import type { AgentPeer } from "../fleet/peers.ts";
 /** Lines that wait for their reader, from each machine: as many as one answer may have. */
 const mostWaiting = 10_000;
 
+type LogSource = Pick<AgentPeer, "logs">;
+
 /**
  * Lines of several machines as of one: what there is in the order of its time, the latest `tail` of all, and then what comes, as it comes. A machine
  * that goes away meanwhile ends the answer with its error, so that nobody takes half of it for the whole.
  */
-export async function* mergedLogs(agents: readonly AgentPeer[], query: LogQuery, parent: AbortSignal): AsyncGenerator<LogLine, void, void> {
+export async function* mergedLogs(agents: readonly LogSource[], query: LogQuery, parent: AbortSignal): AsyncGenerator<LogLine, void, void> {
   const [only] = agents;
   if (agents.length === 1 && only !== undefined) {
     yield* only.logs(query, parent);
@@ -29,7 +31,7 @@ export async function* mergedLogs(agents: readonly AgentPeer[], query: LogQuery,
   }
 }
 
-async function collect(agent: AgentPeer, query: LogQuery, signal: AbortSignal): Promise<LogLine[]> {
+async function collect(agent: LogSource, query: LogQuery, signal: AbortSignal): Promise<LogLine[]> {
   const lines: LogLine[] = [];
   for await (const line of agent.logs(query, signal)) lines.push(line);
   return lines;
@@ -37,14 +39,14 @@ async function collect(agent: AgentPeer, query: LogQuery, signal: AbortSignal): 
 
 /** What was told already is asked for once more, since lines may have come in between, and left out by its number. */
 async function* follow(
-  agents: readonly AgentPeer[],
+  agents: readonly LogSource[],
   query: LogQuery,
   told: ReadonlyMap<InstanceId, number>,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine, void, void> {
   const waiting: LogLine[] = [];
   const state: { wake: (() => void) | null; error: unknown; open: number } = { wake: null, error: null, open: agents.length };
-  const read = async (agent: AgentPeer) => {
+  const read = async (agent: LogSource) => {
     try {
       for await (const line of agent.logs(query, signal)) {
         if (line.sequence <= (told.get(line.instance) ?? 0)) continue;

@@ -1,5 +1,5 @@
 import { execRequest, execTicket } from "#model/api.ts";
-import type { AppName, InstanceId, SpaceName } from "#model/names.ts";
+import type { AppName, InstanceId, MachineId, SpaceName } from "#model/names.ts";
 import { shortInstanceId } from "#model/names.ts";
 import { requireApp } from "../../operations/app-operations.ts";
 import { json, type Route, route } from "../route.ts";
@@ -36,6 +36,26 @@ export function execRoutes(services: Services): readonly Route[] {
           message: `${caller.name} opened a command in "${app}"`,
         });
         return { json: { ticket, instance: place.instance } };
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/v1/machines/:machine/exec",
+      id: "prepareMachineExec",
+      summary: "Gives a ticket, open for 30 s and once, for a command on a machine itself, as the user that Drover has there.",
+      access: { right: "host", of: "installation" },
+      body: json(execRequest.pick({ command: true, terminal: true })),
+      answer: { kind: "json", schema: execTicket },
+      handle: async ({ params, caller }, _query, { command, terminal }) => {
+        const { machine } = controlPlane.agentOn(params["machine"] as MachineId);
+        const ticket = tickets.issue({ where: { kind: "machine", machine }, command, terminal }, caller);
+        events.append({
+          kind: "machine.exec",
+          subject: machine,
+          by: caller.name,
+          message: `${caller.name} opened a command on ${machine} itself`,
+        });
+        return { json: { ticket, instance: null } };
       },
     }),
     route({

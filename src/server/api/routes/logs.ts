@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { logLine } from "#model/api.ts";
 import { processName } from "#model/name-schemas.ts";
-import type { AppName, InstanceId, SpaceName } from "#model/names.ts";
+import type { AppName, InstanceId, MachineId, SpaceName } from "#model/names.ts";
 import type { LogQuery } from "#model/workload.ts";
 import { requireApp } from "../../operations/app-operations.ts";
 import { requireSpace } from "../../operations/space-operations.ts";
+import { mergedLogs } from "../../view/merged-logs.ts";
 import { flag, wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
@@ -17,6 +18,9 @@ const query = z.strictObject({
   process: processName.optional(),
   instance: z.string().max(200).optional().meta({ description: "Such as web.7.k3f9b." }),
 });
+
+/** What runs below it are Drover's own programs. */
+const ownPrefix = "drover/";
 
 export function logRoutes(services: Services): readonly Route[] {
   const { controlPlane } = services;
@@ -37,6 +41,22 @@ export function logRoutes(services: Services): readonly Route[] {
         const prefix = process === undefined ? `${space}/${app}/` : `${space}/${app}/${process}/`;
         const id = instance === undefined ? null : (`${space}/${app}/${instance}` as InstanceId);
         return { lines: controlPlane.logs(logQuery(prefix, id, wanted), signal) };
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/v1/machines/:machine/logs",
+      id: "readMachineLogs",
+      summary:
+        "What Drover's own programs say on a machine, by time: its agent, its edge, and the server where it runs; with `follow` on and on.",
+      access: { right: "operate", of: "installation" },
+      query: query.omit({ process: true, instance: true }),
+      answer,
+      handle: async ({ params, signal }, wanted) => {
+        const agent = controlPlane.agentOn(params["machine"] as MachineId);
+        // The agent's own lines are no instance's: they come from another place of the same machine.
+        const sources = [agent, { logs: agent.ownLog }];
+        return { lines: mergedLogs(sources, logQuery(ownPrefix, null, wanted), signal) };
       },
     }),
     route({
