@@ -180,6 +180,33 @@ test("hostile output is text: no markup acts, no escape reaches anything, nothin
   await judge("logs");
 });
 
+test("logs are searched over all instances, counted over time, shown with what stands around a hit, and followed", options, async () => {
+  await open("/logs?app=default%2Floud&last=15m");
+  const table = web.page.getByRole("table", { name: "Events of logs" });
+  await table.getByText("<img src=x onerror=").first().waitFor();
+  assert.equal(await web.page.locator("main img, main script").count(), 0);
+  await web.page.getByRole("searchbox", { name: "Search" }).fill("level>=");
+  await web.page.getByRole("alert").waitFor();
+  web.forgive(/status of 4\d\d/);
+  await web.page.getByRole("searchbox", { name: "Search" }).fill("gpj.exe");
+  await table.getByText("<img src=x").first().waitFor({ state: "detached" });
+  await table.getByText("user\\u202egpj.exe").first().waitFor();
+  assert.match(web.page.url(), /q=gpj.exe/);
+  await press("Save");
+  await web.page.getByRole("dialog").getByLabel("name").fill("turned");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Save", exact: true }).click();
+  await web.page.getByLabel("Saved searches").locator("option", { hasText: "turned" }).waitFor({ state: "attached" });
+  await press("Follow");
+  await web.page.getByRole("button", { name: "Stop", exact: true }).nth(0).waitFor();
+  await judge("logs-explorer");
+  await table.getByRole("button").first().click();
+  const context = web.page.getByRole("list", { name: "What its instance said around it" });
+  await context.getByText("<img src=x").first().waitFor();
+  await judge("log-event");
+  await web.page.keyboard.press("Escape");
+  await context.waitFor({ state: "detached" });
+});
+
 test("the configuration names secrets and shows none", options, async () => {
   await drover.cli(["secret", "set", "KEY"], { input: "hunter2hunter2" });
   await drover.apply(`app: keyed\nrun: exec sleep 1000\nenv: { A: b }\nsecrets: [KEY]`, "--detach");

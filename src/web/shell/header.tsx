@@ -13,6 +13,7 @@ export function destinations(chosen: string | null): readonly { readonly name: s
     { name: "Overview", to: `/${of}` },
     { name: "Machines", to: `/machines${of}` },
     { name: "Escalator", to: escalatorPath(chosen ?? spaces.value[0] ?? "default") },
+    { name: "Logs", to: `/logs${of}` },
     { name: "Metrics", to: `/graphs${of}` },
     { name: "Versions", to: `/versions${of}` },
     { name: "Timeline", to: `/timeline${of}` },

@@ -4,6 +4,7 @@ import { type ApiError, apiPath } from "../../api/client.ts";
 import { follow, readJsonLines } from "../../api/streams.ts";
 import { ChoiceFilter } from "../../parts/filters.tsx";
 import { quote } from "../../parts/format.ts";
+import { Link } from "../../parts/link.tsx";
 import { ErrorNotice } from "../../parts/notice.tsx";
 import { Section } from "../../parts/section.tsx";
 import { parameter, setParameters } from "../../state/location.ts";
@@ -78,6 +79,7 @@ export function LogsTab({ status }: TabProps) {
             value={instance}
             choices={[["", "all instances"], ...[...instanceNames].map((one) => [one, one] as const)]}
           />
+          <Link to={`/logs?space=${encodeURIComponent(space)}&app=${encodeURIComponent(`${space}/${name}`)}`}>search</Link>
           <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
             {isPaused ? "Go on" : "Pause"}
           </button>

@@ -1,0 +1,33 @@
+import { quote } from "../../parts/format.ts";
+import { parameter, space } from "../../state/location.ts";
+import { type AskedRange, sinceOptions } from "../../state/time-range.ts";
+
+/** Which lines are looked for, as the address says. */
+export interface Scope {
+  readonly q: string;
+  readonly space: string | undefined;
+  readonly app: string | undefined;
+  /** Drover's own programs in place of apps. */
+  readonly own: true | undefined;
+}
+
+export function scopeOfPage(): Scope {
+  const [q, of] = [parameter("q"), parameter("app")];
+  if (parameter("own") !== "") return { q, space: undefined, app: undefined, own: true };
+  const [ofSpace, ofApp] = of.split("/");
+  return { q, space: ofApp === undefined ? (space.value ?? undefined) : ofSpace, app: ofApp, own: undefined };
+}
+
+/** The command that finds the same. */
+export function logsCommand({ q, space, app, own }: Scope, asked: AskedRange): string {
+  return [
+    "drover logs",
+    app === undefined ? "" : `${space}/${app}`,
+    own === true ? "--own" : "",
+    app === undefined && space !== undefined ? `--space ${space}` : "",
+    q === "" ? "" : `--search ${quote(q)}`,
+    sinceOptions(asked),
+  ]
+    .filter(Boolean)
+    .join(" ");
+}
