@@ -9,8 +9,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "#host/clock.ts";
 import { createLog } from "#host/log.ts";
 import { DroverError } from "#model/errors.ts";
+import { linkVersion } from "#model/link.ts";
 import { acceptLinks } from "./accept.ts";
 import type { Link } from "./caller.ts";
+import { readGreeting } from "./handshake.ts";
 import { type LinkRoutes, serveLink } from "./serve.ts";
 
 const log = createLog({ print: () => {}, nowMs: () => 0 });
@@ -110,6 +112,33 @@ test("a call both ways carries bytes in each direction", async (t) => {
   let text = "";
   for await (const chunk of stream) text += String(chunk);
   assert.equal(text, "hello");
+});
+
+test("an agent from the future is refused in words, and one a version apart is linked", async (t) => {
+  const listener = net.createServer();
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const stop = new AbortController();
+  const onLink = (link: Link) => link.close();
+  acceptLinks({ listener, installation: "one", fence: { epoch: 1, term: 1 }, log, onLink }, stop.signal);
+  t.after(() => {
+    stop.abort();
+    listener.close();
+  });
+  const answerTo = async (version: number) => {
+    const socket = net.connect((listener.address() as net.AddressInfo).port, "127.0.0.1");
+    const hello = { drover: "link", version, role: "agent", machine: "m1", installation: null, knows: "more" };
+    socket.write(`${JSON.stringify(hello)}\n`);
+    const answer = await readGreeting(socket, t.signal);
+    socket.destroy();
+    return answer as { readonly drover: string; readonly code?: string; readonly message?: string };
+  };
+  for (const version of [linkVersion - 1, linkVersion, linkVersion + 1]) assert.equal((await answerTo(version)).drover, "welcome");
+  for (const version of [linkVersion + 2, linkVersion + 1_000]) {
+    const { drover, code, message } = await answerTo(version);
+    assert.deepEqual([drover, code], ["refused", "VERSION_MISMATCH"]);
+    assert.equal(message, `the agent speaks link version ${version}, this server ${linkVersion}`);
+  }
 });
 
 test("an agent of another installation is refused in words", async (t) => {

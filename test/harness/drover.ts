@@ -148,10 +148,20 @@ export class TestDrover implements AsyncDisposable {
     }
   }
 
-  /** Runs one command of the CLI to its end. @param options.on the host whose network it needs; left out: this one's */
+  /**
+   * Runs one command of the CLI to its end.
+   * @param options.on the host whose network it needs; left out: this one's
+   * @param options.limitMs after which it is killed
+   */
   async cli(
     args: readonly string[],
-    options: { readonly input?: string; readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly on?: Pick<Host, "enter"> } = {},
+    options: {
+      readonly input?: string;
+      readonly cwd?: string;
+      readonly env?: NodeJS.ProcessEnv;
+      readonly on?: Pick<Host, "enter">;
+      readonly limitMs?: number;
+    } = {},
   ): Promise<Finished> {
     const [program = droverBin, ...words] = [...(options.on?.enter ?? []), droverBin, ...args];
     const child = spawn(program, words, {
@@ -168,7 +178,7 @@ export class TestDrover implements AsyncDisposable {
     child.stderr.on("data", (chunk) => (stderr += chunk));
     child.stdin.end(options.input ?? "");
     const kill = () => (options.on === undefined || child.pid === undefined ? child.kill("SIGKILL") : process.kill(-child.pid, "SIGKILL"));
-    const timer = setTimeout(kill, patienceMs);
+    const timer = setTimeout(kill, options.limitMs ?? patienceMs);
     const [code] = (await once(child, "close")) as [number | null];
     clearTimeout(timer);
     return { code, stdout, stderr };

@@ -112,6 +112,18 @@ test("a machine joins with a token, is linked by its certificate, and is called 
   assert.deepEqual(await link.call("GET", "/who", t.signal), { name: "m2" });
 });
 
+test("a server whose clock is off by a day takes machines, and one that is off by three days is told of in words", async (t) => {
+  for (const aheadMs of [-dayMs, dayMs]) {
+    const world = await World.open(t);
+    world.clock.aheadMs = aheadMs;
+    await world.link(await world.join(await world.token()));
+  }
+  const world = await World.open(t);
+  world.clock.aheadMs = 3 * dayMs;
+  const membership = await world.join(await world.token());
+  await assert.rejects(world.link(membership), /the machine's certificate is valid from .* to .*, and not now, at /);
+});
+
 test("a token is good once", async (t) => {
   const world = await World.open(t);
   const token = await world.token();
