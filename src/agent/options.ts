@@ -4,6 +4,7 @@ import { type Address, parseListenAddress, tlsPortBeside } from "#host/address.t
 import { readConnectionsPerClient } from "#host/connections-per-client.ts";
 import { readEncrypt } from "#host/encrypt.ts";
 import { readLostAfter } from "#host/lost-after.ts";
+import { parseMetricsUrl } from "#host/metrics-url.ts";
 import { parseNetwork, parseResolver } from "#host/network.ts";
 import { readOptions } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
@@ -31,6 +32,8 @@ export interface AgentOptions {
   readonly allowOutgoing: readonly string[];
   /** How people reach the API, for links in messages; null: as it listens. */
   readonly publicUrl: string | null;
+  /** A Prometheus that questions about figures over time are answered from; null: the own store. */
+  readonly metricsFrom: string | null;
   /** Where other machines that join dial; null: none can. */
   readonly link: Address | null;
   /** Whether traffic between machines is encrypted. */
@@ -74,6 +77,7 @@ const defaultDns = "127.0.0.1:7353";
 export function parseAgentOptions(args: readonly string[], defaultHome: string): AgentOptions {
   const given = readOptions("up", upOptions, args);
   const apply = given.one("--apply");
+  const metricsFrom = given.one("--metrics-from");
   const publicUrl = given.one("--public-url");
   const http = parseAddress(given.one("--http") ?? defaultHttp);
   const beside = http.port + tlsPortBeside;
@@ -92,6 +96,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
+    metricsFrom: metricsFrom === undefined ? null : parseMetricsUrl(metricsFrom),
     link: link === undefined ? null : parseAddress(link),
     encrypt: readEncrypt(given.has("--encrypt"), link),
     lostAfterMs: readLostAfter(lostAfter),

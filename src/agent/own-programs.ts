@@ -37,6 +37,7 @@ export function ownPrograms({ root, home, given, isMember, version, env }: OwnPr
     hosts,
     allowOutgoing,
     publicUrl,
+    metricsFrom,
   } = given;
   const dnsAt = dns === null ? [] : ["--dns", formatAddress(dns.address)];
   const drover = join(root, "bin", "drover");
@@ -115,6 +116,7 @@ export function ownPrograms({ root, home, given, isMember, version, env }: OwnPr
         ...hosts.flatMap((host) => ["--host", host]),
         ...allowOutgoing.flatMap((network) => ["--allow-outgoing", network]),
         ...(publicUrl === null ? [] : ["--public-url", publicUrl]),
+        ...(metricsFrom === null ? [] : ["--metrics-from", metricsFrom]),
       ],
       api,
     ),

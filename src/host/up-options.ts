@@ -26,6 +26,10 @@ export const upOptions = {
     isRepeated: true,
   },
   "--public-url": { value: "URL", help: "how people reach the API, for links in messages (default: the address that it listens on)" },
+  "--metrics-from": {
+    value: "URL",
+    help: "a Prometheus or VictoriaMetrics that scrapes this Drover, to answer from about figures over time (default: its own store)",
+  },
   "--link": {
     value: "HOST:PORT",
     help: "where other machines reach this one's server to join it, such as 10.0.0.1:7374 (default: nowhere)",

@@ -15,7 +15,7 @@ export const metricName = z
     type: z.enum(["counter", "gauge", "histogram"]),
     help: z.string().nullable().meta({ description: "What it is; null for what an app tells without help." }),
     labels: z.array(z.string()).meta({ description: "Labels that its series have now." }),
-    series: z.int().meta({ description: "How many series of it are followed now." }),
+    series: z.int().nullable().meta({ description: "How many series of it are followed now; null where figures are kept elsewhere." }),
   })
   .meta({ id: "MetricName" });
 

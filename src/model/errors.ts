@@ -42,6 +42,12 @@ export const errorCodes = {
   INSTANCE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no running instance of that name." },
   ROUTE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "No app has such a route." },
   METRIC_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "Nothing is known of a metric of that name." },
+  METRICS_UNREACHABLE: {
+    status: 502,
+    exit: 1,
+    retryable: true,
+    meaning: "Where figures are kept, by --metrics-from, did not answer as it should.",
+  },
   MACHINE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no machine of that name." },
   WEB_UI_UNAVAILABLE: { status: 503, exit: 1, retryable: true, meaning: "The pages of the web UI could not be bundled from its sources." },
   TOKEN_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no token of that name, or it was revoked." },

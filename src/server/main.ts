@@ -11,7 +11,7 @@ import { createLog, errorFields } from "#host/log.ts";
 import { createOutgoing } from "#host/outgoing.ts";
 import { wantsHelp } from "#host/program-options.ts";
 import { forgetWhyServerEnded, noteWhyServerEnded } from "#host/server-note.ts";
-import { pause } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import { DroverError, errorCodes } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import packageFile from "../../package.json" with { type: "json" };
@@ -31,12 +31,14 @@ import { CertificateController } from "./certificates/certificate-controller.ts"
 import { createControlPlane } from "./create-control-plane.ts";
 import { openEventLog } from "./events/sqlite-event-log.ts";
 import { figureProblems } from "./figures/figure-problems.ts";
+import type { FigureSource } from "./figures/figure-source.ts";
 import { FigureStore } from "./figures/figure-store.ts";
 import { createMeasure } from "./figures/measure.ts";
 import { OwnFigures } from "./figures/own-figures.ts";
 import { createAdditions } from "./members/additions.ts";
-import { helpOf } from "./metrics/families.ts";
+import { familyOf } from "./metrics/families.ts";
 import { followFigures } from "./metrics/figure-collector.ts";
+import { objects } from "./objects/objects.ts";
 import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
 import { sweepTokens } from "./operations/token-operations.ts";
@@ -205,7 +207,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     additions: createAdditions(clock),
     certificates,
     figures,
-    source: new OwnFigures(figures, clock, helpOf),
+    source: await openSource(options.metricsFrom, figures, store, clock),
     sealer,
     authority: openOwnAuthority,
     reservedPorts: new Set([
@@ -288,6 +290,14 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   await store.close();
   clearTimeout(cut);
   process.exit(0);
+}
+
+/** Who answers questions about figures over time: Drover itself, unless a larger installation keeps them elsewhere. */
+async function openSource(url: string | null, figures: FigureStore, store: Services["store"], clock: Clock): Promise<FigureSource> {
+  if (url === null) return new OwnFigures(figures, clock, (name) => familyOf(name)?.help ?? null);
+  const { PrometheusFigures } = await import("./figures/prometheus-figures.ts");
+  const spaces = () => objects.spaces(store).map(({ value }) => value.name);
+  return new PrometheusFigures({ url, clock, own: familyOf, spaces });
 }
 
 /** Backups, and forgetting what is kept only for a while. */

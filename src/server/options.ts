@@ -1,6 +1,7 @@
 import { type Address, parseListenAddress } from "#host/address.ts";
 import { readEncrypt } from "#host/encrypt.ts";
 import { readLostAfter } from "#host/lost-after.ts";
+import { parseMetricsUrl } from "#host/metrics-url.ts";
 import { type ProgramOptions, readOptions, usageOf } from "#host/program-options.ts";
 import { parsePublicUrl } from "#host/public-url.ts";
 
@@ -26,6 +27,8 @@ export interface ServerOptions {
   readonly allowOutgoing: readonly string[];
   /** How people reach the API, such as `https://drover.example.com`; null: as it listens. */
   readonly publicUrl: string | null;
+  /** A Prometheus or VictoriaMetrics that questions about figures over time are answered from; null: the own store. */
+  readonly metricsFrom: string | null;
   /** A backup to put in the store's place, in place of serving. */
   readonly restore: string | null;
   /** With `restore`: without another question. */
@@ -49,6 +52,10 @@ const options = {
     isRepeated: true,
   },
   "--public-url": { value: "URL", help: "how people reach the API, for links in messages (default: the address that it listens on)" },
+  "--metrics-from": {
+    value: "URL",
+    help: "a Prometheus or VictoriaMetrics that scrapes this Drover, to answer from about figures over time (default: its own store)",
+  },
   "--restore": {
     value: "FILE",
     help: "show what would change if this backup took the store's place, ask, and put it there; in place of serving",
@@ -64,6 +71,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
   const given = readOptions("server", options, args);
   const dns = given.one("--dns");
   const publicUrl = given.one("--public-url");
+  const metricsFrom = given.one("--metrics-from");
   const link = given.one("--link");
   return {
     home: given.one("--home") ?? null,
@@ -77,6 +85,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),
     publicUrl: publicUrl === undefined ? null : parsePublicUrl(publicUrl),
+    metricsFrom: metricsFrom === undefined ? null : parseMetricsUrl(metricsFrom),
     restore: given.one("--restore") ?? null,
     isConfirmed: given.has("--yes"),
     isVerbose: given.has("--verbose"),

@@ -5,8 +5,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { systemClock } from "#host/clock.ts";
 import { freePort } from "#host/testing/free-ports.ts";
 import { programOnPath } from "../../bench/lib.ts";
+import { PrometheusFigures } from "../../src/server/figures/prometheus-figures.ts";
+import { familyOf } from "../../src/server/metrics/families.ts";
 import { root, TestDrover } from "../harness/drover.ts";
 
 const manifest = `
@@ -41,6 +44,8 @@ after(async () => {
   await drover[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
+
+const { signal } = new AbortController();
 
 async function scrape(): Promise<string> {
   const { status, body } = await drover.api("GET", "/metrics");
@@ -150,6 +155,33 @@ describe("scraped by programs of others", { concurrency: true }, () => {
           assert.deepEqual(await ask(`sum(drover_instance_ready{app="web",job="${job}"})`), ["2"]);
           assert.deepEqual(await ask(`sum(drover_route_requests_total{route="${host}/",job="${job}"})`), [String(requests)]);
         }
+        const source = new PrometheusFigures({
+          url: `http://127.0.0.1:${port}`,
+          clock: systemClock,
+          own: familyOf,
+          spaces: () => ["default", "other"],
+        });
+        const about = {
+          matches: [{ label: "app", isEqual: true, value: "web" }],
+          aggregate: "max",
+          by: ["space", "process"],
+          quantile: 0.5,
+        } as const;
+        const told = (name: string, sees: (space: string | null) => boolean) =>
+          source.query({ ...about, name, fn: "last", fromMs: Date.now() - 300_000, toMs: null, stepMs: 15_000 }, sees, signal);
+        await drover.until("a point is there", async () => (await told("drover_instance_ready", () => true)).series.length > 0);
+        const answered = await told("drover_instance_ready", () => true);
+        assert.deepEqual(answered.series[0]?.labels, { space: "default", process: "web" });
+        assert.equal(
+          answered.series[0]?.values.findLast((value) => value !== null),
+          1,
+        );
+        assert.deepEqual((await told("drover_instance_ready", (space) => space === "other")).series, []);
+        const names = await source.names(() => true, signal);
+        assert.equal(names.find(({ name }) => name === "drover_route_request_duration_seconds")?.type, "histogram");
+        assert.ok(names.some(({ name }) => name === "orders_total") && !names.some(({ name }) => name === "up"));
+        const { labels } = await source.labels("drover_instance_ready", about.matches, () => true, signal);
+        assert.deepEqual([labels["app"], labels["job"]], [["web"], undefined]);
       } finally {
         await end(scraper);
       }

@@ -19,7 +19,7 @@ const list = {
     }
     if (found.length === 0)
       out.note(text === "" ? "nothing was measured yet; the first figures come within 15 seconds" : `no name has "${text}" in it`);
-    const rows = found.map(({ name, type, series, help }) => [name, type, String(series), help ?? ""]);
+    const rows = found.map(({ name, type, series, help }) => [name, type, series === null ? "" : String(series), help ?? ""]);
     if (rows.length > 0) for (const line of table(["METRIC", "TYPE", "SERIES", "MEANING"], rows, out.columns)) out.line(line);
     return 0;
   },

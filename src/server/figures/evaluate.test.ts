@@ -28,6 +28,10 @@ test("what a counter grew by is spread evenly between two samples, so that a mis
   assert.deepEqual(evaluate({ fn: "rate" }, [{}, [0, 100], [60, 160], [180, 400]]), [[{}, 1, 2, 2]]);
 });
 
+test("the rate of a step that is not over is that of its part which is known", () => {
+  assert.deepEqual(evaluate({ fn: "rate" }, [{}, [30, 0], [60, 60], [135, 210]]), [[{}, 2, 2, 2]]);
+});
+
 test("a counter that fell was begun anew at zero", () => {
   assert.deepEqual(evaluate({ fn: "increase" }, [{}, [0, 1_000], [60, 1_006], [120, 5], [180, 8]]), [[{}, 6, 5, 3]]);
 });

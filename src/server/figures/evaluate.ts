@@ -73,12 +73,15 @@ function foldOf(question: Question, length: number): Fold {
 class CounterFold implements Fold {
   readonly #question: Question;
   readonly #grown: Float64Array;
+  /** How much of each step lies between samples: of the first and the last it may be a part. */
+  readonly #knownMs: Float64Array;
   #atMs = Number.NEGATIVE_INFINITY;
   #value = 0;
 
   constructor(question: Question, length: number) {
     this.#question = question;
     this.#grown = new Float64Array(length).fill(Number.NaN);
+    this.#knownMs = new Float64Array(length);
   }
 
   add(atMs: number, value: number): void {
@@ -93,15 +96,16 @@ class CounterFold implements Fold {
     const last = Math.min(this.#grown.length - 1, Math.ceil((atMs - fromMs) / stepMs));
     for (let i = first; i <= last; i++) {
       const endMs = fromMs + i * stepMs;
-      const share = (Math.min(atMs, endMs) - Math.max(sinceMs, endMs - stepMs)) / (atMs - sinceMs);
+      const withinMs = Math.min(atMs, endMs) - Math.max(sinceMs, endMs - stepMs);
+      const share = withinMs / (atMs - sinceMs);
+      this.#knownMs[i] = (this.#knownMs[i] as number) + withinMs;
       const known = this.#grown[i] as number;
       this.#grown[i] = (Number.isNaN(known) ? 0 : known) + grown * share;
     }
   }
 
   values(): Float64Array {
-    const { fn, stepMs } = this.#question;
-    return fn === "rate" ? this.#grown.map((grown) => grown / (stepMs / 1_000)) : this.#grown;
+    return this.#question.fn === "rate" ? this.#grown.map((grown, i) => grown / ((this.#knownMs[i] as number) / 1_000)) : this.#grown;
   }
 }
 

@@ -47,7 +47,7 @@ const mostAnswered = 200;
 export const mostValues = 1_000;
 
 /**
- * The points that are asked for, whole steps all of them. @param finestMs what the figures of a moment allow at the least
+ * The points that are asked for, at whole steps; the last one may be of a step that is not over. @param finestMs what the figures of a moment allow at the least
  * @throws {DroverError} REQUEST_INVALID
  */
 export function pointsOf(
@@ -62,13 +62,14 @@ export function pointsOf(
       hint: "Give fromMs before toMs and before now.",
     });
   const least = finestMs(fromMs);
-  const wanted = query.stepMs ?? steps.find((step) => (toMs - fromMs) / step <= usualPoints) ?? Math.ceil((toMs - fromMs) / usualPoints);
+  const wanted =
+    query.stepMs ?? steps.find((step) => (toMs - fromMs) / step <= usualPoints + 1) ?? Math.ceil((toMs - fromMs) / usualPoints);
   const stepMs = Math.ceil(Math.max(wanted, least) / least) * least;
   if ((toMs - fromMs) / stepMs > mostPoints)
     throw new DroverError("REQUEST_INVALID", `${Math.ceil((toMs - fromMs) / stepMs)} points are more than ${mostPoints}`, {
       hint: "Ask for a longer step or a shorter time.",
     });
-  return { fromMs: Math.ceil(fromMs / stepMs) * stepMs, toMs: Math.floor(toMs / stepMs) * stepMs, stepMs };
+  return { fromMs: Math.ceil(fromMs / stepMs) * stepMs, toMs: Math.ceil(toMs / stepMs) * stepMs, stepMs };
 }
 
 export function isMatched({ labels }: Pick<Series, "labels">, matches: readonly Match[]): boolean {

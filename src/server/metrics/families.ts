@@ -100,9 +100,9 @@ export const families = {
   drover_escalations_open: { type: "gauge", labels: ["space", "state"], help: "Escalations that have not ended, by state." },
 } as const satisfies Readonly<Record<string, Family>>;
 
-/** What a figure of Drover's own means; null for others. */
-export function helpOf(name: string): string | null {
-  return Object.hasOwn(families, name) ? families[name as FamilyName].help : null;
+/** What a figure of Drover's own is; null for others. */
+export function familyOf(name: string): Family | null {
+  return Object.hasOwn(families, name) ? families[name as FamilyName] : null;
 }
 
 export type FamilyName = keyof typeof families;
