@@ -324,6 +324,7 @@ export const machineChange = z
   .strictObject({
     cordoned: z.boolean(),
     draining: z.boolean(),
+    forced: z.boolean().meta({ description: "While it drains, what can go nowhere else because its volumes are there is stopped." }),
     labels: z.record(machineLabel, machineLabel.nullable()).meta({ description: `${labelsMeaning} Others stay; null takes one away.` }),
   })
   .partial();
@@ -332,7 +333,9 @@ export const machineStanding = z.object({
   machine: z.string(),
   cordoned: z.boolean(),
   draining: z.boolean(),
+  forced: z.boolean(),
   labels: z.record(z.string(), z.string()),
+  bound: z.array(z.string()).meta({ description: "Apps that go nowhere else, because their volumes are there, as `space/app`." }),
 });
 export const machineToken = z
   .object({
@@ -401,6 +404,8 @@ export const machine = z
     labels: z.record(z.string(), z.string()),
     cordoned: z.boolean().meta({ description: "It takes nothing new." }),
     draining: z.boolean().meta({ description: "What it runs goes elsewhere." }),
+    forced: z.boolean().meta({ description: "What can go nowhere else is stopped meanwhile." }),
+    bound: z.int().meta({ description: "Of its instances, those whose volumes are there, so that they go nowhere else." }),
     address: z.string().nullable().meta({ description: "Where other machines reach its instances; null where there are no others." }),
     entry: z.object({ name: z.string(), port: z.int() }).nullable().meta({
       description:

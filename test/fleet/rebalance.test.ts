@@ -42,5 +42,17 @@ test("a machine that came later gets its share on request, without a failed requ
   assert.deepEqual(await asking, []);
   assert.deepEqual(await countsOf(first, "hello"), { [own]: 2, m2: 2 });
   assert.match(await first.run("rebalance", "hello"), /nothing would move/);
+  const drained = await first.cli(["machine", "drain", own]);
+  assert.match(
+    drained.stderr,
+    new RegExp(`1 instance of default/data stays on ${own}, which has the volumes; all else has moved +\\[CONFLICT\\]`),
+  );
+  assert.deepEqual(await countsOf(first, "hello"), { m2: 4 });
+  assert.deepEqual(await countsOf(first, "data"), { [own]: 1 });
+  await first.run("machine", "drain", own, "--force");
+  assert.deepEqual(await countsOf(first, "data"), {});
+  assert.match((await first.cli(["why", "data"])).stdout, new RegExp(`waits for ${own}, which has its volumes and is to be empty`));
+  await first.run("machine", "uncordon", own);
+  await first.until("what has its volumes there runs again", async () => (await countsOf(first, "data"))[own] === 1);
   assert.match(await first.run("events"), /rebalance\.done: 2 instances moved to other machines/);
 });

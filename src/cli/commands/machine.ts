@@ -94,29 +94,47 @@ const drainTimeoutMs = 30 * 60_000;
 
 const drain = {
   summary: "move what a machine runs to others, step by step, and let it take nothing new",
-  configure: (command) => command.argument("<name>", "the machine"),
-  async run(session, { args: [name = ""] }) {
+  configure: (command) =>
+    command
+      .argument("<name>", "the machine")
+      .option("--force", "stop what can go nowhere else, because its volumes are there, until the machine takes instances again"),
+  async run(session, { args: [name = ""], options }) {
     const { api, out, progress, common, signal } = session;
-    await change(session, name, { cordoned: true, draining: true });
-    let left = 0;
+    const { force = false } = options as { readonly force?: true };
+    const { bound } = await change(session, name, { cordoned: true, draining: true, forced: force });
+    let machine: MachineView | null = null;
+    const left = () => (machine === null ? 0 : machine.instances - (force ? 0 : machine.bound));
     if (!common.detach) {
-      const late = () => ({ message: `${count(left, "instance")} of ${name} had not moved`, details: { machine: name, left } });
+      const late = () => ({ message: `${count(left(), "instance")} of ${name} had not moved`, details: { machine: name, left: left() } });
       await until(session, { timeoutMs: common.timeoutMs ?? drainTimeoutMs, late }, async (asked) => {
         const { machines } = await api.call<MachineList>("GET", apiPath(["machines"]), asked);
-        left = machines.find(({ id }) => id === name)?.instances ?? 0;
-        if (left === 0) return true;
-        progress.show([`${name}  ${count(left, "instance")} to move`]);
+        machine = machines.find(({ id }) => id === name) ?? null;
+        if (left() === 0) return true;
+        progress.show([`${name}  ${count(left(), "instance")} to move`]);
         return null;
       });
       progress.clear();
+      requireNoneBound();
     }
     signal.throwIfAborted();
-    if (out.json) out.value({ machine: name, instances: left });
+    if (out.json) out.value({ machine: name, instances: left() });
     else
       out.line(
         common.detach ? `${name} is being drained` : `${name} is drained; "drover machine uncordon ${name}" lets it take instances again`,
       );
     return 0;
+
+    function requireNoneBound(): void {
+      const stay = force ? 0 : (machine?.bound ?? 0);
+      if (stay === 0) return;
+      throw new DroverError(
+        "CONFLICT",
+        `${count(stay, "instance")} of ${bound.join(", ")} ${stay === 1 ? "stays" : "stay"} on ${name}, which has the volumes; all else has moved`,
+        {
+          hint: `It goes on running. "drover machine drain ${name} --force" stops it until the machine takes instances again.`,
+        },
+      );
+    }
   },
 } satisfies Verb & { summary: string };
 
@@ -135,7 +153,7 @@ const uncordon = {
   summary: "let a machine take instances again, after cordon or drain",
   configure: (command) => command.argument("<name>", "the machine"),
   async run(session, { args: [name = ""] }) {
-    const changed = await change(session, name, { cordoned: false, draining: false });
+    const changed = await change(session, name, { cordoned: false, draining: false, forced: false });
     if (session.out.json) session.out.value(changed);
     else session.out.line(`${name} takes instances again`);
     return 0;
@@ -165,10 +183,13 @@ interface Changed {
   readonly machine: string;
   readonly cordoned: boolean;
   readonly draining: boolean;
+  readonly forced: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** As `space/app`. */
+  readonly bound: readonly string[];
 }
 
-interface Change extends Partial<Omit<Changed, "machine" | "labels">> {
+interface Change extends Partial<Omit<Changed, "machine" | "labels" | "bound">> {
   readonly labels?: Readonly<Record<string, string | null>>;
 }
 

@@ -54,6 +54,8 @@ export interface RolloutInput {
   /** Those that can be told something. */
   readonly machines: readonly MachineRoom[];
   readonly placement: PlacementRules;
+  /** The machine that has the app's volumes, if people want it empty: nothing of the app runs meanwhile. */
+  readonly emptied?: MachineId;
   /** The most instances of a process that each machine is to keep, while they are made more even; left out: any number. */
   readonly most?: ReadonlyMap<ProcessName, ReadonlyMap<MachineId, number>>;
   /** Of processes that must not run twice: machines that cannot be asked and may run them. */

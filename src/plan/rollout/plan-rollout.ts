@@ -22,6 +22,8 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   const known = { ...input, observed };
   if (app.destroying) return planDestroy(known);
   if (app.stopped) return planStopped(known);
+  if (input.emptied !== undefined)
+    return { ...planStopped(known), waitingFor: [`${input.emptied}, which has its volumes and is to be empty until it is uncordoned`] };
   if (app.target === null) return removeAll(observed, "no release is wanted");
   const release = releases.get(app.target);
   if (release === undefined) return waitFor([`release ${app.target}, which is not kept`]);

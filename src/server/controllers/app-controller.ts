@@ -24,6 +24,7 @@ import { planRollout } from "#plan/rollout/plan-rollout.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { KnownWorkload } from "../fleet/known.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
+import { standingOf } from "../members/standings.ts";
 import { objects } from "../objects/objects.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
@@ -162,6 +163,7 @@ export class AppController {
     const { fleet, steadyNowMs, trafficOf, mostOf } = this.#options;
     const app = found.app.value;
     const most = mostOf(appId(app.space, app.name));
+    const emptied = home !== null && standingOf(this.#options.store, home).forced ? { emptied: home } : {};
     const rollout = found.rollout?.value ?? null;
     const releases = new Map([...found.releases].map(([number, release]) => [number, release.value]));
     const target = app.target === null ? undefined : releases.get(app.target);
@@ -173,6 +175,7 @@ export class AppController {
       observedSinceMs: this.#options.agentSinceMs(),
       machines: fleet.rooms(),
       placement: { ...anywhere, ...app.place, only: home },
+      ...emptied,
       ...(most === undefined ? {} : { most }),
       held: this.#held(found),
       unreadyNeeds: target === undefined || target.number === app.active ? [] : this.unreadyNeeds(target),

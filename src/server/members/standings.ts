@@ -11,6 +11,8 @@ export interface Standing {
   readonly cordoned: boolean;
   /** What it runs goes elsewhere. */
   readonly draining: boolean;
+  /** While it drains, what can go nowhere else because its volumes are there is stopped. */
+  readonly forced: boolean;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -19,7 +21,7 @@ export interface StandingChange extends Partial<Omit<Standing, "labels">> {
   readonly labels?: Readonly<Record<string, string | null>>;
 }
 
-const usual: Standing = { cordoned: false, draining: false, labels: {} };
+const usual: Standing = { cordoned: false, draining: false, forced: false, labels: {} };
 
 export function standingOf(store: StoreReader, machine: MachineId): Standing {
   return { ...usual, ...read<Standing>(store, keys.standing(machine))?.value };
@@ -27,12 +29,12 @@ export function standingOf(store: StoreReader, machine: MachineId): Standing {
 
 export async function setStanding(store: Store, machine: MachineId, change: StandingChange, events: EventSink): Promise<Standing> {
   let before = usual;
-  const { cordoned, draining, labels } = await transact(store, null, () => {
+  const { cordoned, draining, forced, labels } = await transact(store, null, () => {
     before = standingOf(store, machine);
     const { next, ...commit } = standingChanged(store, machine, change);
     return { answer: next, ...commit };
   });
-  const standing = { cordoned, draining, labels };
+  const standing = { cordoned, draining, forced, labels };
   for (const event of standingNews(machine, before, standing)) events.append({ ...event, subject: machine });
   return standing;
 }
@@ -51,6 +53,11 @@ function standingNews(machine: MachineId, before: Standing, after: Standing): re
         ? { kind: "machine.draining", message: `what machine ${machine} runs goes elsewhere` }
         : { kind: "machine.drain-ended", message: `machine ${machine} keeps what it runs` },
     );
+  if (!before.forced && after.forced)
+    news.push({
+      kind: "machine.forced",
+      message: `what has its volumes on machine ${machine} is stopped until the machine takes instances again`,
+    });
   if (!isEqualJson(before.labels, after.labels)) {
     const labels = Object.entries(after.labels).map(([name, value]) => `${name}=${value}`);
     news.push({ kind: "machine.labelled", message: `machine ${machine} has ${labels.length === 0 ? "no labels" : labels.join(", ")}` });
@@ -68,7 +75,8 @@ export function standingChanged(
   const stored = read<Standing>(store, key);
   const before = { ...usual, ...stored?.value };
   const labels = Object.entries({ ...before.labels, ...change.labels }).filter((pair): pair is [string, string] => pair[1] !== null);
-  const next = { ...before, ...change, labels: Object.fromEntries(labels) };
+  const said = { ...before, ...change, labels: Object.fromEntries(labels) };
+  const next = { ...said, forced: said.draining && said.forced };
   const isUsual = !next.cordoned && !next.draining && labels.length === 0;
   const changes = isUsual ? (stored === null ? [] : [remove(key)]) : [put(key, next)];
   return { next, conditions: [unchanged(key, stored)], changes };

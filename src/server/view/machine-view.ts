@@ -1,9 +1,10 @@
 import type { MachineView } from "#model/api.ts";
-import type { MachineId } from "#model/names.ts";
+import type { AppId, MachineId } from "#model/names.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { MachineIdentities } from "../members/machine-identities.ts";
 import { listMembers } from "../members/members.ts";
 import { standingOf } from "../members/standings.ts";
+import { parse } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 
 /** Machines that have linked since the server's start, and those that have joined and have not: of the latter only that much is known. */
@@ -25,6 +26,7 @@ export function viewMachines(store: Store, fleet: Fleet, machines?: Pick<Machine
     linked: peer !== null,
     joined: members.has(id),
     ...said(id),
+    bound: boundTo(store, id).reduce((sum, app) => sum + instancesOf(fleet, app, id), 0),
     address: machine.address ?? null,
     entry: entryOf(id),
     isolation: machine.isolation,
@@ -42,10 +44,23 @@ export function viewMachines(store: Store, fleet: Fleet, machines?: Pick<Machine
       linked: false,
       joined: true,
       ...said(name),
+      bound: 0,
       address: null,
       entry: entryOf(name),
       isolation: {},
       free: null,
     }));
   return [...seen, ...unseen].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Apps whose volumes are on the machine. */
+export function boundTo(store: Store, machine: MachineId): readonly AppId[] {
+  return store
+    .list("/homes/")
+    .filter((entry) => parse<{ readonly machine: MachineId }>(entry).value.machine === machine)
+    .map(({ key }) => key.slice("/homes/".length) as AppId);
+}
+
+function instancesOf(fleet: Fleet, app: AppId, machine: MachineId): number {
+  return fleet.workloads(app).reduce((sum, workload) => sum + (workload.machine === machine ? workload.instances.size : 0), 0);
 }

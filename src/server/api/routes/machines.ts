@@ -6,6 +6,7 @@ import type { MachineId } from "#model/names.ts";
 import { inviteMachine } from "../../members/invitations.ts";
 import { noSuchMachine } from "../../members/members.ts";
 import { setStanding } from "../../members/standings.ts";
+import { boundTo } from "../../view/machine-view.ts";
 import { json, type Route, route } from "../route.ts";
 import { type Services, signed } from "../services.ts";
 
@@ -81,14 +82,16 @@ export function machineRoutes(services: Services): readonly Route[] {
       access: { right: "operate", of: "installation" },
       body: json(machineChange),
       answer: { kind: "json", schema: machineStanding },
-      handle: async ({ params, caller }, _query, { cordoned, draining, labels }) => {
+      handle: async ({ params, caller }, _query, { cordoned, draining, forced, labels }) => {
         const name = requireMachine(params["machine"]).id as MachineId;
         const change = {
           ...(cordoned === undefined ? {} : { cordoned }),
           ...(draining === undefined ? {} : { draining }),
+          ...(forced === undefined ? {} : { forced }),
           ...(labels === undefined ? {} : { labels }),
         };
-        return { json: { machine: name, ...(await setStanding(store, name, change, signed(services, { caller }).events)) } };
+        const standing = await setStanding(store, name, change, signed(services, { caller }).events);
+        return { json: { machine: name, ...standing, bound: [...boundTo(store, name)] } };
       },
     }),
     route({
