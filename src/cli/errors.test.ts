@@ -43,6 +43,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["certificate", "ca"],
     ["certificate", "acme"],
   ],
+  rebalance: [["rebalance"]],
   restart: [["restart", "shop"]],
   stop: [["stop", "shop"]],
   edge: [["edge", "restart"]],
