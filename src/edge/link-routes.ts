@@ -1,5 +1,6 @@
 import type { LinkRoutes } from "#link/serve.ts";
 import { DroverError } from "#model/errors.ts";
+import type { RouteId } from "#model/names.ts";
 import type { ProgramVersion } from "#model/workload.ts";
 import type { Certificates } from "./certificates/certificates.ts";
 import { readCertificateChange } from "./certificates/read-certificates.ts";
@@ -66,6 +67,21 @@ export function edgeRoutes({
       await call.lines(router.draining(call.signal));
       return undefined;
     },
+    "GET /wanted": async (call) => {
+      const wanted = router.wanted(call.signal);
+      if (wanted === null)
+        throw new DroverError("NOT_YET_SUPPORTED", "this router holds no requests for an app without instances", {
+          hint: "The embedded router does.",
+        });
+      await call.lines(wantedLines(wanted));
+      return undefined;
+    },
     "GET /traffic": async () => ({ targets: await router.traffic() }),
   };
+}
+
+/** The first line says that requests are held here from now on. */
+async function* wantedLines(wanted: AsyncIterable<RouteId>): AsyncGenerator<{ readonly route: RouteId | null }> {
+  yield { route: null };
+  for await (const route of wanted) yield { route };
 }

@@ -154,6 +154,17 @@ export function isBeingDestroyed(app: Pick<App, "destroying" | "recreate">): boo
   return app.destroying && app.recreate !== true;
 }
 
+/** Whether a process has no instances while nobody asks for it, and is started by the first who does. */
+export function wakes({ scale = {}, stopped, target }: Pick<App, "scale" | "stopped" | "target">, process: ProcessName): boolean {
+  const rule = Object.hasOwn(scale, process) ? scale[process] : undefined;
+  return rule?.min === 0 && !stopped && target !== null;
+}
+
+/** Processes that have none now, and would be started. */
+export function asleep(app: Pick<App, "scale" | "stopped" | "target" | "instances">): readonly ProcessName[] {
+  return (Object.keys(app.scale ?? {}) as ProcessName[]).filter((process) => app.instances[process] === 0 && wakes(app, process));
+}
+
 /** Where the way from `active` to `target` stands; what a restarted server needs to go on. */
 export interface Rollout {
   readonly release: number;

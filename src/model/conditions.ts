@@ -43,6 +43,12 @@ export const conditions = {
     cause: "A deploy or a start waits for what the message names.",
     remedy: "Wait; if it takes long, look at what it waits for.",
   },
+  ASLEEP: {
+    severity: "info",
+    of: "app",
+    cause: "It is scaled to none while nobody asks for it, as its `scale` says.",
+    remedy: "Ask for it: the first request starts an instance and waits for it.",
+  },
   NEED_NOT_READY: {
     severity: "warning",
     of: "app",

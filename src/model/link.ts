@@ -109,6 +109,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   PATCH  /certificates                        CertificateChange → 204 once it is on disk and new connections get it
  *   POST   /restart                             → 204; another edge then starts on its sockets, and this one leaves when that serves
  *   GET    /draining                            stream of Draining, for instances that left the table; the last one of each has open: 0
+ *   GET    /wanted                              stream of { route: RouteId }, or null at first: routes whose requests wait for an instance; NOT_YET_SUPPORTED where none is held
  *   GET    /traffic                             { targets: TargetTraffic[] }
  */
 

@@ -119,6 +119,8 @@ export interface Route {
   readonly process: string;
   readonly listener: Listener;
   readonly policy?: RoutePolicy;
+  /** Without an instance, requests wait so long for one, and the server is told that they do. Left out: nobody starts one for them. */
+  readonly wakes?: { readonly holdMs: number };
   readonly targets: readonly Target[];
 }
 
@@ -160,6 +162,8 @@ export interface TargetTraffic {
   readonly latencySumMs?: number;
   /** Requests by the class of their answer: 1xx (upgrades), 2xx, 3xx, 4xx, 5xx. Those without an answer are in none. */
   readonly classes: readonly number[];
+  /** Of a route that wakes alone: whether something waits for an instance or is open at one, at the moment. Left out by an edge that cannot tell. */
+  readonly isBusy?: boolean;
 }
 
 /** Upper bounds of the latency histogram's buckets in milliseconds. */

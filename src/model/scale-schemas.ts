@@ -6,12 +6,17 @@ import { duration, share } from "./quantity-schemas.ts";
 /** The manifest's words about scaling by rules. */
 
 const most = 10_000;
-const count = z.int().min(1, "at least 1: nothing wakes a process without instances").max(most);
+const count = z.int().min(1, "at least 1").max(most);
+/** Less, and an app would be stopped between two clicks of one person. */
+const leastIdleMs = 1_000;
 const someShare = share.refine((value) => value > 0, "more than 0%");
 
 export const scaleManifest = z
   .strictObject({
-    min: count.default(1).meta({ description: "Never fewer. Default 1." }),
+    min: z.int().min(0).max(most).default(1).meta({
+      description:
+        "Never fewer. Default 1. With 0 it has none while nobody asks for it: the edge holds the first request until an instance is ready.",
+    }),
     max: count.meta({ description: "Never more." }),
     on: z
       .strictObject({
@@ -47,12 +52,17 @@ export const scaleManifest = z
       .max(20)
       .default([])
       .meta({ description: "Hours in which there are to be more: load that is known beforehand." }),
+    idle_after: duration
+      .refine((ms) => ms >= leastIdleMs, "at least 1s")
+      .optional()
+      .meta({ description: "With `min: 0`: none is left once nothing was asked for, or open, for so long. Default 15m." }),
     down_after: duration.default(300_000).meta({ description: "Not fewer than were needed at any moment of this time. Default 5m." }),
   })
-  .superRefine(({ min, max, on, schedule }, context) => {
+  .superRefine(({ min, max, on, schedule, idle_after: idleAfter }, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
     if (max < min) problem(["max"], `at least \`min\`, which is ${min}`);
     for (const [i, hours] of schedule.entries()) if (hours.min > max) problem(["schedule", i, "min"], `at most \`max\`, which is ${max}`);
-    if (Object.keys(on).length + schedule.length === 0)
+    if (idleAfter !== undefined && min > 0) problem(["idle_after"], "`min: 0` beside it");
+    if (Object.keys(on).length + schedule.length === 0 && min > 0)
       problem(["on"], "something that decides: cpu, memory, rps, latency, metric, or a schedule beside it");
   });

@@ -13,6 +13,8 @@ export interface ScaleRule {
   readonly schedule: readonly { readonly hours: WeeklyHours; readonly min: number }[];
   /** Not fewer than were needed at any moment of this time. */
   readonly downAfterMs: number;
+  /** With a `min` of 0: none is left once there was no request for so long. Left out: one stays. */
+  readonly idleAfterMs?: number;
 }
 
 export interface ScaleTargets {
@@ -30,6 +32,13 @@ export type ScaleQuantity = keyof ScaleTargets;
 
 /** What all instances of a process did, on average since the last look. */
 export type ScaleLoad = Readonly<Record<ScaleQuantity, ScaleMeasure>>;
+
+/** Whether anybody asks for the process: requests since the last look, and what is open or waits now. */
+export interface ScaleActivity {
+  readonly isBusy: boolean;
+  /** Who did not say, in words. Null if all did. */
+  readonly missing: string | null;
+}
 
 export interface ScaleMeasure {
   readonly amount: number;

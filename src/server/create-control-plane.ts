@@ -57,6 +57,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       const edge = edgeOverLink(link);
       core.edgeLinked(edge);
       news.follow(edge, signal);
+      autoscaler.follow(edge, signal);
       options.certificates?.edgeLinked(edge);
     }
   };

@@ -303,6 +303,8 @@ export class World {
       restart: () => {
         throw new Error("not simulated");
       },
+      // Nothing is held in the simulation: its apps always have instances.
+      wanted: async function* () {},
       program: async () => null,
       draining: (signal) => edge.draining(signal),
       traffic: async () => edge.traffic,

@@ -32,6 +32,8 @@ export interface Router {
   problems(): readonly ListenerProblem[];
   /** Open counts of instances that left the table, first those that left before the call. Endless, until the signal aborts. */
   draining(signal: AbortSignal): AsyncIterable<Draining>;
+  /** Routes whose requests wait for their first instance, as they begin to and about every second. Null: it holds none. Endless, until the signal aborts. */
+  wanted(signal: AbortSignal): AsyncIterable<RouteId> | null;
   traffic(): readonly TargetTraffic[] | Promise<readonly TargetTraffic[]>;
   /**
    * Takes no new connections, lets what is under way finish within `withinMs`, then cuts the rest. Called again, the shorter time holds.

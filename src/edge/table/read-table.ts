@@ -40,6 +40,7 @@ function readRoute(value: unknown, index: number): Route {
     process: text(route["process"], `${at}.process`),
     listener: readListener(route["listener"], `${at}.listener`),
     ...(route["policy"] === undefined ? {} : { policy: readPolicy(route["policy"], `${at}.policy`) }),
+    ...(route["wakes"] === undefined ? {} : { wakes: { holdMs: integer(object(route["wakes"], `${at}.wakes`), "holdMs", `${at}.wakes`) } }),
     targets: list(route, "targets", at).map((target, i) => readTarget(target, `${at}.targets.${i}`)),
   };
 }

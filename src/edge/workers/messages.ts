@@ -43,5 +43,9 @@ export type FromWorker =
   | { readonly kind: "draining"; readonly counts: readonly Draining[] }
   /** What was counted since the last of these. */
   | { readonly kind: "traffic"; readonly since: readonly TargetTraffic[] }
+  /** A request waits for the first instance of a route that wakes. */
+  | { readonly kind: "wanted"; readonly route: RouteId }
+  /** All routes that wake and at which something waits or is open, told when they are others than before. */
+  | { readonly kind: "busy"; readonly routes: readonly RouteId[] }
   | { readonly kind: "problems"; readonly problems: readonly ListenerProblem[] }
   | { readonly kind: "reported"; readonly call: number };

@@ -8,6 +8,7 @@ import type { Log } from "#model/log.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import type { IdleConnections, ListenerProblem, Router, TableChange } from "../router/router.ts";
+import { WantedRoutes } from "../router/wanted-routes.ts";
 import { DrainTotals } from "./drain-totals.ts";
 import { isLarge, LargeChange } from "./large-change.ts";
 import { takeWhatIsLeft } from "./left-sockets.ts";
@@ -55,6 +56,9 @@ export class WorkerPool implements Router {
   readonly #slots: Slot[];
   readonly #drains = new DrainTotals();
   readonly #traffic = new TrafficTotals();
+  readonly #wanted = new WantedRoutes();
+  /** By worker: routes that wake and at which it has something waiting or open. */
+  readonly #busy = new Map<number, ReadonlySet<RouteId>>();
   readonly #problems = new Map<number, readonly ListenerProblem[]>();
   readonly #stop = new AbortController();
   #http: Address | null = null;
@@ -180,9 +184,14 @@ export class WorkerPool implements Router {
     return this.#drains.read(signal);
   }
 
+  wanted(signal: AbortSignal): AsyncIterable<RouteId> {
+    return this.#wanted.read(signal);
+  }
+
   async traffic(): Promise<readonly TargetTraffic[]> {
     await Promise.all(this.#slots.map(({ worker }) => worker?.report()));
-    return this.#traffic.read();
+    const busy = [...this.#busy.values()];
+    return this.#traffic.read().map((one) => ({ ...one, isBusy: busy.some((routes) => routes.has(one.route)) }));
   }
 
   async close(withinMs: number, idle: IdleConnections = "close"): Promise<void> {
@@ -270,6 +279,7 @@ export class WorkerPool implements Router {
     slot.worker = null;
     this.#sockets.forget(worker.number);
     this.#problems.delete(worker.number);
+    this.#busy.delete(worker.number);
     this.#drains.forget(worker.number);
   }
 
@@ -294,6 +304,12 @@ export class WorkerPool implements Router {
         return;
       case "traffic":
         this.#traffic.add(message.since);
+        return;
+      case "wanted":
+        this.#wanted.tell(message.route);
+        return;
+      case "busy":
+        this.#busy.set(worker.number, new Set(message.routes));
         return;
       case "problems":
         this.#problems.set(worker.number, message.problems);

@@ -45,13 +45,14 @@ export class Worker {
   /** Changes and what follows on them, one after another. */
   #inOrder: Promise<void> = Promise.resolve();
   #told = "[]";
+  #toldBusy = "";
   #drains: Draining[] = [];
   #toldDrains = 0;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#router = options.makeRouter((server, address) => this.#listen(server, address));
-    this.#telling = Promise.all([this.#tellDrains(), this.#tellNowAndThen()]);
+    this.#telling = Promise.all([this.#tellDrains(), this.#tellWanted(), this.#tellNowAndThen()]);
   }
 
   /** The sockets that it listens on, by address: open for as long as any process has them. */
@@ -162,6 +163,10 @@ export class Worker {
     }
   }
 
+  async #tellWanted(): Promise<void> {
+    for await (const route of this.#router.wanted(this.#stop.signal)) this.#options.send({ kind: "wanted", route });
+  }
+
   #sendDrains(): void {
     const counts = this.#drains;
     this.#drains = [];
@@ -179,6 +184,7 @@ export class Worker {
   }
 
   async #tellTraffic(): Promise<void> {
+    this.#tellBusy();
     let changed: TargetTraffic[] = [];
     let looked = 0;
     const tell = () => {
@@ -192,6 +198,14 @@ export class Worker {
       await nextTurn();
     }
     tell();
+  }
+
+  #tellBusy(): void {
+    const routes = this.#router.busy();
+    const told = routes.join("\n");
+    if (told === this.#toldBusy) return;
+    this.#toldBusy = told;
+    this.#options.send({ kind: "busy", routes });
   }
 
   #tellProblems(): void {

@@ -1,6 +1,6 @@
 import { formatDuration, formatSize } from "#model/quantities.ts";
 import { latencyBoundsMs } from "#model/routing-table.ts";
-import type { ScaleLoad, ScaleQuantity, ScaleRule } from "#model/scale.ts";
+import type { ScaleActivity, ScaleLoad, ScaleQuantity, ScaleRule } from "#model/scale.ts";
 import { hoursAt } from "../checks/expected-hours.ts";
 
 /** So far from what is wanted nothing is changed: figures always waver a little. */
@@ -19,6 +19,8 @@ export interface ScaleHistory {
   /** What was needed at each look of the last `downAfterMs`; where that was not known, what there was at the least. */
   readonly needed: readonly { readonly atMs: number; readonly count: number }[];
   readonly downAtMs: number | null;
+  /** When somebody last asked for it, or it was not known. Left out: never looked at. */
+  readonly busyAtMs?: number;
 }
 
 export interface ScaleInput {
@@ -27,6 +29,8 @@ export interface ScaleInput {
   readonly wanted: number;
   /** Null: nothing was measured yet. */
   readonly load: ScaleLoad | null;
+  /** For rules whose `min` is 0; null or left out: nothing was measured yet. */
+  readonly activity?: ScaleActivity | null;
   /** Two releases share the load: none of them goes. */
   readonly isRollingOut: boolean;
   /** Null: never looked at. */
@@ -58,7 +62,8 @@ interface Answer {
 /** How many instances a process is to have. Pure; to be asked again every few seconds, with the history that it gave the last time. */
 export function planAutoscale(input: ScaleInput): ScaleDecision {
   const { rule, wanted, atMs, isRollingOut } = input;
-  const floor = floorOf(input);
+  const busyAtMs = busyAtOf(input);
+  const floor = floorOf(input, busyAtMs);
   const answers = answersOf(input);
   const leading = answers.reduce<Answer | null>((most, one) => (most === null || one.count > most.count ? one : most), null);
   const asked = leading?.count ?? 0;
@@ -72,9 +77,14 @@ export function planAutoscale(input: ScaleInput): ScaleDecision {
   const kept = [...before.needed.filter((one) => one.atMs > atMs - rule.downAfterMs), look];
   const decide = (count: number, held: string | null): ScaleDecision => {
     const downAtMs = count < wanted ? atMs : before.downAtMs;
-    return { count, needed, because, held, history: { needed: kept, downAtMs } };
+    return { count, needed, because, held, history: { needed: kept, downAtMs, busyAtMs } };
   };
 
+  // Nobody asks for it: what it uses meanwhile is no load.
+  if (floor.count === 0) {
+    if (wanted === 0) return { ...decide(0, null), needed: 0, because: floor.words };
+    if (!isRollingOut) return { ...decide(0, null), needed: 0, because: floor.words };
+  }
   // What people declared holds at once, whatever the load.
   if (wanted > rule.max) return decide(rule.max, null);
   if (wanted < floor.count) return decide(floor.count, needed > floor.count ? "the next look adds more" : null);
@@ -105,12 +115,27 @@ function unknownOf({ rule, load }: ScaleInput, answers: readonly Answer[]): stri
   return missing.size === 0 ? null : `none goes while something is not known: ${[...missing].join(", ")}`;
 }
 
+/** What is not known counts as busy, and so does a time in which nobody looked. */
+function busyAtOf({ rule, wanted, load, activity, history, atMs }: ScaleInput): number {
+  const lookedAtMs = history?.needed.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
+  // What waits in a queue has nobody at the edge.
+  const isQueueEmpty = rule.each.metric === undefined || (load !== null && load.metric.missing === null && load.metric.amount <= 0);
+  const isIdle = wanted > 0 && isQueueEmpty && activity != null && activity.missing === null && !activity.isBusy;
+  return isIdle && atMs - lookedAtMs <= longestGapMs ? (history?.busyAtMs ?? atMs) : atMs;
+}
+
 /** The least that people declared for this moment. */
-function floorOf({ rule, nowMs }: ScaleInput): Pick<Answer, "count" | "words"> {
+function floorOf({ rule, nowMs, wanted, atMs, activity }: ScaleInput, busyAtMs: number): Pick<Answer, "count" | "words"> {
   const open = rule.schedule.filter(({ hours }) => hoursAt(hours, nowMs).isOpen);
   const scheduled = Math.max(0, ...open.map(({ min }) => min));
   if (scheduled > rule.min) return { count: Math.min(scheduled, rule.max), words: `the schedule has ${scheduled} at this hour` };
-  return { count: rule.min, words: `\`min\` is ${rule.min}` };
+  if (rule.min > 0) return { count: rule.min, words: `\`min\` is ${rule.min}` };
+  if (wanted === 0) return { count: 0, words: "nobody asks for it; the first request starts one" };
+  const idleAfterMs = rule.idleAfterMs ?? Number.POSITIVE_INFINITY;
+  const after = Number.isFinite(idleAfterMs) ? ` for ${formatDuration(idleAfterMs)}` : "";
+  if (atMs - busyAtMs >= idleAfterMs) return { count: 0, words: `nobody asked for it${after}` };
+  if (activity != null && activity.missing !== null) return { count: 1, words: `one stays while it is not known ${activity.missing}` };
+  return { count: 1, words: `one stays until nobody asked for it${after}` };
 }
 
 function answersOf({ rule: { each, metric }, wanted, load }: ScaleInput): readonly Answer[] {

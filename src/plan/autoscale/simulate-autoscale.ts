@@ -1,6 +1,9 @@
 import type { ScaleLoad, ScaleQuantity, ScaleRule } from "#model/scale.ts";
 import { planAutoscale, type ScaleHistory } from "./plan-autoscale.ts";
 
+/** Of a process without instances that is asked for. */
+export const wokenBecause = "a request waits for it";
+
 /** How often it is decided: seldom enough for figures that mean something, often enough for a rush. */
 export const lookEveryMs = 5_000;
 
@@ -30,7 +33,12 @@ export function simulateAutoscale(rule: ScaleRule, start: number, trace: readonl
   for (let atMs = first.atMs; atMs < last.atMs; atMs += lookEveryMs) {
     while ((trace[point + 1]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs) point++;
     const load = loadOf(trace[point] ?? first);
-    const decision = planAutoscale({ rule, wanted: count, load, isRollingOut: false, history, atMs, nowMs: atMs });
+    const activity = { isBusy: load.rps.amount > 0, missing: null };
+    if (count === 0 && activity.isBusy) {
+      changes.push({ atMs, from: 0, to: 1, because: wokenBecause });
+      count = 1;
+    }
+    const decision = planAutoscale({ rule, wanted: count, load, activity, isRollingOut: false, history, atMs, nowMs: atMs });
     history = decision.history;
     if (decision.count !== count) changes.push({ atMs, from: count, to: decision.count, because: decision.because });
     count = decision.count;

@@ -1,10 +1,13 @@
-import type { App, AppRoute, Release, Rollout } from "#model/app.ts";
+import { type App, type AppRoute, type Release, type Rollout, wakes } from "#model/app.ts";
 import type { MachineId, ProcessName, RouteId } from "#model/names.ts";
 import type { Endpoint, Listener, Route, RoutePolicy, Target } from "#model/routing-table.ts";
 import { servingProcess } from "#model/serving-process.ts";
 import { isReady } from "../rollout/counts.ts";
 import type { ObservedInstance, ObservedWorkload } from "../rollout/input.ts";
 import { planShares } from "./traffic-shares.ts";
+
+/** Whoever asks an app that has to be started first gets its answer within this time, or 503: what takes longer should not go to none. */
+export const wakeHoldMs = 60_000;
 
 export interface RoutesInput {
   readonly app: App;
@@ -30,7 +33,17 @@ export function planRoutes(input: RoutesInput): readonly Route[] {
     const known = targets.get(process) ?? planTargets(input, process);
     targets.set(process, known);
     const id = routeId(app, process, listener);
-    return { id, space: app.space, app: app.name, process, listener, ...(policy === undefined ? {} : { policy }), targets: known };
+    return {
+      id,
+      space: app.space,
+      app: app.name,
+      process,
+      listener,
+      ...(policy === undefined ? {} : { policy }),
+      // What has no instances while nobody asks for it is started by the first who does.
+      ...(wakes(app, process) ? { wakes: { holdMs: wakeHoldMs } } : {}),
+      targets: known,
+    };
   };
   const open = app.routes.map((one) => route(one.to, publicListener(one), policyOf(one, app)));
   const ported = (Object.entries(app.servicePorts) as [ProcessName, number][]).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -1,19 +1,24 @@
 import { errorFields } from "#host/log.ts";
-import { type App, isBeingDestroyed } from "#model/app.ts";
+import { type App, asleep, isBeingDestroyed } from "#model/app.ts";
 import { type Clock, pause } from "#model/clock.ts";
+import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import { type AppId, type AppName, appId, type ProcessName, type SpaceName } from "#model/names.ts";
+import { type AppId, type AppName, appId, type MachineId, type ProcessName, type RouteId, type SpaceName } from "#model/names.ts";
 import type { ScaleMeasure, ScaleRule } from "#model/scale.ts";
 import { planAutoscale, type ScaleDecision } from "#plan/autoscale/plan-autoscale.ts";
-import { lookEveryMs } from "#plan/autoscale/simulate-autoscale.ts";
+import { lookEveryMs, wokenBecause } from "#plan/autoscale/simulate-autoscale.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { Core } from "../controllers/core.ts";
 import { followStore } from "../controllers/follow-store.ts";
 import type { Measure } from "../figures/measure.ts";
+import type { EdgePeer } from "../fleet/peers.ts";
 import { objects } from "../objects/objects.ts";
 import { scaleByRule } from "../operations/app-operations.ts";
 import type { OperationContext } from "../operations/context.ts";
-import { loadBetween, type Sample, type Shared, takeSample } from "./sample.ts";
+import { activityBetween, loadBetween, type Sample, type Shared, takeSample } from "./sample.ts";
+
+/** Before an edge that is linked is asked again. */
+const hearAgainMs = 1_000;
 
 export interface AutoscalerOptions {
   readonly context: OperationContext;
@@ -42,6 +47,9 @@ export class Autoscaler {
   readonly #apps = new Set<AppId>();
   readonly #scalings = new Map<string, Scaling>();
   readonly #following: Promise<void>;
+  /** Machines whose edges hold requests and say so. */
+  readonly #holders = new Map<MachineId, object>();
+  readonly #hearing = new Set<Promise<void>>();
   #running: Promise<void> | null = null;
 
   constructor(options: AutoscalerOptions, signal: AbortSignal) {
@@ -63,6 +71,54 @@ export class Autoscaler {
     all();
   }
 
+  /** Hears of the edge's requests that wait for an instance, until it is gone. */
+  follow(peer: Pick<EdgePeer, "machine" | "isLeaving" | "wanted" | "gone">, parent: AbortSignal): void {
+    if (peer.isLeaving) return;
+    const following = this.#hear(peer, AbortSignal.any([parent, peer.gone]));
+    this.#hearing.add(following);
+    void following.finally(() => this.#hearing.delete(following));
+  }
+
+  async #hear(peer: Pick<EdgePeer, "machine" | "wanted">, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!signal.aborted) {
+      try {
+        for await (const route of peer.wanted(signal)) {
+          this.#holders.set(peer.machine, peer);
+          if (route !== null) await this.#wake(route);
+        }
+      } catch (error) {
+        if (signal.aborted) break;
+        // A router that holds nothing: apps whose requests it gets keep an instance, and say why.
+        if (hasCode(error, "NOT_YET_SUPPORTED") || hasCode(error, "ROUTE_UNKNOWN")) break;
+        log.warn("edge did not say what is wanted", { machine: peer.machine, ...errorFields(error) });
+      }
+      this.#deaf(peer);
+      await pause(clock, hearAgainMs, signal);
+    }
+    this.#deaf(peer);
+  }
+
+  /** Another edge of the machine may have taken its place. */
+  #deaf(peer: Pick<EdgePeer, "machine">): void {
+    if (this.#holders.get(peer.machine) === peer) this.#holders.delete(peer.machine);
+  }
+
+  async #wake(route: RouteId): Promise<void> {
+    const { context, core, log } = this.#options;
+    const found = core.routes.routes.get(route);
+    const app = found === undefined ? undefined : objects.app(context.store, found.space as SpaceName, found.app as AppName)?.value;
+    if (found === undefined || app === undefined || isBeingDestroyed(app)) return;
+    const process = found.process as ProcessName;
+    if (!asleep(app).includes(process)) return;
+    try {
+      await scaleByRule(context, { space: app.space, app: app.name }, process, { from: 0, to: 1, because: wokenBecause });
+    } catch (error) {
+      // The edge says it again within a second.
+      log.warn("app not woken", { app: appId(app.space, app.name), process, ...errorFields(error) });
+    }
+  }
+
   /** Null while it was not looked at. */
   scalingOf(space: SpaceName, app: AppName, process: ProcessName): Scaling | null {
     return this.#scalings.get(keyOf(appId(space, app), process)) ?? null;
@@ -71,6 +127,7 @@ export class Autoscaler {
   async stopped(): Promise<void> {
     await this.#following;
     await this.#running;
+    await Promise.all(this.#hearing);
   }
 
   #note(app: App): void {
@@ -125,6 +182,7 @@ export class Autoscaler {
       rule,
       wanted,
       load: before === null ? null : loadBetween(before, now, { space, app: name, process }, ready, wanted, this.#metricOf(space, rule)),
+      activity: before === null ? null : activityBetween(before, now, { space, app: name, process }, this.#holders),
       isRollingOut: app.target !== null && objects.release(context.store, space, name, app.target)?.value.state === "pending",
       history: this.#scalings.get(keyOf(id, process))?.decision.history ?? null,
       atMs: now.atMs,

@@ -3,7 +3,7 @@ import type { Clock } from "#model/clock.ts";
 import { latencyQuantile } from "#model/latency.ts";
 import type { InstanceId, MachineId, ProcessName } from "#model/names.ts";
 import { latencyBoundsMs } from "#model/routing-table.ts";
-import type { ScaleLoad, ScaleMeasure } from "#model/scale.ts";
+import type { ScaleActivity, ScaleLoad, ScaleMeasure } from "#model/scale.ts";
 import type { ObservedInstance } from "#plan/rollout/input.ts";
 import type { RouteTraffic } from "../control-plane.ts";
 import type { Core } from "../controllers/core.ts";
@@ -78,6 +78,24 @@ export function loadBetween(
     latencyMs: { amount: quantile, missing: requests.missing },
     metric,
   };
+}
+
+/** Whether anybody asked for a process between two samples, or something of it is open. @param holders machines whose edges hold requests for it */
+export function activityBetween(
+  before: Sample,
+  now: Sample,
+  { space, app, process }: { readonly space: string; readonly app: string; readonly process: ProcessName },
+  holders: Pick<ReadonlySet<MachineId>, "has">,
+): ScaleActivity {
+  const key = processKey(space, app, process);
+  const { count, missing } = requestsBetween(before, now, key);
+  const deaf = [...now.told].filter((machine) => !holders.has(machine));
+  const words = [
+    ...(missing === null ? [] : [missing]),
+    ...(deaf.length === 0 ? [] : [`who asks the edge on ${deaf.join(", ")}, which holds no requests`]),
+  ];
+  const isOpen = (now.traffic.get(key) ?? []).some(({ counted }) => counted.isBusy === true);
+  return { isBusy: count > 0 || isOpen, missing: words.length === 0 ? null : words.join(", ") };
 }
 
 /** Those that are not ready may use as much as the others as soon as they are. */

@@ -1,6 +1,6 @@
 import { failpoint } from "#host/failpoint.ts";
 import { errorFields } from "#host/log.ts";
-import type { App, ProcessSpec, Release, Rollout, Space } from "#model/app.ts";
+import { type App, asleep, type ProcessSpec, type Release, type Rollout, type Space } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
@@ -195,10 +195,15 @@ export class AppController {
     return held;
   }
 
-  /** Needed apps without a ready instance. */
+  /** Needed apps without a ready instance, but for those that the first request starts. */
   unreadyNeeds(release: Release): readonly AppName[] {
-    const { fleet } = this.#options;
+    const { fleet, store } = this.#options;
+    const sleeps = (name: AppName) => {
+      const app = objects.app(store, release.space, name)?.value;
+      return app !== undefined && asleep(app).length > 0;
+    };
     const isUp = (app: AppName) =>
+      sleeps(app) ||
       fleet
         .workloads(appId(release.space, app))
         .some((workload) => workload.kind === "service" && [...workload.instances.values()].some(isReady));

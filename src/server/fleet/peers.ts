@@ -19,7 +19,7 @@ import type {
   LogTail,
 } from "#model/log-event.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
-import type { AppId, CheckId, Digest, InstanceId, MachineId, WorkloadId } from "#model/names.ts";
+import type { AppId, CheckId, Digest, InstanceId, MachineId, RouteId, WorkloadId } from "#model/names.ts";
 import type { ProgramsOrder, ProgramsState } from "#model/programs.ts";
 import type { Draining, Route, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
 import type { AgentUsage } from "#model/usage.ts";
@@ -120,6 +120,8 @@ export interface EdgePeer extends ProbePeer {
   patchCertificates(change: CertificateChange, signal: AbortSignal): Promise<void>;
   /** Asks for another edge on its sockets. @throws {DroverError} NOT_YET_SUPPORTED where nobody holds them */
   restart(signal: AbortSignal): Promise<void>;
+  /** Routes whose requests wait for an instance; null first, once it says them. @throws {DroverError} NOT_YET_SUPPORTED, ROUTE_UNKNOWN where none is held */
+  wanted(signal: AbortSignal): AsyncIterable<RouteId | null>;
   /** What it is; null where it is too old to say. */
   program(signal: AbortSignal): Promise<ProgramVersion | null>;
   draining(signal: AbortSignal): AsyncIterable<Draining>;
@@ -279,6 +281,9 @@ export function edgeOverLink(link: Link): EdgePeer {
     },
     restart: async (signal) => {
       await link.call("POST", "/restart", signal);
+    },
+    async *wanted(signal) {
+      for await (const line of link.lines("GET", "/wanted", signal)) yield (line as { readonly route: RouteId | null }).route;
     },
     program: (signal) => unlessUnknown(link.call("GET", "/program", signal)) as Promise<ProgramVersion | null>,
     draining: (signal) => link.lines("GET", "/draining", signal) as AsyncIterable<Draining>,

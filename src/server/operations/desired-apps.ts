@@ -110,10 +110,24 @@ function draftApp(declared: DeclaredApp, stored: Stored<App> | null, surrounding
     }
   }
   const routes = appRoutes(manifest.app, surroundings.space.domain, manifest, processes);
+  if (isBuilt) problems.push(...unwakable(declared, processes, routes));
   const ported = (Object.keys(processes) as ProcessName[]).filter((name) => processes[name]?.port !== "none");
   const id = `${store.installation} ${appId(surroundings.space.name, manifest.app)}`;
   const ports = servicePorts(id, ported, stored?.value.servicePorts ?? {}, surroundings.taken);
   return { declared, stored, artifact, processes, isBuilt, routes, ports, warnings };
+}
+
+/** Who could wake a process without instances is whoever asks the edge for it. */
+function unwakable(declared: DeclaredApp, processes: Draft["processes"], routes: Draft["routes"]): readonly FoundProblem[] {
+  return Object.entries(declaredProcesses(declared.manifest)).flatMap(([name, { scale }]) => {
+    if (scale?.min !== 0) return [];
+    const path = [...(declared.manifest.scale === scale ? [] : ["processes", name]), "scale", "min"];
+    const problem = (wanted: string) => [problemAt(declared, path, false, "0", wanted, null)];
+    if (processes[name as ProcessName]?.port === "none")
+      return problem("at least 1, because the process has no port, so that nothing could wake it");
+    const isUdp = routes.some((route) => route.to === name && "port" in route && route.protocol === "udp");
+    return isUdp ? problem("at least 1, because no datagram is held until an instance is ready") : [];
+  });
 }
 
 function keptProcesses({ context }: Surroundings, app: App | null, artifact: Digest | null): Readonly<Record<string, string>> {
@@ -341,7 +355,7 @@ function instancesOf(
   return Object.fromEntries(
     (Object.keys(processes) as ProcessName[]).map((name) => {
       const rule = Object.hasOwn(scale, name) ? scale[name] : undefined;
-      if (rule !== undefined) return [name, Math.min(rule.max, Math.max(rule.min, before?.instances[name] ?? rule.min))];
+      if (rule !== undefined) return [name, Math.min(rule.max, Math.max(rule.min, before?.instances[name] ?? Math.max(1, rule.min)))];
       const inherited = Object.hasOwn(manual, name) ? manual[name] : before?.instances[name];
       const wanted = (Object.hasOwn(stated, name) ? stated[name]?.instances : undefined) ?? inherited ?? 1;
       return [name, processes[name]?.onlyOne === true ? Math.min(1, wanted) : wanted];

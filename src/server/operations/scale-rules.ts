@@ -6,12 +6,15 @@ import type { ScaleRule } from "#model/scale.ts";
 import { hoursOf } from "#plan/checks/expected-hours.ts";
 import { declaredProcesses, type ProcessInput } from "./release-spec.ts";
 
+/** Long enough for somebody who reads, and goes on. */
+const usualIdleMs = 900_000;
+
 /** The rules of a manifest, by process: shares are of what an instance reserves, and of one core where it reserves none. */
 export function scaleRules(manifest: AppManifest): NonNullable<App["scale"]> {
   const rules: Record<ProcessName, ScaleRule> = {};
   for (const [process, input] of Object.entries(declaredProcesses(manifest)) as [ProcessName, ProcessInput][]) {
     if (input.scale === undefined) continue;
-    const { min, max, on, schedule, down_after } = input.scale;
+    const { min, max, on, schedule, down_after, idle_after = usualIdleMs } = input.scale;
     const { cpu, memory, rps, latency, metric } = on;
     rules[process] = {
       min,
@@ -26,6 +29,7 @@ export function scaleRules(manifest: AppManifest): NonNullable<App["scale"]> {
       ...(metric === undefined ? {} : { metric: measurementOf(metric) }),
       schedule: schedule.map(({ min: least, ...hours }) => ({ hours: hoursOf(hours), min: least })),
       downAfterMs: down_after,
+      ...(min === 0 ? { idleAfterMs: idle_after } : {}),
     };
   }
   return rules;

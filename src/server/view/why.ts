@@ -1,4 +1,4 @@
-import type { App, Release, Rollout } from "#model/app.ts";
+import { type App, asleep, type Release, type Rollout } from "#model/app.ts";
 import { describeExit } from "#model/exit.ts";
 import { beforeProcess, shortInstanceId } from "#model/names.ts";
 import type { Reason } from "#model/workload.ts";
@@ -58,6 +58,7 @@ export function explain(input: WhyInput): readonly Reason[] {
   }
   const isWhole = reasons.length === 0 && (target === null || target.number === app.active);
   if (!isWhole) for (const need of unreadyNeeds) add("NEED_NOT_READY", `it needs ${need}, which has no ready instance`);
+  for (const process of asleep(app)) add("ASLEEP", `${process} has no instances, because nobody asks for it; the first request starts one`);
   for (const { listener, holder } of lostRoutes) add("ROUTE_CONFLICT", `it does not get ${listener}, because ${holder} has it`);
   // How many are ready says nothing more where each that is not was named.
   const waitingFor =

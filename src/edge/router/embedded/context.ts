@@ -1,6 +1,7 @@
 import type net from "node:net";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
+import type { RouteId } from "#model/names.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Http2Upstreams } from "./http2/http2-upstreams.ts";
 import type { Limits } from "./limits.ts";
@@ -30,6 +31,8 @@ export interface EdgeContext {
   readonly listen: Listen;
   readonly ids: RequestIds;
   readonly access: AccessLog;
+  /** A request waits for the first instance of a route that wakes. Told again about every second while it does. */
+  readonly onWanted: (route: RouteId) => void;
   /** Null if no proxy is trusted. */
   readonly trusted: TrustedProxies | null;
 }

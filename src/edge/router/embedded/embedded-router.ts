@@ -7,6 +7,7 @@ import type { RouteId } from "#model/names.ts";
 import type { Draining, Route, TargetTraffic } from "#model/routing-table.ts";
 import { sameData } from "#model/same-data.ts";
 import type { IdleConnections, ListenerProblem, Router, TableChange } from "../router.ts";
+import { WantedRoutes } from "../wanted-routes.ts";
 import type { LiveTarget } from "./choice.ts";
 import type { FindRoute } from "./client-connection.ts";
 import { ClientCount } from "./client-count.ts";
@@ -52,6 +53,9 @@ export class EmbeddedRouter implements Router {
   readonly #routes = new Map<RouteId, LiveRoute>();
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #index = new RouteIndex();
+  readonly #wanted = new WantedRoutes();
+  /** Of the routes those whose requests have instances started. */
+  readonly #waking = new Set<LiveRoute>();
   readonly #drains = new Drains();
   readonly #traffic = new Traffic();
   readonly #count: ClientCount;
@@ -76,6 +80,7 @@ export class EmbeddedRouter implements Router {
       deadlines,
       listen,
       ids: new RequestIds(random),
+      onWanted: (route) => this.#wanted.tell(route),
       access: new AccessLog(log, clock),
       trusted: trustedProxies.length === 0 ? null : new TrustedProxies(trustedProxies),
     };
@@ -166,8 +171,17 @@ export class EmbeddedRouter implements Router {
     return this.#drains.read(signal);
   }
 
+  wanted(signal: AbortSignal): AsyncIterable<RouteId> {
+    return this.#wanted.read(signal);
+  }
+
   traffic(): readonly TargetTraffic[] {
     return this.#traffic.read();
+  }
+
+  /** Routes that wake and at which something waits or is open. */
+  busy(): readonly RouteId[] {
+    return [...this.#waking].flatMap((live) => (live.isBusy ? [live.route.id] : []));
   }
 
   /** The counters themselves, for who looks at them often. */
@@ -211,6 +225,8 @@ export class EmbeddedRouter implements Router {
       live.route = route;
       this.#attach(live);
     } else live.route = route;
+    if (route.wakes === undefined) this.#waking.delete(live);
+    else this.#waking.add(live);
     this.#tlsRoutes.set(live);
     this.#setTargets(live, route, released);
     live.held.resumeAll();
@@ -264,6 +280,7 @@ export class EmbeddedRouter implements Router {
     const live = this.#routes.get(id);
     if (live === undefined) return;
     this.#routes.delete(id);
+    this.#waking.delete(live);
     this.#detach(live);
     this.#tlsRoutes.delete(id);
     const { targets } = live;

@@ -3,6 +3,9 @@ import type { Endpoint } from "./endpoint.ts";
 import type { LiveRoute } from "./live-route.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
 
+/** A server that was not linked, or just started, hears of it soon; one that has heard is not bothered by a crowd. */
+const tellEveryMs = 1_000;
+
 export interface HeldRequest {
   /** When it gives up, on the monotonic clock. */
   readonly heldUntilMs: number;
@@ -23,6 +26,7 @@ export class HeldRequests {
   readonly #waiting = new Set<HeldRequest>();
   #isProbing = false;
   #turn = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
 
   constructor(route: LiveRoute, context: EdgeContext, signal: AbortSignal) {
     this.#route = route;
@@ -34,8 +38,23 @@ export class HeldRequests {
   add(request: HeldRequest): boolean {
     if (this.#waiting.size >= this.#context.limits.heldPerRoute) return false;
     this.#waiting.add(request);
+    this.#tellWanted();
     if (!this.#isProbing) void this.#probe();
     return true;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Whoever can start an instance learns that it is wanted. */
+  #tellWanted(): void {
+    const { clock, onWanted } = this.#context;
+    const { route, targets } = this.#route;
+    if (route.wakes === undefined || targets.some(({ endpoints }) => endpoints.length > 0)) return;
+    if (clock.monotonicMs() < this.#toldMs + tellEveryMs) return;
+    this.#toldMs = clock.monotonicMs();
+    onWanted(route.id);
   }
 
   delete(request: HeldRequest): void {
@@ -61,6 +80,7 @@ export class HeldRequests {
           request.giveUp();
         }
         if (this.#waiting.size > 0 && (await this.#findsOne())) this.resumeAll();
+        if (this.#waiting.size > 0) this.#tellWanted();
       }
     } catch (error) {
       if (!this.#signal.aborted) log.error("probing for an instance failed", { route: this.#route.route.id, error: String(error) });

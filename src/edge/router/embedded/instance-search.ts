@@ -124,7 +124,7 @@ export class InstanceSearch implements HeldRequest {
 
   #hold(): void {
     const nowMs = this.#context.clock.monotonicMs();
-    if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + this.#route.limits.holdMs;
+    if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + this.#route.holdMs;
     if (this.neverWaits || nowMs >= this.heldUntilMs || !this.#route.held.add(this)) this.giveUp();
     else this.#isHeld = true;
   }

@@ -75,6 +75,17 @@ export class LiveRoute {
     return this.#limits;
   }
 
+  /** How long a request waits for an instance: for the first one of a route that wakes as long as that takes to start. */
+  get holdMs(): number {
+    const { wakes } = this.#route;
+    return wakes !== undefined && this.#targets.every(({ endpoints }) => endpoints.length === 0) ? wakes.holdMs : this.#limits.holdMs;
+  }
+
+  /** Whether something waits for an instance or is open at one. */
+  get isBusy(): boolean {
+    return this.held.size > 0 || this.#targets.some(({ endpoints }) => endpoints.some(({ open }) => open > 0));
+  }
+
   /** Whether its instances speak HTTP/2 alone. */
   get speaksHttp2(): boolean {
     return this.#speaksHttp2;

@@ -67,7 +67,7 @@ export class TcpConnection implements UpstreamUser, HeldRequest {
 
   #hold(): void {
     const nowMs = this.#context.clock.monotonicMs();
-    if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + this.#context.limits.holdMs;
+    if (this.heldUntilMs === 0) this.heldUntilMs = nowMs + this.#route.holdMs;
     if (nowMs >= this.heldUntilMs || !this.#route.held.add(this)) {
       this.giveUp();
       return;

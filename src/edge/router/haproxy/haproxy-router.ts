@@ -158,6 +158,11 @@ export class HaproxyRouter implements Router {
     return this.#leaving.draining(signal);
   }
 
+  /** A request without an instance is answered at once: only instances have an app run. */
+  wanted(): null {
+    return null;
+  }
+
   async traffic(): Promise<readonly TargetTraffic[]> {
     for (const worker of this.#processes.all) await this.#processes.count(worker, null);
     return this.#accounts.read();

@@ -69,8 +69,10 @@ function ruleOf(rules: Readonly<Record<string, ScaleRule>> = {}, process: string
 }
 
 /** A rule that asks for what no point has would see no load at all, and nobody would notice. */
-function requireAmounts({ each }: ScaleRule, point: TracePoint | undefined): void {
-  const missing = Object.keys(each).filter((name) => point?.[name as ScaleQuantity] === undefined);
+function requireAmounts({ each, min }: ScaleRule, point: TracePoint | undefined): void {
+  const missing = [...Object.keys(each), ...(min === 0 && each.rps === undefined ? ["rps"] : [])].filter(
+    (name) => point?.[name as ScaleQuantity] === undefined,
+  );
   if (missing.length === 0) return;
   throw new DroverError("REQUEST_INVALID", `the trace does not say ${missing.join(" and ")}, by which the process is scaled`, {
     hint: `Give every point ${missing.map((name) => `\`${name}\``).join(" and ")}.`,
