@@ -41,7 +41,7 @@ const rows: readonly (readonly [sentence: string, more: Partial<ScaleInput>, cou
     /one stays/,
   ],
   ["none goes while a release replaces another", { isRollingOut: true, history: since(60) }, 1, /./],
-  ["what waits in a queue keeps it", { rule: { ...rule, each: { metric: 5 } }, load: rps(0, 3), history: since(60) }, 1, /one stays/],
+  ["what waits in a queue keeps it", { rule: { ...rule, each: { metric: 5 } }, load: rps(0, 3), history: since(60) }, 1, /metric is 3/],
   [
     "without instances it stays so, whatever its figures",
     { wanted: 0, load: rps(30), history: since(60) },
