@@ -30,7 +30,8 @@ export async function openBlocks(folder: string, log: Log): Promise<{ readonly b
     try {
       found.push(await openBlock(file));
     } catch (error) {
-      if (!(error instanceof DamagedBlock)) throw error;
+      // A disk that cannot read it any more keeps no server from starting.
+      if (!(error instanceof DamagedBlock || hasCode(error, "EIO"))) throw error;
       log.warn("a block of figures is damaged and left out", { file, ...errorFields(error) });
       damaged.push(file);
     }
