@@ -185,3 +185,12 @@ test("a difference applied to what was gives what is to be", () => {
     }),
   );
 });
+
+test("where traffic between machines is encrypted, instances are reached by their machine's entry", () => {
+  const entry = { name: "m1.machine.drover", port: 7_375 };
+  const [found] = planRoutes(routesInput({ observed: [workload(1, { ready: 1 })], entryOf: () => entry }));
+  assert.deepEqual(
+    found?.targets.flatMap(({ endpoints }) => endpoints.map((one) => one.entry)),
+    [entry],
+  );
+});
