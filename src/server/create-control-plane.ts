@@ -120,7 +120,9 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     const agentOn = (machine: MachineId) => {
       const agent = fleet.agentOn(machine);
       if (agent !== null) return agent;
-      if (!viewMachines(store, fleet, machines).some(({ id }) => id === machine)) throw noSuchMachine(machine);
+      // What the server's own machine is called, its agent says: before it has linked, any name may be that.
+      const isKnown = fleet.agent === null || viewMachines(store, fleet, machines).some(({ id }) => id === machine);
+      if (!isKnown) throw noSuchMachine(machine);
       throw new DroverError("CLUSTER_UNREACHABLE", `the agent of "${machine}" does not answer`, {
         hint: 'It links by itself when it can; "drover machine ls" shows it.',
       });

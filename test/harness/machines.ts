@@ -14,11 +14,18 @@ import type { TestDrover } from "./drover.ts";
 export class TestMachines implements AsyncDisposable {
   readonly names: readonly string[];
   readonly #stop = new AbortController();
-  readonly #links: readonly Promise<void>[];
+  readonly #socket: string;
+  readonly #links: Promise<void>[] = [];
 
   constructor(drover: TestDrover, count: number) {
+    this.#socket = homeAt(drover.home).linkSocket;
     this.names = Array.from({ length: count }, (_, i) => `node-${String(i + 1).padStart(2, "0")}`);
-    this.#links = this.names.map((name) => link(homeAt(drover.home).linkSocket, name as MachineId, this.#stop.signal));
+    for (const name of this.names) this.link(name);
+  }
+
+  /** One more. */
+  link(name: string): void {
+    this.#links.push(link(this.#socket, name as MachineId, this.#stop.signal));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
