@@ -34,6 +34,7 @@ const has = (command) => folders.some((folder) => existsSync(join(folder, comman
 
 export function installSystemPackages() {
   unpackPackages();
+  installEmulator();
   const missing = wanted.filter(({ command }) => !has(command));
   if (missing.length === 0) return;
   const names = missing.map(({ packageName }) => packageName);
@@ -45,6 +46,20 @@ export function installSystemPackages() {
     if (install() || (spawnSync("apt-get", ["update", "-qq"], options).status === 0 && install())) return;
   }
   for (const { packageName, for: purpose } of missing) console.error(`setup: ${packageName} is not here; tests of ${purpose} skip`);
+}
+
+/** OpenStack's emulator of Redfish, of which there is no package but Python's own. */
+const emulator = { packageName: "sushy-tools==2.2.0", command: "sushy-emulator", for: "power over Redfish, but for recorded answers" };
+const pythonFolder = join(root, "node_modules", ".cache", "drover-python");
+
+function installEmulator() {
+  if (existsSync(join(pythonFolder, "bin", emulator.command))) return;
+  console.error(`setup: installing ${emulator.packageName} (pip, in a folder of its own)`);
+  const run = (command, args) => spawnSync(command, args, { stdio: "ignore", timeout: 120_000 }).status === 0;
+  const isThere =
+    run("python3", ["-m", "venv", pythonFolder]) &&
+    run(join(pythonFolder, "bin", "python"), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", emulator.packageName]);
+  if (!isThere) console.error(`setup: ${emulator.packageName} is not here; tests of ${emulator.for} skip`);
 }
 
 function unpackPackages() {

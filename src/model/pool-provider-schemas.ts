@@ -69,10 +69,44 @@ const ssh = z.union(
   "a list of [USER@]HOST[:PORT], each once and without a name; or a map of hosts with key, sudo, converge, http and https",
 );
 
+const controller = z.string("an https:// address").superRefine((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol === "https:" && url.username === "" && url.password === "" && url.search === "" && url.hash === "") return;
+  context.addIssue({ code: "custom", message: "an address such as https://10.1.0.11, without a user or password" });
+});
+
+const redfish = z.strictObject({
+  machines: z
+    .array(
+      z.strictObject({
+        bmc: controller.meta({
+          description: "Its management controller, such as https://10.1.0.11; with the path of its system if it has several.",
+        }),
+        address: z
+          .string()
+          .max(253)
+          .regex(/^[A-Za-z0-9.:_-]+$/, "an address or a host name")
+          .meta({ description: "Where the machine itself is reached." }),
+      }),
+    )
+    .min(1, "at least one machine")
+    .max(mostHosts, `at most ${mostHosts} machines`)
+    .meta({ description: "The first is number 1 of the pool, for ever." }),
+  user: variableName.meta({ description: "The secret that has the user's name at the controllers." }),
+  password: variableName.meta({ description: "The secret that has the user's password." }),
+  ca: z
+    .string()
+    .max(65_536)
+    .regex(/-----BEGIN CERTIFICATE-----/, "certificates as PEM")
+    .optional()
+    .meta({ description: "The authority of the controllers' certificates. Default: each is pinned when it is first seen." }),
+});
+
 export const poolProvider = z
   .strictObject({
     command: commands.optional().meta({ description: "Command lines, run by `sh` at an agent." }),
     ssh: ssh.optional().meta({ description: "Hosts that the server makes machines over SSH." }),
+    redfish: redfish.optional().meta({ description: "Machines of metal that are switched on and off over Redfish." }),
     env: z.record(variableName, z.string().max(65_536)).default({}).meta({ description: "Environment of its commands and scripts." }),
     secrets: z
       .array(variableName)
@@ -90,8 +124,8 @@ export const poolProvider = z
       .meta({ description: "How long its list may take; the other verbs have the timeout of their level. Default 30s." }),
   })
   .superRefine((provider, context) => {
-    const kinds = (["command", "ssh"] as const).filter((kind) => provider[kind] !== undefined);
-    if (kinds.length !== 1) context.addIssue({ code: "custom", message: "a map with one of command and ssh" });
+    const kinds = (["command", "ssh", "redfish"] as const).filter((kind) => provider[kind] !== undefined);
+    if (kinds.length !== 1) context.addIssue({ code: "custom", message: "a map with one of command, ssh and redfish" });
   });
 
 export type PoolProviderManifest = z.output<typeof poolProvider>;

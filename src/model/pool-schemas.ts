@@ -72,7 +72,7 @@ export const poolManifest = z
       .meta({ description: "How many machines there should be." }),
     provider: poolProvider,
   })
-  .superRefine(({ machines: { min, max, healthy, idle, wait, busy, grow }, provider: { ssh } }, context) => {
+  .superRefine(({ machines: { min, max, healthy, idle, wait, busy, grow }, provider: { ssh, redfish } }, context) => {
     if (healthy !== undefined && healthy > min)
       context.addIssue({ code: "custom", path: ["machines", "healthy"], message: `at most min, which is ${min}` });
     if (max !== undefined && max < min)
@@ -85,6 +85,12 @@ export const poolManifest = z
         message: "`max` beside it: without it the number of machines is fixed",
       });
     const most = max ?? min;
+    if (redfish !== undefined && redfish.machines.length < most)
+      context.addIssue({
+        code: "custom",
+        path: ["provider", "redfish", "machines"],
+        message: `at least ${most} of them, as many as the pool may have`,
+      });
     if (ssh !== undefined && ssh.hosts.length < most)
       context.addIssue({ code: "custom", path: ["provider", "ssh"], message: `at least as many hosts as machines, which are ${most}` });
   });

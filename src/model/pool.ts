@@ -35,7 +35,7 @@ export interface PoolRules {
 }
 
 /** Who makes the machines of a pool. */
-export type PoolProvider = CommandPool | SshPool;
+export type PoolProvider = CommandPool | SshPool | RedfishPool;
 
 interface PoolProviderCommons {
   /** Environment of the user's commands and scripts. */
@@ -69,6 +69,23 @@ export interface SshPool extends PoolProviderCommons {
   readonly agentOptions: readonly string[];
 }
 
+/** Machines of metal that are there, and are switched by their management controllers. */
+export interface RedfishPool extends PoolProviderCommons {
+  readonly kind: "redfish";
+  /** By number, from 1. */
+  readonly machines: readonly {
+    /** Of the controller: `https://HOST[:PORT]`, with the path of its system where it has several. */
+    readonly bmc: string;
+    /** Where the machine itself is reached. */
+    readonly address: string;
+  }[];
+  /** Names of secrets. */
+  readonly user: string;
+  readonly password: string;
+  /** PEM of the authority of the controllers' certificates; null: each is pinned when it is first seen. */
+  readonly ca: string | null;
+}
+
 /** What a provider can do besides making machines and taking them away. */
 export function abilitiesOf(provider: PoolProvider): { readonly converge: boolean; readonly power: boolean } {
   switch (provider.kind) {
@@ -76,6 +93,8 @@ export function abilitiesOf(provider: PoolProvider): { readonly converge: boolea
       return { converge: provider.commands.converge !== null, power: provider.commands.power !== null };
     case "ssh":
       return { converge: true, power: false };
+    case "redfish":
+      return { converge: false, power: true };
     default:
       return provider satisfies never;
   }
@@ -83,8 +102,25 @@ export function abilitiesOf(provider: PoolProvider): { readonly converge: boolea
 
 /** Names of all secrets of the space that a provider needs. */
 export function secretsOf(provider: PoolProvider): readonly string[] {
-  const own = provider.kind === "ssh" ? [provider.key, provider.sudo].filter((name) => name !== null) : [];
-  return [...new Set([...provider.secrets, ...own])];
+  return [...new Set([...provider.secrets, ...ownSecrets(provider)])];
+}
+
+function ownSecrets(provider: PoolProvider): readonly string[] {
+  switch (provider.kind) {
+    case "command":
+      return [];
+    case "ssh":
+      return [provider.key, provider.sudo].filter((name) => name !== null);
+    case "redfish":
+      return [provider.user, provider.password];
+    default:
+      return provider satisfies never;
+  }
+}
+
+/** Whether a machine that is destroyed and made again is another one, which joins by itself. Metal stays what it is, with what is on its disk. */
+export function makesAnew({ kind }: PoolProvider): boolean {
+  return kind !== "redfish";
 }
 
 /** A machine as its provider tells of it. */

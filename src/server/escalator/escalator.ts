@@ -138,7 +138,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     {
       pools: () =>
         poolObjects.pools(store).map(({ value }) => compilePool(value, readPoolSize(store, value.space, value.name)?.value ?? null)),
-      providerOf: createProviders({ secrets, remote, forgetMember, sshFolder, environment, tasks }, signal),
+      providerOf: createProviders({ secrets, remote, forgetMember, sshFolder, environment, outgoing, tasks }, signal),
       clock,
       steadyNowMs,
       log,

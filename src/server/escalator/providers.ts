@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { readHostAndPort } from "#host/address.ts";
+import type { ResolveOutgoing } from "#host/outgoing.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId, SpaceName } from "#model/names.ts";
-import type { CommandPool, Pool, SshPool } from "#model/pool.ts";
+import type { CommandPool, Pool, RedfishPool, SshPool } from "#model/pool.ts";
 import type { Members } from "#ssh/add-machine.ts";
 import { type Distribution, ownRoot, packDistribution } from "#ssh/parts.ts";
 import { inviteMachine } from "../members/invitations.ts";
@@ -10,7 +11,11 @@ import { findMember } from "../members/members.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
 import { objects } from "../objects/objects.ts";
 import { createCommandProvider } from "../pools/command-provider.ts";
+import { openHostBook } from "../pools/host-book.ts";
 import type { Provider } from "../pools/provider.ts";
+import { openBmc } from "../pools/redfish/bmc.ts";
+import { createRedfishProvider } from "../pools/redfish/redfish-provider.ts";
+import { storedPins } from "../pools/redfish/stored-pins.ts";
 import { createSshProvider } from "../pools/ssh/ssh-provider.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { runTask, type TaskOptions } from "./actions/task.ts";
@@ -24,6 +29,8 @@ export interface ProviderOptions {
   /** What the server keeps of SSH. */
   readonly sshFolder: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Judges addresses that users named. */
+  readonly outgoing: ResolveOutgoing;
   readonly tasks: TaskOptions;
 }
 
@@ -42,6 +49,8 @@ export function createProviders(options: ProviderOptions, signal: AbortSignal): 
         return commandProvider({ ...pool, provider }, options);
       case "ssh":
         return sshProvider({ ...pool, provider }, distribution, options);
+      case "redfish":
+        return redfishProvider({ ...pool, provider }, options);
       default:
         return provider satisfies never;
     }
@@ -86,6 +95,23 @@ function sshProvider(
     distribution,
     environment,
     clock: tasks.clock,
+  });
+}
+
+function redfishProvider(pool: Pool & { readonly provider: RedfishPool }, { secrets, outgoing, tasks }: ProviderOptions): Provider {
+  const { machines, user, password, ca } = pool.provider;
+  const { store, clock } = tasks;
+  const pins = storedPins(store, pool);
+  const secret = (name: string) => reveal(secrets, pool.space, name);
+  return createRedfishProvider({
+    pool,
+    book: openHostBook(
+      store,
+      pool,
+      machines.map(({ bmc }) => bmc),
+    ),
+    bmc: (url) => openBmc({ url, user: secret(user), password: secret(password), ca, pins, resolve: outgoing, clock }),
+    clock,
   });
 }
 

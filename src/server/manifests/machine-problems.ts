@@ -1,5 +1,5 @@
 import type { LadderManifest } from "#model/ladder-schemas.ts";
-import { abilitiesOf } from "#model/pool.ts";
+import { abilitiesOf, makesAnew } from "#model/pool.ts";
 import type { PoolManifest } from "#model/pool-schemas.ts";
 import { compileProvider } from "../pools/compile-pool.ts";
 import type { FoundProblem } from "./problems.ts";
@@ -29,6 +29,8 @@ export function machineProblems(
 function lackingFor(action: string, pools: readonly PoolManifest[]): string | null {
   if (!/^(machine|pool)\./.test(action)) return null;
   if (pools.length === 0) return "a pool in the space, whose provider makes its machines (`pool: web`); or a command for the level";
+  const metal = action === "machine.replace" ? pools.find(({ provider }) => !makesAnew(compileProvider(provider))) : undefined;
+  if (metal !== undefined) return `machine.power-cycle: the provider of pool "${metal.pool}" switches machines and makes none anew`;
   const verb = action === "machine.converge" ? "converge" : action === "machine.power-cycle" ? "power" : null;
   const lacking = verb === null ? undefined : pools.find(({ provider }) => !abilitiesOf(compileProvider(provider))[verb]);
   if (lacking === undefined) return null;

@@ -141,7 +141,21 @@ test("what a pool cannot be is refused with its place, and a secret that is not 
   );
   assert.match(await refusal("pool: web\nmachines: 1\nprovider: { ssh: [m1=10.0.0.1] }\n"), /provider\.ssh.*\[USER@\]HOST/);
   assert.match(await refusal("pool: web\nmachines: 1\nprovider: { ssh: { hosts: [10.0.0.1], key: KEY } }\n"), /SECRET_MISSING.*KEY/);
-  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { every: 5s }\n"), /provider.*a map with one of command and ssh/);
+  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { every: 5s }\n"), /provider.*a map with one of command, ssh and redfish/);
+  const metal = "pool: web\nmachines: 1\nprovider: { redfish: { machines: [{ bmc: BMC, address: 10.0.0.1 }], user: U, password: P } }\n";
+  assert.match(
+    await refusal(metal.replace("BMC", "http://10.1.0.1")),
+    /provider\.redfish\.machines\.0\.bmc.*https:\/\/10\.1\.0\.11, without a user/,
+  );
+  assert.match(await refusal(metal.replace("BMC", "https://10.1.0.1")), /SECRET_MISSING.*U/);
+  await api.call("PUT", "/v1/spaces/default", {});
+  for (const secret of ["U", "P"]) await api.call("PUT", `/v1/spaces/default/secrets/${secret}`, { value: "x" });
+  const anew =
+    "---\nladder: l\nlevels: [{ name: machine, do: machine.replace }]\nchecks: { ping: { icmp: true, each: machine, level: machine } }\n";
+  assert.match(
+    await refusal(`${metal.replace("BMC", "https://10.1.0.1")}${anew}`),
+    /machine\.power-cycle: the provider of pool .*web.* makes none anew/,
+  );
   const cycle =
     "---\nladder: l\nlevels: [{ name: machine, do: machine.power-cycle }]\nchecks: { ping: { icmp: true, each: machine, level: machine } }\n";
   assert.match(

@@ -8,6 +8,7 @@ import { type FoundProblem, throwProblems } from "../manifests/problems.ts";
 import type { Declared } from "../manifests/read-manifests.ts";
 import { put, remove, unchanged } from "../objects/objects.ts";
 import { poolKeys, poolObjects, type StoredPool } from "../objects/pool-objects.ts";
+import { poolPinsKeys } from "../objects/pool-pins.ts";
 import { compileProvider } from "../pools/compile-pool.ts";
 import type { Store } from "../store/store.ts";
 import type { ApplyDraft } from "./apply.ts";
@@ -66,6 +67,8 @@ function draftPool(
   conditions.push(unchanged(key, stored));
   if (action === "none") return;
   changes.push(next === null ? remove(key) : put(key, next));
+  const pins = poolPinsKeys.pool(space, name);
+  if (next === null && store.get(pins) !== null) changes.push(remove(pins));
   const what = next === null ? "is forgotten, and its machines stay as they are" : action === "create" ? "is wanted" : "changed";
   events.push({ kind: `pool.${next === null ? "removed" : "changed"}`, app: null, subject: name, message: `pool "${name}" ${what}` });
 }

@@ -9,6 +9,7 @@ import { ladderKeys } from "../objects/ladder-objects.ts";
 import { keys, objects, remove, type Stored, unchanged } from "../objects/objects.ts";
 import { poolHostsKeys } from "../objects/pool-hosts.ts";
 import { poolKeys } from "../objects/pool-objects.ts";
+import { poolPinsKeys } from "../objects/pool-pins.ts";
 import { poolSizeKeys } from "../objects/pool-size.ts";
 import { apply } from "./apply.ts";
 import type { OperationContext } from "./context.ts";
@@ -97,9 +98,18 @@ export async function deleteSpace(
 /** What the Escalator keeps of a space in many keys. */
 function ladderPrefixes(space: SpaceName): readonly string[] {
   const { escalations, pauses, notices, steps, allMade, deliveries } = ladderKeys;
-  return [escalations, pauses, notices, steps, allMade, deliveries, poolKeys.pools, poolHostsKeys.pools, poolSizeKeys.pools].map((of) =>
-    of(space),
-  );
+  return [
+    escalations,
+    pauses,
+    notices,
+    steps,
+    allMade,
+    deliveries,
+    poolKeys.pools,
+    poolHostsKeys.pools,
+    poolSizeKeys.pools,
+    poolPinsKeys.pools,
+  ].map((of) => of(space));
 }
 
 function ladderSingles(store: OperationContext["store"], space: SpaceName) {

@@ -40,7 +40,7 @@ function poolOf({ space, manifest }: StoredPool): Pool {
   };
 }
 
-export function compileProvider({ command, ssh, env, secrets, every, timeout }: PoolProviderManifest): PoolProvider {
+export function compileProvider({ command, ssh, redfish, env, secrets, every, timeout }: PoolProviderManifest): PoolProvider {
   const commons = { env, secrets, everyMs: every, timeoutMs: timeout };
   if (command !== undefined) {
     const { list, create, destroy, converge, power } = command;
@@ -53,5 +53,6 @@ export function compileProvider({ command, ssh, env, secrets, every, timeout }: 
     );
     return { kind: "ssh", hosts, key: key ?? null, sudo: sudo ?? null, converge: converge ?? null, agentOptions, ...commons };
   }
+  if (redfish !== undefined) return { kind: "redfish", ...redfish, ca: redfish.ca ?? null, ...commons };
   throw new Error("a provider of no kind is no valid manifest");
 }

@@ -1,6 +1,5 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
@@ -14,9 +13,10 @@ import { openHostLog } from "#ssh/host-log.ts";
 import type { Distribution } from "#ssh/parts.ts";
 import { removeMachine } from "#ssh/remove-machine.ts";
 import type { Store } from "../../store/store.ts";
-import type { Provider, ProviderCall, ProviderEnd } from "../provider.ts";
+import { endOf, type Say, wordsOf } from "../end-of-call.ts";
+import { openHostBook } from "../host-book.ts";
+import type { Provider } from "../provider.ts";
 import { answersSsh } from "./answers-ssh.ts";
-import { openHostBook } from "./host-book.ts";
 import { ownPublicKey } from "./own-key.ts";
 
 export interface SshProviderOptions {
@@ -220,33 +220,10 @@ export async function sweepCalls(folder: string): Promise<void> {
   await rm(callsOf(folder), { recursive: true, force: true });
 }
 
-type Say = (line: string) => void;
-
 interface Place {
   readonly host: string;
   readonly target: Target;
   readonly log: (line: string) => void;
-}
-
-/** Runs within the time of the call. Failures that people can act on are how it ends; defects and the signal's reason are thrown. */
-async function endOf(
-  { timeoutMs }: ProviderCall,
-  signal: AbortSignal,
-  work: (say: Say, signal: AbortSignal) => Promise<boolean>,
-): Promise<ProviderEnd> {
-  signal.throwIfAborted();
-  const limit = AbortSignal.timeout(timeoutMs);
-  const lines: string[] = [];
-  const end = (result: ProviderEnd["result"]): ProviderEnd => ({ result, exitCode: null, output: lines.join("\n") });
-  try {
-    return end((await work((line) => lines.push(line), AbortSignal.any([signal, limit]))) ? "ok" : "failed");
-  } catch (error) {
-    signal.throwIfAborted();
-    if (limit.aborted) return end("timed-out");
-    if (!(error instanceof DroverError)) throw error;
-    lines.push(wordsOf(error));
-    return end("failed");
-  }
 }
 
 function requireMembers(members: Members | null): Members {
@@ -258,11 +235,6 @@ function requireMembers(members: Members | null): Members {
 
 function sayWiped(say: Say, host: string, kept: string | null): void {
   say(`${host} was wiped${kept === null ? "" : `, but for the volumes of apps in ${kept}`}`);
-}
-
-function wordsOf(error: DroverError): string {
-  const text = String(errorFields(error)["error"]);
-  return error.hint === "" ? text : `${text}. ${error.hint}`;
 }
 
 /** The script, below its variables: in it and not around it, since neither arguments nor the connection may show them to other users. */

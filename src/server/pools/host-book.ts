@@ -1,9 +1,9 @@
 import type { MachineId } from "#model/names.ts";
 import type { Pool } from "#model/pool.ts";
-import { put, unchanged } from "../../objects/objects.ts";
-import { type FreedHost, type PoolHost, type PoolHosts, poolHostsKeys, readPoolHosts } from "../../objects/pool-hosts.ts";
-import { transact } from "../../operations/transact.ts";
-import type { Store } from "../../store/store.ts";
+import { put, unchanged } from "../objects/objects.ts";
+import { type FreedHost, type PoolHost, type PoolHosts, poolHostsKeys, readPoolHosts } from "../objects/pool-hosts.ts";
+import { transact } from "../operations/transact.ts";
+import type { Store } from "../store/store.ts";
 
 /** Notes in the store which host of a pool's list is which of its machines, so that no two are the same one, whoever is killed meanwhile. */
 export interface HostBook {
@@ -21,6 +21,8 @@ export interface HostBook {
    * @returns null: there is no other
    */
   claim(machine: MachineId, tried: ReadonlySet<string>): Promise<string | null>;
+  /** The machine is this host of the list, and was made. */
+  take(machine: MachineId, host: string): Promise<void>;
   /** What was claimed has become the machine. */
   settle(machine: MachineId): Promise<void>;
   /** The machine is no more. @param isWiped whether nothing of Drover is on its host any more */
@@ -63,6 +65,14 @@ export function openHostBook(store: Store, { space, name }: Pool, list: readonly
         return { host: other, next: { machines: { ...before.machines, [machine]: { host: other, isMade: false } }, freed } };
       });
       return host;
+    },
+    take: async (machine, host) => {
+      await change((before) => ({
+        next: {
+          machines: { ...before.machines, [machine]: { host, isMade: true } },
+          freed: before.freed.filter((one) => one.host !== host),
+        },
+      }));
     },
     settle: async (machine) => {
       await change((before) => {
