@@ -67,15 +67,29 @@ test("text from outside cannot steer the terminal, in tables, logs, events and J
   const reason = { code: "EXITED", message: evil };
   const line = { instance: "shop/api/web.3.k3f9b", atMs: nowMs, sequence: 1, text: evil, source: "app" };
   const event = { sequence: 1, atMs: nowMs, space: "shop", app: "api", subject: null, kind: "x", message: evil, details: null };
+  const said = { version: evil, commit: null, more: {} };
+  const { id, process, release, machine, state, ready } = instanceView();
+  const instances = [{ id, process, release, machine, state, ready, said, why: null }];
+  const versions = { space: "shop", app: "api", wanted: null, active: 3, routes: [], instances, differences: [] };
   await withServer(
     {
       "GET /v1/instances": { json: { instances: [instanceView({ reason })] } },
       [`GET ${api}/logs`]: { lines: [line] },
       "GET /v1/events": { json: { events: [event] } },
+      "GET /v1/versions": { json: { apps: [versions], programs: [], silent: [] } },
       "GET /v1/apps": { error: { code: "INTERNAL", message: evil, hint: evil, details: null } },
     },
     async (fake) => {
-      for (const args of [["ps"], ["logs", "shop/api"], ["events"], ["apps"], ["ps", "--json"], ["logs", "shop/api", "--json"]]) {
+      for (const args of [
+        ["ps"],
+        ["versions"],
+        ["versions", "shop/api"],
+        ["logs", "shop/api"],
+        ["events"],
+        ["apps"],
+        ["ps", "--json"],
+        ["logs", "shop/api", "--json"],
+      ]) {
         const { stdout, stderr } = await fake.run(args);
         assert.doesNotMatch(stdout + stderr, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/, args.join(" "));
         if (!args.includes("--json")) assert.ok((stdout + stderr).includes(escaped), stdout + stderr);
