@@ -45,6 +45,7 @@ async function measure(): Promise<void> {
       probe: "bench",
       resolve: createOutgoing(["127.0.0.0/8"]),
       runCommand: null,
+    countLogs: null,
       clock: systemClock,
       random: Math.random,
       onResult: ({ isOk }) => {

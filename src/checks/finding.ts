@@ -1,4 +1,5 @@
 import type { ResolveOutgoing } from "#host/outgoing.ts";
+import type { LogTest } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 
@@ -60,6 +61,9 @@ export interface CommandEnd {
 /** Runs a user's command line to its end within `signal`, and ends all that it started. */
 export type RunCheckCommand = (run: string, env: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<CommandEnd>;
 
+/** Counts what a search of logs matches, and gives the latest of it. Throws what says nothing about the logs. */
+export type CountLogs = (test: LogTest, signal: AbortSignal) => Promise<{ readonly events: number; readonly latest: string | null }>;
+
 /** What a check is made with, besides itself. */
 export interface CheckSurroundings {
   /** Name of the target, which `{target}` in the test's texts stands for. */
@@ -70,4 +74,6 @@ export interface CheckSurroundings {
   readonly clock: Clock;
   /** Null in a program that runs no commands of users. */
   readonly runCommand: RunCheckCommand | null;
+  /** Null in a program that cannot ask all machines. */
+  readonly countLogs: CountLogs | null;
 }

@@ -25,6 +25,7 @@ const surroundings: CheckSurroundings = {
   resolve: loopback,
   clock: systemClock,
   runCommand: null,
+  countLogs: null,
 };
 
 function check(what: ProbedTest, more: Partial<CheckSurroundings> = {}, signal = new AbortController().signal): Promise<Finding> {

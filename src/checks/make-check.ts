@@ -5,6 +5,7 @@ import { judgeCommand } from "./runners/command-output.ts";
 import { checkDns } from "./runners/dns.ts";
 import { checkHttp } from "./runners/http.ts";
 import { checkIcmp } from "./runners/icmp.ts";
+import { checkLogs } from "./runners/logs.ts";
 import { checkTcp } from "./runners/tcp.ts";
 
 /**
@@ -32,6 +33,8 @@ export async function makeCheck(test: ProbedTest, surroundings: CheckSurrounding
         const end = await surroundings.runCommand(filled.run, filled.env, signal);
         return signal.aborted ? failed("the command took too long") : judgeCommand(filled.output, end);
       }
+      case "log":
+        return await checkLogs(filled, surroundings, signal);
       default:
         return filled satisfies never;
     }
@@ -55,6 +58,8 @@ function fillTarget(test: ProbedTest, target: string): ProbedTest {
       return { ...test, host: fillOrNull(test.host) };
     case "dns":
       return { ...test, name: fill(test.name), server: fillOrNull(test.server) };
+    case "log":
+      return { ...test, search: fill(test.search) };
     case "command":
       return { ...test, env: { ...test.env, TARGET: target } };
     default:

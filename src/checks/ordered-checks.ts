@@ -93,6 +93,7 @@ export class OrderedChecks {
           return edge !== null && this.#hosts.has(host) ? edge : outgoing(host);
         },
         runCommand,
+        countLogs: null,
         clock,
         random,
         onResult: (result, begunMs) => this.#report({ kind: "result", result, begunMs }),

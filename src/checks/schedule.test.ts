@@ -40,6 +40,7 @@ async function withSchedule(
       probe: "m1",
       resolve: async () => ({ address: "192.0.2.1", family: 4 }),
       runCommand: run,
+      countLogs: null,
       clock,
       random: () => 0.5,
       onResult: (result) => results.push(result),

@@ -11,6 +11,7 @@ export interface ScheduleOptions {
   readonly probe: string;
   readonly resolve: CheckSurroundings["resolve"];
   readonly runCommand: CheckSurroundings["runCommand"];
+  readonly countLogs: CheckSurroundings["countLogs"];
   readonly clock: Clock;
   readonly random: () => number;
   /** @param begunMs when the attempt began, on the clock that never jumps */
@@ -127,7 +128,7 @@ export class CheckSchedule {
 
   /** One attempt within its time. What does not end by itself then is a failure, whatever it still does. */
   async #attempt({ test, target, address, timeoutMs }: ScheduledCheck, parent: AbortSignal): Promise<Finding> {
-    const { resolve, runCommand, clock } = this.#options;
+    const { resolve, runCommand, countLogs, clock } = this.#options;
     const late = new AbortController();
     const over = new AbortController();
     const signal = AbortSignal.any([parent, late.signal]);
@@ -140,7 +141,7 @@ export class CheckSchedule {
       return failed("no answer in time");
     };
     const tooLate = giveUp();
-    const attempt = makeCheck(test, { target, address, resolve, runCommand, clock }, signal);
+    const attempt = makeCheck(test, { target, address, resolve, runCommand, countLogs, clock }, signal);
     try {
       return await Promise.race([attempt, tooLate]);
     } catch (error) {

@@ -3,7 +3,15 @@ import type { ErrorCode } from "./errors.ts";
 import type { CheckId } from "./names.ts";
 
 /** The kinds of check that one program can make by itself; the others are judged by the server from what it knows. */
-export type ProbedTest = Extract<CheckTest, { kind: "http" | "tcp" | "icmp" | "dns" | "command" }>;
+export type ProbedTest =
+  | Extract<CheckTest, { kind: "http" | "tcp" | "icmp" | "dns" | "command" }>
+  /** By the server alone. */
+  | LogTest;
+
+export type LogTest = Extract<CheckTest, { kind: "log" }> & {
+  /** Whose logs, as a prefix of instances: `shop/web/` or `shop/`. */
+  readonly of: string;
+};
 
 /** A check as one probe makes it. */
 export interface ScheduledCheck {

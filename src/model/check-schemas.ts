@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { DroverError } from "./errors.ts";
+import { parseLogQuery } from "./log-query.ts";
 import { divisor, measurementManifest } from "./measurement-schemas.ts";
 import { appName, variableName } from "./name-schemas.ts";
 import { namePattern } from "./names.ts";
@@ -82,6 +84,15 @@ export const maintenance = z.array(
   ),
 );
 
+const logSearch = z.string().superRefine((query, context) => {
+  try {
+    parseLogQuery(query);
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    context.addIssue({ code: "custom", message: `a search of logs: ${error.message}` });
+  }
+});
+
 const expectation = z.strictObject({
   status: z
     .union([z.int().min(100).max(599), z.array(z.int().min(100).max(599)).min(1).max(20)], "a status such as 200, or a list of them")
@@ -134,9 +145,12 @@ const tests = {
         "A figure of the target that fails the check when it is above or below a value. While it is not known, nothing is said. `{ name: drover_route_errors_total, of: drover_route_requests_total, above: 5%, over: 2m }`",
     }),
   log: z
-    .strictObject({ pattern, most: z.int().min(0).max(1_000_000).default(0), over: duration.default(300_000) })
+    .strictObject({ search: logSearch, most: z.int().min(0).max(1_000_000).default(0), over: duration.default(300_000) })
     .optional()
-    .meta({ description: "Lines that must not come more often than `most` times within `over`." }),
+    .meta({
+      description:
+        "Events of logs that must not come more often than `most` times within `over`: a search as `drover logs --search` takes it, of the app, or of the space.",
+    }),
   ready: z
     .int()
     .min(1)

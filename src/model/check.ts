@@ -37,8 +37,8 @@ export type CheckTest =
     }
   /** A figure over the last `overMs` that must not be above or below a value. */
   | ({ readonly kind: "metric"; readonly is: "above" | "below"; readonly value: number } & Measurement)
-  /** Fails when more than `most` lines within `overMs` match. */
-  | { readonly kind: "log"; readonly pattern: string; readonly most: number; readonly overMs: number }
+  /** Fails when more than `most` events within `overMs` match the search, of the app that is the target, or of the space. */
+  | { readonly kind: "log"; readonly search: string; readonly most: number; readonly overMs: number }
   /** Something must call in at least this often. */
   | { readonly kind: "heartbeat"; readonly withinMs: number }
   /** At least this many machines of the pool, or instances of the app, are ready. */

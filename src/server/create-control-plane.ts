@@ -22,6 +22,7 @@ import { chooseExecPlace } from "./view/exec-place.ts";
 import { countLogs, logContext, searchLogs } from "./view/log-search.ts";
 import { tailLogs } from "./view/log-tail.ts";
 import { viewMachines } from "./view/machine-view.ts";
+import { SecretMask } from "./view/mask-secrets.ts";
 import { mergedLogs } from "./view/merged-logs.ts";
 import { askPeers } from "./view/peer-answers.ts";
 import { RouteAddresses } from "./view/route-address.ts";
@@ -87,6 +88,8 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   );
   const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
   const addresses = new RouteAddresses(options.edgeUrl, options.edgeTlsUrl, certificateOf);
+  const mask = new SecretMask(secrets);
+  const logSearcher = { fleet: core.fleet, clock, mask };
   const view = new AppView({ store, core, clock, addresses });
   const health = new HealthWatch({
     events,
@@ -173,13 +176,13 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
           query.instance === null
             ? [first, ...fleet.agents().filter((agent) => agent !== first)]
             : [fleet.agentOf(query.instance) ?? first];
-        yield* mergedLogs(agents, query, until);
+        for await (const line of mergedLogs(agents, query, until)) yield { ...line, text: mask.text(line.instance, line.text) };
       },
       logSearch: {
-        search: (search, until) => searchLogs({ fleet, clock }, search, until),
-        count: (count, until) => countLogs({ fleet, clock }, count, until),
-        context: (context, until) => logContext({ fleet, clock }, context, until),
-        tail: (tail, until) => tailLogs({ fleet, clock }, tail, until),
+        search: (search, until) => searchLogs(logSearcher, search, until),
+        count: (count, until) => countLogs(logSearcher, count, until),
+        context: (context, until) => logContext(logSearcher, context, until),
+        tail: (tail, until) => tailLogs(logSearcher, tail, until),
       },
       execPlace: (space, app, wanted) => chooseExecPlace({ store, fleet, secrets }, space, app, wanted),
       exec: async (where, until) => {

@@ -43,6 +43,50 @@ test("what an app prints to harm its readers does not reach their terminal", asy
   assert.match(stdout, /evil \\x1b\]0;owned\\x07 <script>x<\/script> \ufffd/);
 });
 
+test("a value of a secret that an app prints is shown to nobody", async () => {
+  await drover.cli(["secret", "set", "API_KEY", "--space", "shop"], { input: "hunter2-hunter2" });
+  await drover.apply('space: shop\n---\napp: tells\nrun: echo "key=$API_KEY"; exec sleep 1000\nport: none\nsecrets: [API_KEY]\n');
+  for (const args of [
+    ["logs", "shop/tells"],
+    ["logs", "shop/tells", "--search", "key"],
+    ["logs", "shop/tells", "--search", "key", "--json"],
+  ]) {
+    await drover.until("it is shown", async () => (await drover.cli(args)).stdout.includes("key="));
+    const { stdout } = await drover.cli(args);
+    assert.match(stdout, /key=\*{6}/);
+    assert.doesNotMatch(stdout, /hunter2/);
+  }
+});
+
+test("a check on logs fails when more events match than may, and passes where they do not", async () => {
+  await drover.apply(`space: shop
+---
+ladder: production
+levels: [{ name: app, do: app.restart }]
+checks:
+  payments: { log: { search: payment failed, over: 1h }, app: says, level: app, every: 1s, failures: 1 }
+  quiet: { log: { search: "level>=error", most: 500, over: 1h }, every: 1s }
+`);
+  interface Checks {
+    readonly checks: readonly { readonly id: string; readonly verdict: string; readonly message: string }[];
+  }
+  let seen: Checks = { checks: [] };
+  await drover.until("both are judged", async () => {
+    seen = JSON.parse((await drover.api("GET", "/v1/spaces/shop/checks")).body) as Checks;
+    return seen.checks.length === 2 && seen.checks.every(({ verdict }) => verdict !== "unknown");
+  });
+  const of = (name: string) => seen.checks.find(({ id }) => id.startsWith(name));
+  assert.equal(of("payments")?.verdict, "failing");
+  assert.match(
+    of("payments")?.message ?? "",
+    /^\d+ events? match(?:es)? "payment failed" within 3600 s, 0 may; the latest: \{"level":"error"/,
+  );
+  assert.equal(of("quiet")?.verdict, "ok");
+  await drover.until("it escalates", async () =>
+    (await drover.api("GET", "/v1/spaces/shop/escalations")).body.includes('"target":"app/says"'),
+  );
+});
+
 test("a saved search is kept, used and forgotten, and who did it is told", async () => {
   const saved = await drover.cli(["search", "save", "payments", "payment failed", "--app", "shop/says"]);
   assert.equal(saved.code, 0, saved.stderr);

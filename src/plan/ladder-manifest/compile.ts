@@ -151,7 +151,7 @@ function testOf(check: CheckManifest): CheckTest {
   if (check.dns !== undefined) return { kind: "dns", ...check.dns, server: check.dns.server ?? null };
   if (check.run !== undefined) return { kind: "command", run: check.run, env: check.env ?? {}, output: check.output ?? "exit" };
   if (check.heartbeat !== undefined) return { kind: "heartbeat", withinMs: check.heartbeat };
-  if (check.log !== undefined) return { kind: "log", pattern: check.log.pattern, most: check.log.most, overMs: check.log.over };
+  if (check.log !== undefined) return { kind: "log", search: check.log.search, most: check.log.most, overMs: check.log.over };
   if (check.metric !== undefined) {
     const { above, below, ...measured } = check.metric;
     return { kind: "metric", is: above === undefined ? "below" : "above", value: above ?? below ?? 0, ...measurementOf(measured) };

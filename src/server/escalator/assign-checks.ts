@@ -1,6 +1,7 @@
 import type { Check, CheckTest, ExpandedCheck, Vantage } from "#model/check.ts";
 import type { ProbedTest, ScheduledCheck } from "#model/check-orders.ts";
-import { nameOf, type Target } from "#model/target.ts";
+import type { SpaceName } from "#model/names.ts";
+import { nameOf, scopeOf, type Target } from "#model/target.ts";
 import type { Whereabouts } from "../pools/machine-places.ts";
 
 /** Kinds that the server judges from what it knows, without a call. */
@@ -25,6 +26,7 @@ export interface Assignment {
 
 /** What checks meet: addresses of targets, and Drover's own edge. */
 export interface CheckPlaces {
+  readonly space: SpaceName;
   /** Of a target that is somewhere, such as a machine of a pool; null for any other. */
   readonly whereIs: (target: Target) => Whereabouts | null;
   readonly edgePorts: { readonly http: number; readonly https: number };
@@ -50,9 +52,12 @@ export function assignChecks(checks: Iterable<ExpandedCheck>, places: CheckPlace
         else if (where?.kind !== "unknown") judged.push({ ...expanded, check: { ...check, test } });
         break;
       }
-      case "log":
-        impossible.push({ check: expanded, why: `conditions on ${test.kind}s are not judged yet` });
+      case "log": {
+        const { everyMs, timeoutMs } = check;
+        const of = scopeOf(target) === "app" ? `${places.space}/${nameOf(target)}/` : `${places.space}/`;
+        server.push({ id, test: { ...test, of }, target: nameOf(target), address: null, everyMs, timeoutMs });
         break;
+      }
       case "command":
       case "http":
       case "tcp":

@@ -27,6 +27,7 @@ import { shortPools } from "../pools/rules/short-pools.ts";
 import { sweepCalls } from "../pools/ssh/ssh-provider.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
+import { SecretMask } from "../view/mask-secrets.ts";
 import { type Acknowledgements, createAcknowledgements } from "./acknowledgements.ts";
 import { createRunAction, forgetStep } from "./actions/run-action.ts";
 import { sweepTasks } from "./actions/sweep-tasks.ts";
@@ -35,6 +36,7 @@ import { assignChecks } from "./assign-checks.ts";
 import { checkOnce, type FoundOnce } from "./check-once.ts";
 import { type CheckRecords, openCheckRecords } from "./check-records.ts";
 import { EscalationController } from "./controller.ts";
+import { countForCheck } from "./count-logs.ts";
 import { deliveriesFor } from "./deliveries.ts";
 import { EdgeHosts } from "./edge-hosts.ts";
 import { JudgedChecks } from "./judged-checks.ts";
@@ -123,6 +125,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   };
   const scenes = new Map<SpaceName, SpaceScene>();
   const hosts = new EdgeHosts(store);
+  const mask = new SecretMask(secrets);
 
   // Operations by people look at ports; those of the Escalator give none.
   const context: OperationContext = { store, secrets, events, clock, reservedPorts: new Set() };
@@ -162,6 +165,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   const probe = new ServerProbe(
     {
       resolve: hosts.resolver({ address: edge.host, family: edge.host.includes(":") ? 6 : 4 }, outgoing),
+      countLogs: (test, until) => countForCheck({ fleet, clock, mask }, test, until),
       clock: steadyClock,
       random,
       onResult,
@@ -214,6 +218,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     const places = machinePlaces(pools, space);
     if (!scene.update(ladder, topologyOf(store, fleet, pools.pools(space), space), places, names)) return scene;
     const assignment = assignChecks(scene.index.checks.values(), {
+      space,
       whereIs: (target) => places.get(target) ?? null,
       edgePorts: { http: edge.httpPort, https: edge.httpsPort },
       isEdgeHost: (host) => hosts.has(host),

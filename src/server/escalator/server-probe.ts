@@ -1,4 +1,4 @@
-import type { Finding } from "#checks/finding.ts";
+import type { CountLogs, Finding } from "#checks/finding.ts";
 import { CheckSchedule } from "#checks/schedule.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { CheckResult } from "#model/check.ts";
@@ -12,6 +12,7 @@ export const serverProbe = "server";
 
 export interface ServerProbeOptions {
   readonly resolve: ResolveOutgoing;
+  readonly countLogs: CountLogs;
   /** Its wall clock does not jump while the server runs: results are compared with each other. */
   readonly clock: Clock;
   readonly random: () => number;
@@ -56,13 +57,14 @@ export class ServerProbe {
   }
 
   #start() {
-    const { resolve, clock, random, onResult, onImpossible } = this.#options;
+    const { resolve, countLogs, clock, random, onResult, onImpossible } = this.#options;
     const stop = new AbortController();
     const schedule = new CheckSchedule(
       {
         probe: serverProbe,
         resolve,
         runCommand: null,
+        countLogs,
         clock,
         random,
         onResult: (result) => onResult(...split(result.check, (check) => ({ ...result, check }))),

@@ -85,21 +85,6 @@ test("a secret that e-mail or a pool needs stays; one that signs webhooks can go
   );
 });
 
-const later: readonly (readonly [what: string, text: string, path: string])[] = [
-  ["a log", ladder(app, "l: { log: { pattern: panic, over: 5m }, level: app }"), "checks.l.log"],
-];
-for (const [what, text, path] of later)
-  test(`refused as not yet supported, with its place: ${what}`, async () => {
-    await using api = await startApi();
-    const response = await api.fetch("POST", "/v1/apply", { json: request(text) });
-    const { code, details } = (await response.json()) as { code: string; details: { problems: ManifestProblem[] } };
-    assert.equal(code, "NOT_YET_SUPPORTED");
-    assert.deepEqual(
-      details.problems.map((problem) => problem.path),
-      [path],
-    );
-  });
-
 const machines = ladder("  - { name: m, do: machine.converge }\n", "ping: { icmp: true, each: machine, level: m }");
 const pool = (provider: string) => `pool: web\nmachines: 2\nprovider: { command: ${provider} }\n`;
 const verbs = "{ list: x, create: x, destroy: x }";

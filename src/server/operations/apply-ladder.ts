@@ -1,8 +1,7 @@
 import type { PlannedChange } from "#model/api.ts";
-import type { CheckManifest } from "#model/check-schemas.ts";
 import { ladderManifest } from "#model/ladder-schemas.ts";
 import type { AppName } from "#model/names.ts";
-import { type DeclaredLadder, declaresOf, ladderProblems } from "../manifests/ladder-documents.ts";
+import { type declaresOf, ladderProblems } from "../manifests/ladder-documents.ts";
 import { machineProblems } from "../manifests/machine-problems.ts";
 import { type FoundProblem, throwProblems } from "../manifests/problems.ts";
 import type { Declared } from "../manifests/read-manifests.ts";
@@ -40,7 +39,6 @@ export function draftLadder(
     ),
     ...missingSecret(context, declared),
     ...machineProblems(declared, manifest, poolsAfter(store, declared, isPruning)),
-    ...notYet(declared),
   ]);
   if (ladder === null && !isDropped) return;
   const next: StoredLadder | null = ladder === null ? null : { space, manifest: ladder.written };
@@ -78,24 +76,4 @@ function missingSecret({ secrets }: OperationContext, { space, ladder }: Declare
   return [
     { kind: "invalid", file, ...place(path), path: path.join("."), found: `secret "${name}", which is not set`, wanted, nearest: null },
   ];
-}
-
-/** What fits the schema and no server can do yet: refused when it is declared, rather than found out when it is needed. */
-function notYet({ ladder, apps }: Declared): readonly FoundProblem[] {
-  return [
-    ...(ladder === null ? [] : checksNotYet(ladder, ladder.manifest.checks)),
-    ...apps.flatMap((app) => checksNotYet(app, declaresOf(app.manifest.app, app.written).checks)),
-  ];
-}
-
-type Place = Pick<DeclaredLadder, "file" | "place">;
-
-function checksNotYet(at: Place, checks: Readonly<Record<string, CheckManifest>>): readonly FoundProblem[] {
-  return Object.entries(checks).flatMap(([name, { log }]): readonly FoundProblem[] => [
-    ...(log === undefined ? [] : [later(at, ["checks", name, "log"], "log", "another kind: conditions on logs are not yet judged")]),
-  ]);
-}
-
-function later({ file, place }: Place, path: readonly (string | number)[], found: string, wanted: string): FoundProblem {
-  return { kind: "not-yet", file, ...place(path), path: path.join("."), found, wanted, nearest: null };
 }

@@ -12,6 +12,7 @@ import {
 import type { Fleet } from "../fleet/fleet.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
 import { writeCursor } from "./log-cursor.ts";
+import type { SecretMask } from "./mask-secrets.ts";
 import { askPeers } from "./peer-answers.ts";
 
 /** An agent's share of time for a search, twice, since another one may be before it; then nobody waits for it any longer. */
@@ -27,6 +28,8 @@ interface Gathered<T> {
 export interface LogSearcherOptions {
   readonly fleet: Fleet;
   readonly clock: Clock;
+  /** What apps printed leaves here, and values of secrets do not. */
+  readonly mask: SecretMask;
 }
 
 /** The newest events of all machines that match, as of one. */
@@ -39,7 +42,7 @@ export async function searchLogs(options: LogSearcherOptions, search: LogSearch,
   const next = known.length > events.length ? (events.at(-1) ?? null) : floor;
   const searched = answers.map(({ answer }) => answer.searchedToMs).filter((ms) => ms !== null);
   return {
-    events,
+    events: events.map((event) => options.mask.event(event)),
     next: next === null ? null : writeCursor(next),
     searchedToMs: known.length > events.length || searched.length === 0 ? null : Math.max(...searched),
     silent,
@@ -68,7 +71,7 @@ export async function countLogs(options: LogSearcherOptions, count: LogCount, si
 /** What stands around an event: lines of one instance are on one machine, and which that was is not always known any more. */
 export async function logContext(options: LogSearcherOptions, context: LogContext, signal: AbortSignal): Promise<LogContextView> {
   const { answers, silent } = await gather(options, (agent, until) => agent.logContext(context, until), signal);
-  const events = answers.flatMap(({ answer }) => [...answer.events]);
+  const events = answers.flatMap(({ answer }) => answer.events.map((event) => options.mask.event(event)));
   return { events, silent: events.length > 0 ? [] : silent, damaged: damagedOf(answers) };
 }
 

@@ -1,8 +1,8 @@
 import type { LogTailItem } from "#model/api-logs.ts";
-import { type Clock, pause } from "#model/clock.ts";
+import { pause } from "#model/clock.ts";
 import type { LogTail } from "#model/log-event.ts";
-import type { Fleet } from "../fleet/fleet.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
+import type { LogSearcherOptions } from "./log-search.ts";
 
 /** Items that wait for their reader; past it the oldest go, and the reader is told. */
 const mostWaiting = 10_000;
@@ -11,7 +11,7 @@ const lookMs = 250;
 
 /** Matching events of all machines as they come, and which machines are not heard meanwhile, until the signal aborts. */
 export async function* tailLogs(
-  { fleet, clock }: { readonly fleet: Fleet; readonly clock: Clock },
+  { fleet, clock, mask }: LogSearcherOptions,
   tail: LogTail,
   signal: AbortSignal,
 ): AsyncGenerator<LogTailItem, void, void> {
@@ -27,7 +27,8 @@ export async function* tailLogs(
   };
   const listen = async (agent: AgentPeer) => {
     try {
-      for await (const event of agent.tailLogs(tail, AbortSignal.any([until, agent.gone]))) say({ kind: "event", event });
+      for await (const event of agent.tailLogs(tail, AbortSignal.any([until, agent.gone])))
+        say({ kind: "event", event: mask.event(event) });
       if (!until.aborted) say({ kind: "silent", machine: agent.machine, why: "its link was lost" });
     } catch (error) {
       if (!until.aborted) say({ kind: "silent", machine: agent.machine, why: error instanceof Error ? error.message : String(error) });
