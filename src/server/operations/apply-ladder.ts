@@ -1,7 +1,7 @@
 import type { PlannedChange } from "#model/api.ts";
 import { ladderManifest } from "#model/ladder-schemas.ts";
 import type { AppName } from "#model/names.ts";
-import { type declaresOf, ladderProblems } from "../manifests/ladder-documents.ts";
+import { declaresOf, ladderProblems } from "../manifests/ladder-documents.ts";
 import { machineProblems } from "../manifests/machine-problems.ts";
 import { type FoundProblem, throwProblems } from "../manifests/problems.ts";
 import type { Declared } from "../manifests/read-manifests.ts";
