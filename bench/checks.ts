@@ -45,7 +45,7 @@ async function measure(): Promise<void> {
       probe: "bench",
       resolve: createOutgoing(["127.0.0.0/8"]),
       runCommand: null,
-    countLogs: null,
+      countLogs: null,
       clock: systemClock,
       random: Math.random,
       onResult: ({ isOk }) => {

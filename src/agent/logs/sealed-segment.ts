@@ -20,7 +20,7 @@ import { isStoredSummary, type SegmentSummary, type StoredSummary, storedForm, s
 const magic = Buffer.from("DRVSEAL1");
 const fixedBytes = magic.length + 8;
 /** One read gets the head and the filter of nearly every segment. */
-const firstReadBytes = 80 * 1024;
+export const firstReadBytes = 80 * 1024;
 const mostHeadBytes = 8 * 2 ** 20;
 const mostFilterBytes = 2 ** 21;
 /** Fast, and on logs smaller too than the levels above it. */
@@ -111,15 +111,19 @@ export async function readSealed(file: string): Promise<Buffer> {
   return wholeBody(index, stored, await decompress(stored, options).catch(damaged));
 }
 
-/** The same for a thread that may wait. `wants` says by the index whether the frames are wanted at all; null if not. @throws {DamagedSegmentError} */
-export function readSealedSync(file: string, wants: (index: SealedIndex) => boolean): Buffer | null {
+/** The same for a thread that may wait. `wants` says by the index whether the frames are wanted at all; null if not. @param room for the first read, so that a search of many segments needs no new one for each @throws {DamagedSegmentError} */
+export function readSealedSync(
+  file: string,
+  wants: (index: SealedIndex) => boolean,
+  room = Buffer.allocUnsafeSlow(firstReadBytes),
+): Buffer | null {
   const descriptor = openSync(file, "r");
   try {
-    const first = indexIn(readAtSync(descriptor, 0, firstReadBytes));
-    const index = typeof first === "number" ? indexIn(readAtSync(descriptor, 0, first)) : first;
+    const first = indexIn(readAtSync(descriptor, 0, room));
+    const index = typeof first === "number" ? indexIn(readAtSync(descriptor, 0, Buffer.allocUnsafeSlow(first))) : first;
     if (typeof index === "number") throw new DamagedSegmentError("it was cut short");
     if (!wants(index)) return null;
-    const stored = readAtSync(descriptor, index.bodyAt, index.storedBytes);
+    const stored = readAtSync(descriptor, index.bodyAt, Buffer.allocUnsafeSlow(index.storedBytes));
     try {
       return wholeBody(index, stored, zstdDecompressSync(stored, { maxOutputLength: mostOutput(index) }));
     } catch (error) {
@@ -162,11 +166,10 @@ export async function readAt(handle: FileHandle, position: number, length: numbe
   return bytes.subarray(0, filled);
 }
 
-function readAtSync(descriptor: number, position: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(length);
+function readAtSync(descriptor: number, position: number, bytes: Buffer): Buffer {
   let filled = 0;
-  while (filled < length) {
-    const bytesRead = readSync(descriptor, bytes, filled, length - filled, position + filled);
+  while (filled < bytes.length) {
+    const bytesRead = readSync(descriptor, bytes, filled, bytes.length - filled, position + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

@@ -14,7 +14,7 @@ import {
 import { parseLogQuery } from "#model/log-query.ts";
 import type { MachineId } from "#model/names.ts";
 import type { SearchedSegment } from "../app-log.ts";
-import { DamagedSegmentError, readSealedSync, type SealedIndex } from "../sealed-segment.ts";
+import { DamagedSegmentError, firstReadBytes, readSealedSync, type SealedIndex } from "../sealed-segment.ts";
 import { framesIn, sealedFile } from "../segment.ts";
 import { foldBytes } from "./fold.ts";
 import { matches, ReadEvent } from "./match-event.ts";
@@ -107,6 +107,7 @@ class Scan {
   readonly #needles: Needles;
   readonly #has: ReturnType<typeof selectAny>["has"];
   readonly #endsMs: number;
+  readonly #room = Buffer.allocUnsafeSlow(firstReadBytes);
 
   constructor(wanted: Wanted, options: ScanOptions) {
     this.#wanted = wanted;
@@ -167,7 +168,7 @@ class Scan {
 
   #readSealed({ file }: SearchedSegment, wants: (index: SealedIndex) => boolean): Buffer | null {
     try {
-      return readSealedSync(sealedFile(file), wants);
+      return readSealedSync(sealedFile(file), wants, this.#room);
     } catch (error) {
       // Retention may remove it at any time.
       if (hasCode(error, "ENOENT")) return null;

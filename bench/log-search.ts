@@ -1,0 +1,212 @@
+/*
+ * What searching logs costs, and what keeping them does: `node bench/log-search.ts [lines]`; ten million lines of 100 bytes by default.
+ * Peers in the same run, over the same lines: ripgrep over the raw text, SQLite FTS5, and DuckDB where npm has it.
+ */
+import { spawnSync } from "node:child_process";
+import { createReadStream, openSync, writeSync } from "node:fs";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { defaultLogRules } from "../src/agent/logs/log-rules.ts";
+import { type LogStore, openLogStore } from "../src/agent/logs/log-store.ts";
+import { systemClock } from "../src/host/clock.ts";
+import { createLog } from "../src/host/log.ts";
+import type { LogSearch } from "../src/model/log-event.ts";
+import type { InstanceId, MachineId } from "../src/model/names.ts";
+import { seeded } from "../test/harness/random.ts";
+import { median, npmPeer, programOnPath, report, skip } from "./lib.ts";
+
+const lines = Number(process.argv[2] ?? 10_000_000);
+const needle = "needle-7f3a9c";
+const lineBytes = 100;
+/** Had for benches only. */
+const duckdbPackage = "@duckdb/node-api";
+/** Building the index of FTS5 takes minutes for all of them: it is searched over so many, which is to its advantage. */
+const ftsLines = Math.min(lines, 1_000_000);
+const never = new AbortController().signal;
+const log = createLog({ print: (line) => process.stderr.write(line), nowMs: Date.now, least: "error" });
+const unbounded = { bytesPerSecond: 2 ** 40, burstBytes: 2 ** 40 };
+const rules = { ...defaultLogRules, intake: unbounded, read: unbounded, appBytes: 2 ** 40, totalBytes: 2 ** 40, ageMs: 2 ** 45 };
+const folder = await mkdtemp(join(tmpdir(), "drover-bench-logs-"));
+const raw = join(folder, "raw.log");
+
+/** Lines as apps print them: stamps, levels, eight shapes, ids in hex; the needle in five of them. */
+function writeRaw(): void {
+  const random = seeded(1);
+  const below = (most: number) => Math.floor(random() * most);
+  const hex = (digits: number) =>
+    below(16 ** digits)
+      .toString(16)
+      .padStart(digits, "0");
+  const shapes = [
+    () => `GET /api/v1/items/${below(100_000)} 200 ${below(500)}ms`,
+    () => `POST /api/v1/orders 201 ${below(900)}ms trace=${hex(8)}`,
+    () => `user ${below(100_000)} logged in from 10.0.${below(255)}.${below(255)}`,
+    () => `cache miss key=${hex(8)} ttl=${below(3_600)}`,
+    () => `db query took ${below(300)}ms rows=${below(1_000)}`,
+    () => `job ${hex(6)} finished status=ok`,
+    () => `retry ${below(5)} of upstream after timeout`,
+    () => "health check ok",
+  ];
+  const file = openSync(raw, "w");
+  const every = Math.floor(lines / 5);
+  for (let from = 0; from < lines; from += 10_000) {
+    let text = "";
+    for (let line = from; line < Math.min(lines, from + 10_000); line++) {
+      const said = shapes[below(shapes.length)]?.() ?? "";
+      const rare = line % every === every >> 1 ? ` ${needle}` : "";
+      const at = new Date(1.7e12 + line * 3).toISOString();
+      const head = `${at} ${below(20) === 0 ? "WARN" : "INFO"} app${below(75)} ${said}${rare} `;
+      text += `${(head + hex(8) + hex(8) + hex(8) + hex(8) + hex(8)).slice(0, lineBytes - 1)}\n`;
+    }
+    writeSync(file, text);
+  }
+}
+
+async function bytesBelow(path: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(path, { withFileTypes: true, recursive: true }))
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  return bytes;
+}
+
+const logs = join(folder, "logs");
+const open = () => openLogStore({ folder: logs, machine: "m1" as MachineId, clock: systemClock, log, rules }, never);
+
+async function ingest(): Promise<void> {
+  const store = await open();
+  const before = process.cpuUsage();
+  const startMs = performance.now();
+  await store.attach("bench/app/web.1.aaaaa" as InstanceId, createReadStream(raw, { highWaterMark: 64 * 1024 })).ended;
+  while ((await readdir(join(logs, "bench/app"))).filter((name) => name.endsWith(".log")).length > 1)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  const tookMs = performance.now() - startMs;
+  const { user, system } = process.cpuUsage(before);
+  report("lines of 100 bytes in, compressed and indexed", lines / (tookMs / 1_000), "lines/s");
+  const perCpuSecond = lines / ((user + system) / 1e6);
+  report("  for a second of CPU, all threads", perCpuSecond, "lines", { goal: "≥ 500,000", ok: perCpuSecond >= 500_000 });
+  await store.close();
+  const share = (await bytesBelow(logs)) / (lines * lineBytes);
+  report("  bytes on disk for each raw byte", share, "", { goal: "< 0.4", ok: share < 0.4 });
+}
+
+const all: LogSearch = { of: [""], except: [], query: "", sinceMs: null, untilMs: null, before: null, limit: 100 };
+
+/** The first question after the store is opened: thread, filters and all. */
+async function cold(query: string): Promise<number> {
+  const store = await open();
+  await store.searches.search({ ...all, of: ["nobody/"] }, never).catch(() => {});
+  await store.close();
+  const again = await open();
+  await ready(again);
+  const startMs = performance.now();
+  const { events } = await again.searches.search({ ...all, query }, never);
+  const tookMs = performance.now() - startMs;
+  if (query === needle && events.length !== 5) throw new Error(`${events.length} events found`);
+  await again.close();
+  return tookMs;
+}
+
+/** Opening learns what each segment holds: part of the agent's start, and of no search. */
+async function ready(store: LogStore): Promise<void> {
+  await store.last("bench/app/web.1.aaaaa" as InstanceId, 1, never);
+}
+
+function ripgrep(): number | null {
+  const program = programOnPath("rg");
+  if (program === null) return null;
+  const startMs = performance.now();
+  spawnSync(program, ["-j1", "-c", needle, raw]);
+  return performance.now() - startMs;
+}
+
+async function fts(): Promise<void> {
+  const database = new DatabaseSync(join(folder, "fts.db"));
+  database.exec("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE VIRTUAL TABLE lines USING fts5(text)");
+  const insert = database.prepare("INSERT INTO lines VALUES (?)");
+  const startMs = performance.now();
+  database.exec("BEGIN");
+  let count = 0;
+  let rest = "";
+  for await (const chunk of createReadStream(raw, { encoding: "utf8" })) {
+    const parts = (rest + chunk).split("\n");
+    rest = parts.pop() ?? "";
+    for (const line of parts) if (count++ < ftsLines) insert.run(line);
+    if (count >= ftsLines) break;
+  }
+  database.exec("COMMIT");
+  report("  peer: SQLite FTS5 in", ftsLines / ((performance.now() - startMs) / 1_000), "lines/s");
+  report("  peer: SQLite FTS5, bytes on disk for each raw byte", (await stat(join(folder, "fts.db"))).size / (ftsLines * lineBytes), "");
+  const searchMs = performance.now();
+  database.prepare("SELECT text FROM lines WHERE lines MATCH ?").all(`"${needle}"`);
+  report(`  peer: SQLite FTS5, over ${ftsLines} lines, whole words alone`, performance.now() - searchMs, "ms");
+  database.close();
+}
+
+/** Through its Node API, which is no dependency of the project. */
+async function duckdb(): Promise<void> {
+  await npmPeer(duckdbPackage);
+  const require = createRequire(join(import.meta.dirname, "..", "node_modules", ".cache", "peers", "index.js"));
+  let api: { DuckDBInstance: { create(file: string): Promise<{ connect(): Promise<{ run(sql: string): Promise<unknown> }> }> } };
+  try {
+    api = require(duckdbPackage);
+  } catch (error) {
+    return skip("  peer: DuckDB", error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error));
+  }
+  const file = join(folder, "duck.db");
+  const connection = await (await api.DuckDBInstance.create(file)).connect();
+  await connection.run("SET threads=1");
+  const startMs = performance.now();
+  await connection.run(
+    `CREATE TABLE lines AS SELECT * FROM read_csv('${raw}', columns={'text':'VARCHAR'}, delim='\\x01', quote='', header=false)`,
+  );
+  await connection.run("CHECKPOINT");
+  report("  peer: DuckDB in, from the file by itself", lines / ((performance.now() - startMs) / 1_000), "lines/s");
+  report("  peer: DuckDB, bytes on disk for each raw byte", (await stat(file)).size / (lines * lineBytes), "");
+  const searchMs = performance.now();
+  await connection.run(`SELECT count(*) FROM lines WHERE contains(text, '${needle}')`);
+  report("  peer: DuckDB, a rare word", performance.now() - searchMs, "ms");
+}
+
+async function tailLag(): Promise<void> {
+  const { PassThrough } = await import("node:stream");
+  const store = await open();
+  const source = new PassThrough();
+  const attachment = store.attach("bench/tail/web.1.aaaaa" as InstanceId, source);
+  const stop = new AbortController();
+  const told = store.searches.tail({ of: ["bench/tail/"], except: [], query: "" }, stop.signal)[Symbol.asyncIterator]();
+  const lags: number[] = [];
+  for (let line = 0; line < 20; line++) {
+    const next = told.next();
+    const startMs = performance.now();
+    source.write(`line ${line}\n`);
+    await next;
+    lags.push(performance.now() - startMs);
+  }
+  stop.abort();
+  source.end();
+  await attachment.ended;
+  await store.close();
+  report("from a line's printing to whoever follows, median of 20", median(lags), "ms", { goal: "< 300", ok: median(lags) < 300 });
+}
+
+try {
+  writeRaw();
+  await ingest();
+  const rare = await cold(needle);
+  const rg = ripgrep();
+  report(`a rare word over ${lines} lines, cold`, rare, "ms", {
+    ...(rg === null ? {} : { peer: ["ripgrep of the raw text", rg] as const }),
+    goal: "< 300",
+    ok: rare < 300,
+  });
+  report("  a word that every segment has, the newest 100", await cold("timeout"), "ms");
+  report("  two letters, which no filter can tell: until its share of time is over", await cold("zq"), "ms");
+  await tailLag();
+  await fts();
+  await duckdb();
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
