@@ -44,6 +44,15 @@ test("what is none of the format, or no number, is left out and counted", () => 
   assert.deepEqual([metrics, leftOut], [[], text.length]);
 });
 
+test("lines as long as an answer are read once, whatever stands in them", () => {
+  for (const line of [
+    `# HELP ${"a".repeat(1_000_000)} x\rb`,
+    `x ${"#".repeat(1_000_000)}\u2028b c\u2028d`,
+    `x ${"1 ".repeat(500_000)}\u2028b`,
+  ])
+    assert.deepEqual(readExposition(line).metrics, []);
+});
+
 test("more series than one instance may tell are left out, whatever comes", () => {
   const { metrics, leftOut } = readExposition(Array.from({ length: 2_500 }, (_, i) => `x{n="${i}"} ${i}`).join("\n"));
   assert.deepEqual([metrics[0]?.samples.length, leftOut], [2_000, 500]);

@@ -21,8 +21,9 @@ export function readExposition(text: string): { readonly metrics: readonly AppMe
     return metric;
   };
   let [series, leftOut] = [0, 0];
+  // Here and below a dot takes what else ends lines too, so that no such character has the same text tried again from each place.
   for (const line of text.split("\n")) {
-    const [, kind, about = "", rest = ""] = /^#\s+(HELP|TYPE)\s+(\S+)\s*(.*)$/.exec(line) ?? [];
+    const [, kind, about = "", rest = ""] = /^#\s+(HELP|TYPE)\s+(\S+)\s*(.*)$/s.exec(line) ?? [];
     if (kind !== undefined) {
       if (about.length > longestName || metrics.size >= mostSeriesOfInstance) continue;
       if (kind === "HELP") metricOf(about).help = rest.trim().slice(0, longestHelp);
@@ -56,7 +57,7 @@ function readSample(line: string): AppSample | null {
   const labels = head[2] === undefined ? { labels: {}, end: head[0].length } : readLabels(line, head[0].length);
   if (labels === null) return null;
   const [, text] =
-    /^\s+(\S+)(?:\s+-?\d+)?\s*(?:#.*)?$/.exec(line.slice(labels.end - (head[2] === undefined && /\s$/.test(head[0]) ? 1 : 0))) ?? [];
+    /^\s+(\S+)(?:\s+-?\d+)?\s*(?:#.*)?$/s.exec(line.slice(labels.end - (head[2] === undefined && /\s$/.test(head[0]) ? 1 : 0))) ?? [];
   const value = text === undefined ? Number.NaN : numberOf(text);
   return Number.isNaN(value) ? null : [name, labels.labels, value];
 }
