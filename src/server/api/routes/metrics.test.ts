@@ -72,6 +72,9 @@ test("what nobody knows, or what is too much, is refused with the next step", as
   assert.equal(await refused("name=nothing_of_this"), "METRIC_NOT_FOUND");
   assert.equal(await refused("name=drover_used_bytes&fn=quantile"), "REQUEST_INVALID");
   assert.equal(await refused("name=drover_used_bytes&match=space"), "REQUEST_INVALID");
+  for (const by of ["app) (drover_used_bytes) or sum by (app", "__proto__", "a b", "1a"])
+    assert.equal(await refused(`name=drover_used_bytes&by=${encodeURIComponent(by)}`), "REQUEST_INVALID", by);
+  assert.equal(await refused("name=drover_used_bytes&match=__name__=up"), "REQUEST_INVALID");
   const nowMs = api.services.clock.nowMs();
   assert.equal(await refused(`name=drover_used_bytes&fromMs=${nowMs - 40_000_000}&stepMs=15000`), "REQUEST_INVALID");
   assert.equal(await refused(`name=drover_used_bytes&fromMs=${nowMs + 3_600_000}`), "REQUEST_INVALID");

@@ -11,6 +11,8 @@ import type { Services } from "../services.ts";
 const metric = z.string().regex(/^[a-zA-Z_:][a-zA-Z0-9_:]{0,199}$/, "a name of a metric");
 /** More labels than any series has. */
 const mostMatches = 32;
+/** A label or nothing: it becomes a part of what another system is asked, where nothing quotes it. */
+const labelName = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/;
 const match = z.string().max(1_000);
 const matches = z
   .union([match, z.array(match).max(mostMatches)])
@@ -84,7 +86,7 @@ export function metricRoutes({ controlPlane, store, version, startedAtMs, figure
       }),
       answer: { kind: "json", schema: metricAnswer },
       handle: async ({ signal, sees }, { name, match: given, fn = null, aggregate: how = null, by, quantile, fromMs, toMs, stepMs }) => {
-        const groups = by === undefined ? null : by.split(",").filter((label) => label !== "");
+        const groups = by === undefined ? null : readGroups(by);
         const query = { name, matches: readMatches(given), fn, aggregate: how, by: groups, quantile };
         return { json: await source.query({ ...query, fromMs: fromMs ?? null, toMs: toMs ?? null, stepMs: stepMs ?? null }, sees, signal) };
       },
@@ -105,11 +107,21 @@ export function metricRoutes({ controlPlane, store, version, startedAtMs, figure
 }
 
 /** @throws {DroverError} REQUEST_INVALID */
+function readGroups(text: string): readonly string[] {
+  const labels = text.split(",").filter((label) => label !== "");
+  const wrong = labels.find((label) => !labelName.test(label));
+  if (wrong === undefined) return labels;
+  throw new DroverError("REQUEST_INVALID", `"${wrong}" is no label`, {
+    hint: "Write labels with commas between them, such as by=app,release.",
+  });
+}
+
+/** @throws {DroverError} REQUEST_INVALID */
 function readMatches(given: string | readonly string[] | undefined): readonly Match[] {
   const texts = given === undefined ? [] : typeof given === "string" ? [given] : given;
   return texts.map((text) => {
     const [, label, not, value] = /^([a-zA-Z_][a-zA-Z0-9_]*)(!?)=(.*)$/s.exec(text) ?? [];
-    if (label === undefined || value === undefined)
+    if (label === undefined || value === undefined || !labelName.test(label))
       throw new DroverError("REQUEST_INVALID", `"${text}" is no match`, { hint: "Write label=value or label!=value." });
     return { label, isEqual: not === "", value };
   });
