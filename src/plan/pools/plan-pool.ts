@@ -80,18 +80,14 @@ export function planPool(input: PoolInput): PoolPlan {
     ...shortages.filter((one) => !waited.includes(one)).map(({ sinceMs }) => sinceMs + rules.waitMs),
     input.busySinceMs !== null && !isBusy ? input.busySinceMs + rules.busyMs : null,
   ]);
-  if (waited.length > 0 || isBusy) {
-    const plan = planGrowth(input, waited, isBusy);
-    if (plan !== null) return plan;
-  }
+  if (waited.length > 0 || isBusy) return planGrowth(input, waited, isBusy);
   if (heldBy !== null) return stays(`${heldBy}, so its number stays`, nextMs);
   if (shortages.length > 0)
     return stays(`${describe(shortages, nowMs)}; more machines are added after ${formatDuration(rules.waitMs)}`, nextMs);
   return planShrinking(input, nextMs);
 }
 
-/** Null: what waits is helped by machines that are on their way. */
-function planGrowth(input: PoolInput, waited: readonly Shortage[], isBusy: boolean): PoolPlan | null {
+function planGrowth(input: PoolInput, waited: readonly Shortage[], isBusy: boolean): PoolPlan {
   const { name, rules, machines, nowMs, heldBy } = input;
   const template = largestOf(machines);
   const isHopeless = (one: Shortage) => template !== null && (one.cores > template.cores || one.memoryBytes > template.memoryBytes);

@@ -10,6 +10,7 @@ import type { EventLog } from "../../events/event-log.ts";
 import { standingOf } from "../../members/standings.ts";
 import { ladderKeys } from "../../objects/ladder-objects.ts";
 import { keys, put } from "../../objects/objects.ts";
+import { poolSizeKeys } from "../../objects/pool-size.ts";
 import { openMemoryStore } from "../../store/memory-store.ts";
 import { silentLog } from "../../store/testing/temporary-store.ts";
 import { PoolWatch } from "../pool-watch.ts";
@@ -172,6 +173,17 @@ test("where machines can be switched, one that runs nothing is switched off, and
   await pool.pass(80_000);
   assert.deepEqual(pool.did.slice(2), ["on web-2"]);
   assert.deepEqual([pool.states(), standingOf(pool.store, web(2)).draining], [["web-1 kept", "web-2 kept"], false]);
+});
+
+test("a machine that leaves is drained, also where the server ended between the two", async () => {
+  await using pool = await open();
+  pool.used.set(web(2), 1);
+  pool.power.set(web(2), "on");
+  const machines = [{ name: web(2), state: "leaving", sinceMs: 0 }];
+  const size = put(poolSizeKeys.pool(space, name), { machines, addedAtMs: [], changedAtMs: null });
+  await pool.store.commit({ conditions: [], changes: [size] });
+  await pool.pass(5_000);
+  assert.deepEqual([pool.did, standingOf(pool.store, web(2)).draining], [[], true]);
 });
 
 test("a machine that cannot be made is tried again in a minute, and said so", async () => {

@@ -7,7 +7,7 @@ import { type PoolAction, type PoolPlan, planPool } from "#plan/pools/plan-pool.
 import type { Core } from "../../controllers/core.ts";
 import type { Leadership } from "../../escalator/leadership.ts";
 import type { EventLog } from "../../events/event-log.ts";
-import { setStanding } from "../../members/standings.ts";
+import { setStanding, standingOf } from "../../members/standings.ts";
 import { put, unchanged } from "../../objects/objects.ts";
 import { type PoolSize, poolSizeKeys, readPoolSize, type SizedMachine } from "../../objects/pool-size.ts";
 import { transact } from "../../operations/transact.ts";
@@ -144,13 +144,14 @@ export class PoolKeeper {
         tell(`${action.machines.join(", ")} ${action.machines.length === 1 ? "is" : "are"} added`);
         return;
       case "leave":
+        // What leaves is drained by `#tend`.
         await this.#change(pool, nowMs, moved(action.machine, "leaving", nowMs), 0);
-        await setStanding(this.#options.store, action.machine, { draining: true }, events);
         tell(`${action.machine} leaves`);
         return;
       case "stay":
-        await this.#change(pool, nowMs, moved(action.machine, "kept", nowMs), 0);
+        // Cut short after this it leaves still, and is drained again; the other way round it would be kept and take nothing.
         await setStanding(this.#options.store, action.machine, { draining: false }, events);
+        await this.#change(pool, nowMs, moved(action.machine, "kept", nowMs), 0);
         tell(`${action.machine} stays after all`);
         return;
       default:
@@ -175,6 +176,8 @@ export class PoolKeeper {
       } else if (state === "coming" && power !== "on" && power !== "changing") {
         const verb = power === "off" && provider.can.power ? "on" : "create";
         this.#call(pool, { name, sinceMs, verb }, nowMs);
+      } else if (state === "leaving" && !isHeld && !standingOf(store, name).draining) {
+        await setStanding(store, name, { draining: true }, events);
       } else if (state === "leaving" && !isHeld && core.fleet.instancesOn(name) === 0) {
         const isGone = power === null || (power === "off" && provider.can.power);
         if (isGone) await this.#change(pool, nowMs, (all) => all.filter((one) => one.name !== name), 0);
