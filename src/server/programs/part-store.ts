@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
@@ -29,7 +29,8 @@ export function openPartStore(folder: string, clock: Clock): PartStore {
       if (existsSync(fileOf(digest))) return;
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await sweep(folder, clock.nowMs() - keptMs);
-      const temporary = `${fileOf(digest)}.new`;
+      // Two that send the same at once do not write into each other's file.
+      const temporary = `${fileOf(digest)}.${randomUUID()}.new`;
       const hash = createHash("sha256");
       async function* hashed() {
         // The other half of the request still has to carry the answer.
@@ -39,7 +40,8 @@ export function openPartStore(folder: string, clock: Clock): PartStore {
         }
       }
       try {
-        await pipeline(hashed(), createWriteStream(temporary, { mode: 0o600 }), { signal });
+        // On the disk for sure before it has its name: after a power cut one that is there is never asked for again.
+        await pipeline(hashed(), createWriteStream(temporary, { flags: "wx", mode: 0o600, flush: true }), { signal });
         const found = hash.digest("hex");
         if (found !== digest)
           throw new DroverError("DIGEST_MISMATCH", `what arrived has the digest ${found}, and not ${digest}`, { hint: "Send it again." });
@@ -66,8 +68,12 @@ export function openPartStore(folder: string, clock: Clock): PartStore {
 
 async function sweep(folder: string, beforeMs: number): Promise<void> {
   for (const name of await readdir(folder)) {
-    // One that is being received is younger.
-    const isOld = (await stat(join(folder, name))).mtimeMs < beforeMs;
-    if (isOld && partPattern.test(name.replace(/\.new$/, ""))) await rm(join(folder, name), { force: true });
+    // One that is being received is younger, and may have its name by now.
+    const stats = await stat(join(folder, name)).catch((error: unknown) => {
+      if (hasCode(error, "ENOENT")) return null;
+      throw error;
+    });
+    if (stats !== null && stats.mtimeMs < beforeMs && partPattern.test(name.replace(/(?:\.[0-9a-f-]{36})?\.new$/, "")))
+      await rm(join(folder, name), { force: true });
   }
 }
