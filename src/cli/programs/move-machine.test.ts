@@ -112,6 +112,20 @@ test("a server that goes away with its own machine, before it has said that it d
   assert.deepEqual(said, ["keep new"]);
 });
 
+test("a machine that went back with its server, before that was told, is not asked again: it would go forth", async () => {
+  const { said, options, set } = world({
+    back: async () => {
+      said.push("back");
+      set({ id: "old", isOnTrial: true });
+      throw new DroverError("SERVER_UNREACHABLE", "cannot talk to the server");
+    },
+  });
+  const from = { ...state, id: "new", before: { id: "old" } };
+  set(from);
+  await moveMachine({ ...step, from }, { ...options, order: null }, never);
+  assert.deepEqual(said, ["back", "keep old"]);
+});
+
 test("what a command that has ended left on trial is judged as it is, and not begun anew", async () => {
   const { said, options, set } = world();
   set({ id: "new", isOnTrial: true });

@@ -40,7 +40,7 @@ export async function moveMachine(step: Step, options: MoveOptions, signal: Abor
   const { machine, from } = step;
   const target = order === null ? (from.before?.id ?? null) : order.id;
   const before = step.kind === "judge" ? null : await patiently(() => fleet.look(signal), clock, signal);
-  if (step.kind === "go-over") await begin(machine, options, signal);
+  if (step.kind === "go-over") await begin(step, options, signal);
   const why = await untilSteady(machine, target, before, { fleet, clock, stage }, healthyMs, signal);
   if (why === null) {
     await patiently(() => fleet.keep(machine, signal), clock, signal);
@@ -59,9 +59,9 @@ export function nameOf({ id, release }: Pick<ProgramsState, "id" | "release">): 
   return id === null ? `${release}, installed by hand` : `${release} (${id})`;
 }
 
-async function begin(machine: string, { fleet, order, clock, stage }: MoveOptions, signal: AbortSignal): Promise<void> {
+async function begin({ machine, from }: Step, { fleet, order, clock, stage }: MoveOptions, signal: AbortSignal): Promise<void> {
   stage(order === null ? "goes back" : "copies");
-  if (order === null) return patiently(() => fleet.back(machine, signal), clock, signal);
+  if (order === null) return patiently(() => backTo(from.before?.id ?? null, machine, fleet, signal), clock, signal);
   try {
     for await (const step of fleet.start(machine, order, signal)) {
       if (step.kind === "copying") stage(`copies part ${step.part} of ${step.of}`);
@@ -72,6 +72,12 @@ async function begin(machine: string, { fleet, order, clock, stage }: MoveOption
     // The server's own machine: the server may end before it has said that it does. What came of it shows.
     if (!isAway(error)) throw error;
   }
+}
+
+/** Looks first: a server that went away with its machine may have asked it already, and asked twice it would be where it came from. */
+async function backTo(target: string | null, machine: string, fleet: Fleet, signal: AbortSignal): Promise<void> {
+  const { id } = await fleet.programs(machine, signal);
+  if (id !== target) await fleet.back(machine, signal);
 }
 
 type Looking = Pick<MoveOptions, "fleet" | "clock" | "stage">;
