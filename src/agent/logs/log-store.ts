@@ -122,6 +122,8 @@ class FileLogStore implements LogStore {
       clock,
       select: async (selection) => (await this.#select(selection)).map(({ appLog }) => appLog),
       follow: (follower, signal) => {
+        // Of a reader that has left already nothing would tell any more.
+        if (signal.aborted) return;
         this.#followers.add(follower);
         signal.addEventListener("abort", () => this.#followers.delete(follower), { once: true });
       },

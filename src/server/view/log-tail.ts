@@ -4,7 +4,7 @@ import type { LogTail } from "#model/log-event.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
 import type { LogSearcherOptions } from "./log-search.ts";
 
-/** Items that wait for their reader; past it the oldest go, and the reader is told. */
+/** Items that wait for their reader; past it what comes is left out, and the reader is told. */
 const mostWaiting = 10_000;
 /** How soon a machine that came, or came back, is listened to. */
 const lookMs = 250;

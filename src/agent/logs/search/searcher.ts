@@ -88,6 +88,8 @@ export class Searcher {
   }
 
   #restLater(): void {
+    // One who gave up before it was asked has left the timer of before running: it would end the thread amid a later question.
+    this.#resting?.abort();
     const resting = new AbortController();
     this.#resting = resting;
     this.#clock.sleep(restMs, resting.signal).then(
