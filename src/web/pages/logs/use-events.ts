@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { LogPage, LogTailItem } from "#model/api-logs.ts";
 import { ApiError, apiPath, call } from "../../api/client.ts";
 import { follow, readJsonLines } from "../../api/streams.ts";
@@ -16,7 +16,12 @@ export interface FoundEvents extends Found {
 export function useEvents(scope: Scope, asked: AskedRange, isLive: boolean): FoundEvents {
   const key = JSON.stringify([scope, asked.key, isLive]);
   const [state, setState] = useState<{ readonly key: string; readonly found: Found }>({ key, found: nothing });
-  const change = (next: (found: Found) => Found) => setState((last) => ({ key, found: next(last.key === key ? last.found : nothing) }));
+  const shown = useRef(key);
+  shown.current = key;
+  const change = (next: (found: Found) => Found) => {
+    // A page that comes after something else was asked for must not take the place of that.
+    if (shown.current === key) setState((last) => ({ key, found: next(last.key === key ? last.found : nothing) }));
+  };
   const load = async (cursor: string | null, signal?: AbortSignal) => {
     change((found) => ({ ...found, isLoading: true, error: null }));
     try {
