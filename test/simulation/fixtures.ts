@@ -25,6 +25,7 @@ const refuse = () => {
 
 export const refusingSecrets: Secrets = {
   list: () => [],
+  versions: () => [],
   latest: () => null,
   holds: () => false,
   reveal: refuse,

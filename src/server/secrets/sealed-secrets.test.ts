@@ -39,6 +39,10 @@ test("a secret is read again as it was set, by space, name and version", async (
   assert.equal(second.version, 2);
   assert.deepEqual([ours.reveal(prod, "KEY", 1), ours.reveal(prod, "KEY", 2), ours.reveal(qa, "KEY", 1)], ["one", "two", "ünïcode\n"]);
   assert.deepEqual(ours.list(prod), [{ name: "KEY", version: 2, updatedAtMs: 7 }]);
+  assert.deepEqual(ours.versions(prod), [
+    { name: "KEY", version: 1, updatedAtMs: 7 },
+    { name: "KEY", version: 2, updatedAtMs: 7 },
+  ]);
   assert.deepEqual(ours.latest(prod, "OTHER"), null);
 });
 

@@ -44,6 +44,11 @@ export function createSecrets({
         .list(keys.secrets(space))
         .map((entry) => latestOf(parse(entry)))
         .filter((secret) => secret !== null),
+    versions: (space) =>
+      store.list(keys.secrets(space)).flatMap((entry) => {
+        const { name, versions } = parse(entry);
+        return Object.entries(versions).map(([version, { updatedAtMs }]) => ({ name, version: Number(version), updatedAtMs }));
+      }),
     latest(space, name) {
       const found = read(space, name);
       return found === null ? null : latestOf(found.secret);

@@ -11,6 +11,8 @@ export interface SecretVersion {
 export interface Secrets {
   /** Latest version of each, by name. */
   list(space: SpaceName): readonly SecretVersion[];
+  /** Every version that can still be read: also older ones, which releases refer to. */
+  versions(space: SpaceName): readonly SecretVersion[];
   latest(space: SpaceName, name: string): SecretVersion | null;
   /** The clear value. @throws {DroverError} SECRET_NOT_FOUND, SECRET_KEY_UNUSABLE */
   reveal(space: SpaceName, name: string, version: number): string;

@@ -4,8 +4,8 @@ import type { Secrets } from "../secrets/secrets.ts";
 import { SecretMask } from "./mask-secrets.ts";
 
 function maskOf(values: Readonly<Record<string, string>>): SecretMask {
-  const secrets: Pick<Secrets, "list" | "reveal"> = {
-    list: (space) => (space === "shop" ? Object.keys(values).map((name) => ({ name, version: 1, updatedAtMs: 0 })) : []),
+  const secrets: Pick<Secrets, "versions" | "reveal"> = {
+    versions: (space) => (space === "shop" ? Object.keys(values).map((name) => ({ name, version: 1, updatedAtMs: 0 })) : []),
     reveal: (_space, name) => values[name] ?? "",
   };
   return new SecretMask(secrets as Secrets);
@@ -19,6 +19,14 @@ test("values of the space's secrets are taken out, as they are, as JSON writes t
   assert.equal(mask.text(web, "s3cret.value-and-more"), "******");
   assert.equal(mask.text(web, '{"p":"quo\\"ted value"}'), '{"p":"******"}');
   assert.equal(mask.text(web, `  ${"k".repeat(64)}`), "  ******");
+});
+
+test("a value that was followed by another is taken out as long as a release may have it", () => {
+  const secrets: Pick<Secrets, "versions" | "reveal"> = {
+    versions: () => [1, 2].map((version) => ({ name: "A", version, updatedAtMs: 0 })),
+    reveal: (_space, _name, version) => `s3cret.value${version}`,
+  };
+  assert.equal(new SecretMask(secrets as Secrets).text(web, "s3cret.value1 s3cret.value2"), "****** ******");
 });
 
 test("other spaces' texts and short values stay as they are", () => {

@@ -37,7 +37,8 @@ export class SecretMask {
   }
 
   #patternOf(space: SpaceName): RegExp | null {
-    const versions = this.#secrets.list(space);
+    // Older ones too: releases that run still have them.
+    const versions = this.#secrets.versions(space);
     const of = versions.map(({ name, version }) => `${name}:${version}`).join();
     const known = this.#patterns.get(space);
     if (known?.of === of) return known.pattern;
