@@ -331,6 +331,7 @@ export class World {
 
 const noSecrets = {
   list: () => [],
+  versions: () => [],
   latest: () => null,
   holds: () => false,
   reveal: () => {
