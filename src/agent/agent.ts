@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isIPv6 } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { checkRoutes, lazyCheckRoutes } from "#checks/link-routes.ts";
@@ -71,6 +72,18 @@ const ownGraceMs = 1_500;
 /** What the greeting of the link takes. */
 const longestMachineId = 64;
 
+/** Where other machines reach what runs here; null on a machine that is alone, or has not found its server yet. */
+function reachedAt({ options, connector }: Pick<AgentParts, "options" | "connector">): string | null {
+  return options.address ?? connector.address() ?? (options.link === null ? null : addressToDial(options.link).host);
+}
+
+/** Where instances are to listen for edges of other machines; null where there are none. */
+function listenHost(parts: Pick<AgentParts, "options" | "connector">): string | null {
+  const address = reachedAt(parts);
+  if (address === null) return parts.connector.membership === null ? null : "0.0.0.0";
+  return isIPv6(address) ? "::" : "0.0.0.0";
+}
+
 /** Takes over what runs, and starts what should: Drover's own programs and all known orders. */
 export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise<Agent> {
   const { root, home, options, connector, environment, isRoot, clock, sinceBootMs, random, log } = parts;
@@ -107,6 +120,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
       artifactFolder: async (digest) => folderOf(artifacts, digest),
       openExec: async (surroundings, stop) => (await executor()).start(surroundings, stop),
       path,
+      listenHost: () => listenHost(parts),
       isRoot,
       clock,
       // Beside the server, what must not run twice runs whether the server does or not: nobody else could start it.
@@ -209,7 +223,7 @@ function allRoutes(
     },
     "GET /machine": async (call) => {
       const machine = { ...(await engine.machine(call.signal)), program: { version, node: process.versions.node } };
-      const address = options.address ?? connector.address() ?? (options.link === null ? null : addressToDial(options.link).host);
+      const address = reachedAt({ options, connector });
       return address === null ? machine : { ...machine, address };
     },
     ...notifying(artifactRoutes(artifacts), () => engine.artifactsChanged()),

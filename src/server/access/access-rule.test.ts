@@ -15,7 +15,7 @@ const own: Readonly<Record<Role, readonly Right[]>> = {
   viewer: ["read"],
   deployer: ["deploy", "enter"],
   operator: ["mend", "secrets", "operate"],
-  owner: ["tokens"],
+  owner: ["host", "tokens"],
 };
 
 test("each role has its rights and those of the roles before it, and no other", () => {

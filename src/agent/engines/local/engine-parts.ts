@@ -23,7 +23,7 @@ export interface EngineParts {
 }
 
 export async function openParts(options: LocalEngineOptions): Promise<EngineParts> {
-  const { folder, key, machine, output, artifactFolder, path, isRoot, clock, sinceBootMs, random, log } = options;
+  const { folder, key, machine, output, artifactFolder, path, listenHost = () => null, isRoot, clock, sinceBootMs, random, log } = options;
   await mkdir(folder, { recursive: true, mode: 0o711 });
   const [bootId, script, seal, users, cgroups, gainsPrivileges] = await Promise.all([
     readBootId(),
@@ -34,7 +34,7 @@ export async function openParts(options: LocalEngineOptions): Promise<EnginePart
     mayGainPrivileges(),
   ]);
   const orders = openOrders(ordersFolder(folder), seal, clock.nowMs, log);
-  const surroundings = { users, volumesFolder: join(folder, "volumes"), path, artifactFolder };
+  const surroundings = { users, volumesFolder: join(folder, "volumes"), path, listenHost, artifactFolder };
   return {
     orders,
     machine: describeMachine(machine, users, gainsPrivileges, cgroups.support),

@@ -13,13 +13,15 @@ export function appPath(path: string | undefined, nodePath: string): string {
 export function instanceEnvironment(options: {
   readonly workload: Workload;
   readonly instance: InstanceId;
+  /** Where it is to listen; null: that is its own affair. */
+  readonly host: string | null;
   readonly port: number | null;
   readonly path: string;
   readonly temporaryFolder: string;
   /** Folders of the workload's volumes, by name. */
   readonly volumes: Readonly<Record<string, string>>;
 }): Record<string, string> {
-  const { workload, instance, port, path, temporaryFolder } = options;
+  const { workload, instance, host, port, path, temporaryFolder } = options;
   const { space, app, process, release } = parseWorkloadId(workload.id);
   const volumes = Object.entries(options.volumes).map(([name, folder]) => [`${name.toUpperCase().replaceAll("-", "_")}_DIR`, folder]);
   return {
@@ -28,7 +30,7 @@ export function instanceEnvironment(options: {
     TMPDIR: temporaryFolder,
     LANG: "C.UTF-8",
     ...(port === null ? {} : { PORT: String(port) }),
-    ...(workload.isPrivate === true ? { HOST: "127.0.0.1" } : {}),
+    ...(host === null ? {} : { HOST: host }),
     DROVER_SPACE: space,
     DROVER_APP: app,
     DROVER_PROCESS: process,

@@ -258,6 +258,17 @@ test("an app's environment holds what Drover states and nothing of the agent's o
   assert.deepEqual([umask, descriptors?.trim()], ["0077", "4"]);
 });
 
+test("an app is told where to listen: where other machines reach it, or where only its own does", async (t) => {
+  const world = await localWorld(t, { listenHost: "0.0.0.0" });
+  const engine = await world.open();
+  for (const isPrivate of [false, true]) {
+    const id = `team/app/${isPrivate ? "alone" : "reached"}/1` as WorkloadId;
+    await engine.apply(workload('echo "at $HOST"; exit 0', { id, kind: "task", isPrivate }), t.signal);
+  }
+  const tasks = await world.until(engine, (all) => all.length === 2 && all.every(({ state }) => state === "exited"));
+  assert.deepEqual(tasks.map(({ id }) => /^at \S+$/m.exec(world.output.text(id))?.[0]).sort(), ["at 0.0.0.0", "at 127.0.0.1"]);
+});
+
 test("stopping everything leaves nothing running, and the next engine brings it back in place", async (t) => {
   const world = await localWorld(t);
   const first = await world.open();

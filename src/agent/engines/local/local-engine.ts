@@ -45,6 +45,8 @@ export interface LocalEngineOptions {
   readonly onlyToStop?: boolean;
   /** $PATH of instances. */
   readonly path: string;
+  /** $HOST of instances that other machines may reach; null: nobody tells them where to listen. Default: null. */
+  readonly listenHost?: () => string | null;
   readonly isRoot: boolean;
   readonly clock: Clock;
   /** Milliseconds since the machine's boot, where what must never run twice needs a lease; null: here it does not. */

@@ -20,6 +20,8 @@ export interface SurroundingsOptions {
   /** Holds the volumes of all apps. */
   readonly volumesFolder: string;
   readonly path: string;
+  /** As `LocalEngineOptions.listenHost`. */
+  readonly listenHost: () => string | null;
   /** The unpacked artifact, or null if it is not here. */
   readonly artifactFolder: (digest: Digest) => Promise<string | null>;
 }
@@ -29,7 +31,7 @@ export const droverSpace = "drover";
 
 /** Makes the folders of an instance and says what its processes get. Idempotent. @throws {MissingArtifactError} */
 export async function makeSurroundings(
-  { users, volumesFolder, path, artifactFolder }: SurroundingsOptions,
+  { users, volumesFolder, path, listenHost, artifactFolder }: SurroundingsOptions,
   workload: Workload,
   instance: InstanceId,
   port: number | null,
@@ -48,7 +50,8 @@ export async function makeSurroundings(
   }
   const artifact = workload.artifact === null ? null : await artifactFolder(workload.artifact);
   if (workload.artifact !== null && artifact === null) throw new MissingArtifactError(workload.artifact);
-  const env = instanceEnvironment({ workload, instance, port, path, temporaryFolder: folders.temporary, volumes });
+  const host = workload.isPrivate === true ? "127.0.0.1" : space === droverSpace ? null : listenHost();
+  const env = instanceEnvironment({ workload, instance, host, port, path, temporaryFolder: folders.temporary, volumes });
   // What a build installed, such as node_modules/.bin, comes first in the paths.
   const launch = artifact === null ? {} : await launchEnvironment(artifact, env);
   return { cwd: artifact ?? folders.temporary, env: { ...env, ...launch }, uid };

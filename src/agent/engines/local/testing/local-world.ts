@@ -47,7 +47,7 @@ export interface LocalWorld {
 /** A folder and engines on it, with everything that runs there ended after the test. */
 export async function localWorld(
   context: TestContext,
-  options: { readonly isRoot?: boolean; readonly isLeased?: boolean } = {},
+  options: { readonly isRoot?: boolean; readonly isLeased?: boolean; readonly listenHost?: string } = {},
 ): Promise<LocalWorld> {
   const folder = await mkdtemp(join(tmpdir(), "drover-engine-"));
   await chmod(folder, 0o711);
@@ -73,6 +73,7 @@ export async function localWorld(
           throw new Error("no commands here");
         },
         path: process.env["PATH"] ?? "",
+        listenHost: () => options.listenHost ?? null,
         isRoot: options.isRoot ?? false,
         clock: systemClock,
         sinceBootMs: options.isLeased === true ? sinceBootMs : null,
