@@ -263,7 +263,7 @@ test("an app is told where to listen: where other machines reach it, or where on
   const engine = await world.open();
   for (const isPrivate of [false, true]) {
     const id = `team/app/${isPrivate ? "alone" : "reached"}/1` as WorkloadId;
-    await engine.apply(workload('echo "at $HOST"; exit 0', { id, kind: "task", isPrivate }), t.signal);
+    await engine.apply(workload('echo "at $HOST"; exit 0', { id, kind: "task", ...(isPrivate ? { isPrivate } : {}) }), t.signal);
   }
   const tasks = await world.until(engine, (all) => all.length === 2 && all.every(({ state }) => state === "exited"));
   assert.deepEqual(tasks.map(({ id }) => /^at \S+$/m.exec(world.output.text(id))?.[0]).sort(), ["at 0.0.0.0", "at 127.0.0.1"]);
