@@ -1,6 +1,8 @@
+import { errorFields } from "#host/log.ts";
 import type { ProcessSpec } from "#model/app.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
 import { type AppId, type AppName, appId, type MachineId, type ProcessName, type SpaceName } from "#model/names.ts";
 import { formatDuration } from "#model/quantities.ts";
 import { anywhere } from "#plan/placement/plan-placement.ts";
@@ -49,6 +51,7 @@ export interface RebalancerOptions {
   readonly clock: Clock;
   /** What checks of an app want people to look at. */
   readonly unmended: (space: SpaceName, app: AppName) => Promise<readonly { readonly message: string }[]>;
+  readonly log: Log;
   /** Plans the app anew. */
   readonly wake: (app: AppId) => void;
 }
@@ -177,6 +180,9 @@ export class Rebalancer {
         const { total, moved } = this.#progress ?? { total: moves.length, moved: 0 };
         this.#progress = { state: "running", total, moved: moved + own.length, reason: null };
       }
+    } catch (error) {
+      reason = "an internal error occurred";
+      this.#options.log.error("instances not moved", errorFields(error));
     } finally {
       const last = this.#most?.app;
       this.#most = null;
