@@ -43,3 +43,30 @@ test("fields of an event are masked with its text", () => {
     fields: { token: "******", n: 1 },
   });
 });
+
+test("a value is found as other languages and addresses write it, and in fields that were read out of escapes or are numbers", () => {
+  const mask = maskOf({ A: "pa/ss<w\u00f6rd>", PIN: "12345678" });
+  for (const text of [
+    "pa\\/ss<w\u00f6rd>",
+    "pa/ss\\u003cw\u00f6rd\\u003e",
+    "pa/ss<w\\u00f6rd>",
+    "pa%2Fss%3Cw%C3%B6rd%3E",
+    "cGEvc3M8d8O2cmQ-",
+  ])
+    assert.equal(mask.text(web, `x ${text} y`), "x ****** y", text);
+  const event = {
+    instance: web,
+    text: '{"t":"\\u0070a/ss<w\u00f6rd>","pin":12345678}',
+    fields: { t: "pa/ss<w\u00f6rd>", pin: 12345678, n: 1 },
+  };
+  assert.deepEqual(mask.event(event).fields, { t: "******", pin: "******", n: 1 });
+});
+
+test("a space that was made anew has other values under the same versions", () => {
+  let [value, updatedAtMs] = ["first-value", 1];
+  const secrets: Pick<Secrets, "versions" | "reveal"> = { versions: () => [{ name: "A", version: 1, updatedAtMs }], reveal: () => value };
+  const mask = new SecretMask(secrets as Secrets);
+  assert.equal(mask.text(web, "first-value"), "******");
+  [value, updatedAtMs] = ["other-value", 2];
+  assert.equal(mask.text(web, "other-value"), "******");
+});

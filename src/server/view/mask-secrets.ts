@@ -22,24 +22,25 @@ export class SecretMask {
 
   /** @param instance whose text it is: its space says which secrets */
   text(instance: string, text: string): string {
-    const pattern = this.#patternOf(instance.slice(0, instance.indexOf("/")) as SpaceName);
+    const pattern = this.#patternOf(spaceOf(instance));
     return pattern === null ? text : text.replace(pattern, mask);
   }
 
+  /** Fields too, whatever stands in the text: there, anything may be written as an escape. */
   event<E extends Pick<LogEventView, "instance" | "text" | "fields">>(event: E): E {
-    const text = this.text(event.instance, event.text);
-    if (text === event.text) return event;
-    const fields = Object.entries(event.fields).map(([name, value]) => [
-      name,
-      typeof value === "string" ? this.text(event.instance, value) : value,
-    ]);
-    return { ...event, text, fields: Object.fromEntries(fields) };
+    const { instance, text } = event;
+    if (this.#patternOf(spaceOf(instance)) === null) return event;
+    const fields = Object.entries(event.fields).map(([name, value]) => {
+      const shown = this.text(instance, String(value));
+      return [name, shown === String(value) ? value : shown];
+    });
+    return { ...event, text: this.text(instance, text), fields: Object.fromEntries(fields) };
   }
 
   #patternOf(space: SpaceName): RegExp | null {
     // Older ones too: releases that run still have them.
     const versions = this.#secrets.versions(space);
-    const of = versions.map(({ name, version }) => `${name}:${version}`).join();
+    const of = versions.map(({ name, version, updatedAtMs }) => `${name}:${version}:${updatedAtMs}`).join();
     const known = this.#patterns.get(space);
     if (known?.of === of) return known.pattern;
     const values = new Set(versions.flatMap(({ name, version }) => shownForms(this.#reveal(space, name, version))));
@@ -61,8 +62,27 @@ export class SecretMask {
   }
 }
 
-/** A value as it stands in lines: as it is, as JSON writes it, and line by line. */
+function spaceOf(instance: string): SpaceName {
+  return instance.slice(0, instance.indexOf("/")) as SpaceName;
+}
+
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+/**
+ * A value as it stands in lines: as it is, as JSON writes it in the ways of several languages, in an address, in Base64, and line by line.
+ */
 function shownForms(value: string): readonly string[] {
   const lines = value.includes("\n") ? value.split(/\r?\n/).filter((line) => line.length >= shortestLine) : [];
-  return [value, JSON.stringify(value).slice(1, -1)].filter((form) => form.length >= shortest).concat(lines);
+  const json = JSON.stringify(value).slice(1, -1);
+  const forms = [
+    value,
+    json,
+    // As PHP, Go, and Python write it.
+    json.replaceAll("/", "\\/"),
+    json.replace(/[<>&]/g, escaped),
+    json.replace(/[\u0080-\uffff]/g, escaped),
+    encodeURIComponent(value.toWellFormed()),
+    ...(["base64", "base64url"] as const).map((encoding) => Buffer.from(value).toString(encoding).replace(/=+$/, "")),
+  ];
+  return value.length < shortest ? lines : [...forms, ...lines];
 }
