@@ -34,8 +34,9 @@ const rows: readonly (readonly [sentence: string, more: Partial<PromqlQuestion>,
 ];
 for (const [sentence, more, expression] of rows) test(sentence, () => assert.equal(promqlOf({ ...usual, ...more }), expression));
 
-test("spaces that may not be told are not asked for, and what is of no space is", () => {
-  assert.equal(selector("x", [], ["shop", "blog"]), 'x{space=~"|shop|blog"}');
-  assert.equal(selector(null, [], []), '{space=~"|",__name__!="drover_problems"}');
-  assert.equal(selector("drover_problems", [], []), 'drover_problems{space=~"|",code=""}');
+test("spaces that may not be told are not asked for, and of what is of no space only Drover's own is", () => {
+  assert.equal(selector("drover_x", [], ["shop", "blog"]), 'drover_x{space=~"|shop|blog"}');
+  assert.equal(selector("node_x", [], ["shop", "blog"]), 'node_x{space=~"shop|blog",space!=""}');
+  assert.equal(selector(null, [], []), '{space=~"",space!=""}');
+  assert.equal(selector("drover_problems", [], []), 'drover_problems{space=~"",code=""}');
 });

@@ -5,7 +5,7 @@ import type { Match } from "./figure-source.ts";
 export interface PromqlQuestion {
   readonly name: string;
   readonly matches: readonly Match[];
-  /** Spaces that may be told; null: all. What is of no space is told either way. */
+  /** Spaces that may be told; null: all. Drover's own that is of no space is told either way. */
   readonly spaces: readonly string[] | null;
   readonly fn: FigureFunction;
   readonly aggregate: Aggregate | null;
@@ -20,11 +20,14 @@ const leastWindowMs = 120_000;
 /** `name{label="value",…}`, and nothing of spaces that may not be told. @param name null: any */
 export function selector(name: string | null, matches: readonly Match[], spaces: readonly string[] | null): string {
   const parts = matches.map(({ label, isEqual, value }) => `${label}${isEqual ? "=" : "!="}${quoted(value)}`);
-  // A label that a series has not is empty there.
-  if (spaces !== null) parts.push(`space=~${quoted(`|${spaces.join("|")}`)}`);
+  // A label that a series has not is empty there. Of what is of no space, Drover's own is for everybody; others may tell the same source anything.
+  if (spaces !== null) {
+    const isOwn = name?.startsWith("drover_") ?? false;
+    parts.push(`space=~${quoted([...(isOwn ? [""] : []), ...spaces].join("|"))}`);
+    if (!isOwn) parts.push('space!=""');
+  }
   // What is wrong with the installation is for whoever may see all of it; a problem always has a code.
-  if (spaces !== null && (name === null || name === "drover_problems"))
-    parts.push(name === null ? '__name__!="drover_problems"' : 'code=""');
+  if (spaces !== null && name === "drover_problems") parts.push('code=""');
   return `${name ?? ""}{${parts.join(",")}}`;
 }
 
