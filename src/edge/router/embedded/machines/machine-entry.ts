@@ -33,6 +33,8 @@ export class MachineEntry {
   readonly #signal: AbortSignal;
   readonly #open = new MachineSockets();
   readonly #tls: tls.Server;
+  /** Who has not said yet which instance it wants. */
+  readonly #silent = new Set<net.Socket>();
   /** Whose handshakes are under way, by who they are, with the connection to the instance. */
   readonly #waiting = new Map<string, Caller>();
   #identity: MachineIdentity | null = null;
@@ -89,6 +91,7 @@ export class MachineEntry {
 
   destroy(): void {
     this.#server?.close();
+    for (const socket of this.#silent) socket.destroy();
     for (const { socket } of this.#waiting.values()) socket.destroy();
     this.#open.destroy();
   }
@@ -129,11 +132,14 @@ export class MachineEntry {
   /** The instance first, then the handshake: so that one which fails says that no instance got anything, and another may be tried. */
   #accept(socket: net.Socket): void {
     const { limits } = this.#context;
-    if (this.#waiting.size >= mostHandshakes) {
+    if (this.#silent.size + this.#waiting.size >= mostHandshakes) {
       socket.destroy();
       return;
     }
+    this.#silent.add(socket);
+    socket.once("close", () => this.#silent.delete(socket));
     peekClientHello(socket, this.#context, limits.handshakeMs, ({ serverName }) => {
+      this.#silent.delete(socket);
       const port = this.#identity === null ? null : portOf(serverName, this.#identity.name);
       if (port === null) {
         socket.destroy();
