@@ -28,13 +28,13 @@ export class SecretMask {
 
   /** Fields too, whatever stands in the text: there, anything may be written as an escape. */
   event<E extends Pick<LogEventView, "instance" | "text" | "fields">>(event: E): E {
-    const { instance, text } = event;
-    if (this.#patternOf(spaceOf(instance)) === null) return event;
+    const pattern = this.#patternOf(spaceOf(event.instance));
+    if (pattern === null) return event;
     const fields = Object.entries(event.fields).map(([name, value]) => {
-      const shown = this.text(instance, String(value));
+      const shown = String(value).replace(pattern, mask);
       return [name, shown === String(value) ? value : shown];
     });
-    return { ...event, text: this.text(instance, text), fields: Object.fromEntries(fields) };
+    return { ...event, text: event.text.replace(pattern, mask), fields: Object.fromEntries(fields) };
   }
 
   #patternOf(space: SpaceName): RegExp | null {
