@@ -206,6 +206,8 @@ async function moveAll(
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, group.length) }, work));
     progress.clear();
+    // The first is the answer; each of the others is another machine's.
+    for (const other of failures.slice(1)) progress.note(other instanceof Error ? other.message : String(other));
     if (failures.length > 0) throw failures[0];
   }
 }
