@@ -148,7 +148,7 @@ test("the exit of a command in a terminal comes with all of its output", async (
 test("a command that is not there, or no program, is refused in words", async () => {
   for (const size of [terminal, null]) {
     for (const [command, message] of [
-      [["no-such-command"], /there is no command "no-such-command" in the app's PATH/],
+      [["no-such-command"], /there is no command "no-such-command" in the PATH that it would have/],
       [["./missing"], /there is no command ".\/missing"/],
       [["/tmp"], /"\/tmp" is there, but it is not a program/],
       [[""], /empty command/],

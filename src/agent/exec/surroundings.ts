@@ -35,11 +35,11 @@ export async function resolveCommand({ command, cwd, env, terminal }: ExecSurrou
     if (is === "program") return [file, ...args];
     if (is === "no program") found = is;
   }
-  const where = name.includes("/") ? "" : ` in the app's PATH`;
+  const where = name.includes("/") ? "" : " in the PATH that it would have";
   throw new DroverError(
     "EXEC_FAILED",
     found === "nothing" ? `there is no command "${name}"${where}` : `"${name}" is there${where}, but it is not a program that may be run`,
-    { hint: "Look what is there with `drover exec APP ls`, or give the whole path." },
+    { hint: "Give the whole path of a program that is there; `ls` run in its place shows what is." },
   );
 }
 
