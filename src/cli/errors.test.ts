@@ -321,6 +321,13 @@ for (const program of ["up", "agent", "server", "edge"]) {
   });
 }
 
+test("drover up --help has the options that take no value, and none that people have no use for", async () => {
+  await using fake = await FakeServer.start({});
+  const { stdout } = await fake.run(["up", "--help"]);
+  assert.match(stdout, /^ {2}--encrypt /m);
+  assert.doesNotMatch(stdout, /--join-only|--down/);
+});
+
 test("a manifest's problems are shown with their place, what is wanted, the nearest key and the line", async () => {
   const problem = { file: "-", line: 2, column: 1, path: "instnaces", found: '"instnaces"', wanted: "a known key", nearest: "instances" };
   await using fake = await FakeServer.start({

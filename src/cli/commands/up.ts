@@ -7,8 +7,11 @@ import type { Verb } from "../command.ts";
 export default {
   configure: (command) => {
     for (const [name, { value, help, ...option }] of Object.entries<ProgramOption>(upOptions)) {
-      if (option.isHidden === true || value === null) continue;
-      command.option(`${name} <${value.toLowerCase()}>`, option.isRepeated === true ? `${help}; may be repeated` : help);
+      if (option.isHidden === true) continue;
+      command.option(
+        value === null ? name : `${name} <${value.toLowerCase()}>`,
+        option.isRepeated === true ? `${help}; may be repeated` : help,
+      );
     }
     return command.addHelpText(
       "after",
