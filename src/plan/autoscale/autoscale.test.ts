@@ -86,6 +86,12 @@ const rows: readonly (readonly [sentence: string, more: Partial<ScaleInput>, cou
     /jobs_waiting is 730, 100 for each/,
   ],
   [
+    "a metric that nobody tells is no queue that is empty",
+    { rule: { ...rule, each: { metric: 100 }, metric: queue }, load: load({}, "what jobs_waiting is") },
+    4,
+    /nobody tells jobs_waiting/,
+  ],
+  [
     "of several the largest counts",
     { rule: { ...rule, each: { cores: 0.5, rps: 100 } }, load: load({ cores: 2, rps: 750 }) },
     8,

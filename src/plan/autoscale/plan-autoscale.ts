@@ -147,8 +147,11 @@ function answersOf({ rule: { each, metric }, wanted, load }: ScaleInput): readon
     const { amount, missing } = load[quantity];
     const exact = amount / per;
     const count = Math.abs(exact / wanted - 1) <= tolerance ? wanted : Math.ceil(exact);
-    const words = quantity === "metric" ? `${metric?.metric ?? "the metric"} is ${wordsOf(quantity, amount)}` : wordsOf(quantity, amount);
-    answers.push({ count, missing, words: `${words}, ${wordsOf(quantity, per)} for each instance` });
+    const name = metric?.metric ?? "the metric";
+    const words = quantity === "metric" ? `${name} is ${wordsOf(quantity, amount)}` : wordsOf(quantity, amount);
+    // A name that was misspelt is not a queue that is empty.
+    const isUntold = quantity === "metric" && missing !== null;
+    answers.push({ count, missing, words: isUntold ? `nobody tells ${name}` : `${words}, ${wordsOf(quantity, per)} for each instance` });
   }
   if (each.latencyMs !== undefined) answers.push(latencyAnswer(load.latencyMs, each.latencyMs, wanted));
   return answers;
