@@ -62,6 +62,8 @@ export class AppLog {
   readonly #segmentBytes: number;
   readonly #log: Log;
   readonly #segments: Segment[] = [];
+  /** Could not be sealed, because they are damaged or the disk was full. They are read as they are; the next agent tries again. */
+  readonly #leftPlain = new WeakSet<Segment>();
   readonly #next = new Map<InstanceId, number>();
   /** Of any file that is there, also of one that cannot be read. */
   #lastNumber = 0;
@@ -176,23 +178,31 @@ export class AppLog {
   }
 
   get hasUnsealed(): boolean {
-    return this.#segments.some(({ isSealed }, index) => !isSealed && index < this.#segments.length - 1);
+    return this.#nextToSeal() !== undefined;
   }
 
   /** Compresses and indexes one segment that is no longer written to. Whether there are more. */
   async sealOne(signal: AbortSignal): Promise<boolean> {
-    const segment = this.#segments.slice(0, -1).find(({ isSealed }) => !isSealed);
+    const segment = this.#nextToSeal();
     if (segment === undefined) return false;
     try {
       const { summary, diskBytes } = await sealSegment(segment.file, segment.summary, signal);
       this.#bytes += this.#segments.includes(segment) ? diskBytes - segment.diskBytes : 0;
       Object.assign(segment, { summary, diskBytes, isSealed: true } satisfies Partial<Segment>);
     } catch (error) {
-      if (this.#segments.includes(segment)) throw error;
+      signal.throwIfAborted();
+      if (this.#segments.includes(segment)) {
+        this.#leftPlain.add(segment);
+        throw error;
+      }
     }
     // Retention, or the end of the app, may have come meanwhile.
     if (!this.#segments.includes(segment)) await rm(sealedFile(segment.file), { force: true });
     return this.hasUnsealed;
+  }
+
+  #nextToSeal(): Segment | undefined {
+    return this.#segments.slice(0, -1).find((segment) => !segment.isSealed && !this.#leftPlain.has(segment));
   }
 
   /** Removes the oldest segment but never the one that is written to. Returns the bytes freed. */

@@ -28,8 +28,6 @@ const batchMs = 50;
 const sweepMs = 500;
 /** How often lines are removed for their age alone. */
 const expireMs = 3_600_000;
-/** After a segment could not be sealed, on a full disk say, the plain ones stay for so long before it is tried again. */
-const sealRestMs = 60_000;
 /** Files kept open: as many apps as usually print at the same time. */
 const mostOpenFiles = 64;
 /** All apps' lines that wait for the disk. */
@@ -398,9 +396,8 @@ class FileLogStore implements LogStore {
       return await appLog.sealOne(this.#closing.signal);
     } catch (error) {
       this.#closing.signal.throwIfAborted();
-      this.#log.warn("a segment of logs cannot be compressed yet", { app: appLog.app, ...errorFields(error) });
-      await this.#clock.sleep(sealRestMs, this.#closing.signal);
-      return true;
+      this.#log.warn("a segment of logs is left uncompressed", { app: appLog.app, ...errorFields(error) });
+      return appLog.hasUnsealed;
     }
   }
 

@@ -145,6 +145,17 @@ test("series that came while the disk was full are told apart from later ones af
   await again.close();
 });
 
+test("where a block cannot be written its half hour is given up, and what comes is followed", async () => {
+  const { folder, clock, logged, open } = await rig();
+  const store = await open();
+  const count = await follow(store, clock, finest.blockMs);
+  await rm(folder, { recursive: true });
+  await follow(store, clock, 2 * finest.stepMs, finest.stepMs, count);
+  assert.match(logged.join("\n"), /half an hour of figures is given up/);
+  assert.deepEqual(await read(store, "drover_used", startMs + finest.blockMs), expected(2, count));
+  await store.close();
+});
+
 test("a damaged block is named and left out, and the others answer", async () => {
   const { folder, clock, logged, open } = await rig();
   const store = await open();

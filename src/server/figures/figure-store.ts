@@ -130,7 +130,7 @@ export class FigureStore {
 
   /**
    * Adds all figures of one moment. One call at a time. A second one for the same step is left out; one for an earlier time, because the clock was set
-   * back, begins a block of its own. What cannot be written is kept in memory, and `state.failure` says why.
+   * back, begins a block of its own. What cannot be written is kept in memory for its half hour, and `state.failure` says why.
    */
   async append(atMs: number, samples: Iterable<Sample>): Promise<void> {
     const slotMs = startOf(atMs, finest.stepMs);
@@ -222,7 +222,12 @@ export class FigureStore {
       builder.add(one, one.values.subarray(0, times.length));
       if (++added % atOnce === 0) await setImmediate();
     }
-    this.#blocks.push(await writeBlock(this.#options.folder, builder));
+    try {
+      this.#blocks.push(await writeBlock(this.#options.folder, builder));
+    } catch (error) {
+      // What comes has to be followed all the same: checks and scaling look at what is latest.
+      this.#options.log.warn("half an hour of figures is given up", errorFields(error));
+    }
     this.#previous = this.#open;
     this.#open = new OpenBlock(this.#limits);
     await this.#journal.clear();
