@@ -1,6 +1,5 @@
 // `npm test`: sets up everything that the tests need, then runs the checks and all tests. Plain JavaScript, as setup.mjs says.
 import { spawnSync } from "node:child_process";
-import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { installDependencies, pinnedNode, root } from "./setup.mjs";
 import { installSystemPackages, unpackedPath } from "./system-packages.mjs";
@@ -27,9 +26,6 @@ const chosen = process.argv.slice(2);
 if (chosen.length === 0)
   run("checks: lint, format, types, arrows between folders, dead code, generated files", "npm", ["run", "--silent", "check"]);
 
-// A third of the time files of tests wait for programs that they started: one more than there are processors keeps these busy.
-const atOnce = Math.min(4, availableParallelism() + 1);
-
 // Node 20 has no glob for this; the shell patterns are expanded by the pinned Node's test runner.
 const files = chosen.length > 0 ? chosen : ["src/**/*.test.ts", "test/**/*.test.ts"];
-run("tests", pinnedNode(), ["--test", `--test-concurrency=${atOnce}`, "--test-timeout=300000", ...files]);
+run("tests", pinnedNode(), ["--test", "--test-concurrency=2", "--test-timeout=300000", ...files]);

@@ -254,11 +254,11 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     upgrade: createExecSockets(services, stopping),
   };
   const tls = isPlain ? undefined : await ownTls(home.server, await openOwnAuthority(), hosts, clock);
-  const api = await createApi({ ...apiOptions, web, ...(tls === undefined ? {} : { tls }) });
-  port.api = await api.listen(options.api);
-  const local = await createApi(apiOptions);
+  const [api, local] = await Promise.all([createApi({ ...apiOptions, web, ...(tls === undefined ? {} : { tls }) }), createApi(apiOptions)]);
+  // The port last: the agent takes the server for ready once that is open, and has commands call the socket.
   await claimSocket(home.apiSocket);
   await local.listenOnSocket(home.apiSocket);
+  port.api = await api.listen(options.api);
   const addresses = { api: apiUrl(), edge: edgeUrl, socket: home.apiSocket };
   await writeFileAtomic(home.addressFile, `${JSON.stringify(addresses)}\n`, { durable: false });
   await forgetWhyServerEnded(home);

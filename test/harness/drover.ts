@@ -176,6 +176,8 @@ export class TestDrover implements AsyncDisposable {
     let stderr = "";
     child.stdout.on("data", (chunk) => (stdout += chunk));
     child.stderr.on("data", (chunk) => (stderr += chunk));
+    // A command that ends before it has read everything says why by itself.
+    child.stdin.on("error", () => {});
     child.stdin.end(options.input ?? "");
     const kill = () => (options.on === undefined || child.pid === undefined ? child.kill("SIGKILL") : process.kill(-child.pid, "SIGKILL"));
     const timer = setTimeout(kill, options.limitMs ?? patienceMs);
