@@ -98,12 +98,15 @@ export function openPrograms({ root, home, restart, log }: ProgramsOptions): Pro
     const trial = JSON.stringify({ id: idOf(target), from, before, key: randomUUID() } satisfies Trial & { readonly key: string });
     await rm(at("refused"), { force: true });
     await writeFileAtomic(at("trial"), `${trial}\n`);
-    await setLink("current", target);
-    await syncFolder(folder);
     const next = restart === null ? [] : [join(folder, "current", "bin", "drover"), ...restart];
     const guard = join(root, "src", "agent", "programs", "guard.sh");
     const args = [guard, folder, join(home.run, "agent.json"), String(trialS), trial, from, ...next];
-    spawn("/bin/sh", args, { cwd: "/", detached: true, stdio: "ignore" }).unref();
+    // The guard first: nothing is gone over to that nobody would take back. Where it cannot be started, all stays as it is.
+    const looker = spawn("/bin/sh", args, { cwd: "/", detached: true, stdio: "ignore" });
+    looker.unref();
+    await once(looker, "spawn");
+    await setLink("current", target);
+    await syncFolder(folder);
     log.info("goes over to another version", { from: own ?? root, to: target });
     return rootOf(target);
   };

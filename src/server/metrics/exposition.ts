@@ -45,13 +45,7 @@ export class Exposition implements FigureSink {
     sumSeconds: number | null,
   ): void {
     const lines = this.#of(name);
-    let total = 0;
-    for (const [i, count] of counts.entries()) {
-      total += count;
-      lines.push(line(`${name}_bucket`, { ...labels, le: boundText(boundsSeconds[i]) }, total));
-    }
-    if (sumSeconds !== null) lines.push(line(`${name}_sum`, labels, sumSeconds));
-    lines.push(line(`${name}_count`, labels, total));
+    for (const part of histogramParts(name, labels, boundsSeconds, counts, sumSeconds)) lines.push(line(...part));
   }
 
   ofApp({ name, type, help, samples }: AppMetric, own: Readonly<Record<string, string>>): void {
@@ -92,9 +86,21 @@ function escapeLabel(text: string): string {
   return text.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
 }
 
-/** The label `le` of a bucket; that of the last one is infinite. */
-export function boundText(boundSeconds: number | undefined): string {
-  return numberText(boundSeconds ?? Number.POSITIVE_INFINITY);
+/** A histogram as Prometheus has it: how many were at most each bound, the last of which is infinite, their sum and their count. */
+export function* histogramParts(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  boundsSeconds: readonly number[],
+  counts: readonly number[],
+  sumSeconds: number | null,
+): Generator<[name: string, labels: Readonly<Record<string, string>>, value: number], void, void> {
+  let total = 0;
+  for (const [i, count] of counts.entries()) {
+    total += count;
+    yield [`${name}_bucket`, { ...labels, le: numberText(boundsSeconds[i] ?? Number.POSITIVE_INFINITY) }, total];
+  }
+  if (sumSeconds !== null) yield [`${name}_sum`, labels, sumSeconds];
+  yield [`${name}_count`, labels, total];
 }
 
 function numberText(value: number): string {

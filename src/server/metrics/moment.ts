@@ -1,7 +1,7 @@
 import type { AppMetric } from "#model/app-metrics.ts";
 import { keyOf, type Sample } from "../figures/series.ts";
 import { ownedLabels } from "./app-metrics.ts";
-import { boundText, type FigureSink } from "./exposition.ts";
+import { type FigureSink, histogramParts } from "./exposition.ts";
 import { families, type HistogramFamily, type LabelsOf, type PlainFamily } from "./families.ts";
 
 /** All figures of one moment, for the store that follows them. A histogram is a counter for each bucket, their sum and their count. */
@@ -19,13 +19,8 @@ export class Moment implements FigureSink {
     counts: readonly number[],
     sumSeconds: number | null,
   ): void {
-    let total = 0;
-    for (const [i, count] of counts.entries()) {
-      total += count;
-      this.#push(`${name}_bucket`, "counter", { ...labels, le: boundText(boundsSeconds[i]) }, total);
-    }
-    if (sumSeconds !== null) this.#push(`${name}_sum`, "counter", labels, sumSeconds);
-    this.#push(`${name}_count`, "counter", labels, total);
+    for (const [part, partLabels, value] of histogramParts(name, labels, boundsSeconds, counts, sumSeconds))
+      this.#push(part, "counter", partLabels, value);
   }
 
   ofApp({ name, type, samples }: AppMetric, own: Readonly<Record<string, string>>): void {

@@ -3,6 +3,7 @@ import { shortInstanceId } from "#model/names.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { Age } from "../../parts/age.tsx";
+import { InstanceLink } from "../../parts/instance-link.tsx";
 import { Link, OutsideLink } from "../../parts/link.tsx";
 import { Nothing } from "../../parts/notice.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
@@ -64,11 +65,7 @@ const processColumns: readonly Column<AppStatus["processes"][number]>[] = [
 const instanceColumns: readonly Column<InstanceView>[] = [
   {
     name: "instance",
-    cell: (one) => (
-      <Link to={`${appPath(one, "logs")}?instance=${encodeURIComponent(shortInstanceId(one.id))}`} class="mono">
-        {shortInstanceId(one.id)}
-      </Link>
-    ),
+    cell: (one) => <InstanceLink instance={one} />,
   },
   { name: "state", cell: (one) => <InstanceState instance={one} /> },
   // The name has it too.

@@ -3,6 +3,7 @@ import type { SavedSearchView } from "#model/api-logs.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { quote } from "../../parts/format.ts";
+import { NameField } from "../../parts/name-field.tsx";
 import { setParameters } from "../../state/location.ts";
 import { useLoad } from "../../state/use.ts";
 import type { Scope } from "./log-scope.ts";
@@ -46,18 +47,7 @@ export function SavedSearches({ space, scope: { q, app } }: SavedSearchesProps) 
             reload();
           }}
         >
-          <label>
-            name
-            <input
-              type="text"
-              required
-              spellcheck={false}
-              pattern="[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?"
-              title="lower-case letters, digits and dashes"
-              value={name}
-              onInput={(event) => setName(event.currentTarget.value)}
-            />
-          </label>
+          <NameField value={name} onChange={setName} />
         </Action>
       ) : (
         <Action

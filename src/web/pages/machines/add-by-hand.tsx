@@ -5,6 +5,7 @@ import { Action } from "../../parts/action.tsx";
 import { CopyText } from "../../parts/cli.tsx";
 import { span } from "../../parts/format.ts";
 import { Link } from "../../parts/link.tsx";
+import { NameField } from "../../parts/name-field.tsx";
 import { Section } from "../../parts/section.tsx";
 import { State } from "../../parts/state.tsx";
 import { nowMs } from "../../state/clock.ts";
@@ -29,19 +30,7 @@ export function AddByHand({ machines }: { readonly machines: readonly MachineVie
           command={["drover machine token", name === "" ? "NAME" : name, ...words].join(" ")}
           run={async () => setMade(await call<MachineToken>("POST", apiPath(["machine-tokens"]), { body }))}
         >
-          <label>
-            name
-            <input
-              type="text"
-              required
-              spellcheck={false}
-              pattern="[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?"
-              title="lower-case letters, digits and dashes"
-              placeholder="m2"
-              value={name}
-              onInput={(event) => setName(event.currentTarget.value)}
-            />
-          </label>
+          <NameField value={name} example="m2" onChange={setName} />
           <label>
             labels
             <input

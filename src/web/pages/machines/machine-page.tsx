@@ -1,10 +1,10 @@
 import { useEffect } from "preact/hooks";
 import type { InstanceView, MachineView } from "#model/api.ts";
-import { shortInstanceId } from "#model/names.ts";
 import { apiPath, call } from "../../api/client.ts";
 import type { PageProps } from "../../app.tsx";
 import { Age } from "../../parts/age.tsx";
 import { bytes, count } from "../../parts/format.ts";
+import { InstanceLink } from "../../parts/instance-link.tsx";
 import { Link } from "../../parts/link.tsx";
 import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
@@ -102,11 +102,7 @@ function Instances({ machine, instances, use }: InstancesProps) {
     },
     {
       name: "instance",
-      cell: (one) => (
-        <Link to={`${appPath(one, "logs")}?instance=${encodeURIComponent(shortInstanceId(one.id))}`} class="mono">
-          {shortInstanceId(one.id)}
-        </Link>
-      ),
+      cell: (one) => <InstanceLink instance={one} />,
     },
     { name: "state", cell: (one) => <InstanceState instance={one} /> },
     { name: "release", isNumber: true, isMinor: true, cell: ({ release }) => release },
