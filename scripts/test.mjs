@@ -1,4 +1,5 @@
-// `npm test`: sets up everything that the tests need, then runs the checks and all tests. Plain JavaScript, as setup.mjs says.
+// `npm test`: sets up everything that the tests need, then runs the checks and the tests; `npm run test:long` those of test/long, which take
+// minutes. Plain JavaScript, as setup.mjs says.
 import { spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { installDependencies, pinnedNode, root } from "./setup.mjs";
@@ -23,9 +24,17 @@ function run(title, command, args) {
 }
 
 const chosen = process.argv.slice(2);
+const isLong = chosen[0] === "--long";
 if (chosen.length === 0)
   run("checks: lint, format, types, arrows between folders, dead code, generated files", "npm", ["run", "--silent", "check"]);
 
 // Node 20 has no glob for this; the shell patterns are expanded by the pinned Node's test runner.
-const files = chosen.length > 0 ? chosen : ["src/**/*.test.ts", "test/**/*.test.ts"];
-run("tests", pinnedNode(), ["--test", "--test-concurrency=2", "--test-timeout=300000", ...files]);
+const quick = ["src/**/*.test.ts", "test/!(long)/**/*.test.ts"];
+const files = isLong ? ["test/long/*.test.ts"] : chosen.length > 0 ? chosen : quick;
+run(isLong ? "long tests" : "tests", pinnedNode(), [
+  "--test",
+  "--test-concurrency=2",
+  `--test-timeout=${isLong ? 600_000 : 300_000}`,
+  ...files,
+]);
+if (chosen.length === 0) console.log("\nnot run: the tests of whole fleets, which take minutes (npm run test:long)");

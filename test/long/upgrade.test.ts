@@ -60,10 +60,6 @@ test("machines go over to another version and back, the server's last, while all
   assert.deepEqual(await pids(first), before, "what ran goes on");
   assert.match(await first.run("events"), /machine\.upgraded: m2 stays with Drover 9\.0\.0 \([0-9a-f]{16}\)/);
 
-  if (process.env["DROVER_FULL"] !== "1") {
-    t.diagnostic("a version whose agent does not stay: only with DROVER_FULL=1; by itself in src/agent/programs/programs.test.ts");
-    return;
-  }
   await writeFile(join(next, "src", "agent", "main.ts"), "process.exit(1);\n");
   const bad = await first.cli(["upgrade", "--from", next, "--yes"], { limitMs });
   assert.equal(bad.code, 4, bad.stdout);

@@ -11,8 +11,8 @@ import { createSshProvider } from "../../src/server/pools/ssh/ssh-provider.ts";
 import { testProvider } from "../../src/server/pools/testing/provider-contract.ts";
 import { openMemoryStore } from "../../src/server/store/memory-store.ts";
 import type { Host } from "../harness/hosts.ts";
+import { packSmallDrover } from "../harness/small-drover.ts";
 import { runOn, SshHosts, whyNoSshHosts } from "../harness/ssh-hosts.ts";
-import { packSmallDrover } from "./small-drover.ts";
 
 /** Real SSH to real hosts. What is copied to them is a Drover of a few lines of sh, because the real one is for test/fleet. */
 const why = whyNoSshHosts();
