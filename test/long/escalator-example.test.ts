@@ -319,7 +319,9 @@ test("every row of the truth table, in examples/escalator", { timeout: 280_000, 
     });
   };
   await Promise.all(["store-1", "store-2"].map((name) => drover.run("machine", "drain", name)));
-  await Promise.all([onStore(), onApp()]);
+  await onStore();
+  await demo.calm();
+  await onApp();
   await demo.calm();
 
   await t.test("ping is lost and comes back: nothing. A machine is lost, then its pool: one run from the pool on", async () => {
