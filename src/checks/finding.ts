@@ -2,6 +2,7 @@ import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { LogTest } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
+import { formatDuration } from "#model/quantities.ts";
 
 /** What one attempt found. */
 export interface Finding {
@@ -33,6 +34,13 @@ export function withPerformance(finding: Finding, performance: string): Finding 
   return end <= 0 ? finding : { ...finding, performance: line.slice(0, end) };
 }
 
+/** What was found since the last step does not say yet whether the promise holds over its whole time. */
+export function undecided(found: string, overMs: number): DroverError {
+  return new DroverError("CHECK_UNDECIDED", `${found} since the last step, which says too little of ${formatDuration(overMs)}`, {
+    hint: "It counts what came since the step alone, and says something once that is as long as its `over`.",
+  });
+}
+
 /** Text of others in one line of bounded length. Whoever shows it still has to escape it. */
 export function oneLine(text: string): string {
   const line = text.replace(/\s+/g, " ").trim();
@@ -61,8 +69,16 @@ export interface CommandEnd {
 /** Runs a user's command line to its end within `signal`, and ends all that it started. */
 export type RunCheckCommand = (run: string, env: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<CommandEnd>;
 
-/** Counts what a search of logs matches, and gives the latest of it. Throws what says nothing about the logs. */
-export type CountLogs = (test: LogTest, signal: AbortSignal) => Promise<{ readonly events: number; readonly latest: string | null }>;
+export interface CountedLogs {
+  readonly events: number;
+  /** The text of the latest, where there are too many. */
+  readonly latest: string | null;
+  /** What was looked at: less than the test's time after a step that mended, whose result is counted by itself. */
+  readonly overMs: number;
+}
+
+/** Counts what a search of logs matches. Throws what says nothing about the logs. */
+export type CountLogs = (test: LogTest, signal: AbortSignal) => Promise<CountedLogs>;
 
 /** What a check is made with, besides itself. */
 export interface CheckSurroundings {

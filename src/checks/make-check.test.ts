@@ -15,6 +15,7 @@ import { createOutgoing } from "#host/outgoing.ts";
 import { keyPem, makeCertificate, newKey } from "#host/x509/make-certificate.ts";
 import type { CheckTest, HttpExpectation } from "#model/check.ts";
 import type { ProbedTest } from "#model/check-orders.ts";
+import type { SpaceName } from "#model/names.ts";
 import type { CheckSurroundings, CommandEnd, Finding } from "./finding.ts";
 import { makeCheck } from "./make-check.ts";
 
@@ -37,6 +38,17 @@ const expectNothing: HttpExpectation = { status: [], body: null, headers: {}, js
 function httpTest(url: string, expect: Partial<HttpExpectation> = {}): Extract<CheckTest, { kind: "http" }> {
   return { kind: "http", url, method: "GET", headers: {}, body: null, expect: { ...expectNothing, ...expect } };
 }
+
+test("lines are counted since the last step alone: too many fail at once, few enough pass once the whole time has passed", async () => {
+  const lines = { kind: "log", search: "broken", most: 3, overMs: 60_000, of: { space: "shop" as SpaceName, target: "app/web" } } as const;
+  const counted = (events: number, overMs: number) => check(lines, { countLogs: async () => ({ events, overMs, latest: "broken 4" }) });
+  assert.deepEqual(await counted(4, 10_000), {
+    isOk: false,
+    message: '4 events match "broken" within 10 s, 3 may; the latest: broken 4',
+  });
+  await assert.rejects(counted(3, 59_999), { code: "CHECK_UNDECIDED" });
+  assert.equal((await counted(3, 60_000)).isOk, true);
+});
 
 async function serve(t: TestContext, answer: http.RequestListener): Promise<string> {
   const server = http.createServer(answer).listen(0, "127.0.0.1");

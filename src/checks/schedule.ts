@@ -1,7 +1,7 @@
 import type { CheckResult } from "#model/check.ts";
 import type { ScheduledCheck } from "#model/check-orders.ts";
 import { type Clock, pause } from "#model/clock.ts";
-import { DroverError } from "#model/errors.ts";
+import { DroverError, hasCode } from "#model/errors.ts";
 import type { CheckId } from "#model/names.ts";
 import { type CheckSurroundings, type Finding, failed } from "./finding.ts";
 import { makeCheck } from "./make-check.ts";
@@ -110,7 +110,8 @@ export class CheckSchedule {
       entry.isImpossible = false;
       onResult({ check: scheduled.id, probe, atMs, ...finding }, begunMs);
     } catch (error) {
-      if (this.#stop.aborted || !this.#isWanted(entry)) return;
+      // It says nothing yet, which is no fault of anybody.
+      if (this.#stop.aborted || !this.#isWanted(entry) || hasCode(error, "CHECK_UNDECIDED")) return;
       entry.isImpossible = true;
       onImpossible(
         scheduled.id,

@@ -1,6 +1,7 @@
 import type { CheckResult, CheckTest } from "./check.ts";
 import type { ErrorCode } from "./errors.ts";
-import type { CheckId } from "./names.ts";
+import type { CheckId, SpaceName } from "./names.ts";
+import type { Target } from "./target.ts";
 
 /** The kinds of check that one program can make by itself; the others are judged by the server from what it knows. */
 export type ProbedTest =
@@ -9,8 +10,8 @@ export type ProbedTest =
   | LogTest;
 
 export type LogTest = Extract<CheckTest, { kind: "log" }> & {
-  /** Whose logs, as a prefix of instances: `shop/web/` or `shop/`. */
-  readonly of: string;
+  /** Whose logs: of the app that is the target, or of the whole space. */
+  readonly of: { readonly space: SpaceName; readonly target: Target };
 };
 
 /** A check as one probe makes it. */

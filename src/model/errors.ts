@@ -172,6 +172,12 @@ export const errorCodes = {
     retryable: false,
     meaning: "A pool's provider answered with something else than the list of its machines.",
   },
+  CHECK_UNDECIDED: {
+    status: 409,
+    exit: 4,
+    retryable: true,
+    meaning: "A check over a time has seen too little since the last step to say anything yet.",
+  },
   CHECK_IMPOSSIBLE: { status: 422, exit: 2, retryable: false, meaning: "A check cannot be made from here, so it says nothing either way." },
   ARCHIVE_INVALID: { status: 422, exit: 2, retryable: false, meaning: "An archive cannot be read, or is over its limits." },
   DIGEST_MISMATCH: { status: 422, exit: 2, retryable: false, meaning: "The content is not what its digest says." },

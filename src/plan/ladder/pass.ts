@@ -109,9 +109,9 @@ export function underWay(pass: Pass, ids: Iterable<EscalationId>): readonly Run[
 }
 
 /** When the quiet period of a step is over; infinite while it acts. */
-export function quietUntilMs(pass: Pick<Pass, "input">, step: StepRecord): number {
+export function quietUntilMs({ input }: { readonly input: Pick<LadderInput, "index"> }, step: StepRecord): number {
   if (step.ended === null) return Number.POSITIVE_INFINITY;
-  return step.ended.atMs + (pass.input.index.levelNamed.get(step.level)?.quietMs ?? 0);
+  return step.ended.atMs + (input.index.levelNamed.get(step.level)?.quietMs ?? 0);
 }
 
 /** By target, the last end of a quiet period at it; that of all steps of a run that has ended counts for the run's own target too. */

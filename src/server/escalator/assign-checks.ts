@@ -1,7 +1,7 @@
 import type { Check, CheckTest, ExpandedCheck, Vantage } from "#model/check.ts";
 import type { ProbedTest, ScheduledCheck } from "#model/check-orders.ts";
 import type { SpaceName } from "#model/names.ts";
-import { nameOf, scopeOf, type Target } from "#model/target.ts";
+import { nameOf, type Target } from "#model/target.ts";
 import type { Whereabouts } from "../pools/machine-places.ts";
 
 /** Kinds that the server judges from what it knows, without a call. */
@@ -54,8 +54,14 @@ export function assignChecks(checks: Iterable<ExpandedCheck>, places: CheckPlace
       }
       case "log": {
         const { everyMs, timeoutMs } = check;
-        const of = scopeOf(target) === "app" ? `${places.space}/${nameOf(target)}/` : `${places.space}/`;
-        server.push({ id, test: { ...test, of }, target: nameOf(target), address: null, everyMs, timeoutMs });
+        server.push({
+          id,
+          test: { ...test, of: { space: places.space, target } },
+          target: nameOf(target),
+          address: null,
+          everyMs,
+          timeoutMs,
+        });
         break;
       }
       case "command":

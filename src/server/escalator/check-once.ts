@@ -53,11 +53,15 @@ export async function checkOnce(
   if (found.length === 0) {
     const [first] = errors;
     if (first !== undefined) throw first.error;
-    throw new DroverError("CHECK_IMPOSSIBLE", `check "${id}" cannot be made now: ${impossible ?? "nobody who makes it is linked"}`, {
+    throw new DroverError("CHECK_IMPOSSIBLE", `check "${id}" cannot be made now: ${impossible ?? unknownOf(check)}`, {
       hint: "`drover check show` has what its probes found last, `drover status` who is linked.",
     });
   }
   const isOk = found.filter((one) => one.isOk).length * 2 >= found.length;
   const message = found.find((one) => one.isOk === isOk)?.message ?? "";
   return { isOk, message, probes, unable: Object.fromEntries(errors.map(({ name, error }) => [name, error.message])) };
+}
+
+function unknownOf({ test }: ExpandedCheck["check"]): string {
+  return test.kind === "metric" ? "its figure is not known, or not for long enough since the last step" : "nobody who makes it is linked";
 }

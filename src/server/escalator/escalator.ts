@@ -8,13 +8,17 @@ import type { Measurement } from "#model/measurement.ts";
 import type { CheckId, MachineId, PoolName, SpaceName, WorkloadId } from "#model/names.ts";
 import type { Target } from "#model/target.ts";
 import type { Reason } from "#model/workload.ts";
+import { windowOf } from "#plan/checks/window.ts";
+import { mendedAtMs } from "#plan/ladder/mended-at.ts";
 import type { Core } from "../controllers/core.ts";
 import { followStore } from "../controllers/follow-store.ts";
 import { WorkQueue } from "../controllers/work-queue.ts";
 import type { EventLog } from "../events/event-log.ts";
+import { finest } from "../figures/levels.ts";
 import type { Measure } from "../figures/measure.ts";
 import { findMember } from "../members/members.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
+import { ladderObjects } from "../objects/ladder-objects.ts";
 import { objects } from "../objects/objects.ts";
 import { poolObjects } from "../objects/pool-objects.ts";
 import { readPoolSize } from "../objects/pool-size.ts";
@@ -157,6 +161,14 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     { store, lead, run: createRunAction(actions), forget: (space, step) => forgetStep(actions, space, step), clock, steadyNowMs, log },
     signal,
   );
+  /** By the clock on the wall, which figures and lines are stamped with; steps are by the one that never jumps. */
+  const mendedAt = (space: SpaceName, target: Target) => {
+    const index = scenes.get(space)?.index;
+    if (index === undefined) return null;
+    const escalations = ladderObjects.escalations(store, space).map(({ value }) => value);
+    const atMs = mendedAtMs({ index, escalations }, target);
+    return atMs === null ? null : atMs - steadyNowMs() + clock.nowMs();
+  };
   const onResult = (space: SpaceName, result: CheckResult) => {
     if (scenes.get(space)?.add(result) !== true) return;
     judged.look(space);
@@ -165,7 +177,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   const probe = new ServerProbe(
     {
       resolve: hosts.resolver({ address: edge.host, family: edge.host.includes(":") ? 6 : 4 }, outgoing),
-      countLogs: (test, until) => countForCheck({ fleet, clock, mask }, test, until),
+      countLogs: (test, until) => countForCheck({ fleet, clock, mask }, test, mendedAt(test.of.space, test.of.target), until),
       clock: steadyClock,
       random,
       onResult,
@@ -199,7 +211,11 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     const scene = scenes.get(space);
     return scene === undefined ? 0 : countReadyMachines(pools, scene, pool as PoolName);
   };
-  const measure = (space: SpaceName, target: Target, measurement: Measurement) => options.measure(measurement, ofTarget(space, target));
+  const measure = (space: SpaceName, target: Target, measurement: Measurement) => {
+    const window = windowOf(measurement.overMs, clock.nowMs(), mendedAt(space, target), finest.stepMs);
+    const value = window === null ? null : options.measure(measurement, ofTarget(space, target), window);
+    return window === null || value === null ? null : { value, window };
+  };
   const judged = new JudgedChecks({ fleet, clock: steadyClock, onResult, readyMachines, measure }, signal);
 
   const sceneOf = (space: SpaceName): SpaceScene | null => {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { VirtualClock } from "#host/testing/virtual-clock.ts";
 import type { Check } from "#model/check.ts";
 import type { CheckId, SpaceName } from "#model/names.ts";
+import type { Window } from "#plan/checks/window.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { JudgedCheck } from "./assign-checks.ts";
 import { JudgedChecks } from "./judged-checks.ts";
@@ -59,13 +60,14 @@ test("a condition on a figure holds while the figure keeps to it, and what is no
   const stop = new AbortController();
   const results: string[] = [];
   let share: number | null = null;
+  let window: Window = { fromMs: 0, toMs: 120_000, isWhole: true };
   const judged = new JudgedChecks(
     {
       fleet: {} as Fleet,
       clock,
       onResult: (_, { isOk, message }) => results.push(`${isOk}: ${message}`),
       readyMachines: () => 0,
-      measure: (_space, target) => (target === "app/web" ? share : null),
+      measure: (_space, target) => (target === "app/web" && share !== null ? { value: share, window } : null),
     },
     stop.signal,
   );
@@ -88,6 +90,10 @@ test("a condition on a figure holds while the figure keeps to it, and what is no
     "true: errors by requests is 0.05 over 2m, wanted at most 0.05",
     "false: errors by requests is 0.0612 over 2m, wanted at most 0.05",
   ]);
+  window = { fromMs: 90_000, toMs: 120_000, isWhole: false };
+  await clock.advance(1_000);
+  assert.equal(results.length, 2, "of a part of its time a share says nothing");
+  assert.equal(judged.once(space, "errors@app/web" as CheckId), null);
   stop.abort();
   await clock.advance(250);
   await judged.stopped();

@@ -5,6 +5,7 @@ import type { Measurement } from "#model/measurement.ts";
 import { type AppName, appId, type CheckId, type SpaceName } from "#model/names.ts";
 import { formatDuration } from "#model/quantities.ts";
 import { nameOf, scopeOf, type Target } from "#model/target.ts";
+import { isSettledEarly, type Window } from "#plan/checks/window.ts";
 import { isReady } from "#plan/rollout/counts.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { JudgedCheck } from "./assign-checks.ts";
@@ -19,8 +20,14 @@ export interface JudgedChecksOptions {
   readonly onResult: (space: SpaceName, result: CheckResult) => void;
   /** Machines of a pool that are known to be there. */
   readonly readyMachines: (space: SpaceName, pool: string) => number;
-  /** A figure of the target over the last time; null while it is not known. */
-  readonly measure: (space: SpaceName, target: Target, measurement: Measurement) => number | null;
+  /** A figure of the target over the last time, no earlier than it was mended; null while it is not known. */
+  readonly measure: (space: SpaceName, target: Target, measurement: Measurement) => Measured | null;
+}
+
+export interface Measured {
+  readonly value: number;
+  /** Over which time. */
+  readonly window: Window;
 }
 
 /** Checks that need no call: the server knows what is ready, who called in, and the figures. */
@@ -143,10 +150,12 @@ export class JudgedChecks {
 }
 
 /** What a figure means for the condition on it. */
-function judgeMeasured(test: Extract<JudgedCheck["check"]["test"], { kind: "metric" }>, value: number | null): Finding | null {
-  if (value === null) return null;
+function judgeMeasured(test: Extract<JudgedCheck["check"]["test"], { kind: "metric" }>, measured: Measured | null): Finding | null {
+  if (measured === null) return null;
+  const { value, window } = measured;
   const isOk = test.is === "above" ? value <= test.value : value >= test.value;
   const what = test.of === null ? test.metric : `${test.metric} by ${test.of}`;
   const wanted = `wanted ${test.is === "above" ? "at most" : "at least"} ${test.value}`;
-  return { isOk, message: `${what} is ${Number(value.toPrecision(4))} over ${formatDuration(test.overMs)}, ${wanted}` };
+  const found = `${what} is ${Number(value.toPrecision(4))} over ${formatDuration(window.toMs - window.fromMs)}`;
+  return window.isWhole || isSettledEarly(test, test.is, isOk) ? { isOk, message: `${found}, ${wanted}` } : null;
 }

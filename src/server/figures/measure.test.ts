@@ -47,6 +47,13 @@ test("a counter is its rate, a gauge its average and a histogram its quantile ov
   assert.equal(of({ metric: "took", quantile: 0.25 }), 0.05);
 });
 
+test("what is asked of a given time is of that time alone", () => {
+  const isMeant = ofTarget("shop" as never, "app/web");
+  const grown = { ...usual, metric: "requests_total", fn: "increase" } as const;
+  assert.equal(measure(grown, isMeant, { fromMs: nowMs - 15_000, toMs: nowMs }), 50);
+  assert.equal(measure(grown, isMeant, { fromMs: nowMs - 45_000, toMs: nowMs - 15_000 }), 100);
+});
+
 test("failed requests are a share of all, of the target and of no other space", () => {
   const share = (target: "space" | `app/${string}`) => of({ metric: "errors_total", of: "requests_total" }, target);
   assert.ok(Math.abs((share("app/web") ?? 0) - 4 / 50) < 1e-9);
