@@ -2,6 +2,7 @@ import { z } from "zod";
 import { roles, tokenLifeMs } from "./access.ts";
 import { appName, digest, machineName, processName, spaceName, tokenName, variableName } from "./name-schemas.ts";
 import { machineLabel, machineLabels } from "./schema-parts.ts";
+import { spaceLogsManifest } from "./space-logs-schemas.ts";
 
 /**
  * The bodies of the HTTP API under `/v1`. The server validates with them, OpenAPI is generated from them, and the CLI takes its types from them.
@@ -86,6 +87,7 @@ export const space = z
     name: z.string(),
     domain: z.string(),
     env: z.record(z.string(), z.string()),
+    logs: spaceLogsManifest.optional(),
     createdAtMs: z.number(),
     apps: z.int(),
     revision: z.int(),

@@ -3,6 +3,7 @@ import type { DeployManifest, ProcessManifest } from "./manifest.ts";
 import type { AppName, Digest, PoolName, ProcessName, SpaceName } from "./names.ts";
 import type { RequestConditions, RoutePolicy } from "./routing-table.ts";
 import type { ScaleRule } from "./scale.ts";
+import type { SpaceLogs } from "./space-logs-schemas.ts";
 import type { Probe, Resources, StopRules } from "./workload.ts";
 
 /** Desired state as the store keeps it: plain JSON, one object a key. */
@@ -13,6 +14,10 @@ export interface Space {
   readonly domain: string;
   readonly env: Readonly<Record<string, string>>;
   readonly createdAtMs: number;
+  /** What becomes of what its apps print; left out: it is kept, and that is all. */
+  readonly logs?: SpaceLogs;
+  /** From when on lines are sent, by destination: when it was declared, in epoch milliseconds. */
+  readonly shipsSinceMs?: Readonly<Record<string, number>>;
 }
 
 /** One process as a release fixes it. */

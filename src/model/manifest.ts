@@ -8,6 +8,7 @@ import { duration, share, size } from "./quantity-schemas.ts";
 import { routeManifest } from "./route-schemas.ts";
 import { scaleManifest } from "./scale-schemas.ts";
 import { hostName, httpPath, machineLabel, machineLabels, notYet, port, unique } from "./schema-parts.ts";
+import { spaceLogsManifest } from "./space-logs-schemas.ts";
 
 /**
  * The manifest: what a person writes. These schemas are the one source of validation, types, the JSON Schema for editors and the reference.
@@ -368,6 +369,7 @@ export const spaceManifest = z.strictObject({
     .optional()
     .meta({ description: "Apps are routed at `<app>.<domain>`. Default `<space>.localhost`, which every machine resolves to itself." }),
   env: environmentManifest.default({}).meta({ description: "Environment of every app in the space." }),
+  logs: spaceLogsManifest.optional().meta({ description: "What becomes of what its apps print." }),
   quota: notYet("quotas"),
 });
 

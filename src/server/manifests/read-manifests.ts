@@ -21,6 +21,7 @@ export interface DeclaredApp {
 
 export interface DeclaredSpace {
   readonly file: string;
+  place(path: readonly PropertyKey[], atKey?: boolean): Place;
   readonly manifest: SpaceManifest;
 }
 
@@ -55,7 +56,7 @@ export function readManifests(input: {
   const spaceDocuments = kinds.filter(({ kind }) => kind === "space").map(({ document }) => document);
   const declaredSpaces = spaceDocuments.flatMap((document) => readSpace(document, input.variables, problems));
   reportTwice(
-    declaredSpaces.map((space, i) => ({ ...space, name: "one space", place: (spaceDocuments[i] as ManifestDocument).place })),
+    declaredSpaces.map((space) => ({ ...space, name: "one space" })),
     "space",
     problems,
   );
@@ -159,7 +160,7 @@ function readSpace(
     problems.push(reserved(document, ["space"]));
     return [];
   }
-  return [{ file: document.file, manifest }];
+  return [{ file: document.file, place: document.place, manifest }];
 }
 
 function readApp(

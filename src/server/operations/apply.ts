@@ -8,6 +8,7 @@ import type { Change, Condition } from "../store/store.ts";
 import { routeOwners } from "./app-routes.ts";
 import { draftLadder } from "./apply-ladder.ts";
 import { draftPools } from "./apply-pools.ts";
+import { changesWhatOthersSend, requireShippingSecrets, shipsSince } from "./apply-shipping.ts";
 import type { OperationContext } from "./context.ts";
 import { type DesiredApp, desireApps, livingApp, type Surroundings } from "./desired-apps.ts";
 import { differences } from "./differences.ts";
@@ -17,18 +18,22 @@ import { newRelease, targetSpec } from "./releases.ts";
 import { takenPorts } from "./service-ports.ts";
 import { transact } from "./transact.ts";
 
+/** What a set of documents changes besides apps and their space. `logs-of-others`: where lines go that are not the space's. */
+export type BeyondApps = "ladder" | "pool" | "logs-of-others";
+
 export interface ApplyOptions {
   readonly receipt?: Receipt | null;
   /** Throws unless each declared app is at the revision that the caller read; 0: it does not exist. */
   readonly requireApp?: (current: number) => void;
   readonly requireSpace?: (current: number) => void;
   /** Throws unless the caller may change more than apps and their space. */
-  readonly beyondApps?: (kind: "ladder" | "pool", space: SpaceName) => void;
+  readonly beyondApps?: (kind: BeyondApps, space: SpaceName) => void;
 }
 
 /** A pass over the whole set: what would change, and the writes that do it. */
 export interface ApplyDraft {
   readonly plan: Omit<Plan, "revision">;
+  readonly beyond: Set<BeyondApps>;
   readonly releases: Applied["releases"];
   readonly conditions: Condition[];
   readonly changes: Change[];
@@ -52,7 +57,8 @@ export async function apply(context: OperationContext, request: ApplyRequest, op
   const { revision, ...answer } = await transact(context.store, options.receipt ?? null, () => {
     draft = draftApply(context, request, declared, "apply", options);
     for (const { kind, action } of draft.plan.changes)
-      if ((kind === "ladder" || kind === "pool") && action !== "none") options.beyondApps?.(kind, declared.space);
+      if ((kind === "ladder" || kind === "pool") && action !== "none") draft.beyond.add(kind);
+    for (const kind of draft.beyond) options.beyondApps?.(kind, declared.space);
     const plan: Plan = { ...draft.plan, revision: context.store.revision };
     return { answer: { plan, releases: draft.releases }, conditions: draft.conditions, changes: draft.changes };
   });
@@ -69,7 +75,14 @@ function draftApply(
 ): ApplyDraft {
   const { store, clock } = context;
   const nowMs = clock.nowMs();
-  const draft: ApplyDraft = { plan: { space: declared.space, changes: [] }, releases: [], conditions: [], changes: [], events: [] };
+  const draft: ApplyDraft = {
+    plan: { space: declared.space, changes: [] },
+    beyond: new Set(),
+    releases: [],
+    conditions: [],
+    changes: [],
+    events: [],
+  };
   requireSpace?.(objects.space(store, declared.space)?.modRevision ?? 0);
   const space = draftSpace(context, declared, draft, nowMs);
   const every = objects.apps(store).filter(({ value }) => !isBeingDestroyed(value) || value.space !== declared.space);
@@ -102,11 +115,15 @@ function draftApply(
 function draftSpace(context: OperationContext, declared: Declared, draft: ApplyDraft, nowMs: number): Space {
   const stored = objects.space(context.store, declared.space);
   const manifest = declared.spaceManifest?.manifest;
+  requireShippingSecrets(context, declared);
+  const logs = manifest === undefined ? stored?.value.logs : manifest.logs;
+  if (changesWhatOthersSend(stored?.value.logs, logs)) draft.beyond.add("logs-of-others");
   const space: Space = {
     name: declared.space,
     domain: manifest?.domain ?? (manifest === undefined ? stored?.value.domain : undefined) ?? `${declared.space}.localhost`,
     env: manifest?.env ?? stored?.value.env ?? {},
     createdAtMs: stored?.value.createdAtMs ?? nowMs,
+    ...(logs === undefined ? {} : { logs, shipsSinceMs: shipsSince(stored?.value ?? null, logs, nowMs) }),
   };
   const changes = differences(stored === null ? {} : shownSpace(stored.value), shownSpace(space));
   const action = stored === null ? "create" : changes.length > 0 ? "update" : "none";
@@ -135,7 +152,12 @@ function draftSpace(context: OperationContext, declared: Declared, draft: ApplyD
   return space;
 }
 
-function shownSpace({ domain, env }: Space) {
+function shownSpace({ domain, env, logs }: Space) {
+  return { domain, env, ...(logs === undefined ? {} : { logs }) };
+}
+
+/** Of a space, what its apps get. */
+function givenToApps({ domain, env }: Space) {
   return { domain, env };
 }
 
@@ -226,7 +248,7 @@ function draftDependents(
   nowMs: number,
 ): void {
   const before = objects.space(context.store, space.name as SpaceName)?.value;
-  const spaceChanged = before !== undefined && !isEqualJson(shownSpace(before), shownSpace(space));
+  const spaceChanged = before !== undefined && !isEqualJson(givenToApps(before), givenToApps(space));
   for (const stored of existing.values()) {
     const app = stored.value;
     if (declared.has(app.name) || gone.has(app.name) || isBeingDestroyed(app)) continue;

@@ -11,14 +11,14 @@ import { poolHostsKeys } from "../objects/pool-hosts.ts";
 import { poolKeys } from "../objects/pool-objects.ts";
 import { poolPinsKeys } from "../objects/pool-pins.ts";
 import { poolSizeKeys } from "../objects/pool-size.ts";
-import { apply } from "./apply.ts";
+import { type ApplyOptions, apply } from "./apply.ts";
 import type { OperationContext } from "./context.ts";
 import { forgetSpaceOfTokens } from "./forget-tokens.ts";
 import type { Receipt } from "./receipt.ts";
 import { transact } from "./transact.ts";
 
 /** What may be said of a space besides its name. */
-export const spaceSettings = spaceManifest.pick({ domain: true, env: true });
+export const spaceSettings = spaceManifest.pick({ domain: true, env: true, logs: true });
 
 /** @throws {DroverError} SPACE_NOT_FOUND */
 export function requireSpace({ store }: Pick<OperationContext, "store">, space: SpaceName): Stored<Space> {
@@ -30,8 +30,16 @@ export function requireSpace({ store }: Pick<OperationContext, "store">, space: 
 }
 
 export function viewSpace({ store }: Pick<OperationContext, "store">, stored: Stored<Space>): SpaceView {
-  const { name, domain, env, createdAtMs } = stored.value;
-  return { name, domain, env, createdAtMs, apps: objects.apps(store, name).length, revision: stored.modRevision };
+  const { name, domain, env, logs, createdAtMs } = stored.value;
+  return {
+    name,
+    domain,
+    env,
+    ...(logs === undefined ? {} : { logs }),
+    createdAtMs,
+    apps: objects.apps(store, name).length,
+    revision: stored.modRevision,
+  };
 }
 
 /** Makes the space, or changes its settings; apps whose environment or default route follows from them are carried along. */
@@ -39,7 +47,7 @@ export async function putSpace(
   context: OperationContext,
   space: SpaceName,
   settings: z.input<typeof spaceSettings>,
-  options: { readonly receipt: Receipt | null; readonly require: (current: number) => void },
+  options: Pick<ApplyOptions, "beyondApps"> & { readonly receipt: Receipt | null; readonly require: (current: number) => void },
 ): Promise<{ readonly revision: number }> {
   const text = JSON.stringify({ space, ...settings });
   const request = {
@@ -50,7 +58,8 @@ export async function putSpace(
     force: false,
     cause: "apply" as const,
   };
-  return apply(context, request, { receipt: options.receipt, requireSpace: options.require });
+  const { receipt, require, ...more } = options;
+  return apply(context, request, { ...more, receipt, requireSpace: require });
 }
 
 /**

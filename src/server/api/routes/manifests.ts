@@ -3,6 +3,7 @@ import { z } from "zod";
 import { applied, applyRequest, plan } from "#model/api.ts";
 import { readManifests } from "../../manifests/read-manifests.ts";
 import { apply, planApply } from "../../operations/apply.ts";
+import { requireBeyondApps } from "../beyond-apps.ts";
 import { json, type Route, route } from "../route.ts";
 import { type Services, signed } from "../services.ts";
 
@@ -36,8 +37,7 @@ export function manifestRoutes(services: Services): readonly Route[] {
       handle: async ({ receipt, requireRight, caller }, _query, request) => ({
         json: await apply(signed(services, { caller }), request, {
           receipt,
-          // What a ladder holds back for a person must not be let go by whoever may deploy an app; and what a pool makes may join, for all spaces.
-          beyondApps: (kind, space) => (kind === "ladder" ? requireRight("mend", { space }) : requireRight("operate", "installation")),
+          beyondApps: requireBeyondApps(requireRight),
         }),
       }),
     }),

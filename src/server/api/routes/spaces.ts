@@ -3,6 +3,7 @@ import { space as spaceView } from "#model/api.ts";
 import type { SpaceName } from "#model/names.ts";
 import { objects } from "../../objects/objects.ts";
 import { deleteSpace, putSpace, requireSpace, spaceSettings, viewSpace } from "../../operations/space-operations.ts";
+import { requireBeyondApps } from "../beyond-apps.ts";
 import { requireRevision } from "../etag.ts";
 import { json, type Precondition, type Route, route } from "../route.ts";
 import { type Services, signed } from "../services.ts";
@@ -40,15 +41,16 @@ export function spaceRoutes(services: Services): readonly Route[] {
       method: "PUT",
       path: "/v1/spaces/:space",
       id: "putSpace",
-      summary: "Makes a space, or sets its domain and environment.",
+      summary: "Makes a space, or sets its domain, its environment and what becomes of its logs.",
       access: { right: "deploy", of: "space" },
       body: json(spaceSettings),
       answer: { kind: "json", schema: z.object({ space: z.string(), revision: z.int() }) },
-      handle: async ({ params, receipt, precondition, caller }, _query, settings) => {
+      handle: async ({ params, receipt, precondition, caller, requireRight }, _query, settings) => {
         const space = nameOf(params);
         const { revision } = await putSpace(signed(services, { caller }), space, settings, {
           receipt,
           require: requiring(space, precondition),
+          beyondApps: requireBeyondApps(requireRight),
         });
         return { json: { space, revision }, etag: revision };
       },
