@@ -1,4 +1,5 @@
 import type { Space } from "#model/app.ts";
+import type { DestinationManifest } from "#model/log-shipping-schemas.ts";
 import type { SpaceLogs } from "#model/space-logs-schemas.ts";
 import { type FoundProblem, throwProblems } from "../manifests/problems.ts";
 import type { Declared } from "../manifests/read-manifests.ts";
@@ -17,10 +18,8 @@ export function shipsSince(before: Space | null, logs: SpaceLogs | undefined, no
   );
 }
 
-type Destination = NonNullable<SpaceLogs["ship"]>[string];
-
 /** What makes it another receiver; how it is reached, and what of all lines it gets, may change. */
-function receiverOf({ syslog, otlp, elasticsearch, http, stream }: Destination): string {
+function receiverOf({ syslog, otlp, elasticsearch, http, stream }: DestinationManifest): string {
   return JSON.stringify([syslog, otlp, elasticsearch, http, stream]);
 }
 
