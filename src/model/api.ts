@@ -408,6 +408,8 @@ export const machine = z
     draining: z.boolean().meta({ description: "What it runs goes elsewhere." }),
     forced: z.boolean().meta({ description: "What can go nowhere else is stopped meanwhile." }),
     bound: z.int().meta({ description: "Of its instances, those whose volumes are there, so that they go nowhere else." }),
+    volumesOf: z.array(z.string()).meta({ description: "Apps that have volumes there, as `space/app`." }),
+    version: z.string().nullable().meta({ description: "Of its agent; null: it has not linked since the server's start." }),
     address: z.string().nullable().meta({ description: "Where other machines reach its instances; null where there are no others." }),
     entry: z.object({ name: z.string(), port: z.int() }).nullable().meta({
       description:

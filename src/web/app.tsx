@@ -36,6 +36,7 @@ const pages: readonly (readonly [pattern: RegExp, page: ComponentType<PageProps>
   [/^\/versions$/, lazy(async () => (await import("./pages/versions/versions-page.tsx")).VersionsPage)],
   [/^\/timeline$/, lazy(async () => (await import("./pages/timeline/timeline-page.tsx")).TimelinePage)],
   [/^\/events$/, lazy(async () => (await import("./pages/events.tsx")).EventsPage)],
+  [/^\/conditions$/, lazy(async () => (await import("./pages/conditions.tsx")).ConditionsPage)],
   [/^\/manifest$/, lazy(async () => (await import("./pages/manifest/manifest-page.tsx")).ManifestPage)],
   [/^\/sessions$/, lazy(async () => (await import("./pages/sessions.tsx")).SessionsPage)],
 ];

@@ -70,7 +70,8 @@ test("a link of drover ui logs in once, and leaves no ticket behind", options, a
 
 test("the overview says what is well and what is not, and changes as that does", options, async () => {
   await open("/");
-  await see(/broken/);
+  await see("1 thing is wrong");
+  await web.page.getByRole("list", { name: "Now" }).getByText("Read the last lines in").waitFor();
   await web.page
     .getByRole("row", { name: /default\/shop/ })
     .getByText("ready")
@@ -166,8 +167,14 @@ test("a rollout shows how much each release gets and how it does with it; routes
 
 test("an app that does not come up says why", options, async () => {
   await open("/spaces/default/apps/broken");
-  await see(/RELEASE_FAILED|CRASHED|WAITING/);
+  await web.page.getByRole("list", { name: "Why it is so" }).getByText("Read the last lines in").waitFor();
   await judge("app-broken");
+  await web.page.getByRole("list", { name: "Why it is so" }).getByRole("link", { name: "RELEASE_FAILED" }).click();
+  await web.page.getByRole("list", { name: "Conditions" }).getByText("of app").waitFor();
+  assert.match(web.page.url(), /conditions\?q=RELEASE_FAILED$/);
+  await web.page.getByLabel("Filter conditions by words").fill("disk");
+  await see("STORAGE_FULL");
+  await judge("conditions");
 });
 
 test("hostile output is text: no markup acts, no escape reaches anything, nothing turns the line", options, async () => {
@@ -401,6 +408,10 @@ test("machines say how full they are and what runs there; one is labelled, drain
     .click();
   await web.page.getByRole("table", { name: "Instances" }).getByRole("link", { name: "default/shop" }).first().waitFor();
   await see(/isolation of/);
+  await press("Upgrade");
+  await web.page.getByRole("dialog").getByText("installed by hand").waitFor();
+  await judge("machine-upgrade");
+  await press("Close");
   assert.ok(await web.page.getByRole("button", { name: "Remove" }).isDisabled(), "the server runs there");
   await judge("machine");
 });

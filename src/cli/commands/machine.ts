@@ -28,9 +28,10 @@ const list = {
       String(machine.cores),
       gibibytes(machine.memoryBytes),
       String(machine.instances),
+      machine.version ?? "–",
       labelsOf(machine.labels),
     ]);
-    for (const line of table(["MACHINE", "STATE", "CORES", "MEMORY", "INSTANCES", "LABELS"], rows, out.columns)) out.line(line);
+    for (const line of table(["MACHINE", "STATE", "CORES", "MEMORY", "INSTANCES", "VERSION", "LABELS"], rows, out.columns)) out.line(line);
     return 0;
   },
 } satisfies Verb & { summary: string };

@@ -6,12 +6,13 @@ interface LinkProps {
   readonly to: string;
   readonly children: ComponentChildren;
   readonly class?: string;
+  readonly title?: string | undefined;
   /** Says that it leads to where the page is, for navigation. */
   readonly isCurrent?: boolean;
 }
 
 /** A link within the site: drawn at once, and still one that opens in another tab. */
-export function Link({ to, children, class: className, isCurrent }: LinkProps) {
+export function Link({ to, children, class: className, title, isCurrent }: LinkProps) {
   const onClick = (event: MouseEvent) => {
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
@@ -19,7 +20,7 @@ export function Link({ to, children, class: className, isCurrent }: LinkProps) {
   };
   const isHere = isCurrent ?? path.value === to;
   return (
-    <a href={to} onClick={onClick} class={className} aria-current={isHere ? "page" : undefined}>
+    <a href={to} onClick={onClick} class={className} title={title} aria-current={isHere ? "page" : undefined}>
       {children}
     </a>
   );

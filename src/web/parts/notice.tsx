@@ -32,3 +32,8 @@ export function ReloadNotice({ text, hint }: { readonly text: string; readonly h
 export function Nothing({ children }: { readonly children: preact.ComponentChildren }) {
   return <p class="nothing">{children}</p>;
 }
+
+/** In place of what is on its way; seen only when that takes long enough to wonder. */
+export function Loading() {
+  return <p class="loading nothing">loading</p>;
+}

@@ -1,4 +1,5 @@
 import type { AppSummary, InstanceView, MachineView } from "#model/api.ts";
+import type { Severity } from "#model/conditions.ts";
 
 type Tone = "good" | "busy" | "warn" | "bad" | "off";
 
@@ -13,6 +14,8 @@ export function State({ tone, word, title }: { readonly tone: Tone; readonly wor
 }
 
 const signs: Readonly<Record<Tone, string>> = { good: "●", busy: "◐", warn: "▲", bad: "✕", off: "○" };
+
+export const severityTones: Readonly<Record<Severity, Tone>> = { error: "bad", warning: "warn", info: "off" };
 
 type Health = AppSummary["health"];
 

@@ -93,6 +93,7 @@ function entries(apps: readonly AppSummary[], machines: MachineList["machines"])
   return [
     ...destinations(space.value).map(({ name, to }) => ({ name, kind: "page", to })),
     { name: "Events", kind: "page", to: "/events" },
+    { name: "Conditions", kind: "page", to: "/conditions" },
     { name: "Add machines", kind: "page", to: "/add-machines" },
     { name: "Sessions", kind: "page", to: "/sessions" },
     ...spaces.value.flatMap((name) => [

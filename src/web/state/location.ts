@@ -62,6 +62,11 @@ export function machinePath(machine: string): string {
   return `/machines/${encodeURIComponent(machine)}`;
 }
 
+/** What the catalogue says of a code. */
+export function conditionPath(code: string): string {
+  return `/conditions?q=${encodeURIComponent(code)}`;
+}
+
 export function poolPath(of: { readonly space: string; readonly name: string }): string {
   return `/spaces/${encodeURIComponent(of.space)}/pools/${encodeURIComponent(of.name)}`;
 }

@@ -4,10 +4,10 @@ import type { AppStatus } from "#model/api.ts";
 import { type ApiError, apiPath, call } from "../../api/client.ts";
 import { follow, readEvents } from "../../api/streams.ts";
 import type { PageProps } from "../../app.tsx";
+import { ConditionLine } from "../../parts/condition.tsx";
 import { ErrorNotice } from "../../parts/notice.tsx";
 import { HealthState } from "../../parts/state.tsx";
 import { Tabs } from "../../parts/tabs.tsx";
-import { visibleText } from "../../parts/visible-text.ts";
 import { appPath } from "../../state/location.ts";
 import { useLoad, useWhile } from "../../state/use.ts";
 import { AppActions } from "./app-actions.tsx";
@@ -58,11 +58,9 @@ export function AppPage({ params: { space = "", app = "", tab = "" } }: PageProp
       </div>
       <ErrorNotice error={error} />
       {status !== null && status.reasons.length > 0 && (
-        <ul class="reasons" aria-label="Why it is so">
+        <ul class="reasons lines" aria-label="Why it is so">
           {status.reasons.map(({ code, message }) => (
-            <li key={code + message}>
-              {visibleText(message)} <code class="muted">{code}</code>
-            </li>
+            <ConditionLine key={code + message} code={code} message={message} />
           ))}
         </ul>
       )}

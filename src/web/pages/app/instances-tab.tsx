@@ -3,6 +3,7 @@ import { shortInstanceId } from "#model/names.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { Age } from "../../parts/age.tsx";
+import { ShortReason } from "../../parts/condition.tsx";
 import { InstanceLink } from "../../parts/instance-link.tsx";
 import { Link, OutsideLink } from "../../parts/link.tsx";
 import { Nothing } from "../../parts/notice.tsx";
@@ -77,7 +78,8 @@ const instanceColumns: readonly Column<InstanceView>[] = [
     name: "why",
     isWide: true,
     isMinor: true,
-    cell: ({ reason, exit }) => <span class="muted">{visibleText(reason?.message ?? (exit === null ? "" : exitWords(exit)))}</span>,
+    cell: ({ reason, exit }) =>
+      reason === null && exit !== null ? <span class="muted">{exitWords(exit)}</span> : <ShortReason reason={reason} />,
   },
   { name: "", cell: (one) => <InstanceActions instance={one} /> },
 ];

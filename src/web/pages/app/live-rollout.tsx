@@ -1,5 +1,6 @@
 import type { AppStatus } from "#model/api.ts";
 import { Age } from "../../parts/age.tsx";
+import { ConditionCode } from "../../parts/condition.tsx";
 import { ErrorShare, RequestRate } from "../../parts/rates.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
 import { Section } from "../../parts/section.tsx";
@@ -75,7 +76,7 @@ function Rollout({ status, rollout }: RolloutProps) {
     <Section title="Rollout" note={`to release ${rollout.release}`} command={`drover why ${space}/${name}`}>
       <Rows label="Releases" rows={releases} columns={columns} keyOf={({ release }) => String(release)} />
       <p class="muted">
-        Since <Age atMs={rollout.startedAtMs} />.{rollout.waitingFor.map((words) => ` Waits for ${visibleText(words)}.`)}
+        Began <Age atMs={rollout.startedAtMs} /> ago.{rollout.waitingFor.map((words) => ` Waits for ${visibleText(words)}.`)}
       </p>
     </Section>
   );
@@ -84,9 +85,9 @@ function Rollout({ status, rollout }: RolloutProps) {
 /** The newest deploy did not come to be; what is shown runs on. */
 function Failure({ failure: { release, failure } }: { readonly failure: NonNullable<AppStatus["lastFailure"]> }) {
   return (
-    <Section title={`Release ${release} failed`} note={failure.code}>
+    <Section title={`Release ${release} failed`}>
       <p>
-        {visibleText(failure.reason)}, <Age atMs={failure.atMs} /> ago
+        {visibleText(failure.reason)}, <Age atMs={failure.atMs} /> ago <ConditionCode code={failure.code} />
       </p>
       {failure.lines.length > 0 && <pre class="output">{failure.lines.map(visibleText).join("\n")}</pre>}
     </Section>

@@ -1,4 +1,5 @@
 import type { RouteView } from "#model/api-routes.ts";
+import { ShortReason } from "../../parts/condition.tsx";
 import { exactSpan } from "../../parts/format.ts";
 import { OutsideLink } from "../../parts/link.tsx";
 import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
@@ -47,7 +48,7 @@ function columnsOf({ byRoute }: RouteLook): readonly Column<RouteView>[] {
     { name: "errors", isNumber: true, cell: ({ id }) => <ErrorShare rates={byRoute.get(id)} /> },
     { name: "p50", isNumber: true, isMinor: true, cell: ({ traffic }) => boundMs(traffic?.p50Ms) },
     { name: "p99", isNumber: true, isMinor: true, cell: ({ traffic }) => boundMs(traffic?.p99Ms) },
-    { name: "why", isWide: true, isMinor: true, cell: ({ problem }) => <span class="muted">{visibleText(problem?.message ?? "")}</span> },
+    { name: "why", isWide: true, isMinor: true, cell: ({ problem }) => <ShortReason reason={problem} /> },
   ];
 }
 

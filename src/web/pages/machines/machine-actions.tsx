@@ -4,6 +4,7 @@ import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { count } from "../../parts/format.ts";
 import { go } from "../../state/location.ts";
+import { Upgrade } from "./machine-upgrade.tsx";
 import { labelChange, labelText } from "./machine-words.ts";
 
 interface MachineActionsProps {
@@ -13,7 +14,7 @@ interface MachineActionsProps {
 
 /** What can be done with a machine; what cannot be done now says why. */
 export function MachineActions({ machine, onDone }: MachineActionsProps) {
-  const { id, cordoned, draining, instances } = machine;
+  const { id, cordoned, draining } = machine;
   const change = (body: unknown) => () => call("PATCH", apiPath(["machines", id]), { body });
   return (
     <span class="actions">
@@ -22,7 +23,7 @@ export function MachineActions({ machine, onDone }: MachineActionsProps) {
           label="Uncordon"
           explains={draining ? "Ends the drain: what is still here stays, and it takes instances again." : "It takes instances again."}
           command={`drover machine uncordon ${id}`}
-          run={change({ cordoned: false, draining: false })}
+          run={change({ cordoned: false, draining: false, forced: false })}
           onDone={onDone}
         />
       ) : (
@@ -34,18 +35,42 @@ export function MachineActions({ machine, onDone }: MachineActionsProps) {
           onDone={onDone}
         />
       )}
-      <Action
-        label="Drain"
-        explains={`Nothing new comes here, and what it runs (${count(instances, "instance")}) moves: each is replaced on another machine first, then leaves its routes, finishes what it has, and stops.`}
-        command={`drover machine drain ${id}`}
-        impossible={draining ? "It is being drained." : null}
-        isDangerous
-        run={change({ cordoned: true, draining: true })}
-        onDone={onDone}
-      />
+      <Drain machine={machine} onDone={onDone} />
       <Labels machine={machine} onDone={onDone} />
+      <Upgrade id={id} impossible={machine.linked ? null : "It does not answer."} />
       <Remove machine={machine} />
     </span>
+  );
+}
+
+/** Once it drains, what stays because of its volumes can still be stopped. */
+function Drain({ machine: { id, draining, forced, instances, bound, volumesOf }, onDone }: MachineActionsProps) {
+  const [isChosen, setChosen] = useState(false);
+  const isForced = bound > 0 && isChosen;
+  const impossible = !draining ? null : forced || bound === 0 ? "It is being drained." : null;
+  return (
+    <Action
+      label="Drain"
+      explains={`Nothing new comes here, and what it runs (${count(instances, "instance")}) moves: each is replaced on another machine first, then leaves its routes, finishes what it has, and stops.`}
+      command={`drover machine drain ${id}${isForced ? " --force" : ""}`}
+      impossible={impossible}
+      isDangerous
+      run={() => call("PATCH", apiPath(["machines", id]), { body: { cordoned: true, draining: true, forced: isForced } })}
+      onDone={onDone}
+    >
+      {bound > 0 && (
+        <>
+          <p>
+            {count(bound, "instance")} of {volumesOf.join(", ")} {bound === 1 ? "stays and goes" : "stay and go"} on running, because{" "}
+            {bound === 1 ? "its volumes are" : "their volumes are"} here.
+          </p>
+          <label>
+            <input type="checkbox" checked={isChosen} onChange={(event) => setChosen(event.currentTarget.checked)} />
+            stop {bound === 1 ? "it" : "them"} until {id} takes instances again
+          </label>
+        </>
+      )}
+    </Action>
   );
 }
 
@@ -80,7 +105,7 @@ function Labels({ machine: { id, labels }, onDone }: MachineActionsProps) {
   );
 }
 
-function Remove({ machine: { id, joined, linked, instances } }: { readonly machine: MachineView }) {
+function Remove({ machine: { id, joined, linked, instances, volumesOf } }: { readonly machine: MachineView }) {
   const isBusy = linked && instances > 0;
   const [isForced, setForced] = useState(false);
   return (
@@ -93,6 +118,11 @@ function Remove({ machine: { id, joined, linked, instances } }: { readonly machi
       run={() => call("DELETE", apiPath(["machines", id], isBusy && isForced ? { force: true } : {}))}
       onDone={() => go("/machines")}
     >
+      {volumesOf.length > 0 && (
+        <p class="warn">
+          Volumes of {volumesOf.join(", ")} are here alone. They stay on its disks, and whatever runs elsewhere begins without them.
+        </p>
+      )}
       {isBusy && (
         <label>
           <input type="checkbox" checked={isForced} onChange={(event) => setForced(event.currentTarget.checked)} />

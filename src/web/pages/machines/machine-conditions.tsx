@@ -1,5 +1,7 @@
 import type { MachineView } from "#model/api.ts";
+import { conditions } from "#model/conditions.ts";
 import { Age } from "../../parts/age.tsx";
+import { ConditionCode, Meaning } from "../../parts/condition.tsx";
 import { Link } from "../../parts/link.tsx";
 import { ErrorNotice } from "../../parts/notice.tsx";
 import { Section } from "../../parts/section.tsx";
@@ -27,6 +29,8 @@ export function MachineConditions({ machine, watched }: MachineConditionsProps) 
         <li>
           <MachineState machine={machine} />
           <span>{standing(machine)}</span>
+          {!machine.linked && <ConditionCode code="AGENT_UNLINKED" />}
+          {!machine.linked && <Meaning condition={conditions.AGENT_UNLINKED} />}
         </li>
         {runs.map((run) => (
           <li key={run.space + run.id}>

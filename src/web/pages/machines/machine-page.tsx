@@ -3,6 +3,7 @@ import type { InstanceView, MachineView } from "#model/api.ts";
 import { apiPath, call } from "../../api/client.ts";
 import type { PageProps } from "../../app.tsx";
 import { Age } from "../../parts/age.tsx";
+import { ShortReason } from "../../parts/condition.tsx";
 import { bytes, count } from "../../parts/format.ts";
 import { InstanceLink } from "../../parts/instance-link.tsx";
 import { Link } from "../../parts/link.tsx";
@@ -10,7 +11,6 @@ import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
 import { Section } from "../../parts/section.tsx";
 import { InstanceState, MachineState } from "../../parts/state.tsx";
-import { visibleText } from "../../parts/visible-text.ts";
 import { spaces } from "../../state/installation.ts";
 import { appPath } from "../../state/location.ts";
 import { type InstanceUse, useMachines, useUse } from "../../state/machines.ts";
@@ -63,22 +63,26 @@ export function MachinePage({ params: { machine: id = "" } }: PageProps) {
   );
 }
 
-function wordsOf({ id, hostName, joined, address, labels }: MachineView): string {
+function wordsOf({ id, hostName, joined, address, labels, version }: MachineView): string {
   const label = labelText(labels);
   return [
     ...(hostName === id ? [] : [hostName]),
     ...(address === null ? [] : [`reached at ${address}`]),
     joined ? "joined" : "beside the server",
+    ...(version === null ? [] : [`Drover ${version}`]),
     ...(label === "" ? [] : [label]),
   ].join(", ");
 }
 
-function Draining({ machine: { id, instances } }: { readonly machine: MachineView }) {
+function Draining({ machine: { id, instances, bound, forced, volumesOf } }: { readonly machine: MachineView }) {
+  const staying = forced ? 0 : bound;
   return (
     <p class="notice" role="status">
       {instances === 0
         ? `Nothing runs on ${id} any more; it takes nothing new until it is uncordoned.`
-        : `${count(instances, "instance")} still to move to other machines.`}
+        : instances > staying
+          ? `${count(instances - staying, "instance")} still to ${forced ? "move to other machines, or to stop" : "move to other machines"}.`
+          : `All else has moved. ${count(staying, "instance")} of ${volumesOf.join(", ")} ${staying === 1 ? "stays" : "stay"}, because the volumes are here; a drain with force stops ${staying === 1 ? "it" : "them"}.`}
     </p>
   );
 }
@@ -109,7 +113,7 @@ function Instances({ machine, instances, use }: InstancesProps) {
     { name: "CPU", isNumber: true, isMinor: true, cell: ({ id }) => coresText(use.get(id)?.used ?? null) },
     { name: "memory", isNumber: true, isMinor: true, cell: ({ id }) => memoryText(use.get(id)) },
     { name: "since", isMinor: true, cell: ({ startedAtMs, sinceMs }) => <Age atMs={startedAtMs ?? sinceMs} /> },
-    { name: "why", isWide: true, isMinor: true, cell: ({ reason }) => <span class="muted">{visibleText(reason?.message ?? "")}</span> },
+    { name: "why", isWide: true, isMinor: true, cell: ({ reason }) => <ShortReason reason={reason} /> },
   ];
   return (
     <Section title="Instances" note={String(instances?.length ?? "")} command={`drover ps --machine ${machine}`}>

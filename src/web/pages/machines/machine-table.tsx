@@ -7,6 +7,7 @@ import { Nothing } from "../../parts/notice.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
 import { Section } from "../../parts/section.tsx";
 import { MachineState } from "../../parts/state.tsx";
+import { visibleText } from "../../parts/visible-text.ts";
 import { machinePath, parameter } from "../../state/location.ts";
 import type { MachineUse, Use } from "../../state/machines.ts";
 import { cpuText, labelText, memoryText, reservedShares } from "./machine-words.ts";
@@ -14,6 +15,8 @@ import { cpuText, labelText, memoryText, reservedShares } from "./machine-words.
 interface Row {
   readonly machine: MachineView;
   readonly use: MachineUse | null;
+  /** It runs another version than the server. */
+  readonly isOther: boolean;
 }
 
 const columns: readonly Column<Row>[] = [
@@ -39,6 +42,15 @@ const columns: readonly Column<Row>[] = [
   },
   { name: "disk free", isNumber: true, isMinor: true, cell: ({ use }) => (use === null ? "–" : bytes(use.disk.availableBytes)) },
   { name: "instances", isNumber: true, isMinor: true, cell: ({ machine }) => machine.instances },
+  {
+    name: "version",
+    isMinor: true,
+    cell: ({ machine: { version }, isOther }) => (
+      <span class={isOther ? "mono warn" : "mono"} title={isOther ? "Not the server’s version" : undefined}>
+        {visibleText(version ?? "–")}
+      </span>
+    ),
+  },
   { name: "address", isMinor: true, cell: ({ machine: { address } }) => <span class="mono">{address ?? ""}</span> },
   { name: "labels", isWide: true, isMinor: true, cell: ({ machine }) => <span class="muted">{labelText(machine.labels)}</span> },
 ];
@@ -50,14 +62,27 @@ function stateOf({ linked, draining, cordoned }: MachineView): (typeof states)[n
   return draining ? "draining" : cordoned ? "cordoned" : "linked";
 }
 
+interface MachineTableProps {
+  readonly machines: readonly MachineView[] | null;
+  readonly use: Use | null;
+  /** Null while it is not known. */
+  readonly serverVersion: string | null;
+}
+
 /** All machines, those in trouble first. */
-export function MachineTable({ machines, use }: { readonly machines: readonly MachineView[] | null; readonly use: Use | null }) {
+export function MachineTable({ machines, use, serverVersion }: MachineTableProps) {
   const [words, state] = [parameter("q").toLowerCase(), parameter("state")];
   const shown = (machines ?? [])
     .filter((one) => state === "" || stateOf(one) === state)
     .filter(({ id, hostName, labels }) => `${id} ${hostName} ${labelText(labels)}`.toLowerCase().includes(words))
     .sort((a, b) => states.indexOf(stateOf(b)) - states.indexOf(stateOf(a)) || (a.id < b.id ? -1 : 1))
-    .map((machine): Row => ({ machine, use: use?.machines.get(machine.id) ?? null }));
+    .map(
+      (machine): Row => ({
+        machine,
+        use: use?.machines.get(machine.id) ?? null,
+        isOther: serverVersion !== null && machine.version !== null && machine.version !== serverVersion,
+      }),
+    );
   const note = machines === null ? "" : shown.length === machines.length ? String(shown.length) : `${shown.length} of ${machines.length}`;
   return (
     <Section

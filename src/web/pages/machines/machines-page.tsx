@@ -1,10 +1,13 @@
 import { useEffect } from "preact/hooks";
+import type { Version } from "#model/api.ts";
+import { apiPath, call } from "../../api/client.ts";
 import { count } from "../../parts/format.ts";
 import { Link } from "../../parts/link.tsx";
 import { ErrorNotice } from "../../parts/notice.tsx";
 import { spaces as allSpaces } from "../../state/installation.ts";
 import { space } from "../../state/location.ts";
 import { useMachines, usePools, useUse } from "../../state/machines.ts";
+import { useLoad } from "../../state/use.ts";
 import { useWatched } from "../../state/watched.ts";
 import { MachineTable } from "./machine-table.tsx";
 import { PoolTable } from "./pool-table.tsx";
@@ -15,6 +18,7 @@ export function MachinesPage() {
   const use = useUse();
   const spaces = space.value === null ? allSpaces.value : [space.value];
   const pools = usePools(spaces);
+  const version = useLoad("version", (signal) => call<Version>("GET", apiPath(["version"]), { signal }));
   const watched = useWatched(spaces);
   useEffect(() => {
     document.title = "Machines – Drover";
@@ -38,10 +42,9 @@ export function MachinesPage() {
         )}
         <span class="grow" />
         <Link to="/add-machines">Add machines</Link>
-        <span class="grow" />
       </div>
       <ErrorNotice error={machines.error ?? use.error ?? pools.error} />
-      <MachineTable machines={machines.value?.machines ?? null} use={use.value} />
+      <MachineTable machines={machines.value?.machines ?? null} use={use.value} serverVersion={version.value?.version ?? null} />
       <PoolTable pools={pools.value} runs={watched.value?.runs ?? []} />
     </>
   );

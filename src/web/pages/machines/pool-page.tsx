@@ -3,6 +3,7 @@ import type { PoolView } from "#model/api-pools.ts";
 import type { PageProps } from "../../app.tsx";
 import { Age } from "../../parts/age.tsx";
 import { CopyText } from "../../parts/cli.tsx";
+import { ConditionCode } from "../../parts/condition.tsx";
 import { count } from "../../parts/format.ts";
 import { Link } from "../../parts/link.tsx";
 import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
@@ -134,7 +135,7 @@ function Provider({ pool: { provider, atMs, problem, can, publicKey, spare } }: 
           {problem !== null && (
             <>
               <span>{visibleText(problem.message)}</span>
-              <code>{problem.code}</code>
+              <ConditionCode code={problem.code} />
               <span class="muted">{problem.hint}</span>
             </>
           )}

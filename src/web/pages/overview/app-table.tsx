@@ -1,4 +1,5 @@
 import type { AppSummary } from "#model/api.ts";
+import { ShortReason } from "../../parts/condition.tsx";
 import { ChoiceFilter, WordFilter } from "../../parts/filters.tsx";
 import { Link, OutsideLink } from "../../parts/link.tsx";
 import { Nothing } from "../../parts/notice.tsx";
@@ -25,7 +26,7 @@ const columns: readonly Column<AppSummary>[] = [
     cell: ({ active, target }) => (active === target ? (active ?? "–") : `${active ?? "–"} → ${target ?? "–"}`),
   },
   { name: "address", isMinor: true, cell: ({ urls: [url] }) => (url === undefined ? null : <OutsideLink url={url} />) },
-  { name: "why", isWide: true, isMinor: true, cell: ({ reasons: [reason] }) => <span class="muted">{reason?.message ?? ""}</span> },
+  { name: "why", isWide: true, isMinor: true, cell: ({ reasons: [reason] }) => <ShortReason reason={reason} /> },
 ];
 
 /** All apps, those in trouble first. */

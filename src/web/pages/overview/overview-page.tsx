@@ -1,15 +1,17 @@
 import { useEffect } from "preact/hooks";
-import type { AppSummary } from "#model/api.ts";
+import type { AppSummary, StatusView } from "#model/api.ts";
 import { count } from "../../parts/format.ts";
-import { ErrorNotice } from "../../parts/notice.tsx";
+import { ErrorNotice, Loading } from "../../parts/notice.tsx";
+import { State } from "../../parts/state.tsx";
 import { followApps, apps as liveApps } from "../../state/apps.ts";
 import { useInstallation } from "../../state/installation.ts";
 import { space } from "../../state/location.ts";
 import { useWhile } from "../../state/use.ts";
-import { useWatched } from "../../state/watched.ts";
+import { useWatched, type Watched } from "../../state/watched.ts";
 import { AppTable } from "./app-table.tsx";
-import { Attention } from "./attention.tsx";
 import { Machines } from "./machines.tsx";
+import { Now } from "./now.tsx";
+import { attentionOf, verdictOf } from "./verdict.ts";
 
 /** Whether all is well, in ten seconds; and if not, what is not. */
 export function OverviewPage() {
@@ -18,35 +20,68 @@ export function OverviewPage() {
   const watched = useWatched(space.value === null ? installation.value?.spaces.map(({ name }) => name) : [space.value]);
   const apps =
     liveApps.value === null ? null : [...liveApps.value.values()].filter((app) => space.value === null || app.space === space.value);
+  const isKnown = apps !== null && installation.value !== null && watched.value !== null;
+  const attention = attentionOf({
+    apps: apps ?? [],
+    problems: installation.value?.problems ?? [],
+    machines: installation.value?.machines ?? [],
+    watched: watched.value ?? { checks: [], runs: [] },
+  });
+  const verdict = verdictOf(attention);
+  const title = `${isKnown && verdict.count > 0 ? `(${verdict.count}) ` : ""}${space.value ?? "All spaces"} – Drover`;
   useEffect(() => {
-    document.title = `${space.value ?? "All spaces"} – Drover`;
-  }, [space.value]);
+    document.title = title;
+  }, [title]);
   return (
     <>
-      <h1 class="unseen">Overview</h1>
-      <ErrorNotice error={installation.error} />
-      {apps !== null && <Summary apps={apps} />}
-      <Attention apps={apps ?? []} problems={installation.value?.problems ?? []} watched={watched} />
+      <h1 class={isKnown ? undefined : "unseen"}>{isKnown ? <State tone={verdict.tone} word={verdict.words} /> : "Overview"}</h1>
+      <ErrorNotice error={installation.error ?? watched.error} />
+      {apps === null && <Loading />}
+      {apps !== null && <Summary apps={apps} status={installation.value} watched={watched.value} />}
+      {isKnown && <Now attention={attention} checks={watched.value?.checks.length ?? 0} />}
       <AppTable apps={apps} />
       <Machines status={installation.value} />
     </>
   );
 }
 
-/** One line that says it all. */
-function Summary({ apps }: { readonly apps: readonly AppSummary[] }) {
+interface SummaryProps {
+  readonly apps: readonly AppSummary[];
+  readonly status: StatusView | null;
+  readonly watched: Watched | null;
+}
+
+/** How much of everything is as it should be. */
+function Summary({ apps, status, watched }: SummaryProps) {
   const ready = apps.filter(({ health }) => health === "ready").length;
   const troubled = apps.filter(({ health }) => health === "down" || health === "degraded").length;
   const moving = apps.filter(({ health }) => health === "deploying" || health === "starting").length;
   const instances = apps.reduce((sum, app) => sum + app.ready, 0);
   const wanted = apps.reduce((sum, app) => sum + app.wanted, 0);
+  const machines = status?.machines ?? [];
+  const linked = machines.filter(({ linked }) => linked).length;
+  const checks = watched?.checks ?? [];
+  const holding = checks.filter(({ verdict }) => verdict !== "failing").length;
   return (
     <dl class="figures">
-      <Figure name="apps" value={String(apps.length)} />
-      <Figure name="ready" value={String(ready)} tone={ready === apps.length ? "good" : undefined} />
-      <Figure name="in trouble" value={String(troubled)} tone={troubled > 0 ? "bad" : undefined} />
-      <Figure name="moving" value={String(moving)} tone={moving > 0 ? "busy" : undefined} />
+      <Figure name={`of ${count(apps.length, "app")} ready`} value={String(ready)} tone={ready === apps.length ? "good" : undefined} />
+      {troubled > 0 && <Figure name="in trouble" value={String(troubled)} tone="bad" />}
+      {moving > 0 && <Figure name="moving" value={String(moving)} tone="busy" />}
       <Figure name={`of ${count(wanted, "instance")} ready`} value={String(instances)} tone={instances < wanted ? "warn" : undefined} />
+      {machines.length > 0 && (
+        <Figure
+          name={`of ${count(machines.length, "machine")} linked`}
+          value={String(linked)}
+          tone={linked < machines.length ? "bad" : undefined}
+        />
+      )}
+      {checks.length > 0 && (
+        <Figure
+          name={`of ${count(checks.length, "check")} passing`}
+          value={String(holding)}
+          tone={holding < checks.length ? "bad" : undefined}
+        />
+      )}
     </dl>
   );
 }
