@@ -29,7 +29,7 @@ import type { ToldMetrics } from "./metrics/app-metrics.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { LostRevisions } from "./store/lost-revisions.ts";
 import type { Store } from "./store/store.ts";
-import type { WhichRoutes } from "./view/routes-view.ts";
+import type { Traffic, WhichRoutes } from "./view/routes-view.ts";
 import type { WhichVersions } from "./view/versions/view-versions.ts";
 
 export interface ControlPlaneOptions {
@@ -130,7 +130,7 @@ export interface ControlPlane {
   /** Routes that carry traffic, of one app, of a space or all, by app and place. Asks the edges what they counted, for at most a second. */
   routes(which: WhichRoutes, signal: AbortSignal): Promise<readonly RouteView[]>;
   /** The same figures as every edge counted them. Asks the edges, for at most a second; those that do not answer are left out. */
-  traffic(signal: AbortSignal): Promise<readonly RouteTraffic[]>;
+  traffic(signal: AbortSignal): Promise<Traffic>;
   /** What machines and instances use. Asks the agents, for at most a second. */
   usage(signal: AbortSignal): Promise<UsageView>;
   /** Which version of what runs where. Asks agents and edges, for at most a second. */

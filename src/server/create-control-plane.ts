@@ -146,7 +146,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
       versions: (which, until) => viewVersions({ store, fleet, routes, addresses, clock }, which, until),
-      traffic: async (until) => (await shared.traffic(until)).counted,
+      traffic: shared.traffic,
       usage: shared.usage,
       appMetrics: shareAnswer(
         (until) => askAppMetrics({ store, fleet, clock, instances: (space, app) => view.instances(space, app) }, until),

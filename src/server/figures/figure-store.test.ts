@@ -248,3 +248,46 @@ test("series beyond the limits have no place, and those of one app leave places 
   assert.deepEqual([store.state.series, store.state.refused], [8, 3]);
   await store.close();
 });
+
+test("a counter that is new and stood at zero the last time grew by all that it counts; one of which that is not known only begins", async () => {
+  const { clock, open } = await rig();
+  const store = await open();
+  const errors = (value: number, zeroAtMs?: number): Sample => ({
+    ...sample("drover_errors", "counter", { space: "a", app: "x", at: `${zeroAtMs}` }, value),
+    ...(zeroAtMs === undefined ? {} : { zeroAtMs }),
+  });
+  const everyMs = finest.stepMs;
+  await store.append(startMs, figuresAt(0));
+  const told = [errors(3, startMs + 200), errors(5), errors(7, startMs - 1), { ...errors(9, startMs + 1), kind: "gauge" as const }];
+  await store.append(startMs + everyMs, told);
+  const known = [
+    [startMs, 0],
+    [startMs + everyMs, 3],
+    [startMs + everyMs, 5],
+    [startMs + everyMs, 7],
+    [startMs + everyMs, 9],
+  ];
+  assert.deepEqual(await read(store, "drover_errors"), known);
+  await store.close();
+  assert.deepEqual(await read(await open(), "drover_errors"), known, "out of the journal too");
+  await clock.advance(1);
+});
+
+test("it is so where a block ends between the two moments, and what had no place then is not taken for new", async () => {
+  const { folder, clock, logged } = await rig();
+  const log = createLog({ print: (line) => logged.push(line), nowMs: () => 0 });
+  const store = await FigureStore.open({ folder, clock, log, limits: { series: 4, ofApps: 4, ofApp: 4 } });
+  const lastMs = startMs + finest.blockMs - finest.stepMs;
+  const nextMs = lastMs + finest.stepMs;
+  const counter = (app: string, value: number): Sample => ({
+    ...sample("drover_errors", "counter", { space: "a", app }, value),
+    zeroAtMs: lastMs,
+  });
+  const rows = (name: string) => [...store.recent(name)].map(({ values }) => [...values].filter((value) => !Number.isNaN(value)));
+  await store.append(lastMs, figuresAt(1));
+  await store.append(nextMs, [...figuresAt(2), counter("x", 3)]);
+  assert.deepEqual(rows("drover_errors"), [[0], [3]]);
+  await store.append(nextMs + finest.stepMs, [...figuresAt(3), counter("x", 4), counter("y", 50)]);
+  await store.append(nextMs + finest.blockMs, [counter("x", 4), { ...counter("y", 51), zeroAtMs: nextMs + finest.stepMs }]);
+  assert.deepEqual(rows("drover_errors"), [[3, 4], [4], [51]]);
+});

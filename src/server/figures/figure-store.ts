@@ -103,7 +103,7 @@ export class FigureStore {
     for (const { atMs, added, values } of entries)
       store.#open.restore(
         atMs,
-        added.map((series) => ({ ...series, key: keyOf(series) })),
+        added.map((series) => ({ ...series, isFromZero: series.isFromZero ?? false, key: keyOf(series) })),
         values,
       );
     const newestMs = Math.max(entries.at(-1)?.atMs ?? 0, ...blocks.map(({ toMs }) => toMs));
@@ -139,7 +139,7 @@ export class FigureStore {
     if (last === slotMs) return;
     try {
       if (last !== undefined && (slotMs < last || startOf(slotMs, finest.blockMs) !== startOf(last, finest.blockMs))) await this.#seal();
-      this.#open.add(slotMs, samples);
+      this.#open.add(slotMs, samples, this.#previous);
       await this.#journal.append(slotMs, this.#open.series.values(), this.#open.latest());
       this.#failure = null;
     } catch (error) {

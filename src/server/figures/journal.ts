@@ -6,10 +6,13 @@ import type { Series } from "./series.ts";
 /** One moment of the open block: series that are new, then one figure for each that there is, in their order. */
 export interface Entry {
   readonly atMs: number;
-  readonly added: readonly Series[];
+  readonly added: readonly Added[];
   /** NaN: missing. */
   readonly values: Float64Array;
 }
+
+/** `isFromZero`: at the moment before it stood at zero. Journals of before that was noted leave it out. */
+export type Added = Series & { readonly isFromZero?: boolean };
 
 const headBytes = 8;
 
@@ -51,8 +54,8 @@ export class Journal {
    * Writes over what an earlier one left unfinished, and with its row the series that the file does not know: also those of rows that failed.
    * @param series in their order, which never changes
    */
-  async append(atMs: number, series: Iterable<Series>, values: Float64Array): Promise<void> {
-    const added = [...series].slice(this.#before.length).map(({ name, kind, labels }) => ({ name, kind, labels }));
+  async append(atMs: number, series: Iterable<Added>, values: Float64Array): Promise<void> {
+    const added = [...series].slice(this.#before.length).map(({ name, kind, labels, isFromZero }) => ({ name, kind, labels, isFromZero }));
     const line = Buffer.from(`${JSON.stringify({ atMs, added })}\n`);
     const figures = new Float64Array(values);
     flip(figures, this.#before);

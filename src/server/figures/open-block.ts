@@ -2,9 +2,15 @@ import { finest } from "./levels.ts";
 import type { Sample, Series } from "./series.ts";
 
 /** One series of the open block. */
-export interface OpenSeries extends Series {
-  readonly key: string;
+export interface OpenSeries extends Opened {
   readonly values: Float64Array;
+}
+
+/** What the journal keeps of a series that is new. */
+export interface Opened extends Series {
+  readonly key: string;
+  /** At the moment before its first figure it stood at zero. */
+  readonly isFromZero: boolean;
 }
 
 const mostTimes = finest.blockMs / finest.stepMs;
@@ -42,20 +48,31 @@ export class OpenBlock {
     return this.#refused;
   }
 
-  /** Everything at one moment. */
-  add(atMs: number, samples: Iterable<Sample>): void {
+  /**
+   * Everything at one moment. A counter that is new and stood at zero at the moment before is zero there: else what it counted first would only say where it begins.
+   * @param previous where that moment is when this one is the first
+   */
+  add(atMs: number, samples: Iterable<Sample>, previous: OpenBlock | null = null): void {
+    const before = this.#times.length === 0 ? previous : this;
+    // What had no place then may have counted for long.
+    const zeroFromMs =
+      before === null || before.#refused > 0 ? Number.POSITIVE_INFINITY : (before.#times.at(-1) ?? Number.POSITIVE_INFINITY);
     const at = this.#times.push(atMs) - 1;
     this.#refused = 0;
     for (const sample of samples) {
-      const series = this.#series.get(sample.key) ?? this.#admit(sample);
+      let series = this.#series.get(sample.key) ?? null;
+      if (series === null) {
+        series = this.#admit({ ...sample, isFromZero: sample.kind === "counter" && (sample.zeroAtMs ?? 0) >= zeroFromMs });
+        if (series?.isFromZero === true && before !== null) before.#standAtZero(series, zeroFromMs);
+      }
       if (series === null) this.#refused++;
       else series.values[at] = sample.value;
     }
   }
 
   /** One row of the journal: a figure for each series, in their order. */
-  restore(atMs: number, added: readonly (Series & { readonly key: string })[], values: Float64Array): void {
-    for (const series of added) this.#open(series);
+  restore(atMs: number, added: readonly Opened[], values: Float64Array): void {
+    for (const series of added) if (this.#open(series).isFromZero) this.#standAtZero(series, this.#times.at(-1));
     const at = this.#times.push(atMs) - 1;
     let i = 0;
     for (const series of this.#series.values()) series.values[at] = values[i++] ?? Number.NaN;
@@ -67,7 +84,14 @@ export class OpenBlock {
     return Float64Array.from(this.#series.values(), ({ values }) => values[at] as number);
   }
 
-  #admit(sample: Sample): OpenSeries | null {
+  /** One that was followed here already goes on from what it was. */
+  #standAtZero(series: Opened, atMs: number | undefined): void {
+    const at = atMs === undefined ? -1 : this.#times.lastIndexOf(atMs);
+    const { values } = this.#series.get(series.key) ?? this.#open(series);
+    if (at >= 0 && values.every(Number.isNaN)) values[at] = 0;
+  }
+
+  #admit(sample: Opened): OpenSeries | null {
     const { series: most, ofApps, ofApp } = this.#limits;
     if (this.#series.size >= most) return null;
     if (isOfApp(sample)) {
@@ -78,8 +102,8 @@ export class OpenBlock {
     return this.#open(sample);
   }
 
-  #open({ name, kind, labels, key }: Series & { readonly key: string }): OpenSeries {
-    const opened = { name, kind, labels, key, values: new Float64Array(mostTimes).fill(Number.NaN) };
+  #open({ name, kind, labels, key, isFromZero }: Opened): OpenSeries {
+    const opened = { name, kind, labels, key, isFromZero, values: new Float64Array(mostTimes).fill(Number.NaN) };
     this.#series.set(key, opened);
     if (isOfApp(opened)) for (const owner of ["", appOf(opened)]) this.#ofApps.set(owner, (this.#ofApps.get(owner) ?? 0) + 1);
     return opened;

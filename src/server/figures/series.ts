@@ -12,6 +12,8 @@ export interface Series {
 export interface Sample extends Series {
   readonly key: string;
   readonly value: number;
+  /** Of a counter: epoch milliseconds at which it stood at zero, for certain. Left out: nobody knows when it began. */
+  readonly zeroAtMs?: number;
 }
 
 /** Name and labels as one text, in the order in which the labels come. */

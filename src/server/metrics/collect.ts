@@ -25,17 +25,32 @@ export interface Measured {
   readonly startedAtMs: number;
   /** Whether things of this space are told; null: those of the installation. */
   readonly sees: (space: string | null) => boolean;
+  /** Who told what the last time; left out: nobody knows. */
+  readonly before?: Heard | null;
+}
+
+/**
+ * Who told all that it had at a moment. A counter that one of them had not then stood at zero: else its first errors would only say where it begins, and no
+ * condition would see them.
+ */
+export interface Heard {
+  /** Epoch milliseconds at which they were asked. */
+  readonly atMs: number;
+  /** Machines whose edges answered, with what those count. */
+  readonly edges: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Instances that told figures of themselves, and all of them. */
+  readonly instances: ReadonlySet<string>;
 }
 
 /** Apps or routes that are told before others get their turn: a large installation has tens of thousands of lines. */
 const atOnce = 200;
 
-/** Tells all figures as they are now. Agents and edges are asked at once, and have a second for it. */
+/** Tells all figures as they are now. Agents and edges are asked at once, and have a second for it. Resolves with who told them. */
 export async function collectMetrics(
-  { controlPlane, store, figures, version, startedAtMs, sees }: Measured,
+  { controlPlane, store, figures, version, startedAtMs, sees, before = null }: Measured,
   told: FigureSink,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Omit<Heard, "atMs">> {
   const [usage, traffic, ofApps, problems, escalator] = await Promise.all([
     controlPlane.usage(signal),
     controlPlane.traffic(signal),
@@ -55,12 +70,22 @@ export async function collectMetrics(
   await tellApps(told, controlPlane, apps, usage);
   await tellRoutes(
     told,
-    traffic.filter(({ route }) => sees(route.space)),
+    traffic.counted.filter(({ route }) => sees(route.space)),
+    before,
   );
   tellMachines(told, controlPlane, usage);
-  for (const one of ofApps) if (sees(one.instance.space)) tellOfApp(told, one);
+  for (const one of ofApps) if (sees(one.instance.space)) tellOfApp(told, one, before);
   const spaces = objects.spaces(store).filter(({ value }) => sees(value.name));
   if (escalator !== null) tellChecks(told, store, spaces, escalator);
+  const counted = Map.groupBy([...traffic.counted, ...traffic.left], ({ machine }) => machine);
+  return {
+    edges: new Map(Array.from(traffic.answered, (machine) => [machine, new Set((counted.get(machine) ?? []).map(counterOf))])),
+    instances: new Set(ofApps.flatMap(({ instance, metrics, why }) => (why === null && metrics.length > 0 ? instance.id : []))),
+  };
+}
+
+function counterOf({ counted: { route, release } }: Pick<RouteTraffic, "counted">): string {
+  return `${route} ${release}`;
 }
 
 async function tellApps(
@@ -96,24 +121,26 @@ async function tellApps(
 const boundsSeconds = latencyBoundsMs.map((ms) => ms / 1_000);
 const classes = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
 
-async function tellRoutes(told: FigureSink, traffic: readonly RouteTraffic[]): Promise<void> {
-  for (const [i, { route, machine, counted }] of traffic.entries()) {
+async function tellRoutes(told: FigureSink, traffic: readonly RouteTraffic[], before: Heard | null): Promise<void> {
+  for (const [i, one] of traffic.entries()) {
     if (i % atOnce === atOnce - 1) await setImmediate();
+    const { route, machine, counted } = one;
+    const zeroAtMs = before?.edges.get(machine)?.has(counterOf(one)) === false ? before.atMs : null;
     const { space, app, process, place } = route;
     const labels = { space, app, process, route: place, release: String(counted.release), machine };
     for (const [at, name] of classes.entries())
-      told.add("drover_route_requests_total", { ...labels, class: name }, counted.classes[at] ?? 0);
+      told.add("drover_route_requests_total", { ...labels, class: name }, counted.classes[at] ?? 0, zeroAtMs);
     const answered = counted.classes.reduce((sum, count) => sum + count, 0);
-    told.add("drover_route_requests_total", { ...labels, class: "none" }, Math.max(0, counted.requests - answered));
-    told.add("drover_route_errors_total", labels, counted.errors);
-    told.add("drover_route_request_bytes_total", labels, counted.bytesIn);
-    told.add("drover_route_response_bytes_total", labels, counted.bytesOut);
+    told.add("drover_route_requests_total", { ...labels, class: "none" }, Math.max(0, counted.requests - answered), zeroAtMs);
+    told.add("drover_route_errors_total", labels, counted.errors, zeroAtMs);
+    told.add("drover_route_request_bytes_total", labels, counted.bytesIn, zeroAtMs);
+    told.add("drover_route_response_bytes_total", labels, counted.bytesOut, zeroAtMs);
     const sumSeconds = counted.latencySumMs === undefined ? null : counted.latencySumMs / 1_000;
-    told.histogram("drover_route_request_duration_seconds", labels, boundsSeconds, counted.latency, sumSeconds);
+    told.histogram("drover_route_request_duration_seconds", labels, boundsSeconds, counted.latency, sumSeconds, zeroAtMs);
   }
 }
 
-function tellOfApp(told: FigureSink, { instance, metrics }: ToldMetrics): void {
+function tellOfApp(told: FigureSink, { instance, metrics }: ToldMetrics, before: Heard | null): void {
   const { space, app, process, release, id, machine } = instance;
   const labels = { space, app, process, release: String(release), instance_id: id, machine };
   told.add("drover_scrape_up", labels, Number(metrics.length > 0));
@@ -122,7 +149,8 @@ function tellOfApp(told: FigureSink, { instance, metrics }: ToldMetrics): void {
     labels,
     metrics.reduce((sum, { samples }) => sum + samples.length, 0),
   );
-  for (const metric of metrics) told.ofApp(metric, labels);
+  const zeroAtMs = before?.instances.has(id) === true ? before.atMs : null;
+  for (const metric of metrics) told.ofApp(metric, labels, zeroAtMs);
 }
 
 function tellMachines(told: FigureSink, controlPlane: Measured["controlPlane"], usage: UsageView): void {

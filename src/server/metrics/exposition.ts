@@ -10,7 +10,8 @@ const linesPerPiece = 2_000;
 
 /** Takes figures as they are collected. */
 export interface FigureSink {
-  add<F extends PlainFamily>(name: F, labels: LabelsOf<F>, value: number): void;
+  /** @param zeroAtMs of a counter: when it stood at zero for certain, in epoch milliseconds; null or left out: not known. So for the others */
+  add<F extends PlainFamily>(name: F, labels: LabelsOf<F>, value: number, zeroAtMs?: number | null): void;
   /**
    * @param boundsSeconds upper bounds of the buckets, rising
    * @param counts for each bucket alone, and one more for all above the last bound
@@ -22,9 +23,10 @@ export interface FigureSink {
     boundsSeconds: readonly number[],
     counts: readonly number[],
     sumSeconds: number | null,
+    zeroAtMs?: number | null,
   ): void;
   /** What an app tells of itself. @param own labels that say whose it is, which it cannot set itself */
-  ofApp(metric: AppMetric, own: Readonly<Record<string, string>>): void;
+  ofApp(metric: AppMetric, own: Readonly<Record<string, string>>, zeroAtMs?: number | null): void;
 }
 
 /** Samples by family, and their text. */

@@ -3,7 +3,7 @@ import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { FigureStore } from "../figures/figure-store.ts";
 import { finest } from "../figures/levels.ts";
-import { collectMetrics, type Measured } from "./collect.ts";
+import { collectMetrics, type Heard, type Measured } from "./collect.ts";
 import { Moment } from "./moment.ts";
 
 /** Has the store follow all figures, one at each step of the wall clock, until the signal aborts. */
@@ -15,13 +15,14 @@ export async function followFigures(
   }: Omit<Measured, "sees" | "figures"> & { readonly figures: FigureStore; readonly clock: Clock; readonly log: Log },
   signal: AbortSignal,
 ): Promise<void> {
+  let before: Heard | null = null;
   while (!signal.aborted) {
     await pause(clock, finest.stepMs - (clock.nowMs() % finest.stepMs), signal);
     if (signal.aborted) return;
     try {
       const moment = new Moment();
       const atMs = clock.nowMs();
-      await collectMetrics({ ...measured, sees: () => true }, moment, signal);
+      before = { atMs, ...(await collectMetrics({ ...measured, sees: () => true, before }, moment, signal)) };
       await measured.figures.append(atMs, moment.samples);
     } catch (error) {
       if (!signal.aborted) log.warn("figures of a moment were not collected", errorFields(error));

@@ -8,8 +8,8 @@ import { families, type HistogramFamily, type LabelsOf, type PlainFamily } from 
 export class Moment implements FigureSink {
   readonly samples: Sample[] = [];
 
-  add<F extends PlainFamily>(name: F, labels: LabelsOf<F>, value: number): void {
-    this.#push(name, families[name].type, labels, value);
+  add<F extends PlainFamily>(name: F, labels: LabelsOf<F>, value: number, zeroAtMs: number | null = null): void {
+    this.#push(name, families[name].type, labels, value, zeroAtMs);
   }
 
   histogram<F extends HistogramFamily>(
@@ -18,17 +18,19 @@ export class Moment implements FigureSink {
     boundsSeconds: readonly number[],
     counts: readonly number[],
     sumSeconds: number | null,
+    zeroAtMs: number | null = null,
   ): void {
     for (const [part, partLabels, value] of histogramParts(name, labels, boundsSeconds, counts, sumSeconds))
-      this.#push(part, "counter", partLabels, value);
+      this.#push(part, "counter", partLabels, value, zeroAtMs);
   }
 
-  ofApp({ name, type, samples }: AppMetric, own: Readonly<Record<string, string>>): void {
-    for (const [sample, labels, value] of samples) this.#push(sample, kindOf(name, type, sample), ownedLabels(labels, own), value);
+  ofApp({ name, type, samples }: AppMetric, own: Readonly<Record<string, string>>, zeroAtMs: number | null = null): void {
+    for (const [sample, labels, value] of samples)
+      this.#push(sample, kindOf(name, type, sample), ownedLabels(labels, own), value, zeroAtMs);
   }
 
-  #push(name: string, kind: Sample["kind"], labels: Sample["labels"], value: number): void {
-    this.samples.push({ name, kind, labels, value, key: keyOf({ name, labels }) });
+  #push(name: string, kind: Sample["kind"], labels: Sample["labels"], value: number, zeroAtMs: number | null): void {
+    this.samples.push({ name, kind, labels, value, key: keyOf({ name, labels }), ...(zeroAtMs === null ? {} : { zeroAtMs }) });
   }
 }
 

@@ -63,11 +63,13 @@ export async function viewRoutes(
 
 export interface Traffic {
   readonly counted: readonly RouteTraffic[];
+  /** Of routes that have left the table: whose they are is not known any more, but they may come back. */
+  readonly left: readonly Pick<RouteTraffic, "machine" | "counted">[];
   /** Machines whose edges answered. */
   readonly answered: ReadonlySet<MachineId>;
 }
 
-/** What each edge counted, route by route; of routes that have left the table nothing is told. */
+/** What each edge counted, route by route. */
 export async function viewTraffic(
   { routes, clock }: { readonly routes: Pick<RoutesController, "wanted" | "peers">; readonly clock: Clock },
   signal: AbortSignal,
@@ -77,13 +79,12 @@ export async function viewTraffic(
     [...routes.wanted()].map(({ route: { id, space, app, process, listener } }) => [id, { space, app, process, place: placeOf(listener) }]),
   );
   const heard = answers.filter((one) => "answer" in one);
+  const all = heard.flatMap(({ peer: { machine }, answer }) =>
+    answer.map((counted) => ({ machine, route: known.get(counted.route), counted })),
+  );
   return {
     answered: new Set(heard.map(({ peer }) => peer.machine)),
-    counted: heard.flatMap(({ peer, answer }) =>
-      answer.flatMap((counted) => {
-        const route = known.get(counted.route);
-        return route === undefined ? [] : { machine: peer.machine, route, counted };
-      }),
-    ),
+    counted: all.flatMap(({ route, ...rest }) => (route === undefined ? [] : { ...rest, route })),
+    left: all.filter(({ route }) => route === undefined),
   };
 }

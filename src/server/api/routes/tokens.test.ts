@@ -19,7 +19,11 @@ before(async () => {
       routes: async () => [{ space: canary, app: canary, place: `${canary}.example` } as never],
       usage: async () => ({ machines: [], instances: [{ id: `${canary}/a/web.1.x`, space: canary } as never], silent: [] }),
       instances: (space, app) => [{ id: `${space}/${app}/web.1.x`, process: "web", release: 1, machine: "m" } as never],
-      traffic: async () => [{ route: { space: canary, app: canary, process: "web", place: canary } } as never],
+      traffic: async () => ({
+        counted: [{ route: { space: canary, app: canary, process: "web", place: canary } } as never],
+        left: [],
+        answered: new Set(),
+      }),
       problems: async () => [{ code: "UNHEALTHY", message: canary }],
       unmended: async (space) => [{ code: "UNHEALTHY", message: `of ${space}` }],
     },

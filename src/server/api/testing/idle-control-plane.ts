@@ -46,7 +46,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     forgetMachine: () => {},
     edges: () => [],
     routes: async () => [],
-    traffic: async () => [],
+    traffic: async () => ({ counted: [], left: [], answered: new Set() }),
     versions: async () => ({ apps: [], programs: [], silent: [] }),
     scaling: () => null,
     appMetrics: async () => [],
