@@ -9,7 +9,7 @@ import { SshHosts, whyNoSshHosts } from "../test/harness/ssh-hosts.ts";
 import { median, report, skip } from "./lib.ts";
 
 // How long it takes from three bare hosts to an app that runs on all of them, by one `drover machine add` over SSH and one `drover apply`; with nothing packed
-// yet, and again after Drover was taken away from them. Then fifty hosts in one call, with simulated SSH.
+// yet, and again after Drover was taken away from them; and how much the command sends to the first of them, and to those beside it. Then fifty hosts in one call, with simulated SSH.
 
 const web = "require('http').createServer((q, s) => s.end('hello')).listen(process.env.PORT)";
 const manifest = `app: hello\nrun: exec node -e "${web}"\ninstances: 4\nstop: { drain: 1s, grace: 1s }\n`;
@@ -48,6 +48,13 @@ async function run(): Promise<void> {
     report(`slowest host over the median, ${round}`, Math.max(...took) / median(took), "×", {
       goal: "2",
       ok: Math.max(...took) <= 2 * median(took),
+    });
+    const sentMib = (added as readonly { readonly sentBytes: number }[]).map(({ sentBytes }) => sentBytes / 2 ** 20).sort((a, b) => b - a);
+    const [most = 0, ...further] = sentMib;
+    report(`sent by the command to the first host, ${round}`, most, "MiB");
+    report(`sent by the command to each further one, ${round}`, Math.max(...further), "MiB", {
+      goal: "a tenth",
+      ok: Math.max(...further) <= most / 10,
     });
     await first.run("destroy", "hello", "--yes");
     for (const name of bare) await machine("remove", name, "--uninstall", "--yes");

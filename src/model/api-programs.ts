@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { mostParts, type ProgramsOrder, type ProgramsState, partPattern } from "./programs.ts";
+import { mostParts, type Neighbour, type ProgramsOrder, type ProgramsState, partPattern } from "./programs.ts";
 
 const version = z.object({ id: z.string().nullable().meta({ description: "null: it was installed by hand." }) });
 
@@ -30,3 +30,21 @@ export const programsProgress = z
     id: "ProgramsProgress",
     description: "`copying` with `part` and `of`, and `starting`, on the way; the last is `started`, or `failed` with an error.",
   });
+
+/** Whom to find a neighbour for. */
+export const neighbourQuestion = z.strictObject({
+  address: z.string().max(300).nullable().meta({ description: "Where it stands; null: not known." }),
+  labels: z.record(z.string().max(300), z.string().max(300)),
+  parts: z.array(z.string().regex(partPattern)).max(mostParts),
+  except: z.array(z.string().max(300)).max(1_000).meta({ description: "Machines that are not to be asked." }),
+});
+
+export const neighbour = z
+  .object({
+    machine: z.string(),
+    host: z.string(),
+    port: z.int(),
+    token: z.string().meta({ description: "Each part is given once for it." }),
+    parts: z.array(z.string()).meta({ description: "Those that it has." }),
+  })
+  .meta({ id: "ProgramsNeighbour" }) satisfies z.ZodType<Neighbour>;

@@ -80,6 +80,8 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   POST   /own-log                             LogQuery → stream of LogLine: what the agent itself says
  *   GET    /programs                            ProgramsState: which Drover runs there, and what it could run
  *   PUT    /programs/parts/{digest}             a packed part of another version → 204; refused when the bytes are not the digest's
+ *   POST   /programs/give                       { parts: digests } → PartsOffer: gives those of its own Drover away at a port, for a minute after the last use
+ *   POST   /programs/parts/{digest}/fetch       { host, port, token }, of another machine's PartsOffer → 204; refused as above
  *   POST   /programs                            ProgramsOrder → 204; the agent then goes on as that version, on trial, and with it its machine's edge and server
  *   POST   /programs/keep                       → 204; the trial is over
  *   POST   /programs/back                       → 204; the same with the version before

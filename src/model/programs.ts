@@ -42,3 +42,34 @@ export type ProgramsProgress =
 export const mostPartBytes = 256 * 2 ** 20;
 export const mostParts = 16;
 export const partPattern = /^[0-9a-f]{64}$/;
+
+/** Where a machine gives away parts of its own Drover for a while, to whoever shows the token, each of them once. */
+export interface PartsOffer {
+  readonly port: number;
+  readonly token: string;
+  /** Digests of those that were asked for and that it has. */
+  readonly parts: readonly string[];
+}
+
+/** A machine that stands where another one does, and gives it parts. */
+export interface Neighbour extends PartsOffer {
+  readonly machine: string;
+  readonly host: string;
+}
+
+/** Smaller parts are not worth asking a neighbour for: it takes seconds to pack its own. */
+export const leastNearBytes = 2 ** 20;
+/** A neighbour that does not take a connection within this is behind a firewall, or is somebody else. */
+export const nearConnectMs = 5_000;
+/** A neighbour that gives less a second is no better than whoever is asked instead. */
+const leastNearRate = 2 * 2 ** 20;
+
+/** How long a neighbour may take to give a part. */
+export function nearGiveMs(sizeBytes: number): number {
+  return nearConnectMs + Math.ceil(sizeBytes / leastNearRate) * 1_000;
+}
+
+/** What whoever fetches a part says first; the bytes of the part are the answer, and nothing is the refusal. */
+export function partRequest(token: string, digest: string): string {
+  return `drover-part ${token} ${digest}\n`;
+}

@@ -5,6 +5,8 @@ import { DroverError } from "#model/errors.ts";
 import { parseTarget } from "#model/ssh-target.ts";
 import { type AddContext, addMachine, type Members } from "./add-machine.ts";
 import type { Command, Connection } from "./client.ts";
+import { nothingCopied } from "./copy-parts.ts";
+import { SiteTurns } from "./site-turns.ts";
 
 const target = parseTarget("ops@m2");
 const never = new AbortController().signal;
@@ -66,6 +68,7 @@ function play(answers: Readonly<Record<string, Readonly<Record<string, string>>>
       known: async () => new Set(),
       createToken: async (name) => `drv_join_${name}`,
       forget: async (name) => void forgotten.push(name),
+      neighbour: async () => null,
       ...server,
     },
     distribution: async () => ({ version: "v1", release: "0.0.0", architecture: "x86_64", parts: [] }),
@@ -75,6 +78,7 @@ function play(answers: Readonly<Record<string, Readonly<Record<string, string>>>
     ignored: new Set(),
     givesPlace: false,
     claimed: new Set(),
+    turns: new SiteTurns(clock),
     linkMs: 0,
     clock,
   };
@@ -92,7 +96,11 @@ const root = { user: "root", sudo: "root" };
 
 test("a host is looked at, joined and started, and its new key is told", async () => {
   const played = play({ login: root });
-  assert.deepEqual(await addMachine(target, played.context, report(played), never), { machine: "m2", already: false });
+  assert.deepEqual(await addMachine(target, played.context, report(played), never), {
+    machine: "m2",
+    already: false,
+    copied: nothingCopied,
+  });
   assert.deepEqual(played.verbs, ["login", "facts", "install", "join", "start"]);
   assert.deepEqual(played.notes, ["the key of m2 is pinned now, as it was not known: ssh-ed25519 SHA256:k"]);
 });
@@ -152,7 +160,11 @@ test("a machine that is one already is left as it is", async () => {
   const answers = { login: root, facts: { member: "m2", member_of: "10.0.0.1:7374", agent: "77" } };
   const server = { known: async () => new Set(["m2"]), linked: async () => new Set(["m2"]) };
   const played = play(answers, server);
-  assert.deepEqual(await addMachine(target, played.context, report(played), never), { machine: "m2", already: true });
+  assert.deepEqual(await addMachine(target, played.context, report(played), never), {
+    machine: "m2",
+    already: true,
+    copied: nothingCopied,
+  });
   assert.deepEqual(played.verbs, ["login", "facts"]);
 });
 

@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Address, formatAddress } from "#host/address.ts";
+import type { Distribution } from "#host/distribution.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
+import type { Neighbour } from "#model/programs.ts";
 import { took } from "#model/quantities.ts";
 import { machineName, type Target } from "#model/ssh-target.ts";
 import type { Connect } from "./client.ts";
+import { type Copied, copyParts, type NeighbourQuestion, nothingCopied } from "./copy-parts.ts";
 import { type Host, openHost } from "./host.ts";
-import type { Distribution } from "./parts.ts";
 import { type Fault, judgeHost, notesOn, type PreflightCheck } from "./preflight.ts";
+import type { SiteTurns } from "./site-turns.ts";
 import { asksForTouch } from "./ssh-words.ts";
 
 /** What the server is asked for while machines are added. */
@@ -21,6 +24,8 @@ export interface Members {
   known(signal: AbortSignal): Promise<ReadonlySet<string>>;
   createToken(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<string>;
   forget(name: string, signal: AbortSignal): Promise<void>;
+  /** A machine of the host's site that gives it parts; null: none does. */
+  neighbour(question: NeighbourQuestion, signal: AbortSignal): Promise<Neighbour | null>;
 }
 
 export interface AddContext {
@@ -36,6 +41,8 @@ export interface AddContext {
   readonly givesPlace: boolean;
   /** Names that hosts of this call are getting: two that call themselves alike do not take each other's place. */
   readonly claimed: Set<string>;
+  /** Of the hosts of this call. */
+  readonly turns: SiteTurns;
   /** How long an agent that was started may take to link. */
   readonly linkMs: number;
   readonly clock: Clock;
@@ -53,6 +60,7 @@ export interface Added {
   readonly machine: string;
   /** It was a machine before, and its agent is linked. */
   readonly already: boolean;
+  readonly copied: Copied;
 }
 
 const lookEveryMs = 250;
@@ -94,7 +102,7 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
     nowMs: clock.nowMs(),
   }).filter(({ check }) => !context.ignored.has(check));
   if (faults.length > 0) throw unfit(faults);
-  if (facts.member !== null && facts.agentRuns && isLinked) return { machine: name, already: true };
+  if (facts.member !== null && facts.agentRuns && isLinked) return { machine: name, already: true, copied: nothingCopied };
   for (const text of notesOn(facts)) note(text);
   const isKnown = (await members.known(signal)).has(name);
   if ((isKnown && facts.member === null && !context.givesPlace) || context.claimed.has(name))
@@ -105,10 +113,14 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
   context.claimed.add(name);
   const isMember = facts.member !== null && isKnown;
 
-  for (const part of missing) {
-    const show = (bytes: number) => stage("copying", `${mebibytes(bytes)} of ${mebibytes(part.sizeBytes)} MiB`);
-    await host.receive(part, facts.partly.get(part.digest) ?? 0, show, signal);
-  }
+  const { neighbour } = members;
+  const { turn, ...copied } = await copyParts(
+    missing,
+    { host, name, labels: target.labels, partly: facts.partly, turns: context.turns, neighbour, stage, log },
+    signal,
+  );
+  // Others of its site wait for it until it is a machine, and gives them what they lack.
+  using _ = turn;
   stage("installing");
   await host.install(distribution.version, distribution.parts, signal);
   try {
@@ -129,7 +141,7 @@ export async function addMachine(target: Target, context: AddContext, report: Ho
     if (!isMember) await takeBack({ host, members, name, log, stage });
     throw error;
   }
-  return { machine: name, already: false };
+  return { machine: name, already: false, copied };
 }
 
 /** The unit of the project, for where the command puts it. */
@@ -192,8 +204,4 @@ function unfit(faults: readonly Fault[]): DroverError {
     hint: [...new Set(faults.map(({ remedy }) => remedy))].join(" "),
     details: { faults },
   });
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(0);
 }

@@ -46,6 +46,9 @@ verb_login() {
   elif sudo -n -k true >/dev/null 2>&1; then say sudo free
   else say sudo password
   fi
+  # Where it is reached from here, or from the last host on the way.
+  set -- ${SSH_CONNECTION-}
+  say address "${3-}"
 }
 
 verb_facts() {
@@ -110,6 +113,43 @@ verb_receive() {
   }
   have=$(wc -c <"$file" | tr -d ' ')
   if [ "$have" -lt "$size" ]; then fail "the copy was cut off after $have of $size bytes"; fi
+  accept
+}
+
+# The same from a machine beside this one, which may be anybody: into a file of its own, so that what an earlier copy has left stays for whoever is asked next.
+# The request is the rest of standard input, here and of what fetches: it has a token, and arguments can be seen by all users.
+verb_fetch() {
+  IFS= read -r digest
+  IFS= read -r size
+  IFS= read -r near_host
+  IFS= read -r near_port
+  IFS= read -r connect_s
+  IFS= read -r give_s
+  IFS= read -r request
+  for tool in bash timeout; do
+    command -v "$tool" >/dev/null 2>&1 || fail "there is no $tool here to fetch with"
+  done
+  timeout "$connect_s" bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$near_host" "$near_port" 2>/dev/null </dev/null ||
+    fail "it takes no connection from here"
+  mkdir -p "$root/incoming" "$root/parts"
+  : >"$mark"
+  file=$root/incoming/$digest.near
+  tree=$root/incoming/$digest.tree
+  # One byte more than there should be shows that it is something else.
+  printf '%s\n' "$request" |
+    timeout "$give_s" bash -c 'IFS= read -r ask; exec 3<>"/dev/tcp/$1/$2"; printf "%s\n" "$ask" >&3; exec head -c "$3" <&3' \
+      - "$near_host" "$near_port" $((size + 1)) >"$file" 2>/dev/null || true
+  have=$(wc -c <"$file" | tr -d ' ')
+  if [ "$have" -ne "$size" ]; then
+    rm -f "$file"
+    fail "it gave $have of $size bytes"
+  fi
+  accept
+  rm -f "$root/incoming/$digest.part"
+}
+
+# Takes $file for the part $digest, by way of $tree, if it is that.
+accept() {
   if ! printf '%s  %s\n' "$digest" "$file" | sha256sum -c >/dev/null 2>&1; then
     rm -f "$file"
     fail "what arrived is not what was sent; it was thrown away"

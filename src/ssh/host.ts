@@ -2,17 +2,22 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Address } from "#host/address.ts";
+import type { Part } from "#host/distribution.ts";
 import { DroverError } from "#model/errors.ts";
+import { type Neighbour, nearConnectMs, nearGiveMs, partRequest } from "#model/programs.ts";
 import type { Connection } from "./client.ts";
 import { type HostFacts, type Privilege, readFacts, readSaid, type Said } from "./facts.ts";
-import type { Part } from "./parts.ts";
 
 /** What is done on a host, one verb of `host.sh` each. All can be done again. */
 export interface Host {
+  /** Where it is reached, by its own word; null: it does not say. */
+  readonly address: string | null;
   /** @param join an address that it should reach; null: none is tried */
   facts(join: Address | null, signal: AbortSignal): Promise<HostFacts>;
   /** Copies a part, from where an earlier copy was cut off. @param partly bytes of it that are there */
   receive(part: Part, partly: number, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void>;
+  /** Has it take a part from a machine beside it. @throws {DroverError} SSH_FAILED with what came of that, and nothing of it is left there */
+  fetch(part: Part, from: Neighbour, signal: AbortSignal): Promise<void>;
   /** Makes the parts the current Drover there. */
   install(version: string, parts: readonly Part[], signal: AbortSignal): Promise<void>;
   /** Joins; the token goes over the command's standard input and is kept nowhere. */
@@ -98,11 +103,21 @@ export async function openHost({ connection, log, password: ask }: HostOptions, 
 
   const digests = (parts: readonly Part[]) => parts.map(({ digest }) => digest).join(" ");
   return {
+    address: login.get("address")?.[0] || null,
     facts: async (at, until) => readFacts((await call("facts", at === null ? ["", ""] : [at.host, String(at.port)], until)).said),
     receive: async (part, partly, onBytes, until) => {
       const offset = partly < part.sizeBytes ? partly : 0;
       const data = counted(createReadStream(part.file, { start: offset, highWaterMark: 2 ** 18 }), offset, onBytes);
       await call("receive", [part.digest, String(part.sizeBytes), String(offset)], until, { data, timeoutMs: copyMs });
+    },
+    fetch: async ({ digest, sizeBytes }, { host, port, token }, until) => {
+      const giveMs = nearGiveMs(sizeBytes);
+      const seconds = [nearConnectMs, giveMs].map((ms) => String(Math.ceil(ms / 1_000)));
+      const data = once(partRequest(token, digest));
+      await call("fetch", [digest, String(sizeBytes), host, String(port), ...seconds], until, {
+        data,
+        timeoutMs: nearConnectMs + giveMs + shortMs,
+      });
     },
     install: async (version, parts, until) => void (await call("install", [version, digests(parts)], until)),
     join: async (link, token, until) => void (await call("join", [link], until, { data: once(`${token}\n`) })),

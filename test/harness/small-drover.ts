@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import type { Distribution } from "#host/distribution.ts";
 import { type PackedEntry, packTar } from "#host/pack-tar.ts";
-import type { Distribution } from "#ssh/parts.ts";
 
 /** Joins, starts, tells of itself and ends as the real one does, as far as adding a machine looks at it. */
 const program = `#!/bin/sh

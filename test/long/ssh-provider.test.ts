@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { systemClock } from "#host/clock.ts";
+import type { Distribution } from "#host/distribution.ts";
 import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
 import type { Pool, SshPool } from "#model/pool.ts";
-import type { Distribution } from "#ssh/parts.ts";
 import { createSshProvider } from "../../src/server/pools/ssh/ssh-provider.ts";
 import { testProvider } from "../../src/server/pools/testing/provider-contract.ts";
 import { openMemoryStore } from "../../src/server/store/memory-store.ts";
@@ -78,6 +78,7 @@ async function open(spec: Partial<SshPool> = {}) {
         tokens.push(name);
         return `token-of-${name}`;
       },
+      neighbour: async () => null,
       forget: async () => {},
     },
     distribution: async () => distribution,

@@ -33,7 +33,7 @@ interface Fleet {
 /** The server on h1, bare hosts beside it. Shared by the tests, because starting it and packing Drover take most of their time. */
 async function setUp(): Promise<Fleet & AsyncDisposable> {
   await using made = new AsyncDisposableStack();
-  const hosts = made.use(await SshHosts.up(4));
+  const hosts = made.use(await SshHosts.up(7));
   const on = hosts.get("h1");
   const first = made.use(await TestDrover.prepare({ host: on }));
   await first.up(["--link", `${on.address}:7374`]);
@@ -156,6 +156,62 @@ function plantVersions(host: Host): void {
     ln -s versions/0002 current; mkdir -p versions/0003.new incoming/0003.tree; touch incoming/0003.part`,
   );
 }
+
+test("of hosts that stand beside each other one is sent Drover, and gives it to the others; one that cannot reach them is sent all of it", {
+  skip,
+}, async () => {
+  const { hosts, machine } = requireFleet();
+  for (const name of ["h5", "h6", "h7"]) await hosts.serve(name);
+  const add = async (...names: readonly string[]) => {
+    const targets = names.map((name) => `root@${hosts.get(name).address}`);
+    const { code, stdout, stderr } = await machine("add", ...targets, "--identity", hosts.identity, "--json");
+    assert.equal(code, 0, stderr);
+    const added: readonly { readonly sentBytes: number; readonly nearBytes: number }[] = JSON.parse(stdout).hosts;
+    return added.map(({ sentBytes, nearBytes }) => ({ sentBytes, nearBytes })).sort((a, b) => b.sentBytes - a.sentBytes);
+  };
+  const [one, other] = await add("h5", "h6");
+  assert.ok(one !== undefined && other !== undefined);
+  assert.equal(one.nearBytes, 0);
+  assert.equal(other.sentBytes + other.nearBytes, one.sentBytes);
+  assert.ok(other.sentBytes < one.sentBytes / 10, `${other.sentBytes} of ${one.sentBytes} bytes`);
+  const h7 = hosts.get("h7");
+  for (const name of ["h5", "h6"]) runOn(h7, `ip route add blackhole ${hosts.get(name).address}`);
+  assert.deepEqual(await add("h7"), [one]);
+});
+
+/** Answers whoever fetches a part, at a port a case: with other bytes, with too many, with too few and then nothing more. */
+const liars = `const { createServer } = require("node:net");
+const answers = ["x".repeat(100), "x".repeat(1000), "x"];
+Promise.all(answers.map((text) => new Promise((done) => {
+  const server = createServer((socket) => socket.on("error", () => {}).once("data", () => text.length > 1 ? socket.end(text) : socket.write(text)));
+  server.listen(0, "127.0.0.1", () => done(server.address().port));
+}))).then((ports) => console.log(ports.join(" ")));`;
+
+test("whatever a neighbour gives, a host takes nothing but the part, and keeps nothing of it", { skip }, async () => {
+  const { hosts, first } = requireFleet();
+  const host = hosts.get("h1");
+  const script = join(import.meta.dirname, "../../src/ssh/host.sh");
+  // The same script for another folder: the host of the server has no disk of its own.
+  const program = await first.file("host.sh", (await readFile(script, "utf8")).replace("root=/opt/drover", `root=${first.home}/opt`));
+  const server = await first.file("liars.cjs", liars);
+  const said = runOn(
+    host,
+    `${process.execPath} ${server} >${server}.ports & ended=$!; trap 'kill $ended' EXIT
+    until grep -q . ${server}.ports; do sleep 0.05; done
+    for port in $(cat ${server}.ports) 1; do
+      printf '%s\\n' fetch ${"0".repeat(64)} 100 127.0.0.1 $port 1 1 'drover-part t d' | sh ${program} || true
+    done
+    find ${first.home}/opt -type f`,
+  );
+  const words = [
+    "what arrived is not what was sent; it was thrown away",
+    "it gave 101 of 100 bytes",
+    "it gave [01] of 100 bytes",
+    "it takes no connection from here",
+  ];
+  const left = `${first.home}/opt/.machine-add`;
+  assert.match(said, new RegExp(`^${words.map((text) => `drover:failed=${text}\n`).join("")}${left}\n$`));
+});
 
 test("hosts that do not fit are told all that is wrong with them, and nothing is changed there", { skip }, async () => {
   const { hosts, first, machine } = requireFleet();

@@ -59,6 +59,8 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     startPrograms: async () => {},
     keepPrograms: async () => {},
     programsBack: async () => {},
+    giveParts: async () => ({ port: 0, token: "", parts: [] }),
+    fetchPart: async () => {},
     close: () => link.abort(new Error("closed")),
   };
 }

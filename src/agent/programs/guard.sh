@@ -8,6 +8,9 @@ longest_away_s=10
 guard() {
   folder=$1 pid_file=$2 left=$3 trial=$4 back=$5 away=0
   shift 5
+  # One is enough: an agent that ends and is started again during its trial asks for another.
+  if is_guarded; then exit 0; fi
+  echo $$ >"$folder/guard.pid"
   while :; do
     sleep 1
     [ "$(cat "$folder/trial" 2>/dev/null)" = "$trial" ] || exit 0
@@ -30,6 +33,11 @@ guard() {
   pid=$(agent)
   [ -z "$pid" ] || kill -9 "$pid"
   [ $# -eq 0 ] || exec "$@"
+}
+
+# Whether another of these looks after this very trial.
+is_guarded() {
+  other=$(cat "$folder/guard.pid" 2>/dev/null) && tr '\0' '\n' <"/proc/$other/cmdline" 2>/dev/null | grep -qxF -e "$trial"
 }
 
 # The pid of the agent, if it lives.

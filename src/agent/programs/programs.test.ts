@@ -2,7 +2,20 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { appendFile, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rm,
+  symlink,
+  watch,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -12,6 +25,7 @@ import { packTar } from "#host/pack-tar.ts";
 import { isSupervised, restartArguments } from "./become.ts";
 import { joinParts, listParts, prune, receivePart } from "./parts.ts";
 import { lastingPath, overOf, programsFolder, successorOf } from "./place.ts";
+import { guardCommand } from "./programs.ts";
 
 const never = new AbortController().signal;
 
@@ -107,4 +121,41 @@ test("a guard takes a machine back of which nobody said in time that it may stay
   assert.equal(await readlink(join(at.folder, "current")), "versions/old");
   assert.equal(await readFile(join(at.folder, "refused"), "utf8"), "mine\nnobody said in time that it works\n");
   assert.equal(await readFile(join(at.folder, "started"), "utf8"), "again\n");
+});
+
+test("a version that the machine was rebooted with during its trial, and whose agent does not start, is taken back all the same", async () => {
+  await using at = await temporary();
+  const { folder } = at;
+  const launcher = join(folder, "versions", "0123456789abcdef", "bin", "drover");
+  await mkdir(join(folder, "versions", "0123456789abcdef", "bin"), { recursive: true });
+  await copyFile(join(import.meta.dirname, "../../../bin/drover"), launcher);
+  await symlink("versions/0123456789abcdef", join(folder, "current"));
+  const trial = (id: string) => JSON.stringify({ id, from: "versions/old", before: null, key: "k" });
+  const started = ["/bin/sh", "-c", `echo "$0" >${folder}/started`, "again"];
+  const args = [
+    join(import.meta.dirname, "guard.sh"),
+    folder,
+    join(folder, "none.json"),
+    "1",
+    trial("0123456789abcdef"),
+    "versions/old",
+    ...started,
+  ];
+  await writeFile(join(folder, "guard"), guardCommand(args));
+  // Without a program to start, which is what it is there for.
+  const boot = async () => {
+    const child = spawn(launcher, ["agent"], { env: { PATH: "/bin:/usr/bin", NODE_COMPILE_CACHE: "" }, stdio: "ignore" });
+    await once(child, "exit");
+  };
+  await writeFile(join(folder, "trial"), `${trial("another")}\n`);
+  await boot();
+  await writeFile(join(folder, "trial"), `${trial("0123456789abcdef")}\n`);
+  const changes = watch(folder, { signal: AbortSignal.timeout(60_000) });
+  const over = (async () => {
+    for await (const { filename } of changes) if (filename === "started") return;
+  })();
+  await Promise.all([boot(), boot()]);
+  await over;
+  assert.equal(await readlink(join(folder, "current")), "versions/old");
+  assert.equal(await readFile(join(folder, "refused"), "utf8"), `${trial("0123456789abcdef")}\nnobody said in time that it works\n`);
 });

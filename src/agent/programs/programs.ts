@@ -10,8 +10,10 @@ import type { Home } from "#host/home.ts";
 import { programsId } from "#host/programs-id.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { ProgramsOrder, ProgramsState } from "#model/programs.ts";
+import type { PartsOffer, ProgramsOrder, ProgramsState } from "#model/programs.ts";
 import { isRecord, isText, parseJson } from "#model/shape.ts";
+import { fetchPart, type PartSource } from "./fetch-part.ts";
+import { openGiving } from "./giving.ts";
 import { joinParts, listParts, prune, receivePart } from "./parts.ts";
 import { overOf, programsFolder, versionOf } from "./place.ts";
 
@@ -29,6 +31,10 @@ export interface Programs {
   state(): Promise<ProgramsState>;
   /** @throws {DroverError} DIGEST_MISMATCH, STORAGE_FULL, ARCHIVE_INVALID, ARCHIVE_UNSAFE */
   receive(digest: string, content: Readable, signal: AbortSignal): Promise<void>;
+  /** The same from another machine, which may send anything. @throws {DroverError} also UNHEALTHY if it takes no connection */
+  fetch(digest: string, source: PartSource, signal: AbortSignal): Promise<void>;
+  /** Gives others parts of what runs here. @throws {DroverError} UNHEALTHY */
+  give(parts: readonly string[], signal: AbortSignal): Promise<PartsOffer>;
   /**
    * Makes a version whose parts are there the current one, on trial.
    * @returns the folder that the agent has to go on from; null: it runs that version already
@@ -97,10 +103,12 @@ export function openPrograms({ root, home, restart, log }: ProgramsOptions): Pro
     if (over !== null) await writeFileAtomic(over.file, over.text);
     const trial = JSON.stringify({ id: idOf(target), from, before, key: randomUUID() } satisfies Trial & { readonly key: string });
     await rm(at("refused"), { force: true });
-    await writeFileAtomic(at("trial"), `${trial}\n`);
     const next = restart === null ? [] : [join(folder, "current", "bin", "drover"), ...restart];
     const guard = join(root, "src", "agent", "programs", "guard.sh");
     const args = [guard, folder, join(home.run, "agent.json"), String(trialS), trial, from, ...next];
+    // For the launcher, which starts it again after a reboot.
+    await writeFileAtomic(at("guard"), guardCommand(args));
+    await writeFileAtomic(at("trial"), `${trial}\n`);
     // The guard first: nothing is gone over to that nobody would take back. Where it cannot be started, all stays as it is.
     const looker = spawn("/bin/sh", args, { cwd: "/", detached: true, stdio: "ignore" });
     looker.unref();
@@ -110,6 +118,8 @@ export function openPrograms({ root, home, restart, log }: ProgramsOptions): Pro
     log.info("goes over to another version", { from: own ?? root, to: target });
     return rootOf(target);
   };
+
+  const giving = openGiving(root, at("giving"), log);
 
   return {
     state: async () => {
@@ -127,6 +137,16 @@ export function openPrograms({ root, home, restart, log }: ProgramsOptions): Pro
       };
     },
     receive: (digest, content, signal) => alone("a copy", () => receivePart(folder, digest, content, signal)),
+    fetch: (digest, source, signal) =>
+      alone("a copy", async () => {
+        const socket = await fetchPart(source, digest, signal);
+        try {
+          await receivePart(folder, digest, socket, signal);
+        } finally {
+          socket.destroy();
+        }
+      }),
+    give: (parts, signal) => giving.give(parts, signal),
     start: ({ id, parts }) =>
       alone("an upgrade", async () => {
         const there = new Set(await listParts(folder));
@@ -164,6 +184,12 @@ export function openPrograms({ root, home, restart, log }: ProgramsOptions): Pro
         return await goOver(target, isOnTrial ? await linkOf("before") : from);
       }),
   };
+}
+
+/** What starts the guard from the launcher. @param args the script, and what it is started with */
+export function guardCommand(args: readonly string[]): string {
+  const words = args.map((text) => `'${text.replaceAll("'", "'\\''")}'`);
+  return `exec setsid /bin/sh ${words.join(" ")}\n`;
 }
 
 /** What the machine went over to without anybody having said yet that it may stay. Links are as `current` has them. */

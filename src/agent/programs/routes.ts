@@ -1,7 +1,8 @@
 import type { LinkCall, LinkRoutes } from "#link/serve.ts";
 import { DroverError } from "#model/errors.ts";
 import { mostParts, type ProgramsOrder, partPattern } from "#model/programs.ts";
-import { isRecord, isText } from "#model/shape.ts";
+import { isCount, isRecord, isText } from "#model/shape.ts";
+import type { PartSource } from "./fetch-part.ts";
 import type { Programs } from "./programs.ts";
 
 /**
@@ -25,6 +26,14 @@ export function programsRoutes(programs: Programs, become: (root: string) => voi
         // What was not read still has to arrive somewhere, or the sender never hears the answer.
         call.stream.resume();
       }
+      return null;
+    },
+    "POST /programs/give": async (call) => {
+      const body = await call.body();
+      return programs.give(readParts(isRecord(body) ? body["parts"] : null), call.signal);
+    },
+    "POST /programs/parts/:digest/fetch": async (call) => {
+      await programs.fetch(partOf(call), readSource(await call.body()), call.signal);
       return null;
     },
     "POST /programs": async (call) => {
@@ -51,7 +60,17 @@ function partOf(call: LinkCall): string {
 
 function readOrder(body: unknown): ProgramsOrder {
   const { id, parts } = isRecord(body) ? body : {};
-  const areParts = Array.isArray(parts) && parts.length <= mostParts && parts.every((part) => isText(part) && partPattern.test(part));
-  if (!isText(id) || !/^[0-9a-f]{16}$/.test(id) || !areParts) throw new DroverError("REQUEST_INVALID", "the order names no version");
-  return { id, parts };
+  if (!isText(id) || !/^[0-9a-f]{16}$/.test(id)) throw new DroverError("REQUEST_INVALID", "the order names no version");
+  return { id, parts: readParts(parts) };
+}
+
+function readParts(parts: unknown): readonly string[] {
+  if (Array.isArray(parts) && parts.length <= mostParts && parts.every((part) => isText(part) && partPattern.test(part))) return parts;
+  throw new DroverError("REQUEST_INVALID", "the order names no parts");
+}
+
+function readSource(body: unknown): PartSource {
+  const { host, port, token } = isRecord(body) ? body : {};
+  if (isText(host) && isCount(port) && port <= 65_535 && isText(token)) return { host, port, token };
+  throw new DroverError("REQUEST_INVALID", "the order names no neighbour");
 }

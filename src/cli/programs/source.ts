@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { mkdtemp, readdir, realpath, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ownRoot } from "#host/distribution.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
-import { ownRoot } from "#ssh/parts.ts";
 
 /** A Drover, unpacked, for as long as it is held. */
 export interface ProgramsSource extends AsyncDisposable {

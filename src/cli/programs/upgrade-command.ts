@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
+import { type Distribution, packDistribution } from "#host/distribution.ts";
 import type { StatusView } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import type { ProgramsOrder, ProgramsProgress, ProgramsState } from "#model/programs.ts";
 import { took } from "#model/quantities.ts";
-import { type Distribution, packDistribution } from "#ssh/parts.ts";
 import { apiPath } from "../api/client.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Session } from "../command.ts";

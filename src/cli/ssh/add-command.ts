@@ -1,14 +1,16 @@
 import { resolve } from "node:path";
 import { parseListenAddress } from "#host/address.ts";
+import { type Distribution, ownRoot, packDistribution } from "#host/distribution.ts";
 import { DroverError } from "#model/errors.ts";
 import { took } from "#model/quantities.ts";
 import { formatTarget, parseTarget, type Target } from "#model/ssh-target.ts";
 import { addMachine } from "#ssh/add-machine.ts";
 import { openSsh } from "#ssh/client.ts";
+import type { Copied } from "#ssh/copy-parts.ts";
 import { edgePorts } from "#ssh/edge-ports.ts";
 import { openHostLog } from "#ssh/host-log.ts";
-import { type Distribution, ownRoot, packDistribution } from "#ssh/parts.ts";
 import { type PreflightCheck, preflightChecks } from "#ssh/preflight.ts";
+import { SiteTurns } from "#ssh/site-turns.ts";
 import { readLabel, wholeNumber } from "../arguments.ts";
 import type { Session } from "../command.ts";
 import { styled } from "../output/style.ts";
@@ -80,6 +82,7 @@ export async function addCommand(session: Session, args: readonly string[], opti
     ignored,
     givesPlace: false,
     claimed: new Set<string>(),
+    turns: new SiteTurns(clock),
     linkMs: session.common.timeoutMs ?? usualLinkMs,
     clock,
   };
@@ -111,9 +114,12 @@ export async function addCommand(session: Session, args: readonly string[], opti
         }
       },
       onEnd: async (outcome) => {
-        const { target, machine, failure, already, tookMs } = outcome;
+        const { target, machine, failure, already, copied, tookMs } = outcome;
         onlookers.ended(outcome);
-        stages.ended(target, failure === null ? `${already ? "is" : "is now"} machine "${machine}", ${took(tookMs)}` : null);
+        stages.ended(
+          target,
+          failure === null ? `${already ? "is" : "is now"} machine "${machine}", ${took(tookMs)}${whence(copied)}` : null,
+        );
         const way = asked.hosts.find((host) => host.target === target)?.way;
         if (machine === null || way === undefined) return;
         left.delete(target);
@@ -132,6 +138,12 @@ export async function addCommand(session: Session, args: readonly string[], opti
     log: logs.get(outcome.target) ?? records.logFolder,
   }));
   return answer(session, told);
+}
+
+/** How much of what was copied did not come from here. */
+function whence({ sentBytes, nearBytes }: Copied): string {
+  const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
+  return nearBytes === 0 ? "" : `, ${mebibytes(nearBytes)} of ${mebibytes(sentBytes + nearBytes)} MiB from machines beside it`;
 }
 
 /** @throws {DroverError} USAGE */
@@ -185,9 +197,10 @@ function answer(
   { out }: Session,
   outcomes: readonly (HostOutcome & { readonly notes: readonly string[]; readonly log: string })[],
 ): number {
-  const hosts = outcomes.map(({ target, tookMs, ...rest }) => ({
+  const hosts = outcomes.map(({ target, tookMs, copied, ...rest }) => ({
     host: formatTarget({ ...target, name: null }),
     ...rest,
+    ...copied,
     tookMs: Math.round(tookMs),
   }));
   const failed = hosts.filter(({ failure }) => failure !== null);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { DroverError } from "#model/errors.ts";
 import { parseTarget } from "#model/ssh-target.ts";
+import { nothingCopied } from "#ssh/copy-parts.ts";
 import { addMachines, type HostOutcome } from "./add-machines.ts";
 
 const fifty = Array.from({ length: 50 }, (_, i) => parseTarget(`h${i}`));
@@ -24,7 +25,7 @@ test("of fifty hosts the dead one and the one with another key are named, and th
         underWay--;
         if (host === "h7") throw new DroverError("SSH_FAILED", "it does not answer");
         if (host === "h9") throw new DroverError("HOST_KEY_CHANGED", "it shows another key", { cause: new Error("somebody") });
-        return { machine: host, already: false };
+        return { machine: host, already: false, copied: nothingCopied };
       },
     },
     never,
@@ -52,7 +53,7 @@ test("an interruption starts no further host, and a defect is not taken for a ho
         started.push(host);
         stop.abort(new Error("interrupted"));
         signal.throwIfAborted();
-        return { machine: host, already: false };
+        return { machine: host, already: false, copied: nothingCopied };
       },
     },
     stop.signal,

@@ -2,11 +2,13 @@ import { errorFields } from "#host/log.ts";
 import { DroverError, type ErrorBody, toErrorBody } from "#model/errors.ts";
 import type { Target } from "#model/ssh-target.ts";
 import type { Added } from "#ssh/add-machine.ts";
+import { type Copied, nothingCopied } from "#ssh/copy-parts.ts";
 
 export interface HostOutcome {
   readonly target: Target;
   readonly machine: string | null;
   readonly already: boolean;
+  readonly copied: Copied;
   /** Null: it is a machine now. */
   readonly failure: ErrorBody | null;
   readonly tookMs: number;
@@ -36,14 +38,13 @@ export async function addMachines(
   const work = async () => {
     for (let target = waiting.shift(); target !== undefined && !signal.aborted && defects.length === 0; target = waiting.shift()) {
       const startedMs = monotonicMs();
-      const end = async (rest: Pick<HostOutcome, "machine" | "already" | "failure">) => {
+      const end = async (rest: Pick<HostOutcome, "machine" | "already" | "copied" | "failure">) => {
         const outcome = { target, ...rest, tookMs: monotonicMs() - startedMs };
         outcomes.set(target, outcome);
         await onEnd(outcome);
       };
       try {
-        const { machine, already } = await add(target, signal);
-        await end({ machine, already, failure: null });
+        await end({ ...(await add(target, signal)), failure: null });
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof DroverError)) {
@@ -52,7 +53,7 @@ export async function addMachines(
         }
         // With its causes: the body of an error has its own words alone.
         const failure = { ...toErrorBody(error), message: String(errorFields(error)["error"]) };
-        await end({ machine: null, already: false, failure });
+        await end({ machine: null, already: false, copied: nothingCopied, failure });
       }
     }
   };

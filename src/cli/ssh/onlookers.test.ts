@@ -4,6 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { ToldAddition } from "#model/api-additions.ts";
 import { DroverError } from "#model/errors.ts";
 import { parseTarget } from "#model/ssh-target.ts";
+import { nothingCopied } from "#ssh/copy-parts.ts";
 import { openOnlookers } from "./onlookers.ts";
 
 const [m2, m3] = [parseTarget("m2=ops@10.0.0.2"), parseTarget("10.0.0.3")];
@@ -42,9 +43,9 @@ test("who looks on sees where each host is, what is in the way of one, and that 
   onlookers.note(m2, "waits for you to touch your key");
   await pass(500);
   const faults = [{ check: "clock", what: "is an hour behind", remedy: "Set its clock." }];
-  onlookers.ended({ target: m2, machine: "m2", already: false, failure: null, tookMs: 5 });
+  onlookers.ended({ target: m2, machine: "m2", already: false, copied: nothingCopied, failure: null, tookMs: 5 });
   const failure = { code: "HOST_UNFIT", message: "is an hour behind", hint: "Set its clock.", details: { faults } } as const;
-  onlookers.ended({ target: m3, machine: null, already: false, failure, tookMs: 5 });
+  onlookers.ended({ target: m3, machine: null, already: false, copied: nothingCopied, failure, tookMs: 5 });
   await onlookers[Symbol.asyncDispose]();
   assert.deepEqual(
     told.map(({ hosts, isOver }) => [isOver, ...hosts.map(({ host, state, stage }) => `${host} ${state} ${stage}`)]),

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { readHostAndPort } from "#host/address.ts";
 import type { MachineList, MachineToken } from "#model/api.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
+import type { Neighbour } from "#model/programs.ts";
 import { formatTarget, parseTarget, type Target } from "#model/ssh-target.ts";
 import type { Members } from "#ssh/add-machine.ts";
 import { apiPath } from "../api/client.ts";
@@ -30,6 +31,12 @@ export async function membersOf({ api, signal: session }: Session): Promise<Memb
     known: async (signal) => new Set((await list(signal)).machines.map(({ id }) => id)),
     createToken: async (machine, labels, signal) =>
       (await api.call<MachineToken>("POST", apiPath(["machine-tokens"]), signal, { body: { machine, labels } })).token,
+    neighbour: async (body, signal) => {
+      const answer = await api.call<{ readonly neighbour: Neighbour | null }>("POST", apiPath(["programs", "neighbours"]), signal, {
+        body,
+      });
+      return answer.neighbour;
+    },
     forget: async (name, signal) => {
       try {
         await api.call("DELETE", apiPath(["machines", name], { force: "true" }), signal);

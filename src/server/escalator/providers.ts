@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import { readHostAndPort } from "#host/address.ts";
+import { type Distribution, ownRoot, packDistribution } from "#host/distribution.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId, SpaceName } from "#model/names.ts";
 import type { CommandPool, Pool, RedfishPool, SshPool } from "#model/pool.ts";
 import type { Members } from "#ssh/add-machine.ts";
-import { type Distribution, ownRoot, packDistribution } from "#ssh/parts.ts";
 import { inviteMachine } from "../members/invitations.ts";
 import { findMember } from "../members/members.ts";
 import type { RemoteLinks } from "../members/remote-links.ts";
+import { standingOf } from "../members/standings.ts";
 import { objects } from "../objects/objects.ts";
 import { createCommandProvider } from "../pools/command-provider.ts";
 import { openHostBook } from "../pools/host-book.ts";
@@ -17,6 +18,7 @@ import { openBmc } from "../pools/redfish/bmc.ts";
 import { createRedfishProvider } from "../pools/redfish/redfish-provider.ts";
 import { storedPins } from "../pools/redfish/stored-pins.ts";
 import { createSshProvider } from "../pools/ssh/ssh-provider.ts";
+import { findNeighbour } from "../programs/neighbours.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { runTask, type TaskOptions } from "./actions/task.ts";
 
@@ -124,6 +126,10 @@ function membersOf({ remote, forgetMember, tasks: { store, fleet } }: ProviderOp
     known: async () => new Set(fleet.machines().flatMap(({ id }) => (findMember(store, id) === null ? [] : id))),
     createToken: async (machine, labels) => (await inviteMachine(remote, fleet.agent?.machine ?? null, machine as MachineId, labels)).token,
     forget: (machine) => forgetMember(machine as MachineId),
+    neighbour: (question, signal) => {
+      const machines = fleet.machines().map(({ id }) => ({ id, address: fleet.addressOf(id), labels: standingOf(store, id).labels }));
+      return findNeighbour(machines, (id) => fleet.agentOn(id), question, signal);
+    },
   };
 }
 

@@ -20,7 +20,7 @@ import type {
 } from "#model/log-event.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, RouteId, WorkloadId } from "#model/names.ts";
-import type { ProgramsOrder, ProgramsState } from "#model/programs.ts";
+import { type Neighbour, nearGiveMs, type PartsOffer, type ProgramsOrder, type ProgramsState } from "#model/programs.ts";
 import type { Draining, Route, RoutingPatch, RoutingTable, TargetTraffic } from "#model/routing-table.ts";
 import type { AgentUsage } from "#model/usage.ts";
 import type { EngineChange, LogLine, LogQuery, Machine, ProgramVersion, Workload } from "#model/workload.ts";
@@ -90,6 +90,10 @@ export interface AgentPeer extends ProbePeer {
   programs(signal: AbortSignal): Promise<ProgramsState>;
   /** @throws {DroverError} DIGEST_MISMATCH, STORAGE_FULL */
   putProgramsPart(digest: string, content: Readable, signal: AbortSignal): Promise<void>;
+  /** Has it give parts that it has to others. @throws {DroverError} UNHEALTHY */
+  giveParts(parts: readonly string[], signal: AbortSignal): Promise<PartsOffer>;
+  /** Has it take a part from another machine. @throws {DroverError} UNHEALTHY, DIGEST_MISMATCH, STORAGE_FULL */
+  fetchPart(digest: string, sizeBytes: number, from: Neighbour, signal: AbortSignal): Promise<void>;
   startPrograms(order: ProgramsOrder, signal: AbortSignal): Promise<void>;
   keepPrograms(signal: AbortSignal): Promise<void>;
   programsBack(signal: AbortSignal): Promise<void>;
@@ -208,6 +212,17 @@ export function agentOverLink(link: Link): AgentPeer {
     putProgramsPart: async (digest, content, signal) => {
       const answer = link.call("PUT", `/programs/parts/${digest}`, signal, { upload: content, timeoutMs: buildAnswerMs });
       await orUnreachable(link, signal, answer);
+    },
+    giveParts: (parts, signal) =>
+      orUnreachable(
+        link,
+        signal,
+        link.call("POST", "/programs/give", signal, { body: { parts }, timeoutMs: programsAnswerMs }),
+      ) as Promise<PartsOffer>,
+    fetchPart: async (digest, sizeBytes, { host, port, token }, signal) => {
+      // Unpacking it comes on top.
+      const options = { body: { host, port, token }, timeoutMs: nearGiveMs(sizeBytes) + programsAnswerMs };
+      await orUnreachable(link, signal, link.call("POST", `/programs/parts/${digest}/fetch`, signal, options));
     },
     startPrograms: async (body, signal) => {
       await orUnreachable(link, signal, link.call("POST", "/programs", signal, { body, timeoutMs: programsAnswerMs }));

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, statSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -11,6 +11,8 @@ import { partPattern } from "#model/programs.ts";
 /** Packed parts of Drover by their digest, for machines that are to go over to a version: sent here once, and from here to each that lacks them. */
 export interface PartStore {
   missing(digests: readonly string[]): readonly string[];
+  /** In bytes; null if it is not there. */
+  sizeOf(digest: string): number | null;
   /** Fine if it is there. Leaves `content` open. @throws {DroverError} DIGEST_MISMATCH, STORAGE_FULL */
   put(digest: string, content: Readable, signal: AbortSignal): Promise<void>;
   /** @throws {DroverError} CONFLICT if it is not there */
@@ -25,6 +27,7 @@ export function openPartStore(folder: string, clock: Clock): PartStore {
   const fileOf = (digest: string) => join(folder, digest);
   return {
     missing: (digests) => digests.filter((digest) => !existsSync(fileOf(digest))),
+    sizeOf: (digest) => statSync(fileOf(digest), { throwIfNoEntry: false })?.size ?? null,
     put: async (digest, content, signal) => {
       if (existsSync(fileOf(digest))) return;
       await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { programsOrder, programsProgress, programsState } from "#model/api-programs.ts";
+import { neighbour, neighbourQuestion, programsOrder, programsProgress, programsState } from "#model/api-programs.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
 import { mostPartBytes, mostParts, partPattern } from "#model/programs.ts";
+import { findNeighbour, type NeighbourQuestion } from "../../programs/neighbours.ts";
 import { upgradeMachine } from "../../programs/upgrade-machine.ts";
 import { json, type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
@@ -14,6 +15,8 @@ const part = z.string().regex(partPattern);
 export function programsRoutes({ controlPlane, programs, events }: Services): readonly Route[] {
   const machineOf = (params: Readonly<Record<string, string>>) => params["machine"] as MachineId;
   const access = { right: "host", of: "installation" } as const;
+  const near = (question: NeighbourQuestion, signal: AbortSignal) =>
+    findNeighbour(controlPlane.machines(), controlPlane.agentOn, question, signal);
   return [
     route({
       method: "POST",
@@ -39,6 +42,17 @@ export function programsRoutes({ controlPlane, programs, events }: Services): re
         await programs.put(digest.data, content, signal);
         return { json: { digest: digest.data } };
       },
+    }),
+    route({
+      method: "POST",
+      path: "/v1/programs/neighbours",
+      id: "findProgramsNeighbour",
+      summary:
+        "Has a machine that stands where another host does, by its label `zone` or its network, give that one parts of Drover, at a port that closes a minute after the last use.",
+      access: { right: "operate", of: "installation" },
+      body: json(neighbourQuestion),
+      answer: { kind: "json", schema: z.object({ neighbour: neighbour.nullable() }) },
+      handle: async ({ signal }, _query, question) => ({ json: { neighbour: await near(question, signal) } }),
     }),
     route({
       method: "GET",
@@ -67,7 +81,10 @@ export function programsRoutes({ controlPlane, programs, events }: Services): re
           by: caller.name,
           message: `${agent.machine} is to go over to version ${order.id} of Drover`,
         });
-        return { lines: upgradeMachine(agent, order, programs, signal) };
+        const machine = controlPlane.machines().find(({ id }) => id === agent.machine);
+        const { address = null, labels = {} } = machine ?? {};
+        const neighbourOf = (parts: readonly string[]) => near({ address, labels, parts, except: [agent.machine] }, signal);
+        return { lines: upgradeMachine(agent, order, programs, neighbourOf, signal) };
       },
     }),
     route({

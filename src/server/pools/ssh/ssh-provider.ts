@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Distribution } from "#host/distribution.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
@@ -10,8 +11,8 @@ import { type Connect, openSsh } from "#ssh/client.ts";
 import { edgePorts } from "#ssh/edge-ports.ts";
 import { openHost } from "#ssh/host.ts";
 import { openHostLog } from "#ssh/host-log.ts";
-import type { Distribution } from "#ssh/parts.ts";
 import { removeMachine } from "#ssh/remove-machine.ts";
+import { SiteTurns } from "#ssh/site-turns.ts";
 import type { Store } from "../../store/store.ts";
 import { endOf, type Say, wordsOf } from "../end-of-call.ts";
 import { openHostBook } from "../host-book.ts";
@@ -72,6 +73,7 @@ export function createSshProvider(options: SshProviderOptions): Provider {
       await rm(temporary, { recursive: true, force: true });
     }
   };
+  const turns = new SiteTurns(clock);
   const password = sudo === null ? null : async () => secret(sudo);
 
   /** One host, with a log of its own for what happens there. */
@@ -98,6 +100,7 @@ export function createSshProvider(options: SshProviderOptions): Provider {
         ignored: new Set(),
         givesPlace: true,
         claimed: new Set(),
+        turns,
         linkMs,
         clock,
       },

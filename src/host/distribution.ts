@@ -4,9 +4,9 @@ import { lstat, mkdir, readdir, readFile, readlink, rename, rm } from "node:fs/p
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { type PackedEntry, packTar } from "#host/pack-tar.ts";
-import { programsId } from "#host/programs-id.ts";
 import { DroverError } from "#model/errors.ts";
+import { type PackedEntry, packTar } from "./pack-tar.ts";
+import { programsId } from "./programs-id.ts";
 
 /** A piece of Drover as it is copied: a packed archive, named by its digest, so that a host that has it is not sent it again. */
 export interface Part {
