@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { readTextIfThere } from "#host/files.ts";
 import type { LinkRoutes } from "#link/serve.ts";
 import { hasCode } from "#model/errors.ts";
 import type { InstanceId } from "#model/names.ts";
@@ -15,7 +15,10 @@ const mostWaiting = 1_000;
 /** The agent is no workload; in what people read it has a name as if it were one. */
 const ownName = "drover/agent" as InstanceId;
 
-type OwnQuery = Pick<LogQuery, "tail" | "sinceMs" | "follow" | "contains">;
+interface OwnQuery extends Pick<LogQuery, "tail" | "sinceMs" | "follow" | "contains"> {
+  /** Looks at so much of the file's end alone; left out: at all of it. */
+  readonly recentBytes?: number;
+}
 
 /** The log that the agent keeps of itself. */
 export interface AgentLog {
@@ -49,7 +52,10 @@ export function openAgentLog(file: string, onLost: (error: unknown) => void): Ag
     }
     for (const tell of followers) tell(toLine(line.trimEnd(), earlierBytes + bytes));
   };
-  async function* read({ tail, sinceMs, follow, contains }: OwnQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void> {
+  async function* read(
+    { tail, sinceMs, follow, contains, recentBytes }: OwnQuery,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogLine, void, void> {
     const isWanted = ({ atMs, text }: LogLine) => atMs >= (sinceMs ?? 0) && (contains === null || text.includes(contains));
     const waiting: LogLine[] = [];
     let wake = () => {};
@@ -61,7 +67,8 @@ export function openAgentLog(file: string, onLost: (error: unknown) => void): Ag
     if (follow) followers.add(tell);
     try {
       // Zero is none: the end of nothing is everything.
-      const past = linesOf((await readTextIfThere(file)) ?? "", earlierBytes)
+      const end = await readEnd(file, recentBytes ?? Number.POSITIVE_INFINITY);
+      const past = linesOf(end.text, earlierBytes + end.from)
         .filter(isWanted)
         .slice(-tail || Number.POSITIVE_INFINITY);
       let told = 0;
@@ -91,6 +98,22 @@ export function ownLogRoutes(log: Pick<AgentLog, "read">): LinkRoutes {
       return undefined;
     },
   };
+}
+
+/** The whole lines among the last `mostBytes` of the file, and where they begin. */
+async function readEnd(file: string, mostBytes: number): Promise<{ readonly text: string; readonly from: number }> {
+  try {
+    await using handle = await open(file, "r");
+    const { size } = await handle.stat();
+    const from = Math.max(0, size - mostBytes);
+    const bytes = Buffer.alloc(size - from);
+    await handle.read(bytes, 0, bytes.length, from);
+    const begins = from === 0 ? 0 : bytes.indexOf(10) + 1;
+    return { text: bytes.toString("utf8", begins), from: from + begins };
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return { text: "", from: 0 };
+    throw error;
+  }
 }
 
 function linesOf(text: string, from: number): readonly LogLine[] {

@@ -11,7 +11,17 @@ import { type LinkRoutes, serveLink } from "#link/serve.ts";
 import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { Digest, MachineId } from "#model/names.ts";
+import {
+  type AppName,
+  buildProcess,
+  type Digest,
+  type MachineId,
+  newInstanceId,
+  parseWorkloadId,
+  runProcess,
+  type SpaceName,
+  workloadId,
+} from "#model/names.ts";
 import { type AgentLog, ownLogRoutes } from "./agent-log.ts";
 import { artifactRoutes } from "./artifacts/routes.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts/store.ts";
@@ -25,9 +35,10 @@ import { AgentIdentity } from "./identity.ts";
 import { certificateRoutes } from "./join.ts";
 import { leaseRoutes } from "./lease-routes.ts";
 import { readInfoQuestions, readMetricsQuestions } from "./link-bodies.ts";
-import { openLogStore } from "./logs/log-store.ts";
+import { type LogStore, openLogStore } from "./logs/log-store.ts";
 import { logRoutes } from "./logs/routes.ts";
 import type { AgentOptions } from "./options.ts";
+import { keepOwnLines } from "./own-lines.ts";
 import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
 import { withoutOwnCache } from "./programs/become.ts";
 import { lastingPath, programsFolder } from "./programs/place.ts";
@@ -133,15 +144,21 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   opened.engine = engine;
   const swept = await killMarked(`${home.root}#`);
   if (swept > 0) log.info("commands of an earlier agent ended", { processes: swept });
-  const exec: Engine["exec"] = async (request, until) =>
-    request.where.kind === "machine"
-      ? (await executor()).start(surroundingsOnMachine(request, environment), until)
-      : engine.exec(request, until);
+  const exec: Engine["exec"] = async (request, until) => {
+    const { where, terminal } = request;
+    if (where.kind === "machine") return (await executor()).start(surroundingsOnMachine(request, environment), until);
+    const session = await engine.exec(request, until);
+    // A terminal shows what somebody types, which is nobody else's business; and so is what somebody looks at in an instance.
+    if (where.kind === "instance" || terminal !== null) return session;
+    const run = { ...parseWorkloadId(where.workload.id), process: runProcess };
+    const { recordSession } = await import("./logs/record-session.ts");
+    return recordSession(session, await output.record(newInstanceId(workloadId(run), random)));
+  };
   const routes: LinkRoutes = {
-    ...allRoutes(parts, engine, artifacts, version, exec),
+    ...allRoutes(parts, { engine, artifacts, output }, version, exec),
     ...agentCheckRoutes(parts, engine, machine, signal),
     ...agentLookRoutes(parts, engine),
-    ...logRoutes(output.searches),
+    ...logRoutes(output),
     ...programsRoutes(openPrograms(parts), parts.become),
     ...ownLogRoutes(parts.ownLog),
     ...(connector.membership === null ? {} : certificateRoutes(home)),
@@ -151,8 +168,14 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
       forgetLogs: (app) => output.forget(app),
     }),
   };
+  const listening = new AbortController();
+  const ownLines = keepOwnLines(parts.ownLog, output, listening.signal).catch((error: unknown) =>
+    log.error("what the agent says is not found by searches", errorFields(error)),
+  );
   const letGo = async () => {
     await engine.close();
+    listening.abort();
+    await ownLines;
     await output.close();
   };
   return {
@@ -181,16 +204,16 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
 }
 
 function allRoutes(
-  { home, options, connector, environment, isRoot, clock, log }: AgentParts,
-  engine: LocalEngine,
-  artifacts: ArtifactStore,
+  { home, options, connector, environment, isRoot, clock, random, log }: AgentParts,
+  { engine, artifacts, output }: { readonly engine: LocalEngine; readonly artifacts: ArtifactStore; readonly output: LogStore },
   version: string,
   exec: Engine["exec"],
 ): LinkRoutes {
   // Builds and commands are rare, and what they need is large: it is loaded when the first one comes.
   const builds = lazy(async () => {
-    const [{ openBuilder }, { buildRoutes }, { buildEnvironment }, { confineByCgroup }] = await Promise.all([
+    const [{ openBuilder }, { recordBuilds }, { buildRoutes }, { buildEnvironment }, { confineByCgroup }] = await Promise.all([
       import("./build/builder.ts"),
+      import("./build/record-builds.ts"),
       import("./build/routes.ts"),
       import("./build/environment.ts"),
       import("./build/confine-by-cgroup.ts"),
@@ -204,7 +227,11 @@ function allRoutes(
       clock,
       log,
     });
-    return buildRoutes(builder);
+    const record = ({ space, app }: { readonly space: string; readonly app: string }) =>
+      output.record(
+        newInstanceId(workloadId({ space: space as SpaceName, app: app as AppName, process: buildProcess, release: 0 }), random),
+      );
+    return buildRoutes(recordBuilds(builder, record));
   });
   return {
     ...engineRoutes(engine),

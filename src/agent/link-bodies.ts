@@ -112,7 +112,8 @@ function isLogQuery(it: unknown): it is LogQuery {
     it["tail"] <= mostLogLines &&
     (it["sinceMs"] === null || isNumber(it["sinceMs"])) &&
     typeof it["follow"] === "boolean" &&
-    (it["contains"] === null || isText(it["contains"]))
+    (it["contains"] === null || isText(it["contains"])) &&
+    (it["kinds"] === undefined || isListOf(it["kinds"], (kind): kind is string => isText(kind, longestName)))
   );
 }
 

@@ -64,6 +64,38 @@ export const logContext = z
   .meta({ id: "LogContext" });
 export type LogContextView = z.infer<typeof logContext>;
 
+export const keptLogs = z
+  .object({
+    spaces: z
+      .array(
+        z.object({
+          space: z.string(),
+          machine: z.string(),
+          apps: z.int().meta({ description: "Apps of which lines are kept, commands of its ladder as one of them." }),
+          bytes: z.number().meta({ description: "On the machine's disk, compressed and with the index." }),
+          lines: z.number(),
+          sinceMs: z.number().nullable().meta({ description: "When the oldest line that is kept was read; null: there is none." }),
+          expiredLines: z.number().meta({ description: "Lines that are kept no longer, as far as is known." }),
+          ageMs: z.number().meta({ description: "Lines go at this age." }),
+          mostBytes: z.number().nullable().meta({ description: "What the space's lines may take there; null: `appBytes` for each app." }),
+        }),
+      )
+      .meta({ description: "What each machine keeps of each space, by space and machine." }),
+    machines: z
+      .array(
+        z.object({
+          machine: z.string(),
+          bytes: z.number().meta({ description: "All that it keeps." }),
+          mostBytes: z.number().meta({ description: "What it may keep: past it, the space that has most gives its oldest lines." }),
+          appBytes: z.number().meta({ description: "What an app may take whose space does not say." }),
+        }),
+      )
+      .meta({ description: "By name; none for callers of some spaces alone." }),
+    silent: coverage.silent,
+  })
+  .meta({ id: "KeptLogs" });
+export type KeptLogsView = z.infer<typeof keptLogs>;
+
 export const logTailItem = z
   .discriminatedUnion("kind", [
     z.object({ kind: z.literal("event"), event: logEvent }),

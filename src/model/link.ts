@@ -71,6 +71,8 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   POST   /logs                                LogQuery → stream of LogLine
  *   POST   /logs/search, /logs/count, /logs/context   LogSearch → LogSearchAnswer, LogCount → LogCountAnswer, LogContext → LogContextAnswer
  *   POST   /logs/tail                           LogTail → stream of LogEvent
+ *   PUT    /logs/keep                           { spaces: KeepRules } → 204: how long each space wants its lines kept
+ *   GET    /logs/kept                           KeptLogs: what is kept, and since when
  *   POST   /exec                                streams of ExecInput in and ExecOutput out; the first in is `start`
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there
  *   GET    /machine                             Machine

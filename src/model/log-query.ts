@@ -11,7 +11,8 @@ import { type EventLevel, logLevels, parseLevel } from "./log-level.ts";
  *   level>=warn             the level, which is recognised in plain text too
  *   -healthz                not
  *
- * Besides those of the event there are the fields space, app, process, release, instance, machine and source (app or drover).
+ * Besides those of the event there are the fields space, app, process, release, instance, machine, source (app or drover) and of (whose lines:
+ * app, build, run, before, escalation, or one of Drover's own programs).
  */
 
 export type Comparison = "=" | ">" | ">=" | "<" | "<=";
@@ -34,7 +35,7 @@ export type LogTerm =
 export type LogExpression = readonly (readonly LogTerm[])[];
 
 /** Fields that every event has, whatever its text says. */
-export const ownFields = ["space", "app", "process", "release", "instance", "machine", "source"] as const;
+export const ownFields = ["space", "app", "process", "release", "instance", "machine", "source", "of"] as const;
 
 export const longestQuery = 1_000;
 const mostTerms = 50;

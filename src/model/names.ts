@@ -31,8 +31,14 @@ export function isDigest(text: string): text is Digest {
   return digestPattern.test(text);
 }
 
+/** Drover's own programs are kept as if they were apps of this space; people cannot make one of that name. */
+export const reservedSpace = "drover";
+
 /** Process under which a release's `before` command runs. No person can give a process this name, because it is no DNS label. */
 export const beforeProcess = "_before" as ProcessName;
+/** Under these two, neither of which is a DNS label either, the log has what builds of an app print, and commands of `drover run`. */
+export const buildProcess = "_build" as ProcessName;
+export const runProcess = "_run" as ProcessName;
 
 export interface WorkloadName {
   readonly space: SpaceName;

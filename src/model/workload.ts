@@ -1,4 +1,5 @@
 import type { ReasonCode } from "./conditions.ts";
+import type { LogKind } from "./log-kind.ts";
 import type { Digest, InstanceId, MachineId, WorkloadId } from "./names.ts";
 
 /** How an instance is asked whether it is well. */
@@ -189,4 +190,6 @@ export interface LogQuery {
   readonly follow: boolean;
   /** Plain text that a line has to contain; null: all. */
   readonly contains: string | null;
+  /** Only lines of these kinds; left out: of all. */
+  readonly kinds?: readonly LogKind[];
 }

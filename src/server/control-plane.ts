@@ -2,7 +2,7 @@ import type { Server } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
-import type { LogContextView, LogHistogram, LogPage, LogTailItem } from "#model/api-logs.ts";
+import type { KeptLogsView, LogContextView, LogHistogram, LogPage, LogTailItem } from "#model/api-logs.ts";
 import type { RouteView } from "#model/api-routes.ts";
 import type { UsageView } from "#model/api-usage.ts";
 import type { VersionsView } from "#model/api-versions.ts";
@@ -157,6 +157,8 @@ export interface ControlPlane {
     count(count: LogCount, signal: AbortSignal): Promise<LogHistogram>;
     context(context: LogContext, signal: AbortSignal): Promise<LogContextView>;
     tail(tail: LogTail, signal: AbortSignal): AsyncIterable<LogTailItem>;
+    /** What machines keep of the spaces that `has` admits, and of all together. */
+    kept(has: (space: string) => boolean, signal: AbortSignal): Promise<KeptLogsView>;
   };
   /**
    * Chooses where a command runs: the instance that was named, else the first ready one of `process` (default `web`, else the first process),

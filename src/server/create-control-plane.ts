@@ -12,6 +12,7 @@ import { collectArtifacts } from "./controllers/artifact-collector.ts";
 import { type Core, startCore } from "./controllers/core.ts";
 import { EdgeNews } from "./controllers/edge-news.ts";
 import { HealthWatch } from "./controllers/health-watch.ts";
+import { LogKeeping } from "./controllers/log-keeping.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import { noSuchMachine } from "./members/members.ts";
@@ -19,6 +20,7 @@ import { askAppMetrics } from "./metrics/app-metrics.ts";
 import { AppView, instancesOn } from "./view/app-view.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
+import { viewKeptLogs } from "./view/kept-logs.ts";
 import { countLogs, logContext, searchLogs } from "./view/log-search.ts";
 import { tailLogs } from "./view/log-tail.ts";
 import { viewMachines } from "./view/machine-view.ts";
@@ -50,11 +52,15 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     },
     signal,
   );
+  const keeping = new LogKeeping({ store, clock, log }, signal);
   const news = new EdgeNews({ events: options.events, clock, log });
   const onLink = (link: Link) => {
     log.info("linked", { role: link.identity.role, machine: link.identity.machine });
-    if (link.identity.role === "agent") core.agentLinked(agentOverLink(link));
-    else {
+    if (link.identity.role === "agent") {
+      const agent = agentOverLink(link);
+      core.agentLinked(agent);
+      keeping.follow(agent);
+    } else {
       const edge = edgeOverLink(link);
       core.edgeLinked(edge);
       news.follow(edge, signal);
@@ -104,9 +110,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     escalator: () => escalations.get(),
     runningEscalator: () => escalations.running(),
     unmended: async (space, target) => (await escalations.running())?.unmended(space, target) ?? [],
-    stopped: Promise.all([core.stopped.then(() => news.stopped()), collected, escalations.stopped(), autoscaler.stopped(), health]).then(
-      () => {},
-    ),
+    stopped: Promise.all([
+      core.stopped.then(() => news.stopped()),
+      keeping.stopped,
+      collected,
+      escalations.stopped(),
+      autoscaler.stopped(),
+      health,
+    ]).then(() => {}),
   } satisfies ControlPlane;
 
   function answersOf({ fleet, routes, subscribers }: Core): Omit<ControlPlane, "stopped" | "escalator" | "runningEscalator" | "unmended"> {
@@ -183,6 +194,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
         count: (count, until) => countLogs(logSearcher, count, until),
         context: (context, until) => logContext(logSearcher, context, until),
         tail: (tail, until) => tailLogs(logSearcher, tail, until),
+        kept: (has, until) => viewKeptLogs({ ...logSearcher, store }, has, until),
       },
       execPlace: (space, app, wanted) => chooseExecPlace({ store, fleet, secrets }, space, app, wanted),
       exec: async (where, until) => {

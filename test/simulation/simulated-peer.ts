@@ -37,6 +37,8 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     countLogs: async () => null,
     logContext: async () => null,
     tailLogs: async function* () {},
+    keepLogs: async () => {},
+    keptLogs: async () => null,
     exec: unsupported,
     build: () => {
       throw new Error("not simulated");

@@ -2,12 +2,13 @@ import { z } from "zod";
 import type { LinkRoutes } from "#link/serve.ts";
 import type { BuildOptions } from "#model/build.ts";
 import { DroverError } from "#model/errors.ts";
-import { isDigest } from "#model/names.ts";
+import { isDigest, namePattern } from "#model/names.ts";
 import type { Builder } from "./builder.ts";
 
 const buildOptions = z.strictObject({
-  space: z.string().max(64),
-  app: z.string().max(64),
+  // What it prints is kept below folders of these names.
+  space: z.string().regex(namePattern),
+  app: z.string().regex(namePattern),
   run: z.string().max(16_384).nullable(),
   hasRun: z.boolean().optional(),
   timeoutMs: z.int().positive(),

@@ -5,6 +5,7 @@ import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
 import { errorFields } from "#host/log.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
+import type { KeptLines } from "#model/log-keep.ts";
 import type { AppId, InstanceId } from "#model/names.ts";
 import { isCount, isListOf, isRecord, isText, parseJson } from "#model/shape.ts";
 import { encodeFrame, type LogFrame } from "./frame.ts";
@@ -100,6 +101,17 @@ export class AppLog {
   /** Lines that retention has removed, as far as is known. */
   get expiredLines(): number {
     return this.#expiredLines;
+  }
+
+  get kept(): KeptLines {
+    const [oldest] = this.#segments.filter(({ summary }) => summary.lines > 0);
+    return {
+      app: this.app,
+      bytes: this.#bytes,
+      lines: this.#segments.reduce((sum, { summary }) => sum + summary.lines, 0),
+      sinceMs: oldest?.summary.firstAtMs ?? null,
+      expiredLines: this.#expiredLines,
+    };
   }
 
   /** When the oldest segment that is no longer written to got its last line; null if there is none. */

@@ -1,13 +1,21 @@
 import { DroverError } from "#model/errors.ts";
 import { type LogContext, type LogCount, type LogKey, type LogScope, type LogSearch, type LogTail, mostBuckets } from "#model/log-event.ts";
+import type { KeepRules } from "#model/log-keep.ts";
 import { longestQuery } from "#model/log-query.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
+import { isKeepRules } from "./keep-rules.ts";
 
 /* Questions about logs as they come over the link, checked as `link-bodies.ts` checks the rest. */
 
 const longestPrefix = 256;
 /** A page that people read, or a part of an export. */
 const mostEvents = 1_000;
+
+/** @throws {DroverError} REQUEST_INVALID */
+export function readKeepRules(value: unknown): KeepRules {
+  if (isRecord(value) && isKeepRules(value["spaces"])) return value["spaces"];
+  throw unreadable("rule of keeping");
+}
 
 /** @throws {DroverError} REQUEST_INVALID */
 export function readLogSearch(value: unknown): LogSearch {

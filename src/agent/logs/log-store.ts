@@ -7,15 +7,17 @@ import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
+import type { KeepRules, KeptLines, KeptLogs } from "#model/log-keep.ts";
 import { type AppId, appOfInstance, type InstanceId, type MachineId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
 import { AppIntake, type Backlog } from "./app-intake.ts";
 import { AppLog } from "./app-log.ts";
 import type { LogFrame } from "./frame.ts";
 import type { InstanceIntake } from "./instance-intake.ts";
+import { loadKeepRules, saveKeepRules } from "./keep-rules.ts";
 import { LogFollower } from "./log-follower.ts";
 import { createGapFinder, readHistory } from "./log-history.ts";
-import { expireLogs } from "./log-retention.ts";
+import { expireLogs, isOverBounds } from "./log-retention.ts";
 import { defaultLogRules, type LogRules } from "./log-rules.ts";
 import { type LogSelection, selectLogs } from "./log-selection.ts";
 import { readAtRate } from "./read-rate.ts";
@@ -39,6 +41,16 @@ export interface LogAttachment {
   detach(): Promise<void>;
 }
 
+/** What prints into the log without being an instance, such as a build. */
+export interface LogRecord {
+  /** A promise asks to wait for it before more is written. */
+  write(bytes: Buffer): Promise<void> | null;
+  /** A line of Drover's own, in place. */
+  notice(text: string): void;
+  /** Takes a line that has begun as it is. Resolves once all of it is on the disk. */
+  end(): Promise<void>;
+}
+
 export interface LogStats {
   readonly bytes: number;
   readonly expiredLines: number;
@@ -54,6 +66,8 @@ export interface LogStore {
   attach(instance: InstanceId, source: Readable): LogAttachment;
   /** Takes what was written to `file` while nobody read the instance; `droppedBytes` did not fit there. The caller removes the file after it. */
   attachSpill(instance: InstanceId, file: string, droppedBytes: number, signal: AbortSignal): Promise<void>;
+  /** Takes what is printed by something that is no instance, under a name as if it were one. */
+  record(instance: InstanceId): Promise<LogRecord>;
   /** Adds a line of Drover's own, in place. */
   notice(instance: InstanceId, text: string): Promise<void>;
   query(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
@@ -64,6 +78,10 @@ export interface LogStore {
   /** Removes all lines of a destroyed app. */
   forget(app: AppId): Promise<void>;
   stats(): LogStats;
+  /** How long each space wants its lines kept, from now on, also after a restart. */
+  keep(rules: KeepRules): Promise<void>;
+  /** What is kept, and since when. */
+  kept(): Promise<KeptLogs>;
   /** Writes what waits and lets go of all sources and files. */
   close(): Promise<void>;
 }
@@ -92,6 +110,7 @@ class FileLogStore implements LogStore {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #rules: LogRules;
+  #spaces: KeepRules = {};
   /** Opened one after another in the background, or as soon as something is asked of one. */
   readonly #apps = new Map<AppId, Promise<AppIntake>>();
   readonly #listed = new Set<AppId>();
@@ -134,6 +153,7 @@ class FileLogStore implements LogStore {
 
   async load(signal: AbortSignal): Promise<void> {
     const known = await listApps(this.#folder);
+    this.#spaces = await loadKeepRules(this.#folder, this.#log);
     this.#wasKilled = known.length > 0 && !(await exists(this.#closedMark));
     await rm(this.#closedMark, { force: true });
     signal.throwIfAborted();
@@ -187,6 +207,15 @@ class FileLogStore implements LogStore {
     await app.flush();
   }
 
+  async record(instance: InstanceId): Promise<LogRecord> {
+    const { app, intake } = await this.#begin(instance);
+    return {
+      write: (bytes) => this.#take(app, intake, bytes),
+      notice: (text) => intake.notice(text),
+      end: () => this.#finish(app, intake),
+    };
+  }
+
   async notice(instance: InstanceId, text: string): Promise<void> {
     const app = await this.#open(appOfInstance(instance));
     app.instance(instance).notice(text);
@@ -228,12 +257,25 @@ class FileLogStore implements LogStore {
   }
 
   stats(): LogStats {
-    const logs = [...this.#opened.values()].map(({ appLog }) => appLog);
+    const logs = this.#openedLogs;
     return {
       bytes: logs.reduce((sum, { bytes }) => sum + bytes, 0),
       expiredLines: logs.reduce((sum, { expiredLines }) => sum + expiredLines, 0),
       waitingBytes: this.#backlog.bytes,
     };
+  }
+
+  async keep(rules: KeepRules): Promise<void> {
+    await saveKeepRules(this.#folder, rules);
+    this.#spaces = rules;
+    this.#run(() => this.#expire());
+  }
+
+  async kept(): Promise<KeptLogs> {
+    const apps: KeptLines[] = [];
+    for (const app of this.#listed) apps.push((await this.#open(app)).appLog.kept);
+    const { ageMs, appBytes, totalBytes } = this.#rules;
+    return { apps: apps.filter(({ lines, expiredLines }) => lines + expiredLines > 0), ageMs, appBytes, totalBytes };
   }
 
   async close(): Promise<void> {
@@ -263,18 +305,24 @@ class FileLogStore implements LogStore {
 
   async #read(instance: InstanceId, source: Readable, signal: AbortSignal): Promise<void> {
     const { app, intake } = await this.#begin(instance);
-    const take = (chunk: Buffer) => {
-      intake.push(chunk);
-      if (intake.isInLine) this.#unfinished.set(intake, this.#clock.monotonicMs());
-      if (intake.hasLosses || intake.isInLine) this.#sweepLater(intake.hasLosses ? app : null);
-      return app.pressure();
-    };
+    const take = (chunk: Buffer) => this.#take(app, intake, chunk);
     await readAtRate({ source, rule: this.#rules.read, clock: this.#clock, take }, signal);
+    await this.#finish(app, intake);
+  }
+
+  #take(app: AppIntake, intake: InstanceIntake, chunk: Buffer): Promise<void> | null {
+    intake.push(chunk);
+    if (intake.isInLine) this.#unfinished.set(intake, this.#clock.monotonicMs());
+    if (intake.hasLosses || intake.isInLine) this.#sweepLater(intake.hasLosses ? app : null);
+    return app.pressure();
+  }
+
+  async #finish(app: AppIntake, intake: InstanceIntake): Promise<void> {
     this.#unfinished.delete(intake);
     intake.flush();
     intake.tellLosses();
     await app.flush();
-    app.release(instance);
+    app.release(intake.instance);
   }
 
   async #begin(instance: InstanceId): Promise<{ readonly app: AppIntake; readonly intake: InstanceIntake }> {
@@ -322,13 +370,11 @@ class FileLogStore implements LogStore {
       this.#openFiles.delete(oldest);
       this.#run(() => oldest.closeFile());
     }
-    if (app.appLog.bytes > this.#rules.appBytes || this.#totalBytes > this.#rules.totalBytes) this.#run(() => this.#expire());
+    if (isOverBounds(app.appLog, this.#openedLogs, this.#rules, this.#spaces)) this.#run(() => this.#expire());
   }
 
-  get #totalBytes(): number {
-    let bytes = 0;
-    for (const { appLog } of this.#opened.values()) bytes += appLog.bytes;
-    return bytes;
+  get #openedLogs(): readonly AppLog[] {
+    return [...this.#opened.values()].map(({ appLog }) => appLog);
   }
 
   #writeLater(app: AppIntake): void {
@@ -405,8 +451,7 @@ class FileLogStore implements LogStore {
     if (this.#isExpiring) return;
     this.#isExpiring = true;
     try {
-      const logs = [...this.#opened.values()].map(({ appLog }) => appLog);
-      await expireLogs(logs, this.#rules, this.#clock.nowMs());
+      await expireLogs(this.#openedLogs, this.#rules, this.#spaces, this.#clock.nowMs());
     } catch (error) {
       this.#log.error("old log lines cannot be removed", errorFields(error));
     } finally {

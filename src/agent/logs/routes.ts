@@ -1,10 +1,16 @@
 import type { LinkRoutes } from "#link/serve.ts";
-import { readLogContext, readLogCount, readLogSearch, readLogTail } from "./log-bodies.ts";
-import type { LogSearches } from "./search/log-searches.ts";
+import { readKeepRules, readLogContext, readLogCount, readLogSearch, readLogTail } from "./log-bodies.ts";
+import type { LogStore } from "./log-store.ts";
 
 /** What an agent serves of its logs besides the lines themselves; the table is in `model/link.ts`. */
-export function logRoutes(searches: LogSearches): LinkRoutes {
+export function logRoutes(store: Pick<LogStore, "searches" | "keep" | "kept">): LinkRoutes {
+  const { searches } = store;
   return {
+    "GET /logs/kept": () => store.kept(),
+    "PUT /logs/keep": async (call) => {
+      await store.keep(readKeepRules(await call.body()));
+      return null;
+    },
     "POST /logs/search": async (call) => searches.search(readLogSearch(await call.body()), call.signal),
     "POST /logs/count": async (call) => searches.count(readLogCount(await call.body()), call.signal),
     "POST /logs/context": async (call) => searches.context(readLogContext(await call.body()), call.signal),

@@ -1,9 +1,11 @@
 import type { SavedSearchView } from "#model/api-logs.ts";
 import { DroverError } from "#model/errors.ts";
+import { kindsOfSpaces, type LogKind, logKinds } from "#model/log-kind.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, defaultSpace, wholeNumber } from "../arguments.ts";
 import type { Call, Session, Verb } from "../command.ts";
 import { followEvents, printContext, printEvents, printHistogram, type Search } from "../logs/events.ts";
+import { printKept } from "../logs/kept.ts";
 import { printLines } from "../logs/lines.ts";
 import { moment } from "../logs/moment.ts";
 
@@ -21,6 +23,8 @@ interface Options {
   readonly level?: string;
   readonly context?: string;
   readonly histogram?: boolean;
+  readonly of?: string;
+  readonly kept?: boolean;
   readonly own?: boolean;
   readonly saved?: string;
 }
@@ -48,6 +52,8 @@ export default {
       .option("--context <number>", "show so many events around each that matches, at most ten of them")
       .option("--histogram", "count what matches over time, in place of showing it")
       .option("--saved <name>", 'use a saved search; "drover search ls" lists them')
+      .option("--of <kind>", `only lines of this kind: ${logKinds.join(", ")}`)
+      .option("--kept", "how much is kept of each space on each machine, and since when, in place of lines")
       .option("--own", "Drover's own programs in place of apps")
       .addHelpText(
         "after",
@@ -61,6 +67,7 @@ Examples:
       ),
   async run(session, call) {
     const { args, options } = call;
+    if (options.kept === true) return printKept(session, session.common.space ?? undefined);
     if (args[0] !== undefined && !searchOptions.some((name) => options[name] !== undefined)) return printLines(session, call);
     if (options.grep !== undefined)
       throw new DroverError("USAGE", "--grep and a search were given", {
@@ -78,17 +85,20 @@ Examples:
 } satisfies Verb<Options>;
 
 /** Options that make it a search; without any, and with an app, lines are shown as they are. */
-const searchOptions = ["until", "search", "field", "level", "release", "context", "histogram", "own", "saved"] as const;
+const searchOptions = ["until", "search", "field", "level", "release", "context", "histogram", "of", "own", "saved"] as const;
 
 async function searchOf(session: Session, { args, options }: Call<Options>): Promise<Search> {
   const { common, clock } = session;
   const about = args[0] === undefined ? { space: common.space ?? undefined, app: undefined } : appReference(args[0], common.space);
   const saved = options.saved === undefined ? null : await savedSearch(session, about.space ?? defaultSpace, options.saved);
+  const kind = options.of === undefined ? null : kindNamed(options.of);
+  const isOwn = options.own === true || (kind !== null && !kindsOfSpaces.includes(kind));
   const terms = [
     ...(saved === null ? [] : [saved.query]),
     ...(options.search === undefined ? [] : [options.search]),
     ...(options.field ?? []).map(fieldTerm),
     ...(options.level === undefined ? [] : [`level>=${options.level}`]),
+    ...(kind === null ? [] : [`of:${kind}`]),
     ...(options.release === undefined ? [] : [`release:${wholeNumber(options.release, "--release", 1, 999_999_999)}`]),
     ...(options.instance === undefined ? [] : [`instance:${options.instance.slice(options.instance.lastIndexOf("/") + 1)}`]),
   ];
@@ -96,15 +106,22 @@ async function searchOf(session: Session, { args, options }: Call<Options>): Pro
     throw new DroverError("USAGE", "a search with OR does not go with further conditions", { hint: "Write all of it as one --search." });
   return {
     where: {
-      space: options.own === true ? undefined : (about.space ?? (saved === null ? undefined : defaultSpace)),
+      space: isOwn ? undefined : (about.space ?? (saved === null ? undefined : defaultSpace)),
       app: about.app ?? saved?.app ?? undefined,
       process: options.process,
-      own: options.own === true ? true : undefined,
+      own: isOwn ? true : undefined,
     },
     q: terms.join(" "),
     sinceMs: options.since === undefined ? undefined : moment(options.since, "--since", clock.nowMs()),
     untilMs: options.until === undefined ? undefined : moment(options.until, "--until", clock.nowMs()),
   };
+}
+
+/** @throws {DroverError} USAGE */
+function kindNamed(text: string): LogKind {
+  const kind = logKinds.find((one) => one === text);
+  if (kind !== undefined) return kind;
+  throw new DroverError("USAGE", `--of is "${text}"`, { hint: `Kinds of lines are ${logKinds.join(", ")}.` });
 }
 
 async function savedSearch({ api, signal }: Session, space: string, name: string): Promise<SavedSearchView> {

@@ -18,6 +18,7 @@ import type {
   LogSearchAnswer,
   LogTail,
 } from "#model/log-event.ts";
+import type { KeepRules, KeptLogs } from "#model/log-keep.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, RouteId, WorkloadId } from "#model/names.ts";
 import { type Neighbour, nearGiveMs, type PartsOffer, type ProgramsOrder, type ProgramsState } from "#model/programs.ts";
@@ -72,6 +73,10 @@ export interface AgentPeer extends ProbePeer {
   countLogs(count: LogCount, signal: AbortSignal): Promise<LogCountAnswer | null>;
   logContext(context: LogContext, signal: AbortSignal): Promise<LogContextAnswer | null>;
   tailLogs(tail: LogTail, signal: AbortSignal): AsyncIterable<LogEvent>;
+  /** How long each space wants its lines kept. @throws {DroverError} ROUTE_UNKNOWN where it is too old to be told */
+  keepLogs(spaces: KeepRules, signal: AbortSignal): Promise<void>;
+  /** What it keeps of logs; null where it is too old to say. */
+  keptLogs(signal: AbortSignal): Promise<KeptLogs | null>;
   exec(signal: AbortSignal): Promise<Duplex>;
   build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
   /** What the agent remembers of an archive; null if nothing, also where it is too old to be asked. */
@@ -176,6 +181,8 @@ export function agentOverLink(link: Link): AgentPeer {
     countLogs: (body, signal) => unlessUnknown(link.call("POST", "/logs/count", signal, { body })) as Promise<LogCountAnswer | null>,
     logContext: (body, signal) => unlessUnknown(link.call("POST", "/logs/context", signal, { body })) as Promise<LogContextAnswer | null>,
     tailLogs: (body, signal) => link.lines("POST", "/logs/tail", signal, { body }) as AsyncIterable<LogEvent>,
+    keepLogs: (spaces, signal) => call("PUT", "/logs/keep", signal, { spaces }),
+    keptLogs: (signal) => unlessUnknown(link.call("GET", "/logs/kept", signal)) as Promise<KeptLogs | null>,
     exec: (signal) => link.duplex("POST", "/exec", signal),
     build: (options, source, signal) =>
       link.lines("POST", `/builds?options=${encodeURIComponent(JSON.stringify(options))}`, signal, {

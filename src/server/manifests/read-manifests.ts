@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { type AppManifest, appManifest, type DocumentKind, documentKinds, type SpaceManifest, spaceManifest } from "#model/manifest.ts";
-import type { SpaceName } from "#model/names.ts";
+import { reservedSpace, type SpaceName } from "#model/names.ts";
 import { type ManifestDocument, type ManifestText, type Place, readDocuments } from "./documents.ts";
 import { type DeclaredLadder, readLadder } from "./ladder-documents.ts";
 import { mergePatch } from "./merge-patch.ts";
@@ -35,8 +35,6 @@ export interface Declared {
   readonly warnings: readonly string[];
 }
 
-/** The space that Drover's own programs run in. */
-export const reservedSpace = "drover";
 /** The space of apps when nothing names one. */
 export const defaultSpace = "default" as SpaceName;
 

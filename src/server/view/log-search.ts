@@ -75,8 +75,9 @@ export async function logContext(options: LogSearcherOptions, context: LogContex
   return { events, silent: events.length > 0 ? [] : silent, damaged: damagedOf(answers) };
 }
 
-async function gather<T>(
-  { fleet, clock }: LogSearcherOptions,
+/** Asks every agent, and says which could not. */
+export async function gather<T>(
+  { fleet, clock }: Pick<LogSearcherOptions, "fleet" | "clock">,
   ask: (agent: AgentPeer, signal: AbortSignal) => Promise<T | null>,
   signal: AbortSignal,
 ): Promise<Gathered<T>> {

@@ -1,4 +1,5 @@
 import { fieldsOf, type LogEventFields, type LogFieldValue } from "#model/log-fields.ts";
+import { kindOfInstance } from "#model/log-kind.ts";
 import type { EventLevel } from "#model/log-level.ts";
 import { foldText, type LogExpression, type LogTerm } from "#model/log-query.ts";
 import type { MachineId } from "#model/names.ts";
@@ -53,6 +54,8 @@ export class ReadEvent {
         return this.#machine;
       case "source":
         return source;
+      case "of":
+        return kindOfInstance(instance);
       default:
         return this.fields[name];
     }

@@ -1,11 +1,10 @@
 import { z } from "zod";
-import { logContext, logHistogram, logPage, logQueryText, logTailItem, savedSearch } from "#model/api-logs.ts";
+import { keptLogs, logContext, logHistogram, logPage, logQueryText, logTailItem, savedSearch } from "#model/api-logs.ts";
 import { DroverError } from "#model/errors.ts";
 import { type LogScope, mostBuckets } from "#model/log-event.ts";
 import { parseLogQuery } from "#model/log-query.ts";
 import { appName, processName, spaceName } from "#model/name-schemas.ts";
-import { type InstanceId, namePattern, type SpaceName } from "#model/names.ts";
-import { reservedSpace } from "../../manifests/read-manifests.ts";
+import { type InstanceId, namePattern, reservedSpace, type SpaceName } from "#model/names.ts";
 import { listSearches, removeSearch, saveSearch } from "../../operations/saved-searches.ts";
 import { readCursor } from "../../view/log-cursor.ts";
 import { flag, wholeNumber } from "../query.ts";
@@ -91,6 +90,21 @@ export function logSearchRoutes(services: Services): readonly Route[] {
         const [space = ""] = instance.split("/");
         scopeOf(call, space === reservedSpace ? { own: true } : { space: space as SpaceName, own: false });
         return { json: await controlPlane.logSearch.context({ instance: instance as InstanceId, ...around }, call.signal) };
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/v1/logs/kept",
+      id: "listKeptLogs",
+      summary: "How much of each space's logs each machine keeps, and since when.",
+      access,
+      query: z.strictObject({ space: spaceName.optional() }),
+      answer: { kind: "json", schema: keptLogs },
+      handle: async ({ sees, signal }, { space }) => {
+        // Drover's own programs are of no space.
+        const seen = (name: string) => sees(name === reservedSpace ? null : name) && (space === undefined || name === space);
+        const kept = await controlPlane.logSearch.kept(seen, signal);
+        return { json: sees(null) ? kept : { ...kept, machines: [] } };
       },
     }),
     route({

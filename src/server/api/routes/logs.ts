@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { logLine } from "#model/api.ts";
+import { kindsOfApp, type LogKind } from "#model/log-kind.ts";
 import { processName } from "#model/name-schemas.ts";
-import type { AppName, InstanceId, MachineId, SpaceName } from "#model/names.ts";
+import { type AppName, type InstanceId, type MachineId, reservedSpace, type SpaceName } from "#model/names.ts";
 import type { LogQuery } from "#model/workload.ts";
 import { requireApp } from "../../operations/app-operations.ts";
 import { requireSpace } from "../../operations/space-operations.ts";
@@ -18,9 +19,6 @@ const query = z.strictObject({
   process: processName.optional(),
   instance: z.string().max(200).optional().meta({ description: "Such as web.7.k3f9b." }),
 });
-
-/** What runs below it are Drover's own programs. */
-const ownPrefix = "drover/";
 
 export function logRoutes(services: Services): readonly Route[] {
   const { controlPlane } = services;
@@ -40,7 +38,8 @@ export function logRoutes(services: Services): readonly Route[] {
         requireApp(services, space, app);
         const prefix = process === undefined ? `${space}/${app}/` : `${space}/${app}/${process}/`;
         const id = instance === undefined ? null : (`${space}/${app}/${instance}` as InstanceId);
-        return { lines: controlPlane.logs(logQuery(prefix, id, wanted), signal) };
+        const kinds = process === undefined && instance === undefined ? kindsOfApp : undefined;
+        return { lines: controlPlane.logs(logQuery(prefix, id, wanted, kinds), signal) };
       },
     }),
     route({
@@ -56,7 +55,7 @@ export function logRoutes(services: Services): readonly Route[] {
         const agent = controlPlane.agentOn(params["machine"] as MachineId);
         // The agent's own lines are no instance's: they come from another place of the same machine.
         const sources = [agent, { logs: agent.ownLog }];
-        return { lines: mergedLogs(sources, logQuery(ownPrefix, null, wanted), signal) };
+        return { lines: mergedLogs(sources, logQuery(`${reservedSpace}/`, null, wanted, ["server", "edge"]), signal) };
       },
     }),
     route({
@@ -69,7 +68,7 @@ export function logRoutes(services: Services): readonly Route[] {
       answer,
       handle: async ({ params, signal }, wanted) => {
         const { value } = requireSpace(services, params["space"] as SpaceName);
-        return { lines: controlPlane.logs(logQuery(`${value.name}/`, null, wanted), signal) };
+        return { lines: controlPlane.logs(logQuery(`${value.name}/`, null, wanted, kindsOfApp), signal) };
       },
     }),
   ];
@@ -82,6 +81,12 @@ interface Wanted {
   readonly contains?: string | undefined;
 }
 
-function logQuery(prefix: string, instance: InstanceId | null, { tail, sinceMs, follow, contains }: Wanted): LogQuery {
-  return { prefix, instance, tail, sinceMs: sinceMs ?? null, follow, contains: contains ?? null };
+function logQuery(
+  prefix: string,
+  instance: InstanceId | null,
+  { tail, sinceMs, follow, contains }: Wanted,
+  kinds: readonly LogKind[] | undefined,
+): LogQuery {
+  const query = { prefix, instance, tail, sinceMs: sinceMs ?? null, follow, contains: contains ?? null };
+  return kinds === undefined ? query : { ...query, kinds };
 }
