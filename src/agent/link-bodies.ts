@@ -2,6 +2,7 @@ import type { MetricsQuestion } from "#model/app-metrics.ts";
 import { DroverError } from "#model/errors.ts";
 import type { InfoQuestion } from "#model/info.ts";
 import type { LeaseRenewal } from "#model/lease.ts";
+import type { LogKind } from "#model/log-kind.ts";
 import { beforeProcess, isDigest, namePattern, type WorkloadId } from "#model/names.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
 import { stepsApp } from "#model/steps.ts";
@@ -113,8 +114,13 @@ function isLogQuery(it: unknown): it is LogQuery {
     (it["sinceMs"] === null || isNumber(it["sinceMs"])) &&
     typeof it["follow"] === "boolean" &&
     (it["contains"] === null || isText(it["contains"])) &&
-    (it["kinds"] === undefined || isListOf(it["kinds"], (kind): kind is string => isText(kind, longestName)))
+    isKinds(it["kinds"])
   );
+}
+
+/** Kinds of lines; one that is not known here has none. */
+export function isKinds(value: unknown): value is readonly LogKind[] | undefined {
+  return value === undefined || isListOf(value, (kind): kind is LogKind => isText(kind, longestName));
 }
 
 /** Its parts become folders, so each has to be a name. */

@@ -1,4 +1,5 @@
 import type { LogEventFields } from "./log-fields.ts";
+import type { LogKind } from "./log-kind.ts";
 import type { EventLevel } from "./log-level.ts";
 import type { InstanceId, MachineId } from "./names.ts";
 
@@ -37,6 +38,8 @@ export function compareKeys(left: LogKey, right: LogKey): number {
 export interface LogScope {
   readonly of: readonly string[];
   readonly except: readonly string[];
+  /** Only lines of these kinds; left out: of all. */
+  readonly kinds?: readonly LogKind[];
 }
 
 interface LogRange extends LogScope {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { TestDrover } from "../harness/drover.ts";
 
@@ -121,4 +123,39 @@ test("what matches is told as it comes, to whoever follows", async () => {
   while (!text.includes("\n")) text += new TextDecoder().decode((await reader?.read())?.value);
   assert.equal((JSON.parse(text.trim()) as { event: { text: string } }).event.text, "second");
   stop.abort();
+});
+
+test("what a build, a command and Drover's own programs print is found by whose lines they are, and an app's lines stay its own", async () => {
+  const folder = join(drover.home, "work", "built");
+  await mkdir(folder, { recursive: true });
+  await writeFile(
+    join(folder, "drover.yaml"),
+    "app: built\nsource: .\nbuild: { run: echo build-canary }\nrun: echo app-canary; exec sleep 1000\nport: none\nbefore: echo before-canary\n",
+  );
+  const pushed = await drover.cli(["push", folder, "--space", "shop"]);
+  assert.equal(pushed.code, 0, pushed.stderr);
+  const ran = await drover.cli(["run", "shop/built", "--no-terminal", "--", "echo", "run-canary"]);
+  assert.match(ran.stdout, /run-canary/);
+  const of = async (kind: string) => (await drover.cli(["logs", "shop/built", "--of", kind])).stdout;
+  for (const kind of ["build", "run", "before", "app"])
+    await drover.until(`the ${kind} is found`, async () => (await of(kind)).includes(`${kind}-canary`));
+  assert.doesNotMatch(await of("run"), /(build|before|app)-canary/);
+  assert.match(await of("run"), /_run\.1\.\w+ \[drover\] the command exited with 0/);
+  const own = (await drover.cli(["logs", "shop/built"])).stdout;
+  assert.match(own, /before-canary[\s\S]*app-canary/);
+  assert.doesNotMatch(own, /(build|run)-canary/);
+  assert.match(
+    (await drover.cli(["logs", "--of", "agent", "--search", "agent"])).stdout,
+    /drover\/agent\/main\.0\.agent .*"message":"agent started"/,
+  );
+  assert.equal((await drover.cli(["logs", "shop/built", "--of", "builds"])).code, 2);
+});
+
+test("how long a space's lines are kept is declared, told to the machine, and shown", async () => {
+  await drover.apply("space: shop\nlogs: { keep: { age: 30d, size: 256MiB } }\n");
+  await drover.until("the machine is told", async () =>
+    (await readFile(join(drover.home, "agent", "logs", "keep.json"), "utf8").catch(() => "")).includes(`"bytes":${256 * 2 ** 20}`),
+  );
+  const shown = await drover.cli(["logs", "--kept", "--space", "shop"]);
+  assert.match(shown.stdout, /SPACE +MACHINE +SINCE +LINES +SIZE +KEEPS +AT MOST\nshop +\S+ +.* +\d+ +\S+ *\S* +30d +256 ?MiB/);
 });

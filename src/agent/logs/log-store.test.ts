@@ -285,15 +285,51 @@ test("the oldest lines go when an app is over its bound, and that is told and co
   assert.equal(expiredLines, first - 1);
 });
 
-test("all apps together stay within their bound, and the oldest go first", async () => {
-  const rules = { segmentBytes: 10_000, totalBytes: 50_000 };
+test("a space that says how long keeps its lines so, whatever another one prints, and also after a restart", async () => {
+  let nowMs = 1_000_000;
+  const clock = { ...systemClock, nowMs: () => nowMs };
+  const rules = { segmentBytes: 10_000, totalBytes: 100_000 };
+  const quiet = "calm/app/web.1.ddddd" as InstanceId;
+  await reopen(rules, clock);
+  await store.keep({ shop: { ageMs: null, bytes: 40_000 }, calm: { ageMs: 60_000, bytes: null } });
+  for (let round = 0; round < 20; round++) await print(quiet, numbered(100));
+  for (let round = 0; round < 60; round++) {
+    await print(web, numbered(100));
+    await print(other, numbered(100));
+  }
+  await reopen(rules, clock);
+  const kept = Object.fromEntries((await store.kept()).apps.map((one) => [one.app, one]));
+  assert.ok((kept["shop/api"]?.bytes ?? 0) + (kept["shop/front"]?.bytes ?? 0) <= 60_000, JSON.stringify(kept));
+  assert.deepEqual([kept["calm/app"]?.lines, kept["calm/app"]?.sinceMs, kept["calm/app"]?.expiredLines], [2_000, 1_000_000, 0]);
+  assert.ok((kept["shop/front"]?.expiredLines ?? 0) > 0);
+  nowMs += 60_001;
+  await store.keep({ calm: { ageMs: 60_000, bytes: null } });
+  const after = new Map((await store.kept()).apps.map((one) => [one.app, one]));
+  assert.ok((after.get("calm/app")?.expiredLines ?? 0) > 0, "but for the segment that is written to, they are past their age");
+  assert.deepEqual(after.get("shop/api"), kept["shop/api"], "another space's age is not theirs");
+});
+
+test("of all together, the space that has most gives, and of a space the app that has most", async () => {
+  const rules = { segmentBytes: 10_000, totalBytes: 45_000 };
+  const quiet = "calm/app/web.1.ddddd" as InstanceId;
   await reopen(rules);
-  await print(other, ...Array.from({ length: 30 }, () => numbered(100)));
-  for (let round = 0; round < 60; round++) await print(web, numbered(100));
+  for (const instance of [quiet, other]) for (let round = 0; round < 15; round++) await print(instance, numbered(100));
+  for (let round = 0; round < 120; round++) await print(web, numbered(100));
   await reopen(rules);
-  await read();
-  assert.ok(store.stats().bytes <= 60_000, `${store.stats().bytes}`);
-  assert.ok((await readdir(join(folder, "logs/shop/front"))).filter((name) => name.endsWith(".log")).length <= 1);
+  const kept = Object.fromEntries((await store.kept()).apps.map((one) => [one.app, one.expiredLines]));
+  assert.deepEqual([kept["calm/app"], kept["shop/front"]], [0, 0]);
+  assert.ok((kept["shop/api"] ?? 0) > 0 && store.stats().bytes <= 55_000);
+});
+
+test("what is no instance is recorded under a name of its own, and left out where only an app's instances are wanted", async () => {
+  const build = await store.record("shop/api/_build.0.bbbbb" as InstanceId);
+  build.notice("npm ci");
+  await build.write(Buffer.from("added 12 pack"));
+  await build.write(Buffer.from("ages\nlast words"));
+  await build.end();
+  await print(web, "from the app\n");
+  assert.deepEqual(texts(await read()), ["npm ci", "added 12 packages", "last words", "from the app"]);
+  assert.deepEqual(texts(await read({ prefix: "shop/api/", kinds: ["app", "before"] })), ["from the app"]);
 });
 
 test("an instance whose lines are all gone goes on with its numbers", async () => {

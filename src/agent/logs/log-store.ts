@@ -128,7 +128,8 @@ class FileLogStore implements LogStore {
   #wasKilled = false;
   #isBatching = false;
   #isSweeping = false;
-  #isExpiring = false;
+  #expiring: Promise<void> | null = null;
+  #isExpireWanted = false;
   /** Apps with segments that can be sealed. */
   readonly #toSeal = new Set<AppLog>();
   #isSealing = false;
@@ -268,7 +269,7 @@ class FileLogStore implements LogStore {
   async keep(rules: KeepRules): Promise<void> {
     await saveKeepRules(this.#folder, rules);
     this.#spaces = rules;
-    this.#run(() => this.#expire());
+    await this.#expire();
   }
 
   async kept(): Promise<KeptLogs> {
@@ -447,15 +448,25 @@ class FileLogStore implements LogStore {
     }
   }
 
-  async #expire(): Promise<void> {
-    if (this.#isExpiring) return;
-    this.#isExpiring = true;
+  /** One pass at a time; whoever asks during one gets another after it. */
+  #expire(): Promise<void> {
+    this.#isExpireWanted = true;
+    this.#expiring ??= this.#expireWhileWanted().finally(() => (this.#expiring = null));
+    return this.#expiring;
+  }
+
+  async #expireWhileWanted(): Promise<void> {
+    while (this.#isExpireWanted) {
+      this.#isExpireWanted = false;
+      await this.#expireOnce();
+    }
+  }
+
+  async #expireOnce(): Promise<void> {
     try {
       await expireLogs(this.#openedLogs, this.#rules, this.#spaces, this.#clock.nowMs());
     } catch (error) {
       this.#log.error("old log lines cannot be removed", errorFields(error));
-    } finally {
-      this.#isExpiring = false;
     }
   }
 

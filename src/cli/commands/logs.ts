@@ -98,7 +98,6 @@ async function searchOf(session: Session, { args, options }: Call<Options>): Pro
     ...(options.search === undefined ? [] : [options.search]),
     ...(options.field ?? []).map(fieldTerm),
     ...(options.level === undefined ? [] : [`level>=${options.level}`]),
-    ...(kind === null ? [] : [`of:${kind}`]),
     ...(options.release === undefined ? [] : [`release:${wholeNumber(options.release, "--release", 1, 999_999_999)}`]),
     ...(options.instance === undefined ? [] : [`instance:${options.instance.slice(options.instance.lastIndexOf("/") + 1)}`]),
   ];
@@ -109,6 +108,7 @@ async function searchOf(session: Session, { args, options }: Call<Options>): Pro
       space: isOwn ? undefined : (about.space ?? (saved === null ? undefined : defaultSpace)),
       app: about.app ?? saved?.app ?? undefined,
       process: options.process,
+      of: kind ?? undefined,
       own: isOwn ? true : undefined,
     },
     q: terms.join(" "),

@@ -12,6 +12,7 @@ export interface Search {
     readonly space: string | undefined;
     readonly app: string | undefined;
     readonly process: string | undefined;
+    readonly of: string | undefined;
     readonly own: boolean | undefined;
   };
   readonly q: string;

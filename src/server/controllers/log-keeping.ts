@@ -6,6 +6,7 @@ import type { KeepRules } from "#model/log-keep.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
 import { objects } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
+import { keepRuleOf } from "../view/keep-rules.ts";
 import { followStore } from "./follow-store.ts";
 
 /** Wait before an agent that did not take the rules is told them again. */
@@ -66,5 +67,6 @@ export class LogKeeping {
 }
 
 function keepRules(store: Store): KeepRules {
-  return Object.fromEntries(objects.spaces(store).flatMap(({ value: { name, logs } }) => (logs === undefined ? [] : [[name, logs.keep]])));
+  const said = objects.spaces(store).filter(({ value }) => value.logs?.keep !== undefined);
+  return Object.fromEntries(said.map(({ value }) => [value.name, keepRuleOf(value)]));
 }

@@ -3,6 +3,7 @@ import type { KeepRule, KeptLogs } from "#model/log-keep.ts";
 import type { SpaceName } from "#model/names.ts";
 import { objects } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
+import { keepRuleOf } from "./keep-rules.ts";
 import { gather, type LogSearcherOptions } from "./log-search.ts";
 
 /** What machines keep of the logs of these spaces, and since when. */
@@ -16,7 +17,7 @@ export async function viewKeptLogs(
     const bySpace = Map.groupBy(answer.apps, ({ app }) => app.slice(0, app.indexOf("/")) as SpaceName);
     return [...bySpace]
       .filter(([space]) => has(space))
-      .map(([space, apps]) => ofSpace(space, machine, apps, answer, objects.space(options.store, space)?.value.logs?.keep));
+      .map(([space, apps]) => ofSpace(space, machine, apps, answer, keepRuleOf(objects.space(options.store, space)?.value ?? {})));
   });
   const machines = answers.map(({ machine, answer: { apps, totalBytes, appBytes } }) => ({
     machine,
@@ -31,7 +32,7 @@ export async function viewKeptLogs(
   };
 }
 
-function ofSpace(space: SpaceName, machine: string, apps: KeptLogs["apps"], { ageMs }: KeptLogs, rule: KeepRule | undefined) {
+function ofSpace(space: SpaceName, machine: string, apps: KeptLogs["apps"], { ageMs }: KeptLogs, rule: KeepRule) {
   const since = apps.map(({ sinceMs }) => sinceMs).filter((ms) => ms !== null);
   return {
     space: space as string,
@@ -41,8 +42,8 @@ function ofSpace(space: SpaceName, machine: string, apps: KeptLogs["apps"], { ag
     lines: sumOf(apps, "lines"),
     sinceMs: since.length === 0 ? null : Math.min(...since),
     expiredLines: sumOf(apps, "expiredLines"),
-    ageMs: rule?.ageMs ?? ageMs,
-    mostBytes: rule?.bytes ?? null,
+    ageMs: rule.ageMs ?? ageMs,
+    mostBytes: rule.bytes,
   };
 }
 

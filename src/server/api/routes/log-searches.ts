@@ -2,6 +2,7 @@ import { z } from "zod";
 import { keptLogs, logContext, logHistogram, logPage, logQueryText, logTailItem, savedSearch } from "#model/api-logs.ts";
 import { DroverError } from "#model/errors.ts";
 import { type LogScope, mostBuckets } from "#model/log-event.ts";
+import { type LogKind, logKinds } from "#model/log-kind.ts";
 import { parseLogQuery } from "#model/log-query.ts";
 import { appName, processName, spaceName } from "#model/name-schemas.ts";
 import { type InstanceId, namePattern, reservedSpace, type SpaceName } from "#model/names.ts";
@@ -26,6 +27,7 @@ const scope = {
   space: spaceName.optional().meta({ description: "Only this space's; left out: those of all that the caller may see." }),
   app: appName.optional().meta({ description: "Only this app's; takes `space` too." }),
   process: processName.optional(),
+  of: z.enum(logKinds).optional().meta({ description: "Only lines of this kind; Drover's own programs are asked for with `own`." }),
   own: flag.default(false).meta({ description: "Drover's own programs in place of apps; takes the right to operate." }),
 };
 const range = {
@@ -163,11 +165,16 @@ interface Where {
   readonly space?: SpaceName | undefined;
   readonly app?: string | undefined;
   readonly process?: string | undefined;
+  readonly of?: LogKind | undefined;
   readonly own: boolean;
 }
 
 /** What the caller asked for, as far as it may see it. @throws {DroverError} NOT_ALLOWED, REQUEST_INVALID */
-function scopeOf(call: Call, { space, app, process, own }: Where): LogScope {
+function scopeOf(call: Call, where: Where): LogScope {
+  return { ...placesOf(call, where), ...(where.of === undefined ? {} : { kinds: [where.of] }) };
+}
+
+function placesOf(call: Call, { space, app, process, own }: Where): Pick<LogScope, "of" | "except"> {
   if (own) {
     if (space !== undefined || app !== undefined)
       throw new DroverError("REQUEST_INVALID", "`own` goes without a space", { hint: "Drover's own programs are of no space." });

@@ -68,6 +68,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
       search: async () => ({ events: [], next: null, searchedToMs: null, silent: [], damaged: [] }),
       count: async ({ sinceMs, bucketMs }) => ({ sinceMs, bucketMs, levels: [], buckets: [], searchedToMs: null, silent: [], damaged: [] }),
       context: async () => ({ events: [], silent: [], damaged: [] }),
+      kept: async () => ({ spaces: [], machines: [], silent: [] }),
       tail: async function* () {},
     },
     execPlace: (space, app) => ({

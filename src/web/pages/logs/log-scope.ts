@@ -7,23 +7,27 @@ export interface Scope {
   readonly q: string;
   readonly space: string | undefined;
   readonly app: string | undefined;
+  /** Whose lines; all of them otherwise. */
+  readonly of: string | undefined;
   /** Drover's own programs in place of apps. */
   readonly own: true | undefined;
 }
 
 export function scopeOfPage(): Scope {
-  const [q, of] = [parameter("q"), parameter("app")];
-  if (parameter("own") !== "") return { q, space: undefined, app: undefined, own: true };
-  const [ofSpace, ofApp] = of.split("/");
-  return { q, space: ofApp === undefined ? (space.value ?? undefined) : ofSpace, app: ofApp, own: undefined };
+  const q = parameter("q");
+  if (parameter("own") !== "") return { q, space: undefined, app: undefined, of: undefined, own: true };
+  const [ofSpace, ofApp] = parameter("app").split("/");
+  const of = parameter("of") || undefined;
+  return { q, space: ofApp === undefined ? (space.value ?? undefined) : ofSpace, app: ofApp, of, own: undefined };
 }
 
 /** The command that finds the same. */
-export function logsCommand({ q, space, app, own }: Scope, asked: AskedRange): string {
+export function logsCommand({ q, space, app, of, own }: Scope, asked: AskedRange): string {
   return [
     "drover logs",
     app === undefined ? "" : `${space}/${app}`,
     own === true ? "--own" : "",
+    of === undefined ? "" : `--of ${of}`,
     app === undefined && space !== undefined ? `--space ${space}` : "",
     q === "" ? "" : `--search ${quote(q)}`,
     sinceOptions(asked),

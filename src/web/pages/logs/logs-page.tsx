@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { AppSummary } from "#model/api.ts";
 import type { LogHistogram } from "#model/api-logs.ts";
+import { kindsOfSpaces, type LogKind } from "#model/log-kind.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { dateTime } from "../../parts/format.ts";
 import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
@@ -51,6 +52,7 @@ export function LogsPage() {
         tools={
           <>
             <AppChoice />
+            {scope.own === undefined && <KindChoice />}
             {scope.space !== undefined && <SavedSearches space={scope.space} scope={scope} />}
             <button
               type="button"
@@ -121,6 +123,28 @@ function SearchField({ q }: { readonly q: string }) {
   );
 }
 
+/** Whose lines: all, or those of builds, commands, ladders, and so on. */
+function KindChoice() {
+  return (
+    <select aria-label="Lines" value={parameter("of")} onChange={(event) => setParameters({ of: event.currentTarget.value })}>
+      <option value="">all lines</option>
+      {kindsOfSpaces.map((kind) => (
+        <option key={kind} value={kind}>
+          {wordsOf[kind]}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+const wordsOf: Readonly<Partial<Record<LogKind, string>>> = {
+  app: "of instances",
+  build: "of builds",
+  run: "of commands run",
+  before: "of before commands",
+  escalation: "of escalations",
+};
+
 /** One app's, a space's, everybody's, or what Drover's own programs say. */
 function AppChoice() {
   const { value } = useLoad("apps", (signal) => call<{ apps: AppSummary[] }>("GET", apiPath(["apps"]), { signal }));
@@ -128,7 +152,7 @@ function AppChoice() {
     .filter((app) => space.value === null || app.space === space.value)
     .map((app) => `${app.space}/${app.name}`);
   const own = parameter("own") !== "";
-  const choose = (name: string) => setParameters(name === "own" ? { own: "1", app: "" } : { own: "", app: name });
+  const choose = (name: string) => setParameters(name === "own" ? { own: "1", app: "", of: "" } : { own: "", app: name });
   return (
     <select aria-label="App" value={own ? "own" : parameter("app")} onChange={(event) => choose(event.currentTarget.value)}>
       <option value="">all apps</option>
