@@ -254,7 +254,8 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     upgrade: createExecSockets(services, stopping),
   };
   const tls = isPlain ? undefined : await ownTls(home.server, await openOwnAuthority(), hosts, clock);
-  const [api, local] = await Promise.all([createApi({ ...apiOptions, web, ...(tls === undefined ? {} : { tls }) }), createApi(apiOptions)]);
+  const api = createApi({ ...apiOptions, web, ...(tls === undefined ? {} : { tls }) });
+  const local = createApi(apiOptions);
   // The port last: the agent takes the server for ready once that is open, and has commands call the socket.
   await claimSocket(home.apiSocket);
   await local.listenOnSocket(home.apiSocket);

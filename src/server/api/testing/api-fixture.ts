@@ -99,7 +99,7 @@ export async function startApi(
     addresses: () => ({ api: "http://127.0.0.1:7373", edge: "http://127.0.0.1:8080", edgeTls: "https://127.0.0.1:8443", dns: null }),
   };
   const idempotency = createIdempotencyKeys(store, clock);
-  const api = await createApi({
+  const api = createApi({
     routes: options.routes?.(allRoutes(services)) ?? allRoutes(services),
     ...access,
     guard: createRequestGuard([]),
