@@ -13,9 +13,8 @@ import type { Witness } from "./witness.ts";
 
 /** Size that the write-ahead log grows to before its pages go to their places: 2 MiB take some 5 ms, in which the loop stands. */
 const LOG_BYTES = 2 * 1024 * 1024;
-const PAGE_BYTES = 4_096;
-/** Pages that each write touches besides its rows: meta, inner pages, the frame of the commit. */
-const PAGES_PER_WRITE = 4;
+/** Pages that each write touches besides the ones that its rows fill: the last one before it, and an inner one. */
+const PAGES_PER_WRITE = 2;
 
 /** The journal over an open database whose content was verified. Owns the database, the witness and the lock, and lets go of them when it is closed. */
 export function createSqliteJournal({
@@ -56,6 +55,8 @@ export function createSqliteJournal({
   let compactedRevision = meta.compactedRevision;
   let latest = revision;
   let logBytes = 0;
+  // Of the file, which may be older than the size that new ones are made with.
+  const pageBytes = Number(database.prepare("PRAGMA page_size").get()?.["page_size"]);
   // On a small disk the log must stay small against the reserve, which has to be able to take in what a checkpoint adds to the database.
   const mostLogBytes = Math.min(LOG_BYTES, reserve.bytes / 4);
 
@@ -105,7 +106,7 @@ export function createSqliteJournal({
   }
 
   function freeBytes(): number {
-    return Number(statements.freePages.get()?.["freelist_count"] ?? 0) * PAGE_BYTES;
+    return Number(statements.freePages.get()?.["freelist_count"] ?? 0) * pageBytes;
   }
 
   function attempt(added: readonly VersionRow[], compactTo: number | null): void {
@@ -136,8 +137,8 @@ export function createSqliteJournal({
       if (last !== undefined) latest = revisionOf(last.place);
       if (compactTo !== null) compactedRevision = compactTo;
       witness.write({ epoch: meta.epoch, term: meta.term, revision: latest });
-      for (const { key, value } of added) logBytes += key.length * 2 + (value?.byteLength ?? PAGE_BYTES) + 64;
-      logBytes += PAGES_PER_WRITE * PAGE_BYTES;
+      for (const { key, value } of added) logBytes += key.length * 2 + (value?.byteLength ?? pageBytes) + 64;
+      logBytes += PAGES_PER_WRITE * pageBytes;
       checkpointIfDue();
     },
     async read(firstPlace, endPlace) {
