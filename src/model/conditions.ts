@@ -241,6 +241,19 @@ export const conditions = {
     cause: "A pool needs more machines than its rules may or can add.",
     remedy: "Add what the message names: raise `max`, give more hosts, or set `grow: auto`.",
   },
+  POOL_STUCK: {
+    severity: "warning",
+    of: "machine",
+    cause:
+      "A machine that a pool's rules add does not come, or one that they take away does not go. They go on trying, less and less often.",
+    remedy: "Mend what the message names; `drover pool show` and `drover events` have the words of its provider.",
+  },
+  PROVIDER_SILENT: {
+    severity: "warning",
+    of: "machine",
+    cause: "A pool's provider, or the controller of one of its machines, does not say how they are. They are taken to be as they were.",
+    remedy: "Do what the message says; rules and ladders go on with the machines that are known.",
+  },
   EDGE_UNLINKED: {
     severity: "error",
     of: "edge",

@@ -1,3 +1,4 @@
+import type { DroverError } from "./errors.ts";
 import type { MachineId, PoolName, SpaceName } from "./names.ts";
 
 /** A set of like machines of a space, and who makes them. Plain JSON. */
@@ -128,8 +129,10 @@ export interface ProvidedMachine {
   readonly name: MachineId;
   /** Where checks reach it; null while it has none. */
   readonly address: string | null;
-  /** `changing`: on its way up or down. */
-  readonly power: "on" | "off" | "changing";
+  /** `changing`: on its way up or down; `unknown`: nobody could say yet. */
+  readonly power: "on" | "off" | "changing" | "unknown";
+  /** Why nobody can say how this one is, while the others are known; left out: it is known. */
+  readonly problem?: DroverError;
 }
 
 /** Whether the machine has a name as the pool's machines have. */

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import https from "node:https";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import { createOutgoing } from "#host/outgoing.ts";
+import { freePorts } from "#host/testing/free-ports.ts";
 import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
 import type { Pool, RedfishPool } from "#model/pool.ts";
 import { openHostBook } from "../../src/server/pools/host-book.ts";
@@ -208,4 +209,68 @@ test("a controller with several systems says which, and one that is no controlle
   await assert.rejects(other.bmc.power(never), { code: "PROVIDER_ANSWER_INVALID", message: /no JSON object/ });
   const inside = createOutgoing([]);
   await assert.rejects(openBmc({ ...other.options, resolve: inside }).power(never), { code: "ADDRESS_REFUSED" });
+});
+
+/** A pool over controllers, all of its machines made. */
+async function poolOver(places: readonly string[], options: BmcOptions, timeoutMs = 30_000) {
+  const store = openMemoryStore({ random: Math.random });
+  const list = places.map((bmc, i) => ({ bmc, address: `10.0.0.${i + 1}` }));
+  const pool: Pool & { readonly provider: RedfishPool } = {
+    ...{ space: "default" as SpaceName, name: "web" as PoolName, machines: list.length, healthy: 1, rules: null },
+    provider: { kind: "redfish", machines: list, user: "U", password: "P", ca: null, env: {}, secrets: [], everyMs: 1_000, timeoutMs },
+  };
+  const book = openHostBook(
+    store,
+    pool,
+    list.map(({ bmc }) => bmc),
+  );
+  for (const [i, { bmc }] of list.entries()) await book.take(`web-${i + 1}` as MachineId, bmc);
+  return createRedfishProvider({ pool, book, bmc: (url) => openBmc({ ...options, url }), clock });
+}
+
+test("a controller that does not answer is named with its remedy, and the others are known all the same", async () => {
+  await using metal = await controller(asRecorded("On"));
+  await using refusing = await controller(() => [401, recorded.error]);
+  const [dead = 0] = await freePorts(1);
+  const provider = await poolOver([metal.options.url, `https://127.0.0.1:${dead}`, refusing.options.url], metal.options);
+  const found = [...(await provider.list(never))].sort((a, b) => (a.name < b.name ? -1 : 1));
+  assert.deepEqual(
+    found.map(({ name, power, address, problem }) => [name, power, address, problem?.message ?? null]),
+    [
+      ["web-1", "on", "10.0.0.1", null],
+      ["web-2", "unknown", "10.0.0.2", `127.0.0.1:${dead} cannot be asked`],
+      ["web-3", "unknown", "10.0.0.3", `${refusing.place} does not take the user and password`],
+    ],
+  );
+  assert.match(found[1]?.problem?.hint ?? "", /Is that the address of its management controller\?/);
+  assert.doesNotMatch(JSON.stringify(found), /canary/);
+});
+
+test("a list has an end, however many controllers hang, and those that answered before are asked before those that did not", async () => {
+  await using metal = await controller(asRecorded("On"));
+  // It takes every connection and says nothing.
+  const sockets = new Set<net.Socket>();
+  const hanging = net.createServer((socket) => sockets.add(socket));
+  await new Promise<void>((listening) => hanging.listen(0, "127.0.0.1", listening));
+  await using _ = {
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((closed) => hanging.close(closed));
+    },
+  };
+  const { port } = hanging.address() as AddressInfo;
+  const hangs = Array.from({ length: 40 }, () => `https://127.0.0.1:${port}`);
+  // The one that answers is the last: at first it may have to wait behind those that hang.
+  const provider = await poolOver([...hangs, metal.options.url], metal.options, 1_000);
+  await provider.list(never);
+  const found = await provider.list(never);
+  assert.equal(found.length, 41);
+  assert.deepEqual(
+    found.filter(({ power }) => power === "on").map(({ name }) => name),
+    ["web-41"],
+  );
+  assert.match(
+    found.find(({ name }) => name === "web-1")?.problem?.message ?? "",
+    /the controller of web-1 did not answer within the 1 s of the list/,
+  );
 });

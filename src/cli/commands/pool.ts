@@ -12,7 +12,8 @@ async function poolsOf({ api, common, signal }: Session): Promise<readonly PoolV
   return (await api.call<{ pools: PoolView[] }>("GET", path, signal)).pools;
 }
 
-const isShort = ({ ready, wanted, problem, rules }: PoolView) => ready < wanted || problem !== null || rules?.need != null;
+const isShort = ({ ready, wanted, problem, machines, rules }: PoolView) =>
+  ready < wanted || problem !== null || rules?.need != null || machines.some((machine) => machine.problem !== null);
 
 const ls = {
   summary: "list the pools of a space and how many of their machines are ready",
@@ -38,19 +39,25 @@ const ls = {
   },
 } satisfies Verb & { summary: string };
 
-function noteOf({ problem, atMs, surplus, rules }: PoolView): string {
+function noteOf({ problem, atMs, surplus, rules, machines }: PoolView): string {
+  const silent = machines.find((machine) => machine.problem !== null);
   if (problem !== null) return problem.message;
+  if (silent !== undefined) return `${silent.name}: ${silent.problem?.message}`;
   if (rules?.need != null) return rules.need;
   if (atMs === null) return "its provider has not answered yet";
   return surplus.length === 0 ? "" : `not wanted any more: ${surplus.join(", ")}`;
 }
 
-function ruleLines({ min, max, why, need, coming, leaving }: NonNullable<PoolView["rules"]>): readonly string[] {
+/** What each rule sees, and why it acts or does not. */
+function ruleLines({ rules, machines }: PoolView): readonly string[] {
+  if (rules === null) return [];
+  const { min, max, why, need, waiting, busy, moving } = rules;
+  const kept = machines.flatMap(({ name, intent }) => (intent === null ? [] : [{ name, intent }]));
   return [
     `from ${min} to ${max} machines: ${escapeText(why)}`,
     ...(need === null ? [] : [styled("red", escapeText(need))]),
-    ...(coming.length === 0 ? [] : [`coming: ${coming.join(", ")}`]),
-    ...(leaving.length === 0 ? [] : [`leaving: ${leaving.join(", ")}`]),
+    ...[waiting, busy].flatMap((words) => (words === null ? [] : [`- ${escapeText(words)}`])),
+    ...[...kept, ...moving].map(({ name, intent }) => `- ${name} ${escapeText(intent)}`),
   ];
 }
 
@@ -80,7 +87,9 @@ const show = {
     );
     out.line(`  its provider (${pool.provider}) ${heard}`);
     if (pool.problem !== null) out.line(`  ${styled("red", escapeText(pool.problem.message))}. ${escapeText(pool.problem.hint)}`);
-    if (pool.rules !== null) for (const line of ruleLines(pool.rules)) out.line(`  ${line}`);
+    for (const line of ruleLines(pool)) out.line(`  ${line}`);
+    for (const { name, problem } of pool.machines)
+      if (problem !== null) out.line(`  ${styled("red", escapeText(`${name}: ${problem.message}`))}. ${escapeText(problem.hint)}`);
     if (pool.publicKey !== null) out.line(`  its hosts have to let in this key: ${escapeText(pool.publicKey)}`);
     if (pool.spare.length > 0) out.line(`  spare hosts: ${escapeText(pool.spare.join(", "))}`);
     const rows = pool.machines.map(({ name, power, isReady, address, failing }) => [

@@ -1,48 +1,22 @@
-import type { MachineId, PoolName } from "#model/names.ts";
-import { machineOf, type PoolRules } from "#model/pool.ts";
-import { formatDuration, formatSize } from "#model/quantities.ts";
-import { machinesFor, type Shortage, words as wordsOf } from "./shortage.ts";
+import type { MachineId } from "#model/names.ts";
+import { machineOf } from "#model/pool.ts";
+import { formatDuration } from "#model/quantities.ts";
+import { idleFor, leavingOf } from "./leaving.ts";
+import { comingMs, isOnItsWay, isOnItsWayOut, largestOf, machinesToCalm, type PoolInput, type PoolMachine } from "./pool.ts";
+import { fitsOn, machinesFor, type Shortage } from "./shortage.ts";
+import { describe, minutes, needsOf, percent, sizeFor, sizeOf } from "./words.ts";
 
-/** One machine of a pool. */
-export interface PoolMachine {
-  readonly name: MachineId;
-  /** `kept`: it should be there; `coming`: it is being made or switched on; `leaving`: it is drained, to be taken away. */
-  readonly state: "kept" | "coming" | "leaving";
-  /** Since when it is in this state. */
-  readonly sinceMs: number;
-  /** Null while it is not linked: of its room nothing is known. */
-  readonly room: {
-    readonly cores: number;
-    readonly memoryBytes: number;
-    readonly freeCores: number;
-    readonly freeMemoryBytes: number;
-    readonly instances: number;
-    /** Whether something new may be placed there. */
-    readonly isOpen: boolean;
-  } | null;
-  /** Since when it runs nothing; null while it runs something, or has volumes of an app. */
-  readonly idleSinceMs: number | null;
-}
-
-export interface PoolInput {
-  readonly name: PoolName;
-  readonly rules: PoolRules;
-  /** By number. */
-  readonly machines: readonly PoolMachine[];
-  /** Instances that found no room, and would find some on another machine of this pool. */
-  readonly shortages: readonly Shortage[];
-  /** Since when its machines together are above `rules.busyShare`; null while they are not. */
-  readonly busySinceMs: number | null;
-  /** Why nothing may be changed now, in words: somebody else acts on its machines; null: nothing keeps it. */
-  readonly heldBy: string | null;
-  /** When machines were added within the last hour. */
-  readonly addedAtMs: readonly number[];
-  /** When a machine was added or taken away last; null: never. */
-  readonly changedAtMs: number | null;
-  readonly nowMs: number;
+/** What waits for room that a pool could give, beside other pools. */
+export interface PoolDemand {
+  readonly waiting: readonly Shortage[];
+  /** What of it is left once all pools' machines are full, and those on their way. */
+  readonly left: readonly Shortage[];
+  /** Machines of any pool that are on their way for it. */
+  readonly onTheWay: readonly MachineId[];
 }
 
 export type PoolAction =
+  /** Makes machines, or switches them on. Some may be among those that should be there and are not. */
   | { readonly kind: "add"; readonly machines: readonly MachineId[]; readonly reason: string }
   /** Drains a machine, so that it is taken away once nothing runs there. */
   | { readonly kind: "leave"; readonly machine: MachineId; readonly reason: string }
@@ -59,175 +33,174 @@ export interface PoolPlan {
   readonly replanAtMs: number | null;
 }
 
-/** A machine that has not linked after so long does not come: a cloud takes one to three minutes, bare metal with a slow self-test eight. */
-export const comingMs = 10 * 60_000;
 /** Additions within an hour: a rule that is wrong shall not cost more than this before somebody looks. */
 export const mostAddedPerHour = 20;
 const hourMs = 3_600_000;
-/** What stays has to be so far below the share at which machines are added that nothing is taken away to be added again. */
-const calmPart = 0.8;
 
 /**
- * Whether a pool grows, shrinks or stays as it is. It grows by what waits for room, or by what brings its machines below a share of their resources, at
- * most to twice its size at once; it shrinks by one machine that runs nothing, once nothing has changed for as long. It never goes below `min`, above `max`, or
- * while somebody else acts on its machines.
+ * Whether a pool grows, shrinks or stays as it is. It grows to its least, by what waits for room, or by what brings its machines below a share of their
+ * resources, at most to twice its size at once; it shrinks by one machine that runs nothing, once nothing has changed for as long. It never goes below `min`
+ * by itself, above `max`, or anywhere while somebody else acts on its machines.
  */
-export function planPool(input: PoolInput): PoolPlan {
-  const { rules, nowMs, heldBy, shortages } = input;
-  const waited = shortages.filter(({ sinceMs }) => nowMs - sinceMs >= rules.waitMs);
+export function planPool(input: PoolInput, demand: PoolDemand): PoolPlan {
+  const size = largestOf(input.machines);
+  const hopeless = size === null ? undefined : demand.waiting.find((one) => !fitsOn(one, size));
+  if (size === null || hopeless === undefined) return planChange(input, demand);
+  // What no machine of the pool could take neither brings nor keeps any.
+  const could = (one: Shortage) => fitsOn(one, size);
+  const plan = planChange(input, { ...demand, waiting: demand.waiting.filter(could), left: demand.left.filter(could) });
+  const words = `no machine of ${input.name} could take ${hopeless.name}, which needs ${needsOf(hopeless)}; the largest has ${sizeOf(size)}`;
+  return { ...plan, why: `${words}; ${plan.why}` };
+}
+
+function planChange(input: PoolInput, demand: PoolDemand): PoolPlan {
+  const { rules, machines, nowMs, heldBy } = input;
+  const { waiting } = demand;
+  const waited = waiting.filter(({ sinceMs }) => nowMs - sinceMs >= rules.waitMs);
   const isBusy = input.busySinceMs !== null && nowMs - input.busySinceMs >= rules.busyMs;
   const nextMs = earliest([
-    ...shortages.filter((one) => !waited.includes(one)).map(({ sinceMs }) => sinceMs + rules.waitMs),
+    ...waiting.filter((one) => !waited.includes(one)).map(({ sinceMs }) => sinceMs + rules.waitMs),
     input.busySinceMs !== null && !isBusy ? input.busySinceMs + rules.busyMs : null,
   ]);
-  if (waited.length > 0 || isBusy) return planGrowth(input, waited, isBusy);
-  if (heldBy !== null) return stays(`${heldBy}, so its number stays`, nextMs);
-  if (shortages.length > 0)
-    return stays(`${describe(shortages, nowMs)}; more machines are added after ${formatDuration(rules.waitMs)}`, nextMs);
+  const cause =
+    waited.length > 0 ? describe(waited, nowMs) : isBusy ? `its machines are above ${percent(rules.busyShare)} of what they have` : null;
+  if (heldBy !== null) return stays(`${cause === null ? "" : `${cause}; `}${heldBy}, so its number stays`, nextMs);
+  const precious = machines.find(({ state, keptBy }) => state === "leaving" && keptBy !== null);
+  if (precious !== undefined) return acts({ kind: "stay", machine: precious.name, reason: precious.keptBy ?? "" });
+  // Of metal each machine is another one: the next may come where this one does not.
+  const useless = input.given === null ? undefined : machines.find(({ state, trouble }) => state === "coming" && trouble !== null);
+  if (useless !== undefined)
+    return acts({ kind: "leave", machine: useless.name, reason: `${useless.name} does not come: ${useless.trouble}` });
+  const lacking = lackingOf(input);
+  if (lacking > 0)
+    return grow(
+      input,
+      { wanted: lacking, isExact: true, waited: [] },
+      `${rules.min === 1 ? "1 machine is" : `${rules.min} machines are`} the least`,
+    );
+  if (cause !== null) return planGrowth(input, demand, waited, isBusy, cause);
+  if (waiting.length > 0)
+    return stays(`${describe(waiting, nowMs)}; more machines are added after ${formatDuration(rules.waitMs)}`, nextMs);
   return planShrinking(input, nextMs);
 }
 
-function planGrowth(input: PoolInput, waited: readonly Shortage[], isBusy: boolean): PoolPlan {
-  const { name, rules, machines, nowMs, heldBy } = input;
-  const template = largestOf(machines);
-  const isHopeless = (one: Shortage) => template !== null && (one.cores > template.cores || one.memoryBytes > template.memoryBytes);
-  const hopeless = waited.filter(isHopeless);
-  const { machines: needed, isExact } = machinesFor(
-    waited.filter((one) => !isHopeless(one)),
-    machines.flatMap(({ state, room }) =>
-      state === "kept" && room?.isOpen === true ? { cores: room.freeCores, memoryBytes: room.freeMemoryBytes } : [],
-    ),
-    template,
-  );
-  const present = machines.filter(({ state }) => state !== "leaving");
-  const coming = machines.filter(({ state }) => state === "coming");
-  const wanted = Math.max(needed, isBusy ? machinesToCalm(machines, rules.busyShare) : 0) - coming.length;
-  const cause = waited.length > 0 ? describe(waited, nowMs) : `its machines are above ${percent(rules.busyShare)} of what they have`;
-  if (wanted <= 0) {
-    const [first] = hopeless;
-    if (first !== undefined && needed === 0 && template !== null)
-      return stays(
-        `no machine of ${name} could take ${first.name}, which needs ${wordsOf(first)}; the largest has ${sizeOf(template)}`,
-        null,
-      );
-    const late = coming.find(({ sinceMs }) => nowMs - sinceMs >= comingMs);
-    const names = coming.map(({ name: one }) => one).join(", ");
-    const words = `${cause}; ${coming.length === 0 ? "its machines have room" : `${names} ${coming.length === 1 ? "is" : "are"} on the way`}`;
-    return late === undefined
-      ? stays(words, coming[0] === undefined ? null : coming[0].sinceMs + comingMs)
-      : stays(lateWords(late, nowMs), null);
-  }
-  if (heldBy !== null) return stays(`${cause}; ${heldBy}, so its number stays`, null);
-  const back = machines.find(({ state }) => state === "leaving");
-  if (back !== undefined) return acts({ kind: "stay", machine: back.name, reason: cause }, cause);
-  const late = coming.find(({ sinceMs }) => nowMs - sinceMs >= comingMs);
+function planGrowth(input: PoolInput, demand: PoolDemand, waited: readonly Shortage[], isBusy: boolean, cause: string): PoolPlan {
+  const { rules, machines, nowMs } = input;
+  const left = demand.left.filter(({ sinceMs }) => nowMs - sinceMs >= rules.waitMs);
+  const own = machines.filter((one) => isOnItsWay(one, nowMs));
+  const { machines: needed, isExact } = machinesFor(left, largestOf(machines));
+  const wanted = Math.max(needed, isBusy ? machinesToCalm(machines, rules.busyShare) - own.length : 0);
+  if (wanted > 0) return grow(input, { wanted, isExact, waited: needed > 0 ? left : [] }, cause);
+  const late = machines.find((one) => isLate(one, nowMs));
+  const coming = waited.length > 0 ? demand.onTheWay : own.map(({ name }) => name);
+  if (coming.length === 0) return stays(late === undefined ? `${cause}; its machines have room` : lateWords(late, nowMs), null);
+  return stays(`${cause}; ${onTheWay(coming)}`, earliest(own.map(({ sinceMs }) => sinceMs + comingMs)));
+}
+
+/** Adds machines, or keeps one that was leaving, or says why neither can be. @param growth by how many; what it is for, if that is what waits */
+function grow(
+  input: PoolInput,
+  { wanted, isExact, waited }: { readonly wanted: number; readonly isExact: boolean; readonly waited: readonly Shortage[] },
+  cause: string,
+): PoolPlan {
+  const { name, rules, machines, nowMs, given } = input;
+  const back = machines.find(({ state, trouble }) => state === "leaving" && trouble === null);
+  if (back !== undefined) return acts({ kind: "stay", machine: back.name, reason: cause });
+  const late = machines.find((one) => isLate(one, nowMs));
   if (late !== undefined) return stays(lateWords(late, nowMs), null);
-  const room = rules.max - present.length;
-  const ask = (few: number, why: string): PoolPlan => {
-    const size = template === null ? "" : ` of ${sizeOf(template)}`;
-    const words = `${few === 1 ? `add 1 machine${size}` : `add ${few} machines${size}`}${isExact ? "" : " or more"} to pool ${name}: ${cause}`;
-    return { actions: [], why: `${cause}; ${why}`, need: { machines: few, words }, replanAtMs: null };
+  const ask = (why: string): PoolPlan => {
+    const size = largestOf(machines);
+    const what = `${wanted === 1 ? "add 1 machine" : `add ${wanted} machines`}${size === null ? "" : ` of ${sizeFor(size, waited)}`}${isExact ? "" : " or more"}`;
+    return { ...stays(`${cause}; ${why}`, null), need: { machines: wanted, words: `${what} to pool ${name}: ${cause}` } };
   };
-  if (rules.grow === "ask") return ask(wanted, "its rules ask before they add machines");
-  if (room <= 0) return ask(wanted, `it has ${present.length} machines, the most that it may have`);
+  if (rules.grow === "ask") return ask("its rules ask before they add machines");
+  const there = machines.filter((one) => !isMissing(one, input));
+  const room = rules.max - there.length;
+  if (room <= 0) return ask(`it has ${there.length === 1 ? "1 machine" : `${there.length} machines`}, the most that it may have`);
   const recent = input.addedAtMs.filter((atMs) => nowMs - atMs < hourMs);
-  const budget = mostAddedPerHour - recent.length;
-  if (budget <= 0) return ask(wanted, `${recent.length} machines were added within an hour, and more are not without a person`);
-  const count = Math.min(wanted, room, budget, Math.max(1, present.length));
-  const taken = new Set(machines.map(({ name: one }) => one));
-  const added: MachineId[] = [];
-  for (let number = 1; added.length < count; number++) {
+  if (recent.length >= mostAddedPerHour)
+    return ask(`${recent.length} machines were added within an hour, and more are not without a person`);
+  const free = freeNames(input, Math.min(wanted, room, mostAddedPerHour - recent.length));
+  if (free.length === 0) return ask(`none of its other ${(given?.count ?? 0) - there.length} machines can be had now`);
+  const coming = machines.filter(({ state }) => state === "coming");
+  const kept = there.filter(({ state }) => state === "kept").length;
+  // Up to its least at once: that many were asked for by a person.
+  const atOnce = Math.max(kept, rules.min - kept, 1) - coming.length;
+  if (atOnce <= 0) return stays(`${cause}; ${onTheWay(coming.map((one) => one.name))}`, null);
+  return acts({ kind: "add", machines: free.slice(0, atOnce), reason: cause });
+}
+
+/** Names for so many more machines: those that should be there and are not, then the lowest numbers that are free. */
+function freeNames(input: PoolInput, count: number): readonly MachineId[] {
+  const { name, machines, given } = input;
+  const names = machines.flatMap((one) => (isMissing(one, input) && given?.unusable.has(one.name) !== true ? one.name : []));
+  const taken = new Set(machines.map((one) => one.name));
+  const last = given === null ? machines.length + count : given.count;
+  for (let number = 1; number <= last && names.length < count; number++) {
     const machine = machineOf(name, number);
-    if (!taken.has(machine)) added.push(machine);
+    if (!taken.has(machine) && given?.unusable.has(machine) !== true) names.push(machine);
   }
-  return acts({ kind: "add", machines: added, reason: cause }, cause);
+  return names.slice(0, count);
+}
+
+/** How many machines fewer than its least there are or come, where nobody else makes them. */
+function lackingOf(input: PoolInput): number {
+  const there = input.machines.filter((one) => !isOnItsWayOut(one.state) && !isMissing(one, input));
+  return input.isMended ? 0 : input.rules.min - there.length;
+}
+
+/** Whether it should be there, is not, and nobody but the rules makes it. */
+function isMissing({ state, isAbsent }: PoolMachine, { isMended }: PoolInput): boolean {
+  return state === "kept" && isAbsent && !isMended;
 }
 
 function planShrinking(input: PoolInput, nextMs: number | null): PoolPlan {
-  const { rules, machines, nowMs, changedAtMs } = input;
-  const kept = machines.filter(({ state }) => state === "kept");
+  const { rules, machines, nowMs } = input;
   const moving = machines.find(({ state }) => state !== "kept");
-  if (moving !== undefined)
+  if (moving !== undefined) {
+    const there = machines.filter(({ state }) => !isOnItsWayOut(state));
+    const isVain = moving.state === "coming" && (moving.trouble !== null || isLate(moving, nowMs));
+    if (isVain && there.length > rules.min)
+      return acts({ kind: "leave", machine: moving.name, reason: `${moving.name} has not come, and nothing waits for it any more` });
     return stays(`${moving.name} is ${moving.state === "coming" ? "on its way" : "drained and then taken away"}`, nextMs);
-  const { idleMs } = rules;
-  if (idleMs === null) return stays("it has what is needed, and its rules take nothing away", nextMs);
-  if (kept.length <= rules.min) return stays(`it has what is needed, and ${rules.min} machines are the least`, nextMs);
-  const idle = kept.filter(({ room, idleSinceMs }) => room !== null && idleSinceMs !== null);
-  if (idle.length === 0) return stays("it has what is needed, and every machine runs something", nextMs);
-  const ready = (one: PoolMachine) => Math.max(one.idleSinceMs ?? 0, changedAtMs ?? 0) + idleMs;
-  const due = idle.filter((one) => ready(one) <= nowMs).at(-1);
-  if (due === undefined)
+  }
+  const kept = machines.map((machine) => ({ machine, leaving: leavingOf(machine, input, []) }));
+  const free = kept.flatMap(({ machine, leaving }) => ("atMs" in leaving ? { machine, atMs: leaving.atMs } : []));
+  const due = free.filter(({ atMs }) => atMs <= nowMs).at(-1)?.machine;
+  if (due !== undefined) return acts({ kind: "leave", machine: due.name, reason: `${due.name} ${idleFor(due, nowMs)}` });
+  if (free.length > 0)
     return stays(
-      `${idle.map(({ name }) => name).join(", ")} ${idle.length === 1 ? "runs" : "run"} nothing, and not for long`,
-      earliest([nextMs, ...idle.map(ready)]),
+      `${free.map(({ machine }) => machine.name).join(", ")} ${free.length === 1 ? "runs" : "run"} nothing, and not for long`,
+      earliest([nextMs, ...free.map(({ atMs }) => atMs)]),
     );
-  const rest = machines.filter((one) => one !== due);
-  if (shareOf(rest) > rules.busyShare * calmPart)
-    return stays(
-      `${due.name} runs nothing, but without it the others would be close to ${percent(rules.busyShare)} of what they have`,
-      nextMs,
-    );
-  const reason = `${due.name} has run nothing for ${formatDuration(Math.floor((nowMs - (due.idleSinceMs ?? nowMs)) / 1_000) * 1_000)}`;
-  return acts({ kind: "leave", machine: due.name, reason }, reason);
-}
-
-/** The larger share, of cores or of memory, that is reserved on the machines of which something is known; 0 where there are none. */
-export function shareOf(machines: readonly PoolMachine[]): number {
-  const rooms = machines.flatMap(({ state, room }) => (room === null || state === "leaving" ? [] : room));
-  const part = (all: (room: NonNullable<PoolMachine["room"]>) => number, free: (room: NonNullable<PoolMachine["room"]>) => number) => {
-    const total = rooms.reduce((sum, room) => sum + all(room), 0);
-    return total === 0 ? 0 : rooms.reduce((sum, room) => sum + all(room) - free(room), 0) / total;
-  };
-  return Math.max(
-    part(
-      ({ cores }) => cores,
-      ({ freeCores }) => freeCores,
-    ),
-    part(
-      ({ memoryBytes }) => memoryBytes,
-      ({ freeMemoryBytes }) => freeMemoryBytes,
-    ),
+  const idle = kept.find(({ machine }) => machine.idleSinceMs !== null) ?? kept[0];
+  if (idle === undefined || !("not" in idle.leaving)) return stays("it has what is needed", nextMs);
+  const isAll = idle.machine.idleSinceMs === null;
+  return stays(
+    `it has what is needed${isAll ? ", and every machine runs something" : `; ${idle.machine.name} stays: ${idle.leaving.not}`}`,
+    nextMs,
   );
 }
 
-/** How many more machines like these bring them to the share. */
-function machinesToCalm(machines: readonly PoolMachine[], share: number): number {
-  const known = machines.filter(({ state, room }) => room !== null && state !== "leaving").length;
-  return Math.max(0, Math.ceil((known * shareOf(machines)) / share) - known);
+function isLate({ state, sinceMs }: PoolMachine, nowMs: number): boolean {
+  return state === "coming" && nowMs - sinceMs >= comingMs;
 }
 
-function largestOf(machines: readonly PoolMachine[]): { readonly cores: number; readonly memoryBytes: number } | null {
-  const rooms = machines.flatMap(({ room }) => room ?? []);
-  if (rooms.length === 0) return null;
-  return { cores: Math.max(...rooms.map(({ cores }) => cores)), memoryBytes: Math.max(...rooms.map(({ memoryBytes }) => memoryBytes)) };
+function lateWords({ name, sinceMs, trouble }: PoolMachine, nowMs: number): string {
+  const why = trouble === null ? "" : ` (${trouble})`;
+  return `${name} was to come ${minutes(nowMs - sinceMs)} ago and has not${why}, so nothing more is added until it has`;
 }
 
-function describe(shortages: readonly Shortage[], nowMs: number): string {
-  return shortages
-    .map(({ name, instances, sinceMs }) => {
-      const minutes = Math.floor((nowMs - sinceMs) / 60_000);
-      const time = minutes === 0 ? `${Math.floor((nowMs - sinceMs) / 1_000)} s` : `${minutes} min`;
-      return `${instances === 1 ? "1 instance" : `${instances} instances`} of ${name} ${instances === 1 ? "has" : "have"} waited ${time}`;
-    })
-    .join(", ");
+function onTheWay(machines: readonly MachineId[]): string {
+  return `${machines.join(", ")} ${machines.length === 1 ? "is" : "are"} on the way`;
 }
-
-function lateWords({ name, sinceMs }: PoolMachine, nowMs: number): string {
-  return `${name} was to come ${Math.floor((nowMs - sinceMs) / 60_000)} min ago and has not, so nothing more is added until it has`;
-}
-
-function sizeOf({ cores, memoryBytes }: { readonly cores: number; readonly memoryBytes: number }): string {
-  return `${cores} CPU and ${formatSize(memoryBytes)}`;
-}
-
-const percent = (share: number) => `${Math.round(share * 100)}%`;
 
 function stays(why: string, replanAtMs: number | null): PoolPlan {
   return { actions: [], why, need: null, replanAtMs };
 }
 
-function acts(action: PoolAction, why: string): PoolPlan {
-  return { actions: [action], why, need: null, replanAtMs: null };
+function acts(action: PoolAction): PoolPlan {
+  return { actions: [action], why: action.reason, need: null, replanAtMs: null };
 }
 
 function earliest(times: readonly (number | null)[]): number | null {

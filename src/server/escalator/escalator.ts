@@ -27,7 +27,7 @@ import { compilePool } from "../pools/compile-pool.ts";
 import { machinePlaces } from "../pools/machine-places.ts";
 import { PoolWatch } from "../pools/pool-watch.ts";
 import { PoolKeeper, type PoolStanding } from "../pools/rules/pool-keeper.ts";
-import { shortPools } from "../pools/rules/short-pools.ts";
+import { poolReasons } from "../pools/rules/pool-reasons.ts";
 import { sweepCalls } from "../pools/ssh/ssh-provider.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
@@ -327,7 +327,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     pools,
     poolStanding: (space, pool) => keeper.standingOf(space, pool),
     unmended: (space, target) => [
-      ...shortPools(pools, keeper, space, target),
+      ...poolReasons(pools, keeper, space, target),
       ...findUnmended({ sceneOf, controller, nowMs: steadyNowMs }, store, space, target),
     ],
     beat: (space, check) => judged.beat(space, check),

@@ -1,5 +1,6 @@
 import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
 import { machineOf, type PoolRules } from "#model/pool.ts";
+import type { SizedState } from "#plan/pools/pool.ts";
 import type { Store } from "../store/store.ts";
 import { read } from "./objects.ts";
 
@@ -15,7 +16,7 @@ export interface PoolSize {
 
 export interface SizedMachine {
   readonly name: MachineId;
-  readonly state: "kept" | "coming" | "leaving";
+  readonly state: SizedState;
   /** Since when it is in this state. */
   readonly sinceMs: number;
 }
@@ -27,11 +28,12 @@ export const poolSizeKeys = {
 
 export const readPoolSize = (store: Store, space: SpaceName, pool: PoolName) => read<PoolSize>(store, poolSizeKeys.pool(space, pool));
 
-/** Those that should be there, never fewer than the rules say. */
+/** Those that should be there; with those that come never fewer than the rules say. */
 export function keptNames({ machines }: PoolSize, pool: PoolName, { min }: Pick<PoolRules, "min">): readonly MachineId[] {
   const kept = machines.flatMap(({ name, state }) => (state === "kept" ? name : []));
   const others = new Set(machines.map(({ name }) => name));
-  for (let number = 1; kept.length < min; number++) if (!others.has(machineOf(pool, number))) kept.push(machineOf(pool, number));
+  const coming = machines.filter(({ state }) => state === "coming").length;
+  for (let number = 1; kept.length + coming < min; number++) if (!others.has(machineOf(pool, number))) kept.push(machineOf(pool, number));
   return kept.sort((a, b) => numberOf(a) - numberOf(b));
 }
 

@@ -31,7 +31,8 @@ function whereIs(name: MachineId, view: ReturnType<PoolWatch["view"]>): Whereabo
   const machine = view.machines.get(name);
   // Where it was known to be it can still be reached, whatever becomes of its provider.
   if (machine !== undefined && machine.address !== null) return { kind: "at", address: machine.address };
-  if (view.problem !== null) return { kind: "silent", why: view.problem.message };
+  const problem = view.problem ?? machine?.problem;
+  if (problem !== undefined) return { kind: "silent", why: problem.message };
   if (machine === undefined) return { kind: "absent", why: `its provider has no machine "${name}"` };
   return { kind: "absent", why: `"${name}" is ${machine.power === "changing" ? "on its way" : machine.power}, and has no address` };
 }

@@ -151,9 +151,12 @@ export class PoolWatch {
     const { log, steadyNowMs } = this.#options;
     const { pool, provider } = watched;
     try {
-      const machines = await provider.list(this.#signal);
-      const own = new Map(machines.map((machine) => [machine.name, machine]));
-      this.#show(watched, { machines: own, atMs: steadyNowMs(), problem: null });
+      const known = watched.view?.machines;
+      const machines = (await provider.list(this.#signal)).map((machine) => believed(machine, known?.get(machine.name)));
+      for (const { name, problem } of machines)
+        if (problem !== undefined && known?.get(name)?.problem?.message !== problem.message)
+          log.warn("nobody says how a machine of a pool is", { space: pool.space, machine: name, ...errorFields(problem) });
+      this.#show(watched, { machines: new Map(machines.map((machine) => [machine.name, machine])), atMs: steadyNowMs(), problem: null });
       return machines;
     } catch (error) {
       // Without an agent nobody could ask: that says nothing of the provider.
@@ -182,7 +185,13 @@ function asProblem(error: unknown, { name }: Pool): DroverError {
 
 function textOf({ machines, problem }: PoolView): string {
   const sorted = [...machines.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return JSON.stringify([sorted, problem?.message ?? null]);
+  const words = sorted.map(({ problem: one, ...machine }) => [machine, one?.message ?? null]);
+  return JSON.stringify([words, problem?.message ?? null]);
+}
+
+/** A machine of which nobody can say how it is, is as it was said to be last: silence proves nothing. */
+function believed(machine: ProvidedMachine, before: ProvidedMachine | undefined): ProvidedMachine {
+  return machine.power === "unknown" && before !== undefined ? { ...machine, power: before.power } : machine;
 }
 
 function keyOf(space: SpaceName, pool: PoolName): string {

@@ -1,6 +1,8 @@
 import type { PoolView } from "#model/api-pools.ts";
+import type { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
 import { isOfPool, machinesOf, type Pool } from "#model/pool.ts";
+import { isOnItsWayOut, type SizedState } from "#plan/pools/pool.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import type { ProviderAbout } from "./provider.ts";
 import type { PoolStanding } from "./rules/pool-keeper.ts";
@@ -27,7 +29,9 @@ export function viewPool(
     const known = view?.machines.get(name);
     const power = known?.power ?? (view === null || view.problem !== null ? "unknown" : "absent");
     const failing = [...failingAt(name)];
-    return { name, power, address: known?.address ?? null, isReady: power === "on" && failing.length === 0, failing };
+    const intent = standing?.sights.machines.get(name) ?? null;
+    const isReady = power === "on" && failing.length === 0;
+    return { name, power, address: known?.address ?? null, isReady, failing, intent, problem: problemOf(known?.problem) };
   });
   const moving = new Set(standing?.machines.map(({ name }) => name));
   const isSurplus = (name: MachineId) => !wanted.includes(name) && !moving.has(name) && isOfPool(name, pool.name);
@@ -40,8 +44,7 @@ export function viewPool(
     leastHealthy: pool.healthy,
     ready: machines.filter(({ isReady }) => isReady).length,
     atMs: view === null || view.atMs === 0 ? null : view.atMs,
-    problem:
-      view === null || view.problem === null ? null : { code: view.problem.code, message: view.problem.message, hint: view.problem.hint },
+    problem: problemOf(view?.problem),
     machines,
     rules: rulesOf(pool, standing),
     publicKey: about?.publicKey ?? null,
@@ -52,13 +55,24 @@ export function viewPool(
 
 function rulesOf({ rules }: Pool, standing: PoolStanding | null): PoolView["rules"] {
   if (rules === null) return null;
-  const inState = (state: "coming" | "leaving") => (standing?.machines ?? []).flatMap((one) => (one.state === state ? one.name : []));
+  const moving = (isMeant: (state: SizedState) => boolean) =>
+    (standing?.machines ?? []).flatMap(({ name, state }) =>
+      isMeant(state) ? [{ name, intent: standing?.sights.machines.get(name) ?? "" }] : [],
+    );
+  const [coming, leaving] = [moving((state) => state === "coming"), moving(isOnItsWayOut)];
   return {
     min: rules.min,
     max: rules.max,
     why: standing?.why ?? "it was not looked at yet",
     need: standing?.need?.words ?? null,
-    coming: inState("coming"),
-    leaving: inState("leaving"),
+    coming: coming.map(({ name }) => name),
+    leaving: leaving.map(({ name }) => name),
+    waiting: standing?.sights.waiting ?? null,
+    busy: standing?.sights.busy ?? null,
+    moving: [...coming, ...leaving],
   };
+}
+
+function problemOf(problem: DroverError | null | undefined): PoolView["problem"] {
+  return problem == null ? null : { code: problem.code, message: problem.message, hint: problem.hint };
 }

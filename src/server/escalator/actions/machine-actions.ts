@@ -8,6 +8,7 @@ import { ladderKeys, ladderObjects, type MadeMachine } from "../../objects/ladde
 import { put } from "../../objects/objects.ts";
 import type { PoolWatch } from "../../pools/pool-watch.ts";
 import type { Provider, ProviderEnd } from "../../pools/provider.ts";
+import { powerWords, untilPower } from "../../pools/until-power.ts";
 import type { Store } from "../../store/store.ts";
 import type { Leadership } from "../leadership.ts";
 import type { ActionEnd } from "../step-executor.ts";
@@ -25,10 +26,6 @@ export interface MachineActionsOptions {
 
 /** Machines of one pool that are made at once: providers have limits, and a bad image is found out by the first few. */
 const madeAtOnce = 5;
-/** How often the provider is asked whether a machine is up. */
-const lookAgainMs = 1_000;
-/** Lists of providers lag behind what they do: so often it may say that a machine is not there, although it was made a moment ago. */
-const patientLooks = 15;
 /** Wait while no agent is linked that could ask. */
 const noAgentMs = 500;
 
@@ -114,15 +111,9 @@ class Work {
 
   /** Until the provider says that it is on; the step's own time bounds it. */
   async untilOn(machine: MachineId, what: string): Promise<void> {
-    for (let looks = 1; ; looks++) {
-      const found = (await this.list()).get(machine);
-      if (found?.power === "on") return;
-      // What is not even on its way will not come by itself.
-      if (found?.power !== "changing" && looks >= patientLooks)
-        throw new Ended(failed(`${what}, but its provider says that it is ${found?.power ?? "not there"}`));
-      await pause(this.#options.clock, lookAgainMs, this.#signal);
-      this.#signal.throwIfAborted();
-    }
+    const list = async () => [...(await this.list()).values()];
+    const found = await untilPower(list, machine, (power) => power === "on", this.#options.clock, this.#signal);
+    if (found?.power !== "on") throw new Ended(failed(`${what}, but its provider says that it is ${powerWords(found)}`));
   }
 }
 

@@ -5,6 +5,7 @@ import type { ResolveOutgoing } from "#host/outgoing.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { isRecord, isText, parseJson } from "#model/shape.ts";
+import { untilAborted } from "#model/until-aborted.ts";
 
 /** A machine's management controller, which has its power in hand (DMTF DSP0266, Redfish 1.0 and younger). */
 export interface Bmc {
@@ -151,8 +152,7 @@ async function request(
 
 async function connect({ ca, pins, resolve }: BmcOptions, url: URL, signal: AbortSignal): Promise<tls.TLSSocket> {
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const { address } = await resolve(url.hostname);
-  signal.throwIfAborted();
+  const { address } = await untilAborted(resolve(url.hostname), signal);
   const socket = tls.connect({
     host: address,
     port: url.port === "" ? 443 : Number(url.port),

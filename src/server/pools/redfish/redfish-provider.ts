@@ -21,15 +21,21 @@ export interface RedfishProviderOptions {
 const lookEveryMs = 2_000;
 /** A system that was asked to end has so long before its power goes: services stop within the 90 s of systemd, or hang. */
 const gentleMs = 120_000;
-/** Controllers asked at once. */
-const askedAtOnce = 10;
+/** Controllers asked at once: a connection each. */
+const askedAtOnce = 32;
+
+/** What goes wrong with one controller, and says nothing of the others. */
+const isOfController = ({ code }: DroverError) =>
+  ["PROVIDER_FAILED", "PROVIDER_TIMED_OUT", "PROVIDER_ANSWER_INVALID", "ADDRESS_REFUSED"].includes(code);
 
 /**
  * Machines of metal that are there: making one is to switch it on, and taking it away to switch it off. The first of the list is number 1 for ever,
  * because what runs on it, Drover's agent among it, was brought there by others under that name.
  */
 export function createRedfishProvider({ pool, book, bmc, clock }: RedfishProviderOptions): Provider {
-  const { machines } = pool.provider;
+  const { machines, timeoutMs } = pool.provider;
+  /** Machines whose controllers did not answer when they were asked last: they are asked after the others, which have their answers by then. */
+  const silent = new Set<MachineId>();
   const metalOf = (machine: MachineId) => {
     const found = machines[numberOf(machine) - 1];
     if (found !== undefined) return found;
@@ -58,19 +64,35 @@ export function createRedfishProvider({ pool, book, bmc, clock }: RedfishProvide
     say(`${machine} is ${to}`);
     return true;
   };
+  const ask = async (name: MachineId, signal: AbortSignal, limit: AbortSignal): Promise<ProvidedMachine> => {
+    const address = machines[numberOf(name) - 1]?.address ?? null;
+    // Its turn never came, which says nothing of it.
+    if (limit.aborted) return { name, address, power: "unknown", problem: tooLate(name, timeoutMs) };
+    try {
+      const power = await bmc(metalOf(name).bmc).power(AbortSignal.any([signal, limit]));
+      silent.delete(name);
+      return { name, address, power };
+    } catch (error) {
+      signal.throwIfAborted();
+      const problem = limit.aborted ? tooLate(name, timeoutMs) : error;
+      if (!(problem instanceof DroverError) || !isOfController(problem)) throw problem;
+      silent.add(name);
+      return { name, address, power: "unknown", problem };
+    }
+  };
   return {
     name: "redfish",
     can: abilitiesOf(pool.provider),
     list: async (signal) => {
       signal.throwIfAborted();
-      const waiting = [...book.made()];
+      const limit = AbortSignal.timeout(timeoutMs);
+      const waiting = book
+        .made()
+        .map(([name]) => name)
+        .sort((a, b) => Number(silent.has(a)) - Number(silent.has(b)));
       const found: ProvidedMachine[] = [];
       const askNext = async () => {
-        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-          const [name] = next;
-          const { bmc: url, address } = metalOf(name);
-          found.push({ name, address, power: await bmc(url).power(signal) });
-        }
+        for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) found.push(await ask(name, signal, limit));
       };
       await Promise.all(Array.from({ length: Math.min(askedAtOnce, waiting.length) }, askNext));
       return found;
@@ -95,4 +117,14 @@ export function createRedfishProvider({ pool, book, bmc, clock }: RedfishProvide
       }),
     power: (call, signal) => endOf(call, signal, (say, until) => switchTo(call.machine, call.to, say, until)),
   };
+}
+
+function tooLate(machine: MachineId, timeoutMs: number): DroverError {
+  return new DroverError(
+    "PROVIDER_TIMED_OUT",
+    `the controller of ${machine} did not answer within the ${timeoutMs / 1_000} s of the list`,
+    {
+      hint: "Is it on? Give the list more with `timeout` in the pool's provider if the controller is slow.",
+    },
+  );
 }

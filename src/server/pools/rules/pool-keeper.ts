@@ -2,8 +2,11 @@ import { errorFields } from "#host/log.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { AppName, MachineId, PoolName, SpaceName } from "#model/names.ts";
-import type { Pool } from "#model/pool.ts";
-import { type PoolAction, type PoolPlan, planPool } from "#plan/pools/plan-pool.ts";
+import type { Pool, ProvidedMachine } from "#model/pool.ts";
+import type { PoolAction, PoolPlan } from "#plan/pools/plan-pool.ts";
+import { planPools } from "#plan/pools/plan-pools.ts";
+import { isOnItsWay, type PoolInput } from "#plan/pools/pool.ts";
+import { type PoolSights, sightsOf } from "#plan/pools/sights.ts";
 import type { Core } from "../../controllers/core.ts";
 import type { Leadership } from "../../escalator/leadership.ts";
 import type { EventLog } from "../../events/event-log.ts";
@@ -12,23 +15,18 @@ import { put, unchanged } from "../../objects/objects.ts";
 import { type PoolSize, poolSizeKeys, readPoolSize, type SizedMachine } from "../../objects/pool-size.ts";
 import { transact } from "../../operations/transact.ts";
 import type { Store } from "../../store/store.ts";
-import type { PoolWatch } from "../pool-watch.ts";
-import type { ProviderEnd } from "../provider.ts";
-import { poolFacts, type RuledPool, Since, shortagesOf, sizedMachines } from "./pool-facts.ts";
+import { PoolCalls, type PoolCallsOptions } from "./pool-calls.ts";
+import { keptBy, type PoolFactsOptions, poolFacts, type RuledPool, runsNothing, Since, shortagesOf, sizedMachines } from "./pool-facts.ts";
 
-export interface PoolKeeperOptions {
+export interface PoolKeeperOptions extends PoolCallsOptions {
   readonly store: Store;
   readonly lead: Leadership;
   readonly core: Pick<Core, "fleet" | "apps">;
-  readonly pools: PoolWatch;
   readonly events: EventLog;
   readonly forgetMember: (machine: MachineId) => Promise<void>;
-  /** Forgets what was kept of a call so that it is done once. */
-  readonly forgetCall: (space: SpaceName, key: string) => Promise<void>;
   /** Whether machines that are made join, so that one is there when its agent is. */
   readonly joins: boolean;
   readonly clock: Clock;
-  readonly steadyNowMs: () => number;
   readonly log: Log;
 }
 
@@ -37,6 +35,10 @@ export interface PoolStanding {
   readonly why: string;
   /** What a person has to do; null: nothing. */
   readonly need: PoolPlan["need"];
+  /** Machines that do not come, or do not go, with why, in words. */
+  readonly stuck: readonly string[];
+  /** What each rule sees, and what is intended with each machine. */
+  readonly sights: PoolSights;
   /** Apps of its space for whose instances it has no room. */
   readonly short: ReadonlySet<AppName>;
   readonly machines: readonly SizedMachine[];
@@ -44,12 +46,6 @@ export interface PoolStanding {
 
 /** Rules go by seconds and minutes. */
 const lookEveryMs = 2_000;
-/** Making or taking away one machine: what clouds and bare metal need, with a copy over a slow line. */
-const callMs = 15 * 60_000;
-/** Between a call that failed and the next for the same machine: a provider that is out of stock is so for minutes. */
-const againMs = 60_000;
-/** Calls of all pools at once; each may be a process at an agent. */
-const callsAtOnce = 5;
 const hourMs = 3_600_000;
 
 /**
@@ -61,14 +57,15 @@ export class PoolKeeper {
   readonly #signal: AbortSignal;
   readonly #since = new Since();
   readonly #standings = new Map<string, PoolStanding>();
-  /** Calls under way, by machine. */
-  readonly #calls = new Map<MachineId, Promise<void>>();
-  readonly #nextTryMs = new Map<MachineId, number>();
+  readonly #calls: PoolCalls;
+  readonly #facts: PoolFactsOptions;
   #running: Promise<void> | null = null;
 
   constructor(options: PoolKeeperOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
+    this.#calls = new PoolCalls(options, signal);
+    this.#facts = { store: options.store, core: options.core, pools: options.pools, calls: this.#calls };
   }
 
   /** Takes the pools as they are declared now. */
@@ -83,7 +80,7 @@ export class PoolKeeper {
 
   async stopped(): Promise<void> {
     await this.#running;
-    await Promise.all(this.#calls.values());
+    await this.#calls.stopped();
   }
 
   #ruled(): readonly RuledPool[] {
@@ -95,13 +92,10 @@ export class PoolKeeper {
     for (let pools = this.#ruled(); pools.length > 0 && !this.#signal.aborted && lead.holds(); pools = this.#ruled()) {
       // Before everything has told what it runs, all would look idle.
       if (core.fleet.isKnown)
-        for (const pool of pools) {
-          try {
-            await this.#look(pool);
-          } catch (error) {
-            if (!this.#signal.aborted)
-              log.warn("rules of a pool not followed; they are in a moment", { pool: pool.name, ...errorFields(error) });
-          }
+        try {
+          await this.#lookAt(pools);
+        } catch (error) {
+          if (!this.#signal.aborted) log.warn("rules of pools not followed; they are in a moment", errorFields(error));
         }
       this.#since.endLook();
       for (const key of this.#standings.keys())
@@ -112,21 +106,45 @@ export class PoolKeeper {
     this.#running = null;
   }
 
-  async #look(pool: RuledPool): Promise<void> {
-    const { store, steadyNowMs, events } = this.#options;
-    const { space, name } = pool;
+  /** All pools at once, since several may grow for the same instances. */
+  async #lookAt(pools: readonly RuledPool[]): Promise<void> {
+    const { store, steadyNowMs, log } = this.#options;
     const nowMs = steadyNowMs();
-    const size = readPoolSize(store, space, name)?.value ?? null;
-    const shortages = shortagesOf(this.#options, pool, this.#since, nowMs);
-    const facts = poolFacts(this.#options, pool, size, shortages, this.#since, nowMs);
-    const plan = planPool(facts);
-    const before = this.standingOf(space, name);
+    const shortages = shortagesOf(this.#facts, pools, this.#since, nowMs);
+    const inputs = pools.map((pool) =>
+      poolFacts(this.#facts, pool, readPoolSize(store, pool.space, pool.name)?.value ?? null, this.#since, nowMs),
+    );
+    const plans = planPools(inputs, shortages);
+    for (const [i, pool] of pools.entries()) {
+      const [input, plan] = [inputs[i], plans.get(pool.name)];
+      if (input === undefined || plan === undefined) continue;
+      try {
+        const waiting = shortages.filter((one) => one.pools.has(pool.name));
+        await this.#follow(pool, input, plan);
+        this.#note(pool, input, plan, sightsOf(input, waiting), new Set(waiting.map(({ app }) => app)));
+      } catch (error) {
+        if (!this.#signal.aborted)
+          log.warn("rules of a pool not followed; they are in a moment", { pool: pool.name, ...errorFields(error) });
+      }
+    }
+  }
+
+  async #follow(pool: RuledPool, { heldBy, nowMs }: PoolInput, plan: PoolPlan): Promise<void> {
     for (const action of plan.actions) await this.#act(pool, action, nowMs);
-    await this.#tend(pool, facts.heldBy !== null, nowMs);
+    await this.#tend(pool, heldBy !== null, nowMs);
+  }
+
+  #note(pool: RuledPool, input: PoolInput, { why, need }: PoolPlan, sights: PoolSights, short: ReadonlySet<AppName>): void {
+    const { store, events } = this.#options;
+    const { space, name } = pool;
+    const before = this.standingOf(space, name);
+    const isStuck = (machine: PoolInput["machines"][number]) =>
+      machine.state !== "kept" && (machine.trouble !== null || (machine.state === "coming" && !isOnItsWay(machine, input.nowMs)));
+    const stuck = input.machines.filter(isStuck).map((machine) => `${machine.name} ${sights.machines.get(machine.name)}`);
     const machines = sizedMachines(pool, readPoolSize(store, space, name)?.value ?? null);
-    this.#standings.set(`${space}/${name}`, { why: plan.why, need: plan.need, short: new Set(shortages.map(({ app }) => app)), machines });
+    this.#standings.set(`${space}/${name}`, { why, need, stuck, sights, short, machines });
     // Its words change with the time that is waited; what is needed is told once.
-    if (plan.need !== null && before?.need == null) events.append({ space, subject: name, kind: "pool.short", message: plan.need.words });
+    if (need !== null && before?.need == null) events.append({ space, subject: name, kind: "pool.short", message: need.words });
   }
 
   async #act(pool: RuledPool, action: PoolAction, nowMs: number): Promise<void> {
@@ -138,7 +156,10 @@ export class PoolKeeper {
         await this.#change(
           pool,
           nowMs,
-          (machines) => [...machines, ...action.machines.map((name) => ({ name, state: "coming" as const, sinceMs: nowMs }))],
+          (machines) => [
+            ...machines.filter(({ name }) => !action.machines.includes(name)),
+            ...action.machines.map((name) => ({ name, state: "coming" as const, sinceMs: nowMs })),
+          ],
           action.machines.length,
         );
         tell(`${action.machines.join(", ")} ${action.machines.length === 1 ? "is" : "are"} added`);
@@ -159,82 +180,55 @@ export class PoolKeeper {
     }
   }
 
-  /** Goes on with what comes and what leaves. @param isHeld nothing goes: somebody else is at work on the pool */
+  /** Goes on with what comes and what leaves. @param isHeld nothing begins to go: somebody else is at work on the pool */
   async #tend(pool: RuledPool, isHeld: boolean, nowMs: number): Promise<void> {
-    const { store, pools, core, joins, events } = this.#options;
+    const { store, pools } = this.#options;
     const view = pools.view(pool.space, pool.name);
     if (view === null || view.problem !== null) return;
-    const { provider } = pools.provider(pool.space, pool.name);
-    const machines = sizedMachines(pool, readPoolSize(store, pool.space, pool.name)?.value ?? null);
-    for (const { name, state, sinceMs } of machines) {
-      if (state === "kept" || this.#calls.has(name)) continue;
-      const power = view.machines.get(name)?.power ?? null;
-      const isLinked = core.fleet.machines().some(({ id, peer }) => id === name && peer !== null);
-      if (state === "coming" && power === "on" && (isLinked || !joins)) {
-        await setStanding(store, name, { draining: false }, events);
-        await this.#change(pool, nowMs, moved(name, "kept", nowMs), 0);
-      } else if (state === "coming" && power !== "on" && power !== "changing") {
-        const verb = power === "off" && provider.can.power ? "on" : "create";
-        this.#call(pool, { name, sinceMs, verb }, nowMs);
-      } else if (state === "leaving" && !isHeld && !standingOf(store, name).draining) {
-        await setStanding(store, name, { draining: true }, events);
-      } else if (state === "leaving" && !isHeld && core.fleet.instancesOn(name) === 0) {
-        const isGone = power === null || (power === "off" && provider.can.power);
-        if (isGone) await this.#change(pool, nowMs, (all) => all.filter((one) => one.name !== name), 0);
-        else if (power !== "changing") this.#call(pool, { name, sinceMs, verb: provider.can.power ? "off" : "destroy" }, nowMs);
-      }
+    for (const machine of sizedMachines(pool, readPoolSize(store, pool.space, pool.name)?.value ?? null)) {
+      const { name, state } = machine;
+      if (this.#calls.isRunning(name)) continue;
+      const known = view.machines.get(name);
+      if (state === "coming") await this.#receive(pool, machine, known, nowMs);
+      else if (state === "going" || (state === "leaving" && !isHeld)) await this.#dismiss(pool, machine, known, nowMs);
     }
   }
 
-  #call(
-    pool: RuledPool,
-    what: { readonly name: MachineId; readonly sinceMs: number; readonly verb: "create" | "destroy" | "on" | "off" },
-    nowMs: number,
-  ): void {
-    const { name } = what;
-    if (this.#calls.size >= callsAtOnce || (this.#nextTryMs.get(name) ?? 0) > nowMs) return;
-    const call = this.#carryOut(pool, what)
-      .then((failure) => {
-        this.#nextTryMs.delete(name);
-        if (failure === null) return;
-        this.#nextTryMs.set(name, this.#options.steadyNowMs() + againMs);
-        this.#options.events.append({
-          space: pool.space,
-          subject: pool.name,
-          kind: "pool.failed",
-          message: `${what.verb} of ${name} failed and is tried again in a minute: ${failure}`,
-        });
-      })
-      .catch((error: unknown) => {
-        if (this.#signal.aborted) return;
-        this.#nextTryMs.set(name, this.#options.steadyNowMs() + againMs);
-        this.#options.log.error("a machine of a pool was not seen to", { machine: name, ...errorFields(error) });
-      })
-      .finally(() => this.#calls.delete(name));
-    this.#calls.set(name, call);
+  async #receive(pool: RuledPool, { name, sinceMs }: SizedMachine, known: ProvidedMachine | undefined, nowMs: number): Promise<void> {
+    const { store, pools, core, joins, events } = this.#options;
+    const isLinked = core.fleet.machines().some(({ id, peer }) => id === name && peer !== null);
+    if (known?.power === "on" && (isLinked || !joins)) {
+      this.#calls.settled(name);
+      await setStanding(store, name, { draining: false }, events);
+      await this.#change(pool, nowMs, moved(name, "kept", nowMs), 0);
+    } else if (isTold(known) && known?.power !== "on") {
+      const canSwitch = pools.provider(pool.space, pool.name).provider.can.power;
+      this.#calls.begin(pool, { machine: name, sinceMs, verb: known?.power === "off" && canSwitch ? "on" : "create" });
+    }
   }
 
-  /** @returns how it failed, in words; null: it did not */
-  async #carryOut(
-    { space, name: pool }: Pool,
-    {
-      name: machine,
-      sinceMs,
-      verb,
-    }: { readonly name: MachineId; readonly sinceMs: number; readonly verb: "create" | "destroy" | "on" | "off" },
-  ): Promise<string | null> {
-    const { pools, forgetMember, forgetCall } = this.#options;
-    const { provider } = pools.provider(space, pool);
-    // The same after a crash, so that what it began is waited for and not begun again.
-    const call = { machine, key: `pool/${machine}/${verb}/${sinceMs}`, timeoutMs: callMs };
-    const end: ProviderEnd =
-      verb === "on" || verb === "off"
-        ? await provider.power({ ...call, to: verb }, this.#signal)
-        : await provider[verb](call, this.#signal);
-    if (end.result === "ok" && verb === "destroy") await forgetMember(machine);
-    await pools.look(space, pool, this.#signal);
-    await forgetCall(space, call.key);
-    return end.result === "ok" ? null : end.output.trim() || end.result;
+  async #dismiss(
+    pool: RuledPool,
+    { name, state, sinceMs }: SizedMachine,
+    known: ProvidedMachine | undefined,
+    nowMs: number,
+  ): Promise<void> {
+    const { store, pools, core, events, forgetMember } = this.#options;
+    const canSwitch = pools.provider(pool.space, pool.name).provider.can.power;
+    if (known === undefined || (known.power === "off" && canSwitch)) {
+      // Here and not after the call, which a server that ends meanwhile does not see the end of.
+      if (!canSwitch) {
+        await forgetMember(name);
+        await setStanding(store, name, { draining: false }, events);
+      }
+      await this.#change(pool, nowMs, (all) => all.filter((one) => one.name !== name), 0);
+    } else if (!standingOf(store, name).draining) {
+      await setStanding(store, name, { draining: true }, events);
+    } else if (isTold(known) && runsNothing(core, name) && keptBy(this.#facts, name) === null) {
+      // From here on it cannot stay any more, whoever goes on with it.
+      if (state === "leaving") await this.#change(pool, nowMs, moved(name, "going", sinceMs), 0);
+      this.#calls.begin(pool, { machine: name, sinceMs, verb: canSwitch ? "off" : "destroy" });
+    }
   }
 
   async #change(
@@ -256,6 +250,11 @@ export class PoolKeeper {
       return { answer: {}, conditions: [lead.condition, unchanged(key, stored)], changes: [put(key, next)] };
     });
   }
+}
+
+/** Whether its provider can be told something about it now: not while it is on its way, nor when nobody can even say how it is. */
+function isTold(machine: ProvidedMachine | undefined): boolean {
+  return machine?.power !== "changing" && machine?.problem === undefined;
 }
 
 function hasRules(pool: Pool): pool is RuledPool {
