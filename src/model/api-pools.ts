@@ -15,11 +15,9 @@ const poolMachine = z.object({
   intent: z.string().nullable().meta({
     description: "What the pool's rules intend with it, in words that go on after its name: `would leave in 4 min`. null: it has none.",
   }),
-  problem: problem
-    .nullable()
-    .meta({
-      description: "Why nobody can say how this one is, such as that its controller does not answer; `power` is then what was known.",
-    }),
+  problem: problem.nullable().meta({
+    description: "Why nobody can say how this one is, such as that its controller does not answer; `power` is then what was known.",
+  }),
 });
 
 export const poolView = z
