@@ -3,6 +3,7 @@ import { DroverError } from "#model/errors.ts";
 import type { InfoQuestion } from "#model/info.ts";
 import type { LeaseRenewal } from "#model/lease.ts";
 import type { LogKind } from "#model/log-kind.ts";
+import type { LogMasks } from "#model/log-mask.ts";
 import { beforeProcess, isDigest, namePattern, type WorkloadId } from "#model/names.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
 import { stepsApp } from "#model/steps.ts";
@@ -114,13 +115,20 @@ function isLogQuery(it: unknown): it is LogQuery {
     (it["sinceMs"] === null || isNumber(it["sinceMs"])) &&
     typeof it["follow"] === "boolean" &&
     (it["contains"] === null || isText(it["contains"])) &&
-    isKinds(it["kinds"])
+    isKinds(it["kinds"]) &&
+    isMasks(it["masks"])
   );
 }
 
 /** Kinds of lines; one that is not known here has none. */
 export function isKinds(value: unknown): value is readonly LogKind[] | undefined {
   return value === undefined || isListOf(value, (kind): kind is LogKind => isText(kind, longestName));
+}
+
+/** Values that are not found, by space. */
+export function isMasks(value: unknown): value is LogMasks | undefined {
+  const isForm = (one: unknown): one is string => isText(one, longestText);
+  return value === undefined || (isRecord(value) && Object.values(value).every((forms) => isListOf(forms, isForm)));
 }
 
 /** Its parts become folders, so each has to be a name. */

@@ -1,6 +1,7 @@
 import type { LogEventFields } from "./log-fields.ts";
 import type { LogKind } from "./log-kind.ts";
 import type { EventLevel } from "./log-level.ts";
+import type { LogMasks } from "./log-mask.ts";
 import type { InstanceId, MachineId } from "./names.ts";
 
 /** One thing that a program said: a line, or a stack trace with all its lines. */
@@ -40,6 +41,8 @@ export interface LogScope {
   readonly except: readonly string[];
   /** Only lines of these kinds; left out: of all. */
   readonly kinds?: readonly LogKind[];
+  /** What matches, matches as it is shown. */
+  readonly masks?: LogMasks;
 }
 
 interface LogRange extends LogScope {

@@ -1,5 +1,6 @@
 import type { ReasonCode } from "./conditions.ts";
 import type { LogKind } from "./log-kind.ts";
+import type { LogMasks } from "./log-mask.ts";
 import type { Digest, InstanceId, MachineId, WorkloadId } from "./names.ts";
 
 /** How an instance is asked whether it is well. */
@@ -192,4 +193,6 @@ export interface LogQuery {
   readonly contains: string | null;
   /** Only lines of these kinds; left out: of all. */
   readonly kinds?: readonly LogKind[];
+  /** What `contains` does not find. */
+  readonly masks?: LogMasks;
 }

@@ -4,7 +4,7 @@ import type { AppStatus } from "#model/api.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { type AppName, appId, type MachineId, type SpaceName } from "#model/names.ts";
-import type { Reason } from "#model/workload.ts";
+import type { LogQuery, Reason } from "#model/workload.ts";
 import { describeAhead } from "#plan/rollout/ahead.ts";
 import { Autoscaler } from "./autoscale/autoscaler.ts";
 import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
@@ -21,6 +21,7 @@ import { AppView, instancesOn } from "./view/app-view.ts";
 import { edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
 import { viewKeptLogs } from "./view/kept-logs.ts";
+import { masksFor } from "./view/log-masks.ts";
 import { countLogs, logContext, searchLogs } from "./view/log-search.ts";
 import { tailLogs } from "./view/log-tail.ts";
 import { viewMachines } from "./view/machine-view.ts";
@@ -95,7 +96,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
   const addresses = new RouteAddresses(options.edgeUrl, options.edgeTlsUrl, certificateOf);
   const mask = new SecretMask(secrets);
-  const logSearcher = { fleet: core.fleet, clock, mask };
+  const logSearcher = { store, fleet: core.fleet, clock, mask };
   const view = new AppView({ store, core, clock, addresses });
   const health = new HealthWatch({
     events,
@@ -187,7 +188,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
           query.instance === null
             ? [first, ...fleet.agents().filter((agent) => agent !== first)]
             : [fleet.agentOf(query.instance) ?? first];
-        for await (const line of mergedLogs(agents, query, until)) yield { ...line, text: mask.text(line.instance, line.text) };
+        const sources = agents.map((agent) => ({
+          logs: (asked: LogQuery, asking: AbortSignal) =>
+            agent.logs(asked.contains === null ? asked : { ...asked, masks: masksFor(logSearcher, agent, [asked.prefix]) }, asking),
+        }));
+        for await (const line of mergedLogs(sources, query, until)) yield { ...line, text: mask.text(line.instance, line.text) };
       },
       logSearch: {
         search: (search, until) => searchLogs(logSearcher, search, until),

@@ -58,6 +58,19 @@ test("a value of a secret that an app prints is shown to nobody", async () => {
     assert.match(stdout, /key=\*{6}/);
     assert.doesNotMatch(stdout, /hunter2/);
   }
+  // A guess of it finds nothing either, however it is asked.
+  for (const args of [
+    ["logs", "shop/tells", "--search", "hunter2"],
+    ["logs", "shop/tells", "--grep", "hunter2"],
+    ["logs", "shop/tells", "--field", "key=hunter2-hunter2"],
+  ])
+    assert.equal((await drover.cli(args)).stdout, "", args.join(" "));
+  assert.match((await drover.cli(["logs", "shop/tells", "--search", "-hunter2"])).stdout, /key=\*{6}/);
+  const counted = await drover.cli(["logs", "shop/tells", "--histogram", "--search", "hunter2", "--json"]);
+  assert.equal(
+    (JSON.parse(counted.stdout) as { buckets: number[][] }).buckets.flat().reduce((sum, one) => sum + one),
+    0,
+  );
 });
 
 test("a check on logs fails when more events match than may, and passes where they do not", async () => {

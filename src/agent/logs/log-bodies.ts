@@ -3,7 +3,7 @@ import { type LogContext, type LogCount, type LogKey, type LogScope, type LogSea
 import type { KeepRules } from "#model/log-keep.ts";
 import { longestQuery } from "#model/log-query.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
-import { isKinds } from "../link-bodies.ts";
+import { isKinds, isMasks } from "../link-bodies.ts";
 import { isKeepRules } from "./keep-rules.ts";
 
 /* Questions about logs as they come over the link, checked as `link-bodies.ts` checks the rest. */
@@ -55,7 +55,13 @@ export function readLogTail(value: unknown): LogTail {
 
 function isScope(value: unknown): value is Readonly<Record<string, unknown>> & LogScope {
   const isPrefix = (one: unknown): one is string => isText(one, longestPrefix);
-  return isRecord(value) && isListOf(value["of"], isPrefix) && isListOf(value["except"], isPrefix) && isKinds(value["kinds"]);
+  return (
+    isRecord(value) &&
+    isListOf(value["of"], isPrefix) &&
+    isListOf(value["except"], isPrefix) &&
+    isKinds(value["kinds"]) &&
+    isMasks(value["masks"])
+  );
 }
 
 function isRange(value: unknown): value is Readonly<Record<string, unknown>> {

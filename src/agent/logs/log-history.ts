@@ -1,8 +1,10 @@
+import { maskText } from "#model/log-mask.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
 import type { AppLog, LogPosition } from "./app-log.ts";
 import { linesOf } from "./frame.ts";
 import type { LogSelection } from "./log-selection.ts";
+import type { LineMasks } from "./search/line-masks.ts";
 
 /** Most lines that one query gets before it follows. */
 const mostLines = 10_000;
@@ -11,6 +13,8 @@ const mostBytes = 16 * 2 ** 20;
 
 export interface HistoryQuery extends Pick<LogQuery, "tail" | "sinceMs" | "contains"> {
   readonly selection: LogSelection;
+  /** What is not shown, and so is not found. */
+  readonly masks: LineMasks;
 }
 
 /** The latest matching lines of several apps up to the given positions, in the order of time, oldest first. */
@@ -44,20 +48,21 @@ function newest(lines: readonly LogLine[], wanted: number): readonly LogLine[] {
 async function readNewest(
   log: AppLog,
   position: LogPosition,
-  { selection, sinceMs, contains }: HistoryQuery,
+  { selection, sinceMs, contains, masks }: HistoryQuery,
   wanted: number,
   turns: () => Promise<void> | null,
   signal: AbortSignal,
 ): Promise<readonly LogLine[]> {
   const newestFirst: LogLine[] = [];
   const earliest = new Map<InstanceId, LogLine>();
-  const needle = contains === null ? null : Buffer.from(contains);
+  // What holds a star may be a mask, where something else stands.
+  const needle = contains === null || contains.includes("*") ? null : Buffer.from(contains);
   let bytes = 0;
   for await (const frame of log.readBack(position, { has: selection.has, sinceMs }, signal)) {
     await turns();
     if (needle !== null && !frame.body.includes(needle)) continue;
     for (const line of [...linesOf(frame)].reverse()) {
-      if (contains !== null && !line.text.includes(contains)) continue;
+      if (contains !== null && !maskText(line.text, masks.of(line.instance)).includes(contains)) continue;
       if (newestFirst.length === wanted || bytes >= mostBytes) return newestFirst.reverse();
       newestFirst.push(line);
       bytes += line.text.length;

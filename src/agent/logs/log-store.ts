@@ -8,6 +8,7 @@ import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { KeepRules, KeptLines, KeptLogs } from "#model/log-keep.ts";
+import { maskText } from "#model/log-mask.ts";
 import { type AppId, appOfInstance, type InstanceId, type MachineId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
 import { AppIntake, type Backlog } from "./app-intake.ts";
@@ -21,6 +22,7 @@ import { expireLogs, isOverBounds } from "./log-retention.ts";
 import { defaultLogRules, type LogRules } from "./log-rules.ts";
 import { type LogSelection, selectLogs } from "./log-selection.ts";
 import { readAtRate } from "./read-rate.ts";
+import { LineMasks } from "./search/line-masks.ts";
 import { LogSearches } from "./search/log-searches.ts";
 import { createTurns } from "./turns.ts";
 
@@ -225,6 +227,7 @@ class FileLogStore implements LogStore {
   async *query(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void> {
     const selection = selectLogs(query);
     const turns = createTurns(this.#clock);
+    const masks = new LineMasks(query.masks);
     const apps = await this.#select(selection);
     signal.throwIfAborted();
     // From here to the positions nothing waits: what is written later goes to the follower, what was written before is history.
@@ -232,8 +235,13 @@ class FileLogStore implements LogStore {
     if (follower !== null) this.#followers.add(follower);
     try {
       const logs = apps.map(({ appLog }) => ({ log: appLog, position: appLog.position }));
-      const history = await readHistory(logs, { ...query, selection }, turns, signal);
-      yield* this.#pass(history, follower, query.contains, turns, signal);
+      const history = await readHistory(logs, { ...query, selection, masks }, turns, signal);
+      const { contains } = query;
+      const shown =
+        contains === null
+          ? createGapFinder()
+          : (line: LogLine) => (maskText(line.text, masks.of(line.instance)).includes(contains) ? [line] : []);
+      yield* this.#pass(history, follower, shown, turns, signal);
     } finally {
       if (follower !== null) this.#followers.delete(follower);
     }
@@ -474,13 +482,12 @@ class FileLogStore implements LogStore {
   async *#pass(
     history: readonly LogLine[],
     follower: LogFollower | null,
-    contains: string | null,
+    shown: (line: LogLine) => readonly LogLine[],
     turns: () => Promise<void> | null,
     signal: AbortSignal,
   ): AsyncGenerator<LogLine, void, void> {
-    const withGaps = contains === null ? createGapFinder() : (line: LogLine) => [line];
     for await (const line of historyThenNew(history, follower, signal)) {
-      if (contains === null || line.text.includes(contains)) yield* withGaps(line);
+      yield* shown(line);
       const turn = turns();
       if (turn !== null) await turn;
     }

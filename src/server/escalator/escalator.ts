@@ -177,7 +177,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   const probe = new ServerProbe(
     {
       resolve: hosts.resolver({ address: edge.host, family: edge.host.includes(":") ? 6 : 4 }, outgoing),
-      countLogs: (test, until) => countForCheck({ fleet, clock, mask }, test, mendedAt(test.of.space, test.of.target), until),
+      countLogs: (test, until) => countForCheck({ store, fleet, clock, mask }, test, mendedAt(test.of.space, test.of.target), until),
       clock: steadyClock,
       random,
       onResult,

@@ -12,7 +12,7 @@ import {
 import type { Fleet } from "../fleet/fleet.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
 import { writeCursor } from "./log-cursor.ts";
-import type { SecretMask } from "./mask-secrets.ts";
+import { type LogMasksOptions, masksFor } from "./log-masks.ts";
 import { askPeers } from "./peer-answers.ts";
 
 /** An agent's share of time for a search, twice, since another one may be before it; then nobody waits for it any longer. */
@@ -25,16 +25,15 @@ interface Gathered<T> {
   readonly silent: LogPage["silent"];
 }
 
-export interface LogSearcherOptions {
+export interface LogSearcherOptions extends LogMasksOptions {
   readonly fleet: Fleet;
   readonly clock: Clock;
-  /** What apps printed leaves here, and values of secrets do not. */
-  readonly mask: SecretMask;
 }
 
 /** The newest events of all machines that match, as of one. */
 export async function searchLogs(options: LogSearcherOptions, search: LogSearch, signal: AbortSignal): Promise<LogPage> {
-  const { answers, silent } = await gather(options, (agent, until) => agent.searchLogs(search, until), signal);
+  const ask = (agent: AgentPeer, until: AbortSignal) => agent.searchLogs({ ...search, masks: masksFor(options, agent, search.of) }, until);
+  const { answers, silent } = await gather(options, ask, signal);
   // Below the floor of any of them, events of it may be missing: they come with the next page.
   const floor = answers.map(({ answer }) => floorOf(answer)).reduce(later, null);
   const known = answers.flatMap(({ answer }) => answer.events).filter((event) => floor === null || compareKeys(event, floor) >= 0);
@@ -52,7 +51,8 @@ export async function searchLogs(options: LogSearcherOptions, search: LogSearch,
 
 /** How many events match on all machines, by time and level. */
 export async function countLogs(options: LogSearcherOptions, count: LogCount, signal: AbortSignal): Promise<LogHistogram> {
-  const { answers, silent } = await gather(options, (agent, until) => agent.countLogs(count, until), signal);
+  const ask = (agent: AgentPeer, until: AbortSignal) => agent.countLogs({ ...count, masks: masksFor(options, agent, count.of) }, until);
+  const { answers, silent } = await gather(options, ask, signal);
   const buckets = Array.from({ length: Math.ceil((count.untilMs - count.sinceMs) / count.bucketMs) }, (_, bucket) =>
     countedLevels.map((_level, level) => answers.reduce((sum, { answer }) => sum + (answer.buckets[bucket]?.[level] ?? 0), 0)),
   );

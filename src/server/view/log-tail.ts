@@ -2,6 +2,7 @@ import type { LogTailItem } from "#model/api-logs.ts";
 import { pause } from "#model/clock.ts";
 import type { LogTail } from "#model/log-event.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
+import { masksFor } from "./log-masks.ts";
 import type { LogSearcherOptions } from "./log-search.ts";
 
 /** Items that wait for their reader; past it what comes is left out, and the reader is told. */
@@ -10,11 +11,8 @@ const mostWaiting = 10_000;
 const lookMs = 250;
 
 /** Matching events of all machines as they come, and which machines are not heard meanwhile, until the signal aborts. */
-export async function* tailLogs(
-  { fleet, clock, mask }: LogSearcherOptions,
-  tail: LogTail,
-  signal: AbortSignal,
-): AsyncGenerator<LogTailItem, void, void> {
+export async function* tailLogs(options: LogSearcherOptions, tail: LogTail, signal: AbortSignal): AsyncGenerator<LogTailItem, void, void> {
+  const { fleet, clock, mask } = options;
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
   const waiting: LogTailItem[] = [];
@@ -27,7 +25,7 @@ export async function* tailLogs(
   };
   const listen = async (agent: AgentPeer) => {
     try {
-      for await (const event of agent.tailLogs(tail, AbortSignal.any([until, agent.gone])))
+      for await (const event of agent.tailLogs({ ...tail, masks: masksFor(options, agent, tail.of) }, AbortSignal.any([until, agent.gone])))
         say({ kind: "event", event: mask.event(event) });
       if (!until.aborted) say({ kind: "silent", machine: agent.machine, why: "its link was lost" });
     } catch (error) {

@@ -1,20 +1,25 @@
 import type { LogEventView } from "#model/api-logs.ts";
 import { DroverError } from "#model/errors.ts";
+import { maskFields, maskPattern, maskText, spaceOfInstance } from "#model/log-mask.ts";
 import type { SpaceName } from "#model/names.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 
-/** What stands in place of a secret. */
-const mask = "******";
 /** A shorter value may be a part of ordinary words, and is no secret that keeps anybody out. */
 const shortest = 6;
 /** Of a value of several lines, such as a key, each long one by itself: lines are what is shown. */
 const shortestLine = 16;
 
+interface KnownForms {
+  /** The versions that they are made of. */
+  readonly of: string;
+  readonly byName: ReadonlyMap<string, readonly string[]>;
+  readonly pattern: RegExp | null;
+}
+
 /** Takes the values of a space's secrets out of what its apps printed, before it leaves the server. */
 export class SecretMask {
   readonly #secrets: Secrets;
-  /** Patterns of spaces, by which versions they are made of. */
-  readonly #patterns = new Map<string, { readonly of: string; readonly pattern: RegExp | null }>();
+  readonly #known = new Map<string, KnownForms>();
 
   constructor(secrets: Secrets) {
     this.#secrets = secrets;
@@ -22,33 +27,34 @@ export class SecretMask {
 
   /** @param instance whose text it is: its space says which secrets */
   text(instance: string, text: string): string {
-    const pattern = this.#patternOf(spaceOf(instance));
-    return pattern === null ? text : text.replace(pattern, mask);
+    return maskText(text, this.#formsOf(spaceOf(instance)).pattern);
   }
 
-  /** Fields too, whatever stands in the text: there, anything may be written as an escape. */
   event<E extends Pick<LogEventView, "instance" | "text" | "fields">>(event: E): E {
-    const pattern = this.#patternOf(spaceOf(event.instance));
+    const { pattern } = this.#formsOf(spaceOf(event.instance));
     if (pattern === null) return event;
-    const fields = Object.entries(event.fields).map(([name, value]) => {
-      const shown = String(value).replace(pattern, mask);
-      return [name, shown === String(value) ? value : shown];
-    });
-    return { ...event, text: event.text.replace(pattern, mask), fields: Object.fromEntries(fields) };
+    return { ...event, text: maskText(event.text, pattern), fields: { ...maskFields(event.fields, pattern) } };
   }
 
-  #patternOf(space: SpaceName): RegExp | null {
+  /** The space's values in every form in which they are not shown. @param has which secrets; all of them if left out */
+  forms(space: SpaceName, has: (name: string) => boolean = () => true): readonly string[] {
+    return [...this.#formsOf(space).byName].flatMap(([name, forms]) => (has(name) ? forms : []));
+  }
+
+  #formsOf(space: SpaceName): KnownForms {
     // Older ones too: releases that run still have them.
     const versions = this.#secrets.versions(space);
     const of = versions.map(({ name, version, updatedAtMs }) => `${name}:${version}:${updatedAtMs}`).join();
-    const known = this.#patterns.get(space);
-    if (known?.of === of) return known.pattern;
-    const values = new Set(versions.flatMap(({ name, version }) => shownForms(this.#reveal(space, name, version))));
-    // The longest first, so that one which begins another does not leave its end.
-    const parts = [...values].sort((a, b) => b.length - a.length).map((value) => RegExp.escape(value));
-    const pattern = parts.length === 0 ? null : new RegExp(parts.join("|"), "g");
-    this.#patterns.set(space, { of, pattern });
-    return pattern;
+    const known = this.#known.get(space);
+    if (known?.of === of) return known;
+    const byName = new Map<string, string[]>();
+    for (const { name, version } of versions) {
+      const forms = shownForms(this.#reveal(space, name, version));
+      byName.set(name, [...(byName.get(name) ?? []), ...forms]);
+    }
+    const made = { of, byName, pattern: maskPattern([...byName.values()].flat()) };
+    this.#known.set(space, made);
+    return made;
   }
 
   #reveal(space: SpaceName, name: string, version: number): string {
@@ -63,7 +69,7 @@ export class SecretMask {
 }
 
 function spaceOf(instance: string): SpaceName {
-  return instance.slice(0, instance.indexOf("/")) as SpaceName;
+  return spaceOfInstance(instance) as SpaceName;
 }
 
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;

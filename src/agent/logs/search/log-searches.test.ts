@@ -139,6 +139,38 @@ test("counts by time and level are the same from a segment's index as from its l
   );
 });
 
+test("what is not shown is not found: neither searches nor counts tell whether a guess of it stands there", async () => {
+  const masks = { shop: ["hunter2-hunter2"] };
+  await print(
+    web,
+    'login with hunter2-hunter2 failed\n{"level":"info","password":"hunter2-hunter2","user":"ann"}\nkey=hunter2-hunter2\nplain\n',
+  );
+  await fill();
+  const lines = (query: string) =>
+    search(query, { masks }).then(({ events }) => events.map(({ sequence }) => sequence).filter((one) => one <= 4));
+  for (const guess of ["hunter2-hunter2", '"with hunter2"', "password:hunter2-hunter2", "key:hunter2*"]) {
+    assert.deepEqual(await lines(guess), [], guess);
+    const count = { of: [""], except: [], query: guess, sinceMs: 0, untilMs: nowMs + 1, bucketMs: nowMs + 1, masks };
+    assert.equal(
+      (await store.searches.count(count, never)).buckets.flat().reduce((sum, one) => sum + one),
+      0,
+      guess,
+    );
+  }
+  assert.deepEqual(await lines("-hunter2 -request"), [4, 3, 2, 1], "nor by what is left out");
+  assert.deepEqual(await lines('"with ******"'), [1]);
+  assert.deepEqual(await lines("password:****** user:ann"), [2]);
+  assert.deepEqual((await search("login", { masks })).events[0]?.text, "login with ****** failed");
+  assert.equal((await search("hunter2-hunter2", { masks: { front: ["hunter2-hunter2"] } })).events.length, 3, "it is the space's alone");
+  const query = { prefix: "shop/api/", instance: null, tail: 10, sinceMs: null, follow: false, masks };
+  const grep = async (contains: string) => {
+    const found: string[] = [];
+    for await (const { text } of store.query({ ...query, contains }, never)) found.push(text);
+    return found.length;
+  };
+  assert.deepEqual([await grep("hunter2"), await grep("login with"), await grep("with ****")], [0, 1, 1]);
+});
+
 test("a stack trace is one event, of whatever language, and what stands around it is not of it", async () => {
   const traces = [
     "Error: broken\n    at main (file.js:1:2)\n    at node:internal/x:3 {\n  code: 'X'\n}",

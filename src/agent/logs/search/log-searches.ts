@@ -14,6 +14,7 @@ import type { MachineId } from "#model/names.ts";
 import type { AppLog, SearchedSegment } from "../app-log.ts";
 import { LogFollower } from "../log-follower.ts";
 import type { LogSelection } from "../log-selection.ts";
+import { LineMasks } from "./line-masks.ts";
 import { matches, ReadEvent } from "./match-event.ts";
 import { EventJoiner, type RawEvent } from "./raw-events.ts";
 import { Searcher } from "./searcher.ts";
@@ -69,6 +70,7 @@ export class LogSearches {
   async *tail(tail: LogTail, signal: AbortSignal): AsyncGenerator<LogEvent, void, void> {
     const { clock, machine, follow } = this.#options;
     const expression = parseLogQuery(tail.query);
+    const masks = new LineMasks(tail.masks);
     const follower = new LogFollower(selectAny(tail));
     const ended = new AbortController();
     const until = AbortSignal.any([signal, ended.signal]);
@@ -76,7 +78,7 @@ export class LogSearches {
     const joiner = new EventJoiner();
     const wanted = function* (events: Iterable<RawEvent>) {
       for (const raw of events) {
-        const event = new ReadEvent(raw, machine);
+        const event = new ReadEvent(raw, machine, masks.of(raw.instance));
         if (matches(event, expression)) yield told(event, machine);
       }
     };

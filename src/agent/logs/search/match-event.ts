@@ -1,6 +1,7 @@
 import { fieldsOf, type LogEventFields, type LogFieldValue } from "#model/log-fields.ts";
 import { kindOfInstance } from "#model/log-kind.ts";
 import type { EventLevel } from "#model/log-level.ts";
+import { maskFields, maskText } from "#model/log-mask.ts";
 import { foldText, type LogExpression, type LogTerm } from "#model/log-query.ts";
 import type { MachineId } from "#model/names.ts";
 import { levelOfRaw, type RawEvent, textOf } from "./raw-events.ts";
@@ -9,17 +10,20 @@ import { levelOfRaw, type RawEvent, textOf } from "./raw-events.ts";
 export class ReadEvent {
   readonly raw: RawEvent;
   readonly #machine: MachineId;
+  readonly #hidden: RegExp | null;
   #text: string | null = null;
   #folded: string | null = null;
   #fields: LogEventFields | null = null;
 
-  constructor(raw: RawEvent, machine: MachineId) {
+  /** @param hidden what is not shown of it, and so is not found */
+  constructor(raw: RawEvent, machine: MachineId, hidden: RegExp | null) {
     this.raw = raw;
     this.#machine = machine;
+    this.#hidden = hidden;
   }
 
   get text(): string {
-    return (this.#text ??= textOf(this.raw));
+    return (this.#text ??= maskText(textOf(this.raw), this.#hidden));
   }
 
   get folded(): string {
@@ -27,7 +31,8 @@ export class ReadEvent {
   }
 
   get fields(): LogEventFields {
-    return (this.#fields ??= this.raw.source === "app" ? fieldsOf(this.text) : {});
+    // Read out of what was printed, as whoever shows them does: a mask may stand across what makes them fields.
+    return (this.#fields ??= this.raw.source === "app" ? maskFields(fieldsOf(textOf(this.raw)), this.#hidden) : {});
   }
 
   get level(): EventLevel | null {

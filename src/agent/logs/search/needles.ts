@@ -46,7 +46,14 @@ function needleOf(terms: readonly LogTerm[]): Needle {
   let levels: readonly number[] | null = null;
   for (const term of terms) {
     if (term.not) continue;
-    if (term.kind === "text") texts.push(Buffer.from(term.text));
+    // Where a mask is shown, something else stands: only what is around it has to be there.
+    if (term.kind === "text")
+      texts.push(
+        ...term.text
+          .split(/\*+/)
+          .filter(Boolean)
+          .map((part) => Buffer.from(part)),
+      );
     else if (term.kind === "is" && isWrittenAsItIs(term.field, term.value)) {
       for (const word of wordsIn(term.value)) {
         words.push(Buffer.from(word));

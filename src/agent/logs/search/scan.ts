@@ -17,6 +17,7 @@ import type { SearchedSegment } from "../app-log.ts";
 import { DamagedSegmentError, firstReadBytes, readSealedSync, type SealedIndex } from "../sealed-segment.ts";
 import { framesIn, sealedFile } from "../segment.ts";
 import { foldBytes } from "./fold.ts";
+import { LineMasks } from "./line-masks.ts";
 import { matches, ReadEvent } from "./match-event.ts";
 import { Needles } from "./needles.ts";
 import { EventJoiner, type RawEvent, sizeOf } from "./raw-events.ts";
@@ -105,6 +106,7 @@ class Scan {
   readonly #options: ScanOptions;
   readonly #expression: ReturnType<typeof parseLogQuery>;
   readonly #needles: Needles;
+  readonly #masks: LineMasks;
   readonly #has: ReturnType<typeof selectAny>["has"];
   readonly #endsMs: number;
   readonly #room = Buffer.allocUnsafeSlow(firstReadBytes);
@@ -114,6 +116,7 @@ class Scan {
     this.#options = options;
     this.#expression = parseLogQuery(wanted.query);
     this.#needles = new Needles(this.#expression);
+    this.#masks = new LineMasks(wanted.masks);
     this.#has = selectAny(wanted).has;
     this.#endsMs = options.monotonicMs() + longestMs;
   }
@@ -150,7 +153,7 @@ class Scan {
   *#matching(raw: RawEvent): Generator<ReadEvent, void, void> {
     const { sinceMs, untilMs } = this.#wanted;
     if ((sinceMs !== null && raw.atMs < sinceMs) || (untilMs !== null && raw.atMs >= untilMs)) return;
-    const event = new ReadEvent(raw, this.#options.machine);
+    const event = new ReadEvent(raw, this.#options.machine, this.#masks.of(raw.instance));
     if (matches(event, this.#expression)) yield event;
   }
 

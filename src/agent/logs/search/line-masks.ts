@@ -1,0 +1,15 @@
+import { type LogMasks, maskPattern, spaceOfInstance } from "#model/log-mask.ts";
+
+/** Finds, by instance, what is not shown of its lines; made once for each question. */
+export class LineMasks {
+  readonly #patterns: ReadonlyMap<string, RegExp | null>;
+
+  constructor(masks: LogMasks = {}) {
+    this.#patterns = new Map(Object.entries(masks).map(([space, forms]) => [space, maskPattern(forms)]));
+  }
+
+  /** Null: all of it is shown. */
+  of(instance: string): RegExp | null {
+    return this.#patterns.size === 0 ? null : (this.#patterns.get(spaceOfInstance(instance)) ?? null);
+  }
+}
