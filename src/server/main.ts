@@ -44,6 +44,7 @@ import { makeDefaultSpace } from "./operations/space-operations.ts";
 import { sweepTokens } from "./operations/token-operations.ts";
 import { addressToCall, isLoopback, readServerOptions, type ServerOptions, serverUsage } from "./options.ts";
 import { openPartStore } from "./programs/part-store.ts";
+import { openRemembered } from "./restore/remembered.ts";
 import { openSealer } from "./secrets/open-sealer.ts";
 import { createSecrets } from "./secrets/sealed-secrets.ts";
 import { readLostRevisions } from "./store/lost-revisions.ts";
@@ -115,6 +116,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const clock = systemClock;
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
   const figures = await FigureStore.open({ folder: join(home.server, "figures"), clock, log });
+  await openRemembered({ file: storeFiles(home.server).remembered, store, events, clock, log }, stopping);
   const sealer = openSealer(store, join(home.server, "secrets.key"));
   const secrets = createSecrets({ store, sealer, clock });
 
@@ -203,6 +205,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     clock,
     log,
     controlPlane,
+    newestRelease: controlPlane.newestRelease,
     remote,
     additions: createAdditions(clock),
     certificates,

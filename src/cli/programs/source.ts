@@ -1,10 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, realpath, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ownRoot } from "#host/distribution.ts";
+import { nodePackages, ownRoot } from "#host/distribution.ts";
+import { readTextIfThere } from "#host/files.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
+import { isRecord, isText, parseJson } from "#model/shape.ts";
 
 /** A Drover, unpacked, for as long as it is held. */
 export interface ProgramsSource extends AsyncDisposable {
@@ -39,12 +42,28 @@ export async function openSource(from: string | undefined, signal: AbortSignal):
 
 /** @throws {DroverError} USAGE */
 async function requireDrover(root: string, from: string): Promise<string> {
-  const names = new Set(await readdir(root));
-  if (["bin", "src", "package.json", "package-lock.json"].every((name) => names.has(name))) return root;
-  throw new DroverError("USAGE", `"${from}" holds no Drover`, {
-    hint: 'Give a folder with bin, src and node_modules, such as a clone after "npm ci --ignore-scripts --omit=dev".',
-  });
+  const isThere = (path: string) => existsSync(join(root, path));
+  const json = async (path: string) => parseJson((await readTextIfThere(join(root, path))) ?? "");
+  const manifest = await json("package.json");
+  const name = isRecord(manifest) ? manifest["name"] : null;
+  if (!["bin", "src", "package-lock.json"].every(isThere) || name !== "drover")
+    throw new DroverError("USAGE", `"${from}" holds no Drover${isText(name) && name !== "drover" ? `, but "${name}"` : ""}`, {
+      hint: `Give a folder with bin, src and node_modules, such as a clone after "${install}", or a tarball of one.`,
+    });
+  const lock = await json("package-lock.json");
+  const packages = isRecord(lock) && isRecord(lock["packages"]) ? Object.entries(lock["packages"]) : [];
+  const needed = packages.flatMap(([path, about]) =>
+    path !== "" && isRecord(about) && about["dev"] !== true && about["optional"] !== true ? [path] : [],
+  );
+  const missing = needed.find((path) => !isThere(path));
+  if (missing !== undefined || !nodePackages.some((one) => isThere(`node_modules/${one}`)))
+    throw new DroverError("USAGE", `the Drover in "${from}" lacks ${missing ?? "its own Node for Linux"}`, {
+      hint: `Run "${install}" in its folder, on Linux; a tarball takes node_modules along.`,
+    });
+  return root;
 }
+
+const install = "npm ci --ignore-scripts --omit=dev";
 
 /** @throws {DroverError} USAGE */
 async function unpack(file: string, folder: string, signal: AbortSignal): Promise<void> {
@@ -53,7 +72,7 @@ async function unpack(file: string, folder: string, signal: AbortSignal): Promis
   tar.stderr.on("data", (chunk: Buffer) => (said = `${said}${chunk}`.slice(-2_000)));
   const [code] = (await once(tar, "close")) as [number | null];
   if (code !== 0)
-    throw new DroverError("USAGE", `"${file}" cannot be unpacked: ${said.trim().split("\n").at(-1) ?? ""}`, {
-      hint: "Give a tar or tar.gz file.",
+    throw new DroverError("USAGE", `"${file}" cannot be unpacked: ${said.trim().split("\n")[0]}`, {
+      hint: "Give a tar or tar.gz file. Fetch it again if it should be one.",
     });
 }

@@ -1,3 +1,4 @@
+import { DroverError } from "#model/errors.ts";
 import type { AppId, AppName, SpaceName } from "#model/names.ts";
 import { isStepsApp } from "#model/steps.ts";
 import { type Ahead, describeAhead, findAhead } from "#plan/rollout/ahead.ts";
@@ -74,6 +75,21 @@ export class Reviews {
     return new Set(this.all().flatMap(({ space, app, knows }) => (knows === null ? [`${space}/${app}` as AppId] : [])));
   }
 
+  /**
+   * The newest release of the app that any agent tells of, so that its number is not used for another.
+   * @throws {DroverError} CLUSTER_UNREACHABLE while agents have not told yet, and nobody has decided about the app since a restore that could compare nothing
+   */
+  newestRelease(id: AppId): number {
+    const last = this.#lost.at(-1);
+    if (last === undefined) return 0;
+    const [space, name] = id.split("/") as [SpaceName, AppName];
+    if (!this.#fleet.isKnown && (objects.app(this.#store, space, name)?.modRevision ?? 0) <= last.through)
+      throw new DroverError("CLUSTER_UNREACHABLE", `agents have not told yet what they run of "${name}", since a backup was restored`, {
+        hint: "Try again in a few seconds.",
+      });
+    return Math.max(0, ...this.#fleet.workloads(id).map(({ name: { release } }) => release));
+  }
+
   /** Notes what was seen, so that no release of the app ever means two things. @returns whether it was news */
   async note(id: AppId, { runs }: Ahead): Promise<boolean> {
     const [space, name] = id.split("/") as [SpaceName, AppName];
@@ -86,15 +102,25 @@ export class Reviews {
     return true;
   }
 
-  /** The restored state holds for the app: what it does not know ends, as after any other change. */
-  async discard({ space, app, runs, knows }: Review, events: EventSink): Promise<void> {
-    const noted = this.#note(space, app);
-    const release = Math.max(noted?.value.release ?? 0, ...runs.map((one) => one.release));
-    const key = keys.ahead(space, app);
-    const note: AheadNote = { release, discarded: this.#lost.at(-1)?.through ?? null };
-    await this.#store.commit({ conditions: [unchanged(key, noted)], changes: [put(key, note)] });
-    const what = describeAhead({ runs, knows });
-    events.append({ kind: "restore.discarded", space, app, message: `the restored state holds for "${app}", which ${what}` });
+  /** The restored state holds for these apps, for all of them or none: what it does not know ends, as after any other change. */
+  async discard(reviews: readonly Review[], events: EventSink): Promise<void> {
+    const notes = reviews.map(({ space, app, runs }) => {
+      const noted = this.#note(space, app);
+      const release = Math.max(noted?.value.release ?? 0, ...runs.map((one) => one.release));
+      const note: AheadNote = { release, discarded: this.#lost.at(-1)?.through ?? null };
+      return { key: keys.ahead(space, app), noted, note };
+    });
+    await this.#store.commit({
+      conditions: notes.map(({ key, noted }) => unchanged(key, noted)),
+      changes: notes.map(({ key, note }) => put(key, note)),
+    });
+    for (const review of reviews)
+      events.append({
+        kind: "restore.discarded",
+        space: review.space,
+        app: review.app,
+        message: `the restored state holds for "${review.app}", which ${describeAhead(review)}`,
+      });
   }
 
   #note(space: SpaceName, app: AppName): Stored<AheadNote> | null {

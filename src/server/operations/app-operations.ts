@@ -49,7 +49,7 @@ async function changeApp(context: OperationContext, call: AppCall, change: (app:
     const answer = { space: call.space as string, app: call.app as string, release: stored.value.target, changed: app !== null };
     event = null;
     if (app === null) return { answer, conditions: [], changes: [] };
-    const made = release === undefined ? null : newRelease(store, app, release.spec, release.cause, clock.nowMs());
+    const made = release === undefined ? null : newRelease(context, app, release.spec, release.cause, clock.nowMs());
     event = made === null ? told : { ...told, subject: String(made.app.lastRelease) };
     const written = new Set(made?.changes.map(({ key }) => key));
     const forgotten = (forget === undefined ? [] : objects.releases(store, call.space, call.app)).filter(

@@ -181,7 +181,7 @@ function draftApp(context: OperationContext, request: ApplyRequest, desired: Des
     warnings: [...warnings],
   });
   if (action === "none" || spec === null) return;
-  const release = needsRelease ? newRelease(context.store, app, spec, request.cause, nowMs) : null;
+  const release = needsRelease ? newRelease(context, app, spec, request.cause, nowMs) : null;
   draft.conditions.push(unchanged(keys.app(app.space, app.name), stored), ...(release?.conditions ?? []));
   draft.changes.push(put(keys.app(app.space, app.name), release?.app ?? app), ...(release?.changes ?? []));
   if (release !== null) draft.releases.push({ space: app.space, app: app.name, release: release.app.lastRelease });
@@ -268,7 +268,7 @@ function draftDependents(
     const changedApp: App = { ...app, routes: moved };
     const needsRelease = !isEqualJson(next, spec);
     if (!needsRelease && isEqualJson(moved, app.routes)) continue;
-    const release = needsRelease ? newRelease(context.store, changedApp, next, "apply", nowMs) : null;
+    const release = needsRelease ? newRelease(context, changedApp, next, "apply", nowMs) : null;
     (draft.plan.changes as PlannedChange[]).push({
       kind: "app",
       space: app.space,

@@ -1,7 +1,9 @@
 import type { App, Release, ReleaseSpec } from "#model/app.ts";
+import { appId } from "#model/names.ts";
 import type { AheadNote } from "../controllers/reviews.ts";
 import { keys, objects, put, read, remove, type Stored, unchanged } from "../objects/objects.ts";
 import type { Change, Condition, Store } from "../store/store.ts";
+import type { OperationContext } from "./context.ts";
 
 /** Releases kept of each app, to go back to; the active and the wanted one are always kept. */
 export const keptReleases = 20;
@@ -14,10 +16,16 @@ export interface NewRelease {
 }
 
 /** The next release of `app`, as its new target: the newest deploy wins, so one that was on its way is superseded. */
-export function newRelease(store: Store, app: App, spec: ReleaseSpec, cause: string, nowMs: number): NewRelease {
+export function newRelease(
+  { store, newestRelease = () => 0 }: Pick<OperationContext, "store" | "newestRelease">,
+  app: App,
+  spec: ReleaseSpec,
+  cause: string,
+  nowMs: number,
+): NewRelease {
   // What agents run that a restored store does not know has had its numbers.
   const ahead = read<AheadNote>(store, keys.ahead(app.space, app.name))?.value.release ?? 0;
-  const number = Math.max(app.lastRelease, ahead) + 1;
+  const number = Math.max(app.lastRelease, ahead, newestRelease(appId(app.space, app.name))) + 1;
   const release: Release = { number, space: app.space, app: app.name, spec, state: "pending", failure: null, createdAtMs: nowMs, cause };
   const releases = objects.releases(store, app.space, app.name);
   const conditions: Condition[] = [];

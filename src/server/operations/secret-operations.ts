@@ -55,7 +55,7 @@ export async function setSecret(context: OperationContext, { space, name, receip
     for (const stored of secretUsers(store, space)(name).apps) {
       const spec = targetSpec(store, stored.value);
       if (spec === null) continue;
-      const made = newRelease(store, stored.value, { ...spec, secrets: { ...spec.secrets, [name]: version } }, "secret", clock.nowMs());
+      const made = newRelease(context, stored.value, { ...spec, secrets: { ...spec.secrets, [name]: version } }, "secret", clock.nowMs());
       conditions.push(unchanged(stored.key, stored), ...made.conditions);
       changes.push(put(stored.key, made.app), ...made.changes);
       releases.push({ app: stored.value.name, release: made.app.lastRelease });

@@ -4,8 +4,10 @@ import { lastOrders } from "#host/last-orders.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import { openRestore } from "../store/restore.ts";
+import { storeFiles } from "../store/store-files.ts";
+import { readRemembered } from "./remembered.ts";
 import { isLossy, planRestore } from "./restore-plan.ts";
-import { describeRestore } from "./restore-words.ts";
+import { describeAccess, describeRestore } from "./restore-words.ts";
 
 export interface Terminal {
   readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean };
@@ -37,6 +39,7 @@ export async function restoreFromBackup(
   if (present !== null && !isConfirmed && (present === "damaged" || isLossy(plan))) await confirm(terminal, signal);
   const { revision, epoch } = await restore.perform();
   say(`restored ${from}: epoch ${epoch}, revision ${revision}`);
+  for (const line of describeAccess(backup, await readRemembered(storeFiles(home.server).remembered))) say(line);
   if (present === null || present === "damaged")
     say('What agents run that the backup does not know goes on until you decide about it: "drover restore ls" lists it.');
   say("A Drover that runs starts its server again within a minute; else run `drover up`.");

@@ -1,3 +1,7 @@
+import { listMembers } from "../members/members.ts";
+import { objects } from "../objects/objects.ts";
+import type { StoreReader } from "../store/store.ts";
+import { type Remembered, revokedSince } from "./remembered.ts";
 import type { AppSide, RestoredApp, RestoredKind, RestorePlan } from "./restore-plan.ts";
 
 /** Apps that change are listed up to this many: a person reads no more of them, and the sums below count all. */
@@ -13,6 +17,24 @@ export function describeRestore(plan: RestorePlan): string[] {
   lines.push(...plan.others.map(describeKind));
   lines.push(describeInstances(plan.instances));
   return lines;
+}
+
+/** Who may what again once a backup is restored. @param remembered what counted last; null: nobody knows */
+export function describeAccess(backup: StoreReader, remembered: Remembered | null): string[] {
+  const list = (names: readonly string[]) => (names.length === 0 ? "none" : names.join(", "));
+  if (remembered === null) {
+    const [tokens, machines] = [objects.tokens(backup).map(({ value }) => value.name), listMembers(backup).map(({ name }) => name)];
+    if (tokens.length + machines.length === 0) return [];
+    return [
+      "What was revoked after the backup was made counts again, as nothing here knows of that:",
+      `  tokens: ${list(tokens)}`,
+      `  machines: ${list(machines)}`,
+      '  Look at each, and revoke what should not be: "drover token revoke NAME", "drover machine remove NAME".',
+    ];
+  }
+  const { tokens, machines } = revokedSince(backup, remembered);
+  const revoked = [...tokens.map(({ value }) => `the token "${value.name}"`), ...machines.map(({ name }) => `machine ${name}`)];
+  return revoked.length === 0 ? [] : [`revoked after the backup was made, and stays so: ${revoked.join(", ")}`];
 }
 
 function describeApp({ name, change, from, to, forgotten, settings }: RestoredApp): string {

@@ -8,6 +8,7 @@ export function storeFiles(folder: string) {
     index: join(folder, "store.db-shm"),
     witness: join(folder, "store.witness"),
     lost: join(folder, "store.lost"),
+    remembered: join(folder, "store.remembered"),
     reserve: join(folder, "store.reserve"),
     backups: join(folder, "backups"),
   };

@@ -35,8 +35,7 @@ export function restoreRoutes(services: Services): readonly Route[] {
       answer: { kind: "json", schema: restoreList },
       handle: async (call, _query, { apps }) => {
         const chosen = chooseReviews(controlPlane.reviews(), apps);
-        const { events } = signed(services, call);
-        for (const review of chosen) await controlPlane.discardReview(review, events);
+        await controlPlane.discardReviews(chosen, signed(services, call).events);
         return { json: { apps: chosen.map(viewReview) } };
       },
     }),

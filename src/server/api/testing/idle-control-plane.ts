@@ -39,7 +39,8 @@ export function createIdleControlPlane(store: Store): ControlPlane {
       progress: null,
     },
     reviews: () => [],
-    discardReview: async () => {},
+    discardReviews: async () => {},
+    newestRelease: () => 0,
     agentOn: () => {
       throw unreachable();
     },
