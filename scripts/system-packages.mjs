@@ -23,6 +23,7 @@ const unpacked = [
   { command: "prometheus", packageName: "prometheus", for: "being scraped by Prometheus" },
   { command: "victoria-metrics", packageName: "victoria-metrics", for: "being scraped by VictoriaMetrics" },
   { command: "sshd", packageName: "openssh-server", for: "adding machines over SSH" },
+  { module: "statsd", packageName: "python3-statsd", for: "figures that statsd's own client sends" },
 ];
 const unpackedFolder = join(root, "node_modules", ".cache", "drover-system");
 /** Where the programs of unpacked packages are, for the path of tests. */
@@ -31,6 +32,8 @@ export const unpackedPath = join(unpackedFolder, "usr", "bin");
 // Debian keeps servers in /usr/sbin, which is not on everybody's path.
 const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", unpackedPath, join(unpackedFolder, "usr", "sbin")];
 const has = (command) => folders.some((folder) => existsSync(join(folder, command)));
+/** Of Python. */
+const hasModule = (name) => ["/", unpackedFolder].some((base) => existsSync(join(base, "usr", "lib", "python3", "dist-packages", name)));
 
 export function installSystemPackages() {
   unpackPackages();
@@ -63,8 +66,8 @@ function installEmulator() {
 }
 
 function unpackPackages() {
-  for (const { command, packageName, for: purpose } of unpacked) {
-    if (has(command)) continue;
+  for (const { command, module, packageName, for: purpose } of unpacked) {
+    if (module === undefined ? has(command) : hasModule(module)) continue;
     console.error(`setup: unpacking ${packageName} (apt-get download)`);
     if (!has("apt-get") || !unpack(packageName)) console.error(`setup: ${packageName} is not here; tests of ${purpose} skip`);
   }

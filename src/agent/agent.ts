@@ -37,6 +37,7 @@ import { leaseRoutes } from "./lease-routes.ts";
 import { readInfoQuestions, readMetricsQuestions } from "./link-bodies.ts";
 import { type LogStore, openLogStore } from "./logs/log-store.ts";
 import { logRoutes } from "./logs/routes.ts";
+import { type LazyStatsd, lazyStatsd } from "./metrics/statsd/lazy-statsd.ts";
 import type { AgentOptions } from "./options.ts";
 import { keepOwnLines } from "./own-lines.ts";
 import { edgeWorkload, ownPrograms, serverWorkload } from "./own-programs.ts";
@@ -113,6 +114,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   ]);
   const path = pathOfApps(parts);
   const executor = lazy(async () => (await import("./exec/executor.ts")).createExecutor({ owner: home.root, clock }));
+  const statsd = lazyStatsd({ clock, log });
   const engine = await LocalEngine.open(
     {
       folder: home.agent,
@@ -133,6 +135,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
       path,
       listenHost: () => listenHost(parts),
       isRoot,
+      statsd,
       clock,
       // Beside the server, what must not run twice runs whether the server does or not: nobody else could start it.
       sinceBootMs: connector.membership === null ? null : sinceBootMs,
@@ -156,6 +159,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   };
   const routes: LinkRoutes = {
     ...allRoutes(parts, { engine, artifacts, output }, version, exec),
+    ...metricsRoutes(engine, statsd),
     ...agentCheckRoutes(parts, engine, machine, signal),
     ...agentLookRoutes(parts, engine),
     ...logRoutes(output),
@@ -242,12 +246,6 @@ function allRoutes(
       const ports = new Map(engine.running().map(({ id, port }) => [id, port]));
       return { answers: await askInstances(questions, (id) => ports.get(id) ?? null, call.signal) };
     },
-    "POST /metrics": async (call) => {
-      const questions = readMetricsQuestions(await call.body());
-      const { askMetrics } = await import("./metrics/ask-metrics.ts");
-      const ports = new Map(engine.running().map(({ id, port }) => [id, port]));
-      return { answers: await askMetrics(questions, (id) => ports.get(id), call.signal) };
-    },
     "GET /machine": async (call) => {
       const machine = { ...(await engine.machine(call.signal)), program: { version, node: process.versions.node } };
       const address = reachedAt({ options, connector });
@@ -266,6 +264,18 @@ function allRoutes(
       } finally {
         engine.artifactsChanged();
       }
+    },
+  };
+}
+
+/** What apps tell of themselves. */
+function metricsRoutes(engine: LocalEngine, statsd: LazyStatsd): LinkRoutes {
+  return {
+    "POST /metrics": async (call) => {
+      const questions = readMetricsQuestions(await call.body());
+      const { askMetrics } = await import("./metrics/ask-metrics.ts");
+      const ports = new Map(engine.running().map(({ id, port }) => [id, port]));
+      return { answers: await askMetrics(questions, { portOf: (id) => ports.get(id), statsd }, call.signal) };
     },
   };
 }

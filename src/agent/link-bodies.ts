@@ -1,10 +1,10 @@
-import type { MetricsQuestion } from "#model/app-metrics.ts";
+import type { MetricsQuestion, MetricsQuestions } from "#model/app-metrics.ts";
 import { DroverError } from "#model/errors.ts";
 import type { InfoQuestion } from "#model/info.ts";
 import type { LeaseRenewal } from "#model/lease.ts";
 import type { LogKind } from "#model/log-kind.ts";
 import type { LogMasks } from "#model/log-mask.ts";
-import { beforeProcess, isDigest, namePattern, type WorkloadId } from "#model/names.ts";
+import { beforeProcess, type InstanceId, isDigest, namePattern, type WorkloadId } from "#model/names.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
 import { stepsApp } from "#model/steps.ts";
 import type { LogQuery, Probe, Resources, StopRules, Workload } from "#model/workload.ts";
@@ -53,10 +53,18 @@ export function readInfoQuestions(value: unknown): readonly InfoQuestion[] {
 }
 
 /** @throws {DroverError} REQUEST_INVALID */
-export function readMetricsQuestions(value: unknown): readonly MetricsQuestion[] {
-  if (isRecord(value) && isListOf(value["questions"], isMetricsQuestion) && value["questions"].length <= mostQuestions)
-    return value["questions"];
+export function readMetricsQuestions(value: unknown): MetricsQuestions {
+  if (isRecord(value)) {
+    const { questions, statsd = [] } = value;
+    const isFew = (list: readonly unknown[]) => list.length <= mostQuestions;
+    if (isListOf(questions, isMetricsQuestion) && isFew(questions) && isListOf(statsd, isInstance) && isFew(statsd))
+      return { questions, statsd };
+  }
   throw new DroverError("REQUEST_INVALID", "the body is no list of instances to ask for figures");
+}
+
+function isInstance(it: unknown): it is InstanceId {
+  return isText(it, longestName);
 }
 
 function isMetricsQuestion(it: unknown): it is MetricsQuestion {
@@ -90,6 +98,7 @@ export function isWorkload(it: unknown): it is Workload {
     (it["timeoutMs"] === null || isDuration(it["timeoutMs"])) &&
     (it["onlyOne"] === undefined || it["onlyOne"] === true) &&
     (it["isPrivate"] === undefined || it["isPrivate"] === true) &&
+    (it["statsd"] === undefined || it["statsd"] === true) &&
     // Only the agent itself has programs of that kind.
     it["own"] === undefined
   );

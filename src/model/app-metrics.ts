@@ -13,6 +13,13 @@ export interface MetricsQuestion extends MetricsPlace {
   readonly instance: InstanceId;
 }
 
+/** What an agent is asked at once. */
+export interface MetricsQuestions {
+  readonly questions: readonly MetricsQuestion[];
+  /** Instances that send theirs by statsd. Agents of before that read none of them. */
+  readonly statsd: readonly InstanceId[];
+}
+
 export type AppMetricType = "counter" | "gauge" | "histogram" | "summary" | "untyped";
 
 /** One name with what belongs to it: of a histogram the buckets, their sum and their count. */
@@ -31,6 +38,8 @@ export interface MetricsAnswer {
   readonly metrics: readonly AppMetric[];
   /** Why something is missing, in words; null if all was read. */
   readonly why: string | null;
+  /** Lines and packets that it sent by statsd and that were none, or had no place. Left out where nothing listens for them. */
+  readonly statsdLeftOut?: number;
 }
 
 /** Series that one instance may tell. */

@@ -28,6 +28,8 @@ export interface ProcessSpec {
   readonly resources: Resources;
   /** It must never run twice, not even for a moment. */
   readonly onlyOne?: true;
+  /** It sends figures of its own by statsd. */
+  readonly statsd?: true;
   readonly ready: Probe | null;
   readonly alive: Probe | null;
 }
@@ -149,6 +151,8 @@ export interface App {
   readonly info?: Readonly<Record<ProcessName, string>>;
   /** Where instances tell figures of their own, by process. Left out: nowhere. */
   readonly metrics?: Readonly<Record<ProcessName, MetricsPlace>>;
+  /** Processes that send theirs by statsd. Left out: none. */
+  readonly statsd?: readonly ProcessName[];
   /** Where it may run; null or left out: anywhere. */
   readonly place?: Place | null;
   readonly createdAtMs: number;

@@ -77,7 +77,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there
  *   GET    /machine                             Machine
  *   GET    /usage                               Usage: what runs there uses, measured now
- *   POST   /metrics                             { questions: MetricsQuestion[] } → { answers: MetricsAnswer[] }: figures that instances tell, asked now
+ *   POST   /metrics                             { questions: MetricsQuestion[], statsd: InstanceId[] } → { answers: MetricsAnswer[] }: figures that instances tell, asked now
  *   POST   /info                                { questions: InfoQuestion[] } → { answers: InfoAnswer[] }: what instances say of themselves, asked now
  *   POST   /own-log                             LogQuery → stream of LogLine: what the agent itself says
  *   GET    /programs                            ProgramsState: which Drover runs there, and what it could run

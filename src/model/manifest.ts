@@ -101,6 +101,11 @@ const metricsPlace = z
       "Where an instance tells figures of its own, in the text format of Prometheus: a path, or `{ path, port }`. They are read every 15 seconds, kept and told with Drover's.",
   });
 
+const statsd = z.boolean().meta({
+  description:
+    "Its instances send figures of their own by statsd, DogStatsD's tags among it, to $STATSD_HOST and $STATSD_PORT. Kept and told with Drover's. Default false.",
+});
+
 export const processManifest = z.strictObject({
   run: command
     .optional()
@@ -129,6 +134,7 @@ export const processManifest = z.strictObject({
   scale: scaleManifest.optional().meta({ description: "By rules in place of `instances`: as many as its load needs." }),
   info: infoPath.optional(),
   metrics: metricsPlace.optional(),
+  statsd: statsd.optional(),
   only_one: onlyOne,
 });
 
@@ -237,6 +243,7 @@ export const appManifest = z
     scale: scaleManifest.optional().meta({ description: "Short for processes.web.scale." }),
     info: infoPath.optional().meta({ description: "Short for processes.web.info." }),
     metrics: metricsPlace.optional().meta({ description: "Short for processes.web.metrics." }),
+    statsd: statsd.optional().meta({ description: "Short for processes.web.statsd." }),
     only_one: onlyOne.meta({ description: "Short for processes.web.only_one." }),
     processes: z
       .record(processName, processManifest)
@@ -294,9 +301,9 @@ export const appManifest = z
     }),
   })
   .superRefine((app, context) => {
-    const shorts = (["run", "instances", "port", "resources", "ready", "alive", "scale", "info", "metrics", "only_one"] as const).filter(
-      (key) => app[key] !== undefined,
-    );
+    const shorts = (
+      ["run", "instances", "port", "resources", "ready", "alive", "scale", "info", "metrics", "statsd", "only_one"] as const
+    ).filter((key) => app[key] !== undefined);
     const web = app.processes?.["web" as z.infer<typeof processName>];
     for (const key of shorts) {
       if (web !== undefined) context.addIssue({ code: "custom", path: [key], message: `either ${key} or processes.web, not both` });

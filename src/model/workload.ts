@@ -62,6 +62,8 @@ export interface Workload {
   readonly onlyOne?: true;
   /** Nobody but its own machine may reach it: it is told so by $HOST, and is not ready while it listens elsewhere than on 127.0.0.1. */
   readonly isPrivate?: true;
+  /** Each instance sends figures of its own by statsd, to $STATSD_HOST and $STATSD_PORT. */
+  readonly statsd?: true;
   /** Drover's own programs alone; see `OwnTraits`. */
   readonly own?: OwnTraits;
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -79,6 +80,48 @@ test("what an app tells of itself is told with labels that say whose it is, whic
   assert.deepEqual(figures(text, "drover_scrape_up{", 'app="teller"'), [1]);
   assert.deepEqual(figures(text, "drover_instance_ready{", 'app="forged"'), []);
   assert.match(text, /^# TYPE orders_total counter$/m);
+});
+
+/** Where Debian has it, or where the set-up of the tests put it. */
+const modules = ["", join(root, "node_modules/.cache/drover-system")].map((base) => `${base}/usr/lib/python3/dist-packages`);
+const statsdModules = modules.find((path) => existsSync(join(path, "statsd")));
+const withoutStatsd = statsdModules === undefined && "python3-statsd is not here; figures that a client of statsd sends were not tested";
+
+test("what an app sends by statsd is its own, and is still heard by an agent that was killed meanwhile", {
+  skip: withoutStatsd,
+}, async () => {
+  const script = join(folder, "send.py");
+  await writeFile(
+    script,
+    `import time
+from statsd.defaults.env import statsd
+while True:
+    statsd.incr("carts.filled", 2)
+    statsd.gauge("drover_forged", 1)
+    statsd.gauge("waiting", 7)
+    statsd.timing("took", 320)
+    statsd.set("seen", "ann")
+    time.sleep(0.05)
+`,
+  );
+  await chmod(folder, 0o755);
+  await drover.apply(
+    `app: sender\nprocesses: { worker: { run: exec python3 ${script}, statsd: true } }\nenv: { PYTHONPATH: ${statsdModules}, PYTHONDONTWRITEBYTECODE: "1" }\n`,
+  );
+  const heard = async () => (figures(await scrape(), "carts_filled{", 'app="sender"', 'process="worker"')[0] ?? 0) > 2;
+  await drover.until("something was sent", heard);
+  const text = await scrape();
+  assert.deepEqual(figures(text, "waiting{", 'app="sender"'), [7]);
+  assert.deepEqual(figures(text, "took_seconds_bucket{", 'le="0.2"'), [0]);
+  assert.ok((figures(text, "took_seconds_bucket{", 'le="0.4"')[0] ?? 0) > 0);
+  assert.deepEqual(figures(text, "drover_forged"), []);
+  assert.deepEqual(figures(text, "drover_scrape_up{", 'app="sender"'), [], "it is not asked, so it does not fail to answer");
+  assert.match(text, /^# TYPE carts_filled counter$/m);
+  const restarts = figures(text, "drover_instance_restarts_total{", 'app="sender"');
+  await drover.kill("agent");
+  await drover.up();
+  await drover.until("something is heard again", heard);
+  assert.deepEqual(figures(await scrape(), "drover_instance_restarts_total{", 'app="sender"'), restarts);
 });
 
 test("figures are followed over time, survive a crash of the server, and are drawn in the terminal", async () => {

@@ -1,7 +1,8 @@
-import type { MetricsAnswer, MetricsQuestion } from "#model/app-metrics.ts";
+import type { MetricsAnswer, MetricsQuestion, MetricsQuestions } from "#model/app-metrics.ts";
 import type { InstanceId } from "#model/names.ts";
 import { loopbackGet } from "../loopback-get.ts";
 import { readExposition } from "./read-exposition.ts";
+import type { LazyStatsd } from "./statsd/lazy-statsd.ts";
 
 /** All together: the server waits a second for every agent. One that takes longer is told at another time. */
 const allWithinMs = 800;
@@ -11,10 +12,39 @@ const atOnce = 16;
 const longestBodyBytes = 2 ** 20;
 const accept = "text/plain;version=0.0.4";
 
-/** @param portOf where the instance listens on this machine, null where it has no port; undefined where it does not run */
+export interface MetricsPlaces {
+  /** Where the instance listens on this machine, null where it has no port; undefined where it does not run. */
+  readonly portOf: (instance: InstanceId) => number | null | undefined;
+  readonly statsd: Pick<LazyStatsd, "read">;
+}
+
+/** What instances tell when they are asked, and what they sent by statsd: one answer for each. */
 export async function askMetrics(
+  { questions, statsd }: MetricsQuestions,
+  places: MetricsPlaces,
+  signal: AbortSignal,
+): Promise<readonly MetricsAnswer[]> {
+  const told = new Map((await askAll(questions, places.portOf, signal)).map((answer) => [answer.instance, answer]));
+  for (const instance of statsd) told.set(instance, withSent(instance, told.get(instance) ?? null, await places.statsd.read(instance)));
+  return [...told.values()];
+}
+
+function withSent(instance: InstanceId, told: MetricsAnswer | null, sent: Awaited<ReturnType<LazyStatsd["read"]>>): MetricsAnswer {
+  if (sent === null) return told ?? { instance, metrics: [], why: "nothing listens for what it sends by statsd" };
+  const names = new Set(told?.metrics.map(({ name }) => name));
+  const metrics = sent.metrics.filter(({ name }) => !names.has(name));
+  const whys = [
+    ...(told?.why == null ? [] : [told.why]),
+    ...(sent.isFull ? ["it sends more figures by statsd than are kept"] : []),
+    ...(metrics.length === sent.metrics.length ? [] : ["what it tells and what it sends by statsd have the same names"]),
+  ];
+  const why = whys.length === 0 ? null : whys.join("; ");
+  return { instance, metrics: [...(told?.metrics ?? []), ...metrics], why, statsdLeftOut: sent.leftOut };
+}
+
+async function askAll(
   questions: readonly MetricsQuestion[],
-  portOf: (instance: InstanceId) => number | null | undefined,
+  portOf: MetricsPlaces["portOf"],
   signal: AbortSignal,
 ): Promise<readonly MetricsAnswer[]> {
   const until = AbortSignal.any([signal, AbortSignal.timeout(allWithinMs)]);

@@ -1,10 +1,8 @@
 import { type AppMetric, type AppMetricType, type AppSample, mostSeriesOfInstance } from "#model/app-metrics.ts";
+import { longestLabelValue, longestMetricName, mostLabels } from "./bounds.ts";
 
-/** What a graph can name; help is for people. */
-const longestName = 200;
-const longestValue = 1_000;
+/** For people. */
 const longestHelp = 500;
-const mostLabels = 32;
 
 const types: readonly string[] = ["counter", "gauge", "histogram", "summary", "untyped"] satisfies AppMetricType[];
 const parts: Readonly<Partial<Record<AppMetricType, RegExp>>> = { histogram: /_(?:bucket|sum|count)$/, summary: /_(?:sum|count)$/ };
@@ -25,7 +23,7 @@ export function readExposition(text: string): { readonly metrics: readonly AppMe
   for (const line of text.split("\n")) {
     const [, kind, about = "", rest = ""] = /^#\s+(HELP|TYPE)\s+(\S+)\s*(.*)$/s.exec(line) ?? [];
     if (kind !== undefined) {
-      if (about.length > longestName || metrics.size >= mostSeriesOfInstance) continue;
+      if (about.length > longestMetricName || metrics.size >= mostSeriesOfInstance) continue;
       if (kind === "HELP") metricOf(about).help = rest.trim().slice(0, longestHelp);
       else if (types.includes(rest.trim())) metricOf(about).type = rest.trim() as AppMetricType;
       continue;
@@ -53,7 +51,7 @@ function baseOf(name: string, metrics: ReadonlyMap<string, { readonly type: AppM
 function readSample(line: string): AppSample | null {
   const head = /^\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\{)?/.exec(line);
   const name = head?.[1];
-  if (head === null || name === undefined || name.length > longestName) return null;
+  if (head === null || name === undefined || name.length > longestMetricName) return null;
   const labels = head[2] === undefined ? { labels: {}, end: head[0].length } : readLabels(line, head[0].length);
   if (labels === null) return null;
   const [, text] =
@@ -72,7 +70,7 @@ function readLabels(line: string, from: number): { readonly labels: Record<strin
     if (end.test(line)) return { labels, end: end.lastIndex };
     label.lastIndex = at;
     const [, name, value] = label.exec(line) ?? [];
-    if (name === undefined || value === undefined || value.length > longestValue || name.startsWith("__")) return null;
+    if (name === undefined || value === undefined || value.length > longestLabelValue || name.startsWith("__")) return null;
     labels[name] = value.replace(/\\(.)/g, (_, character: string) => (character === "n" ? "\n" : character));
     at = label.lastIndex;
   }

@@ -71,6 +71,7 @@ export function workloadBody(input: WorkloadInput, secrets: Pick<Secrets, "revea
     restartToken: `${app.restartTokens?.[process] ?? app.restartToken}${isPrivate ? privateMark : ""}`,
     timeoutMs: null,
     ...(spec.onlyOne === true ? { onlyOne: true } : {}),
+    ...(spec.statsd === true ? { statsd: true } : {}),
     ...(isPrivate ? { isPrivate: true } : {}),
   };
 }

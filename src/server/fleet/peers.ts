@@ -1,7 +1,7 @@
 import type { Duplex, Readable } from "node:stream";
 import type { Finding } from "#checks/finding.ts";
 import type { Link } from "#link/caller.ts";
-import type { MetricsAnswer, MetricsQuestion } from "#model/app-metrics.ts";
+import type { MetricsAnswer, MetricsQuestions } from "#model/app-metrics.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
 import type { CertificateChange, CertificateDigests } from "#model/certificates.ts";
 import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
@@ -55,7 +55,7 @@ export interface AgentPeer extends ProbePeer {
   /** Asks instances there what they say of themselves; null where the agent is too old to ask. */
   info(questions: readonly InfoQuestion[], signal: AbortSignal): Promise<readonly InfoAnswer[] | null>;
   /** Asks instances there for the figures that they tell; null where the agent is too old to ask. */
-  metrics(questions: readonly MetricsQuestion[], signal: AbortSignal): Promise<readonly MetricsAnswer[] | null>;
+  metrics(questions: MetricsQuestions, signal: AbortSignal): Promise<readonly MetricsAnswer[] | null>;
   watch(signal: AbortSignal): AsyncIterable<EngineChange>;
   /** What it was told last of a workload; null if nothing, also where it is too old to be asked. */
   order(id: WorkloadId, signal: AbortSignal): Promise<Workload | null>;
@@ -163,7 +163,7 @@ export function agentOverLink(link: Link): AgentPeer {
       return answer === null ? null : (answer as { answers: readonly InfoAnswer[] }).answers;
     },
     metrics: async (questions, signal) => {
-      const answer = await unlessUnknown(link.call("POST", "/metrics", signal, { body: { questions } }));
+      const answer = await unlessUnknown(link.call("POST", "/metrics", signal, { body: questions }));
       return answer === null ? null : (answer as { answers: readonly MetricsAnswer[] }).answers;
     },
     usage: (signal) => unlessUnknown(link.call("GET", "/usage", signal)) as Promise<AgentUsage | null>,

@@ -51,7 +51,8 @@ test("what was not told the last time by who told all that it had stood at zero 
   const of = (machine: string, release: number) => ({ machine, route, counted: counted(release) }) as unknown as RouteTraffic;
   const instance = { id: "i1", space: "shop", app: "web", process: "web", release: 1, machine: "m1" };
   const told = (...names: string[]): ToldMetrics => ({
-    ...{ instance, why: null },
+    ...{ instance, why: null, statsdLeftOut: null },
+    isAsked: true,
     metrics: names.map((name) => metric(name, "counter", [name, {}, 5])),
   });
   const collect = async (traffic: Traffic, ofApps: readonly ToldMetrics[], before: Heard | null) => {

@@ -1,5 +1,5 @@
 import type { InstanceView } from "#model/api.ts";
-import type { AppMetric, AppSample, MetricsQuestion } from "#model/app-metrics.ts";
+import type { AppMetric, AppSample, MetricsAnswer, MetricsQuestion, MetricsQuestions } from "#model/app-metrics.ts";
 import type { Clock } from "#model/clock.ts";
 import type { AppName, InstanceId, ProcessName, SpaceName } from "#model/names.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -13,6 +13,10 @@ export interface ToldMetrics {
   readonly instance: Pick<InstanceView, "id" | "space" | "app" | "process" | "release" | "machine">;
   readonly metrics: readonly AppMetric[];
   readonly why: string | null;
+  /** Whether it is asked, and has to answer; else it sends what it wants to. */
+  readonly isAsked: boolean;
+  /** As in its answer; null: it sends none by statsd. */
+  readonly statsdLeftOut: number | null;
 }
 
 /** Instances that are asked at one moment; more than the series of all apps together would allow for. */
@@ -35,35 +39,38 @@ export async function askAppMetrics(
   },
   signal: AbortSignal,
 ): Promise<readonly ToldMetrics[]> {
-  const byAgent = new Map<AgentPeer, MetricsQuestion[]>();
-  const asked = new Map<string, InstanceView>();
+  const byAgent = new Map<AgentPeer, { readonly questions: MetricsQuestion[]; readonly statsd: InstanceId[] }>();
+  const asked = new Map<InstanceId, { readonly instance: InstanceView; readonly isAsked: boolean }>();
   for (const { value: app } of objects.apps(store)) {
-    if (app.metrics === undefined) continue;
+    if (app.metrics === undefined && app.statsd === undefined) continue;
     for (const view of instances(app.space, app.name)) {
-      const place = Object.hasOwn(app.metrics, view.process) ? app.metrics[view.process as ProcessName] : undefined;
-      const agent = place === undefined || view.state !== "running" ? null : fleet.agentOf(view.id as InstanceId);
-      if (place === undefined || agent === null || asked.size === mostAsked) continue;
-      asked.set(view.id, view);
-      const question = { instance: view.id as InstanceId, ...place };
-      const questions = byAgent.get(agent);
-      if (questions === undefined) byAgent.set(agent, [question]);
-      else questions.push(question);
+      const process = view.process as ProcessName;
+      const place = app.metrics !== undefined && Object.hasOwn(app.metrics, process) ? app.metrics[process] : undefined;
+      const sends = app.statsd?.includes(process) === true;
+      const instance = view.id as InstanceId;
+      const agent = (place === undefined && !sends) || view.state !== "running" ? null : fleet.agentOf(instance);
+      if (agent === null || asked.size === mostAsked) continue;
+      asked.set(instance, { instance: view, isAsked: place !== undefined });
+      const known = byAgent.get(agent) ?? { questions: [], statsd: [] };
+      byAgent.set(agent, known);
+      if (place !== undefined) known.questions.push({ instance, ...place });
+      if (sends) known.statsd.push(instance);
     }
   }
-  const answers = await askPeers([...byAgent.keys()], (agent, until) => agent.metrics(byAgent.get(agent) ?? [], until), clock, signal);
+  const none: MetricsQuestions = { questions: [], statsd: [] };
+  const answers = await askPeers([...byAgent.keys()], (agent, until) => agent.metrics(byAgent.get(agent) ?? none, until), clock, signal);
   return answers.flatMap((one): readonly ToldMetrics[] => {
-    const questions = byAgent.get(one.peer) ?? [];
+    const { questions, statsd } = byAgent.get(one.peer) ?? none;
     const answered = "answer" in one ? one.answer : null;
-    if (answered === null) {
-      const why = "why" in one ? one.why : "its agent is too old to ask";
-      return questions.flatMap(({ instance }) => told(asked.get(instance), [], why));
-    }
-    return answered.flatMap(({ instance, metrics, why }) => told(asked.get(instance), metrics.filter(isTheirs), why));
+    const told = ({ instance, metrics, why, statsdLeftOut }: MetricsAnswer): readonly ToldMetrics[] => {
+      const known = asked.get(instance);
+      return known === undefined ? [] : [{ ...known, metrics: metrics.filter(isTheirs), why, statsdLeftOut: statsdLeftOut ?? null }];
+    };
+    if (answered !== null) return answered.flatMap(told);
+    const why = "why" in one ? one.why : "its agent is too old to ask";
+    const all = new Set([...questions.map(({ instance }) => instance), ...statsd]);
+    return [...all].flatMap((instance) => told({ instance, metrics: [], why }));
   });
-}
-
-function told(instance: InstanceView | undefined, metrics: readonly AppMetric[], why: string | null): readonly ToldMetrics[] {
-  return instance === undefined ? [] : [{ instance, metrics, why }];
 }
 
 function isTheirs({ name, samples }: AppMetric): boolean {

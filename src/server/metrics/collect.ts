@@ -80,7 +80,9 @@ export async function collectMetrics(
   const counted = Map.groupBy([...traffic.counted, ...traffic.left], ({ machine }) => machine);
   return {
     edges: new Map(Array.from(traffic.answered, (machine) => [machine, new Set((counted.get(machine) ?? []).map(counterOf))])),
-    instances: new Set(ofApps.flatMap(({ instance, metrics, why }) => (why === null && metrics.length > 0 ? instance.id : []))),
+    instances: new Set(
+      ofApps.flatMap(({ instance, metrics, why, isAsked }) => (why === null && (metrics.length > 0 || !isAsked) ? instance.id : [])),
+    ),
   };
 }
 
@@ -140,10 +142,11 @@ async function tellRoutes(told: FigureSink, traffic: readonly RouteTraffic[], be
   }
 }
 
-function tellOfApp(told: FigureSink, { instance, metrics }: ToldMetrics, before: Heard | null): void {
+function tellOfApp(told: FigureSink, { instance, metrics, isAsked, statsdLeftOut }: ToldMetrics, before: Heard | null): void {
   const { space, app, process, release, id, machine } = instance;
   const labels = { space, app, process, release: String(release), instance_id: id, machine };
-  told.add("drover_scrape_up", labels, Number(metrics.length > 0));
+  if (statsdLeftOut !== null) told.add("drover_statsd_left_out_total", labels, statsdLeftOut);
+  if (isAsked) told.add("drover_scrape_up", labels, Number(metrics.length > 0));
   told.add(
     "drover_scrape_series",
     labels,

@@ -49,6 +49,11 @@ export const families = {
     labels: instance,
     help: "1 if figures were read from the instance, whose manifest says where it tells them; 0 if it did not answer as it should.",
   },
+  drover_statsd_left_out_total: {
+    type: "counter",
+    labels: instance,
+    help: "Lines and packets that the instance sent by statsd and that were none, or had no place.",
+  },
   drover_scrape_series: { type: "gauge", labels: instance, help: "How many figures that were." },
 
   drover_route_requests_total: {

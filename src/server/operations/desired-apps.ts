@@ -312,6 +312,7 @@ function desiredApp(draft: Draft, surroundings: Surroundings, addresses: Readonl
     openAddresses: openAddresses(draft),
     ...infoOf(manifest, before),
     ...metricsOf(manifest, before),
+    ...statsdOf(manifest, before),
     place: placeOf(manifest),
     createdAtMs: before?.createdAtMs ?? nowMs,
   };
@@ -398,4 +399,11 @@ function problemAt(
   close: string | null,
 ): FoundProblem {
   return { kind: "invalid", file: declared.file, ...declared.place(path, atKey), path: path.join("."), found, wanted, nearest: close };
+}
+
+function statsdOf(manifest: AppManifest, before: App | null): Pick<App, "statsd"> {
+  const stated = Object.entries(declaredProcesses(manifest)).flatMap(([name, { statsd }]) =>
+    statsd === true ? [name as ProcessName] : [],
+  );
+  return stated.length === 0 && before?.statsd === undefined ? {} : { statsd: stated.sort() };
 }

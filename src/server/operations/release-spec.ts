@@ -19,7 +19,7 @@ export type ProcessInput = Partial<Omit<ProcessManifest, "protocol">> & { readon
 
 /** The manifest's processes, its short forms taken as `web`. */
 export function declaredProcesses(manifest: AppManifest): Readonly<Record<ProcessName, ProcessInput>> {
-  const { run, instances, port, resources, ready, alive, scale, info, metrics, only_one: onlyOne } = manifest;
+  const { run, instances, port, resources, ready, alive, scale, info, metrics, statsd, only_one: onlyOne } = manifest;
   const short: ProcessInput = {
     ...(run === undefined ? {} : { run }),
     ...(instances === undefined ? {} : { instances }),
@@ -30,6 +30,7 @@ export function declaredProcesses(manifest: AppManifest): Readonly<Record<Proces
     ...(scale === undefined ? {} : { scale }),
     ...(info === undefined ? {} : { info }),
     ...(metrics === undefined ? {} : { metrics }),
+    ...(statsd === undefined ? {} : { statsd }),
     ...(onlyOne === undefined ? {} : { only_one: onlyOne }),
   };
   const declared: Record<ProcessName, ProcessInput> = { ...manifest.processes };
@@ -56,6 +57,7 @@ export function draftProcesses(
       protocol: process.protocol ?? "http",
       resources: resourcesOf(process),
       ...(process.only_one === true ? { onlyOne: true } : {}),
+      ...(process.statsd === true ? { statsd: true } : {}),
       ready: process.ready === undefined ? null : probeOf(process.ready),
       alive: process.alive === undefined ? null : probeOf(process.alive),
     };

@@ -20,7 +20,7 @@ export interface CommandProbeOptions {
 export async function runCommandProbe(options: CommandProbeOptions, signal: AbortSignal): Promise<Reason | null> {
   const { machinery, held, workload, command, timeoutMs, clock } = options;
   const folders = machinery.records.folders(held.id);
-  const { cwd, env, uid } = await makeSurroundings(machinery.surroundings, workload, held.id, held.port, folders);
+  const { cwd, env, uid } = await makeSurroundings(machinery.surroundings, workload, held, folders);
   // It waits for a line before it begins, so that nothing of it runs outside of the instance's group.
   const child = spawn("/bin/sh", ["-c", 'read -r _ && exec /bin/sh -c "$1"', "sh", command], {
     cwd,

@@ -45,6 +45,7 @@ export async function openParts(options: LocalEngineOptions): Promise<EnginePart
       records: openRecords(join(folder, "instances"), log),
       ports: createPorts(random),
       cgroups,
+      statsd: options.statsd ?? null,
       leases: await Leases.open({ file: leasesFile(folder), bootId, clock, sinceBootMs }),
       pipes: createPipeFollower(output, clock, log),
       output,

@@ -16,12 +16,14 @@ export function instanceEnvironment(options: {
   /** Where it is to listen; null: that is its own affair. */
   readonly host: string | null;
   readonly port: number | null;
+  /** Where its figures by statsd are read; null: nowhere. */
+  readonly statsdPort: number | null;
   readonly path: string;
   readonly temporaryFolder: string;
   /** Folders of the workload's volumes, by name. */
   readonly volumes: Readonly<Record<string, string>>;
 }): Record<string, string> {
-  const { workload, instance, host, port, path, temporaryFolder } = options;
+  const { workload, instance, host, port, statsdPort, path, temporaryFolder } = options;
   const { space, app, process, release } = parseWorkloadId(workload.id);
   const volumes = Object.entries(options.volumes).map(([name, folder]) => [`${name.toUpperCase().replaceAll("-", "_")}_DIR`, folder]);
   return {
@@ -31,6 +33,8 @@ export function instanceEnvironment(options: {
     LANG: "C.UTF-8",
     ...(port === null ? {} : { PORT: String(port) }),
     ...(host === null ? {} : { HOST: host }),
+    // As statsd's clients know them.
+    ...(statsdPort === null ? {} : { STATSD_HOST: "127.0.0.1", STATSD_PORT: String(statsdPort) }),
     DROVER_SPACE: space,
     DROVER_APP: app,
     DROVER_PROCESS: process,

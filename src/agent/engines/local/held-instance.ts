@@ -35,6 +35,8 @@ export interface HeldInstance extends ObservedInstance {
   restartAsked: boolean;
 
   port: number | null;
+  /** Where figures that it sends by statsd are read; null: nowhere. */
+  statsdPort: number | null;
   uid: number | null;
   restarts: number;
   /** Unplanned ends in a row. */
@@ -79,6 +81,7 @@ export function newHeldInstance(options: {
     dead: false,
     restartAsked: false,
     port: null,
+    statsdPort: null,
     uid: null,
     restarts: 0,
     crashes: 0,
@@ -96,12 +99,13 @@ export function newHeldInstance(options: {
 }
 
 export function toRecord(held: HeldInstance): InstanceRecord {
-  const { id, workload, createdAtMs, port, restarts, crashes, restartToken, startedAtMs, exit } = held;
+  const { id, workload, createdAtMs, port, statsdPort, restarts, crashes, restartToken, startedAtMs, exit } = held;
   return {
     id,
     workload,
     createdAtMs,
     port,
+    ...(statsdPort === null ? {} : { statsdPort }),
     restarts,
     crashes,
     restartToken,

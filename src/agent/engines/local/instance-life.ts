@@ -17,6 +17,7 @@ import type { Afterwards } from "./plan-instances.ts";
 import { isAlive, sendSignal } from "./proc.ts";
 import { healthyAfterMs, restartDelayMs } from "./restart-policy.ts";
 import { adoptInstance, cgroupName, isOwnProgram, type Machinery, nameProgram, startInstance } from "./start-instance.ts";
+import { statsdOwner } from "./statsd-port.ts";
 
 export interface InstanceLifeOptions {
   readonly machinery: Machinery;
@@ -59,7 +60,7 @@ export interface InstanceLife {
 
 export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
   const { machinery, output, clock, random, log, changed, signal } = options;
-  const { records, ports, pipes, cgroups } = machinery;
+  const { records, ports, pipes, cgroups, statsd } = machinery;
   const starts = createGate(startsAtOnce);
   const looks = createGate(looksAtOnce);
   const background = createBackground(log, signal);
@@ -316,7 +317,9 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       await records.discard(held.id);
       failpoint("instance.forget.after");
       await cgroups.find(cgroupName(held)).remove();
+      await statsd?.close(held.id);
       ports.release(held.id);
+      ports.release(statsdOwner(held.id));
     },
     settle: background.settle,
   };

@@ -25,6 +25,7 @@ import { killAgainMs } from "./plan-instances.ts";
 import type { Ports } from "./ports.ts";
 import type { InstanceRecord, Records } from "./records.ts";
 import type { Machinery } from "./start-instance.ts";
+import { type StatsdPorts, statsdOwner } from "./statsd-port.ts";
 import { droverSpace, makeSurroundings } from "./surroundings.ts";
 import { sweepStrays } from "./sweep.ts";
 import { WorkloadPlans } from "./workload-plans.ts";
@@ -48,6 +49,8 @@ export interface LocalEngineOptions {
   /** $HOST of instances that other machines may reach; null: nobody tells them where to listen. Default: null. */
   readonly listenHost?: () => string | null;
   readonly isRoot: boolean;
+  /** Left out: figures by statsd are not read. */
+  readonly statsd?: StatsdPorts;
   readonly clock: Clock;
   /** Milliseconds since the machine's boot, where what must never run twice needs a lease; null: here it does not. */
   readonly sinceBootMs: (() => number) | null;
@@ -200,8 +203,7 @@ export class LocalEngine implements Engine {
     const { cwd, env, uid } = await makeSurroundings(
       this.#machinery.surroundings,
       workload,
-      id,
-      held?.port ?? null,
+      { id, port: held?.port ?? null, statsdPort: held?.statsdPort ?? null },
       this.#records.folders(id),
     );
     const { command, terminal } = request;
@@ -295,6 +297,7 @@ export class LocalEngine implements Engine {
     );
     await this.#background.settle();
     await this.#pipes.close();
+    await this.#machinery.statsd?.closeAll();
     if (left.length === 0) await this.#machinery.cgroups.removeEmpty();
   }
 
@@ -328,6 +331,7 @@ export class LocalEngine implements Engine {
       ...newHeldInstance({ id, workload: record.workload, restartToken, nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() }),
       createdAtMs,
       port: record.port,
+      statsdPort: record.statsdPort ?? null,
       restarts: record.restarts,
       crashes: record.crashes,
       startedAtMs: record.startedAtMs,
@@ -338,6 +342,7 @@ export class LocalEngine implements Engine {
       done: record.done,
     };
     if (held.port !== null) this.#ports.restore(id, held.port);
+    if (held.statsdPort !== null) this.#ports.restore(statsdOwner(id), held.statsdPort);
     workload.instances.set(id, held);
     await this.#life.adopt(held, workload.order ?? placeholder(record.workload));
   }

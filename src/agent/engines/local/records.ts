@@ -13,6 +13,8 @@ export interface InstanceRecord {
   readonly workload: WorkloadId;
   readonly createdAtMs: number;
   readonly port: number | null;
+  /** Left out: none. */
+  readonly statsdPort?: number;
   readonly restarts: number;
   readonly crashes: number;
   readonly restartToken: string;

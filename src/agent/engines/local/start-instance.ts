@@ -19,6 +19,7 @@ import { createProcessGroup } from "./process-group.ts";
 import type { InstanceFolders, Records } from "./records.ts";
 import { adopt, firstInherited, type InstanceProcess, type LaunchedProcess, launch } from "./shim.ts";
 import { takeSpill } from "./spill.ts";
+import { openStatsd, type StatsdPorts } from "./statsd-port.ts";
 import { droverSpace, makeSurroundings, type SurroundingsOptions } from "./surroundings.ts";
 
 /** What starting and adopting instances needs of the machine. */
@@ -31,6 +32,8 @@ export interface Machinery {
   readonly ports: Ports;
   readonly cgroups: Cgroups;
   readonly leases: Leases;
+  /** Null: figures by statsd are not read. */
+  readonly statsd: StatsdPorts | null;
   readonly pipes: PipeFollower;
   readonly output: OutputStore;
   readonly clock: Clock;
@@ -53,6 +56,7 @@ export async function startInstance(machinery: Machinery, held: HeldInstance, wo
   const { records, clock, pipes } = machinery;
   const folders = records.folders(held.id);
   await nameProgram(folders, workload);
+  await openStatsd(machinery, held, workload);
   const { process, cgroup } = (await startAgain(held, workload)) ?? (await startAnew(machinery, held, workload, folders, signal));
   try {
     failpoint("instance.launch.after");
@@ -100,7 +104,7 @@ async function startAnew(
   signal: AbortSignal,
 ): Promise<Launched> {
   held.port = await choosePort(machinery, held, workload);
-  const { cwd, env, uid } = await makeSurroundings(machinery.surroundings, workload, held.id, held.port, folders);
+  const { cwd, env, uid } = await makeSurroundings(machinery.surroundings, workload, held, folders);
   held.uid = uid;
   const cgroup = await openCgroup(machinery, held, workload);
   const argv = "shell" in workload.command ? ["/bin/sh", "-c", workload.command.shell] : workload.command.argv;
@@ -167,6 +171,7 @@ export async function adoptInstance(
   const process = await adopt(identity, folders.io, folders.exit, machinery.clock, signal);
   if (process === null) return null;
   const cgroup = await openCgroup(machinery, held, workload);
+  await openStatsd(machinery, held, workload);
   await takeSpill(folders.root, held.id, machinery.output, signal);
   machinery.pipes.follow(held.id, folders.pipe);
   return runOf(machinery, held, workload, process, cgroup);

@@ -1,9 +1,10 @@
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { appId, type Digest, type InstanceId, parseWorkloadId } from "#model/names.ts";
+import { appId, type Digest, parseWorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
 import { launchEnvironment } from "../../artifacts/launch.ts";
 import { instanceEnvironment } from "./environment.ts";
+import type { HeldInstance } from "./held-instance.ts";
 import type { InstanceFolders } from "./records.ts";
 import type { Users } from "./users.ts";
 
@@ -33,8 +34,7 @@ export const droverSpace = "drover";
 export async function makeSurroundings(
   { users, volumesFolder, path, listenHost, artifactFolder }: SurroundingsOptions,
   workload: Workload,
-  instance: InstanceId,
-  port: number | null,
+  { id: instance, port, statsdPort }: Pick<HeldInstance, "id" | "port" | "statsdPort">,
   folders: InstanceFolders,
 ): Promise<Surroundings> {
   const { space, app } = parseWorkloadId(workload.id);
@@ -51,7 +51,7 @@ export async function makeSurroundings(
   const artifact = workload.artifact === null ? null : await artifactFolder(workload.artifact);
   if (workload.artifact !== null && artifact === null) throw new MissingArtifactError(workload.artifact);
   const host = workload.isPrivate === true ? "127.0.0.1" : space === droverSpace ? null : listenHost();
-  const env = instanceEnvironment({ workload, instance, host, port, path, temporaryFolder: folders.temporary, volumes });
+  const env = instanceEnvironment({ workload, instance, host, port, statsdPort, path, temporaryFolder: folders.temporary, volumes });
   // What a build installed, such as node_modules/.bin, comes first in the paths.
   const launch = artifact === null ? {} : await launchEnvironment(artifact, env);
   return { cwd: artifact ?? folders.temporary, env: { ...env, ...launch }, uid };
