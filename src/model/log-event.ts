@@ -45,7 +45,16 @@ export interface LogScope {
   readonly masks?: LogMasks;
 }
 
-interface LogRange extends LogScope {
+/** Who asks, so that one who asks much keeps nobody else waiting. */
+interface Asked {
+  /** Any text that is one caller's alone; left out: nobody's in particular. */
+  readonly by?: string;
+}
+
+/** Checks ask by this name, and are answered before people: what they guard is more urgent than what somebody looks at. */
+export const byChecks = "checks";
+
+interface LogRange extends LogScope, Asked {
   /** As people write it; `parseLogQuery` says what it means. */
   readonly query: string;
   /** From this moment on; null: from the first. */
@@ -95,7 +104,7 @@ export interface LogCountAnswer extends LogSearched {
 export const countedLevels = ["trace", "debug", "info", "warn", "error", "fatal", null] as const;
 
 /** What stands around one event of an instance. */
-export interface LogContext {
+export interface LogContext extends Asked {
   readonly instance: InstanceId;
   readonly sequence: number;
   /** How many events before and after it. */

@@ -99,6 +99,11 @@ export interface ExecPlace {
   readonly instance: InstanceId | null;
 }
 
+/** Whose share of the searches a question is of: a token's id. */
+interface Caller {
+  readonly by: string;
+}
+
 /**
  * Everything between the store and the links: keeps what agents report, runs the controllers, and answers questions about both.
  * Reads are synchronous and come from memory. Calls that need an agent throw CLUSTER_UNREACHABLE while none is linked.
@@ -155,9 +160,10 @@ export interface ControlPlane {
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** Questions about what instances printed, answered by all agents that can be asked; the answer names those that cannot. */
   readonly logSearch: {
-    search(search: LogSearch, signal: AbortSignal): Promise<LogPage>;
-    count(count: LogCount, signal: AbortSignal): Promise<LogHistogram>;
-    context(context: LogContext, signal: AbortSignal): Promise<LogContextView>;
+    /** Of one caller, a few at a time. @throws {DroverError} OVERLOADED, as for the next two */
+    search(search: LogSearch & Caller, signal: AbortSignal): Promise<LogPage>;
+    count(count: LogCount & Caller, signal: AbortSignal): Promise<LogHistogram>;
+    context(context: LogContext & Caller, signal: AbortSignal): Promise<LogContextView>;
     tail(tail: LogTail, signal: AbortSignal): AsyncIterable<LogTailItem>;
     /** What machines keep of the spaces that `has` admits, and of all together. */
     kept(has: (space: string) => boolean, signal: AbortSignal): Promise<KeptLogsView>;

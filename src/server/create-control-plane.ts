@@ -23,6 +23,7 @@ import { chooseExecPlace } from "./view/exec-place.ts";
 import { viewKeptLogs } from "./view/kept-logs.ts";
 import { masksFor } from "./view/log-masks.ts";
 import { countLogs, logContext, searchLogs } from "./view/log-search.ts";
+import { LogShares } from "./view/log-shares.ts";
 import { tailLogs } from "./view/log-tail.ts";
 import { viewMachines } from "./view/machine-view.ts";
 import { SecretMask } from "./view/mask-secrets.ts";
@@ -96,6 +97,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
   const addresses = new RouteAddresses(options.edgeUrl, options.edgeTlsUrl, certificateOf);
   const mask = new SecretMask(secrets);
+  const shares = new LogShares();
   const logSearcher = { store, fleet: core.fleet, clock, mask };
   const view = new AppView({ store, core, clock, addresses });
   const health = new HealthWatch({
@@ -196,9 +198,9 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
         for await (const line of mergedLogs(sources, query, until)) yield { ...line, text: mask.text(line.instance, line.text) };
       },
       logSearch: {
-        search: (search, until) => searchLogs(logSearcher, search, until),
-        count: (count, until) => countLogs(logSearcher, count, until),
-        context: (context, until) => logContext(logSearcher, context, until),
+        search: (search, until) => shares.within(search.by, () => searchLogs(logSearcher, search, until)),
+        count: (count, until) => shares.within(count.by, () => countLogs(logSearcher, count, until)),
+        context: (context, until) => shares.within(context.by, () => logContext(logSearcher, context, until)),
         tail: (tail, until) => tailLogs(logSearcher, tail, until),
         kept: (has, until) => viewKeptLogs({ ...logSearcher, store }, has, until),
       },

@@ -15,10 +15,10 @@ import { removeFolder } from "../artifacts/folders.ts";
 import { launchFile } from "../artifacts/launch.ts";
 import type { ArtifactStore } from "../artifacts/store.ts";
 import { readTree, type Tree, treeDigest } from "../artifacts/tree.ts";
+import { FairQueue } from "../fair-queue.ts";
 import { type ArchiveEntry, type BuildCache, openArchives, openResults, type ResultEntry } from "./cache.ts";
 import { Channel } from "./channel.ts";
 import { type Confine, killMarked } from "./confinement.ts";
-import { FairQueue } from "./fair-queue.ts";
 import { type FoundRecipe, findRecipe } from "./find-recipe.ts";
 import { staticServerPath } from "./find-static.ts";
 import type { Tool } from "./recipe.ts";
@@ -28,6 +28,8 @@ import { Toolbox } from "./tools.ts";
 
 /** Builds at a time. Each may take all of a core, and apps run beside them. */
 const slots = 2;
+/** Builds of one space that may wait. More would only wait for longer than anyone does. */
+const mostWaiting = 20;
 /** Progress that waits for its reader. */
 const waitingProgress = 256;
 /** What a build may fill while it runs: its result, and as much again for caches and what its tools leave. */
@@ -77,7 +79,14 @@ class FolderBuilder implements Builder {
   readonly #options: BuilderOptions;
   readonly #results: BuildCache<ResultEntry>;
   readonly #archives: BuildCache<ArchiveEntry>;
-  readonly #queue = new FairQueue(slots);
+  readonly #queue = new FairQueue({
+    slots,
+    mostWaiting,
+    refuse: (space) =>
+      new DroverError("OVERLOADED", `${mostWaiting} builds of the space ${JSON.stringify(space)} wait already`, {
+        hint: "Try again when some of them are done.",
+      }),
+  });
   readonly #tools: Toolbox;
 
   constructor(options: BuilderOptions) {

@@ -41,6 +41,7 @@ export function readLogContext(value: unknown): LogContext {
     isRecord(value) &&
     isText(value["instance"], longestPrefix) &&
     isCount(value["sequence"]) &&
+    isCaller(value["by"]) &&
     [value["before"], value["after"]].every((count) => isCount(count) && count <= mostEvents)
   )
     return value as unknown as LogContext;
@@ -51,6 +52,10 @@ export function readLogContext(value: unknown): LogContext {
 export function readLogTail(value: unknown): LogTail {
   if (isScope(value) && isText(value["query"], longestQuery)) return value as unknown as LogTail;
   throw unreadable("tail");
+}
+
+function isCaller(value: unknown): boolean {
+  return value === undefined || isText(value, longestPrefix);
 }
 
 function isScope(value: unknown): value is Readonly<Record<string, unknown>> & LogScope {
@@ -68,6 +73,7 @@ function isRange(value: unknown): value is Readonly<Record<string, unknown>> {
   return (
     isScope(value) &&
     isText(value["query"], longestQuery) &&
+    isCaller(value["by"]) &&
     [value["sinceMs"], value["untilMs"]].every((moment) => moment === null || isNumber(moment))
   );
 }

@@ -1,6 +1,7 @@
 import type { CountedLogs } from "#checks/finding.ts";
 import type { LogTest } from "#model/check-orders.ts";
 import { DroverError } from "#model/errors.ts";
+import { byChecks } from "#model/log-event.ts";
 import { nameOf, scopeOf } from "#model/target.ts";
 import { windowOf } from "#plan/checks/window.ts";
 import { countLogs, type LogSearcherOptions, searchLogs } from "../view/log-search.ts";
@@ -22,7 +23,7 @@ export async function countForCheck(
   const { fromMs, toMs: untilMs } = window;
   const overMs = untilMs - fromMs;
   const of = scopeOf(target) === "app" ? `${space}/${nameOf(target)}/` : `${space}/`;
-  const range = { of: [of], except: [], query: search, sinceMs: fromMs, untilMs };
+  const range = { of: [of], except: [], by: byChecks, query: search, sinceMs: fromMs, untilMs };
   const { buckets, silent, searchedToMs } = await countLogs(options, { ...range, bucketMs: overMs }, signal);
   const events = buckets.flat().reduce((sum, counted) => sum + counted, 0);
   if (events <= most) {

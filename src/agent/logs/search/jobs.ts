@@ -5,6 +5,8 @@ import type { SearchedSegment } from "../app-log.ts";
 /** What the thread that searches is asked; plain data. */
 export interface ScanJob {
   readonly machine: MachineId;
+  /** Who asks: questions of one wait for each other. */
+  readonly by: string;
   readonly segments: readonly SearchedSegment[];
   readonly ask: ScanQuestion;
 }

@@ -11,9 +11,10 @@ import type {
 } from "#model/log-event.ts";
 import { parseLogQuery } from "#model/log-query.ts";
 import type { MachineId } from "#model/names.ts";
-import type { AppLog, SearchedSegment } from "../app-log.ts";
+import type { AppLog } from "../app-log.ts";
 import { LogFollower } from "../log-follower.ts";
 import type { LogSelection } from "../log-selection.ts";
+import type { ScanJob } from "./jobs.ts";
 import { LineMasks } from "./line-masks.ts";
 import { matches, ReadEvent } from "./match-event.ts";
 import { EventJoiner, type RawEvent } from "./raw-events.ts";
@@ -63,7 +64,10 @@ export class LogSearches {
     const logs = await this.#options.select(selectAny({ of: [instance], except: [] }));
     const [from, to] = [sequence - before * linesAnEvent, sequence + after * linesAnEvent];
     const segments = logs.flatMap((log) => log.segmentsWith(instance, from, to));
-    return this.#searcher.answer({ machine: this.#options.machine, segments, ask: { kind: "context", context } }, signal);
+    return this.#searcher.answer(
+      { machine: this.#options.machine, by: context.by ?? "", segments, ask: { kind: "context", context } },
+      signal,
+    );
   }
 
   /** Matching events as they come, until the signal aborts. @throws {DroverError} LOG_QUERY_INVALID */
@@ -98,11 +102,11 @@ export class LogSearches {
     return this.#searcher.close();
   }
 
-  async #job(range: LogSearch | LogCount): Promise<{ readonly machine: MachineId; readonly segments: readonly SearchedSegment[] }> {
+  async #job(range: LogSearch | LogCount): Promise<Omit<ScanJob, "ask">> {
     const selection = selectAny(range);
     const logs = await this.#options.select(selection);
     const segments = logs.flatMap((log) => log.segments(selection.has, range.sinceMs, range.untilMs));
-    return { machine: this.#options.machine, segments };
+    return { machine: this.#options.machine, by: range.by ?? "", segments };
   }
 }
 

@@ -1,26 +1,35 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
+import { byChecks } from "#model/log-event.ts";
 import { untilAborted } from "#model/until-aborted.ts";
+import { FairQueue } from "../../fair-queue.ts";
 import type { ScanAnswers, ScanJob, ScanQuestion, ScanReply } from "./jobs.ts";
 
 /** The thread takes some 15 MB: it is there while people search, and a little longer because they search again. */
 const restMs = 30_000;
-/** Questions that wait, each of which may take seconds: who comes later would wait longer than anybody does. */
-const mostWaiting = 32;
+/** Questions of one caller that wait, and of all people together: each may take seconds, and who comes later would wait longer than anybody does. */
+const [mostWaitingOfOne, mostWaitingOfPeople] = [32, 64];
 /** Far above what the largest answer takes; a search must not take the memory of the apps. */
 const mostMemoryMb = 256;
 
-/** Has questions answered one after another by a thread of their own. */
+/** Has questions answered one after another by a thread of their own: those of checks first, then those of each caller in turn. */
 export class Searcher {
   readonly #clock: Clock;
   #thread: Worker | null = null;
-  #latest: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  readonly #queue: FairQueue;
   #resting: AbortController | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#queue = new FairQueue({
+      slots: 1,
+      mostWaiting: mostWaitingOfOne,
+      mostWaitingOfAll: mostWaitingOfPeople,
+      goesFirst: (by) => by === byChecks,
+      refuse: () =>
+        new DroverError("OVERLOADED", "too many searches of logs wait on the machine already", { hint: "Try again in some seconds." }),
+    });
   }
 
   /** @throws {DroverError} OVERLOADED; the signal's reason when it aborts: what has begun then ends unheard, within its bound */
@@ -28,23 +37,19 @@ export class Searcher {
     job: ScanJob & { readonly ask: Extract<ScanQuestion, { kind: K }> },
     signal: AbortSignal,
   ): Promise<ScanAnswers[K]> {
-    if (this.#waiting >= mostWaiting)
-      throw new DroverError("OVERLOADED", `${mostWaiting} searches of logs wait on machine "${job.machine}" already`, {
-        hint: "Try again in some seconds.",
-      });
-    this.#waiting++;
-    const before = this.#latest;
-    const answering = (async () => {
-      await before;
-      signal.throwIfAborted();
-      return (await this.#ask(job)) as ScanAnswers[K];
-    })().finally(() => {
-      this.#waiting--;
-      if (this.#waiting === 0) this.#restLater();
-    });
-    // The next one's turn comes whatever became of this one; it is told to whoever asked.
-    this.#latest = answering.catch(() => {});
-    return await untilAborted(answering, signal);
+    const answering = this.#inTurn(job, signal);
+    // Whoever leaves is not kept waiting by what has begun.
+    return (await untilAborted(answering, signal)) as ScanAnswers[K];
+  }
+
+  async #inTurn(job: ScanJob, signal: AbortSignal): Promise<unknown> {
+    const slot = await this.#queue.acquire(job.by, signal);
+    try {
+      return await this.#ask(job);
+    } finally {
+      this.#queue.release(slot);
+      if (this.#queue.isIdle) this.#restLater();
+    }
   }
 
   async close(): Promise<void> {

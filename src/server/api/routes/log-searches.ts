@@ -55,7 +55,7 @@ export function logSearchRoutes(services: Services): readonly Route[] {
       handle: async (call, { q, sinceMs = null, untilMs = null, limit, cursor, ...where }) => {
         parseLogQuery(q);
         const before = cursor === undefined ? null : readCursor(cursor);
-        const search = { ...scopeOf(call, where), query: q, sinceMs, untilMs, before, limit: Math.max(1, limit) };
+        const search = { ...scopeOf(call, where), query: q, sinceMs, untilMs, before, limit: Math.max(1, limit), by: call.caller.token };
         return { json: await controlPlane.logSearch.search(search, call.signal) };
       },
     }),
@@ -72,7 +72,12 @@ export function logSearchRoutes(services: Services): readonly Route[] {
         if (sinceMs >= untilMs)
           throw new DroverError("REQUEST_INVALID", "`sinceMs` is not before `untilMs`", { hint: "Give a stretch of time." });
         const bucketMs = Math.max(1, Math.ceil((untilMs - sinceMs) / Math.max(1, buckets)));
-        return { json: await controlPlane.logSearch.count({ ...scopeOf(call, where), query: q, sinceMs, untilMs, bucketMs }, call.signal) };
+        return {
+          json: await controlPlane.logSearch.count(
+            { ...scopeOf(call, where), query: q, sinceMs, untilMs, bucketMs, by: call.caller.token },
+            call.signal,
+          ),
+        };
       },
     }),
     route({
@@ -91,7 +96,9 @@ export function logSearchRoutes(services: Services): readonly Route[] {
       handle: async (call, { instance, ...around }) => {
         const [space = ""] = instance.split("/");
         scopeOf(call, space === reservedSpace ? { own: true } : { space: space as SpaceName, own: false });
-        return { json: await controlPlane.logSearch.context({ instance: instance as InstanceId, ...around }, call.signal) };
+        return {
+          json: await controlPlane.logSearch.context({ instance: instance as InstanceId, ...around, by: call.caller.token }, call.signal),
+        };
       },
     }),
     route({
