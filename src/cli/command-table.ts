@@ -31,6 +31,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   top: { group: look, summary: "watch what machines and apps use and serve", load: () => import("./commands/top.ts") },
   metrics: { group: look, summary: "list metrics and draw them over time", load: () => import("./commands/metrics.ts") },
   why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },
+  health: { group: look, summary: "show when an app or a machine was well, and when not", load: () => import("./commands/health.ts") },
   versions: { group: look, summary: "show which version of what runs where", load: () => import("./commands/versions.ts") },
   timeline: { group: look, summary: "lay what happened side by side", load: () => import("./commands/timeline.ts") },
   feedback: { group: look, summary: "show how fast and how safely apps change", load: () => import("./commands/feedback.ts") },

@@ -22,6 +22,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   events: [["events"]],
   feedback: [["feedback"]],
   timeline: [["timeline"]],
+  health: [["health", "shop"]],
   versions: [["versions"]],
   open: [["open", "shop"]],
   scale: [["scale", "shop", "2"]],

@@ -77,6 +77,36 @@ export const feedbackView = z
   })
   .meta({ id: "FeedbackReport" });
 
+export const healthPeriod = z
+  .object({
+    state: z.enum(["well", "degraded", "failing", "idle", "unknown"]).meta({
+      description:
+        "Of an app: all that is wanted is ready; some process has fewer; some process has none; nobody wants it to run. Of a machine: `well` while its agent answers, else `failing`. unknown: nothing was told of it.",
+    }),
+    startMs: z.number(),
+    endMs: z.number().meta({ description: "Where the next one begins; of the last one the end of the time." }),
+    message: z.string().nullable().meta({ description: "How it began, in words." }),
+    code: z.string().nullable().meta({ description: "Of the condition that it began with." }),
+  })
+  .meta({ id: "HealthPeriod" });
+
+export const healthHistory = z
+  .object({
+    sinceMs: z.number(),
+    untilMs: z.number(),
+    wellShare: z
+      .number()
+      .nullable()
+      .meta({
+        description: "Of the time that it was well, degraded or failing, how much it was well, 0 to 1; null: it was none of these.",
+      }),
+    periods: z.array(healthPeriod).meta({ description: "Without a gap, the oldest first; at most the latest 1,000." }),
+    keptSinceMs: z.number().nullable().meta({ description: "Older events are not kept; null: there are none at all." }),
+  })
+  .meta({ id: "HealthHistory" });
+
+export type HealthPeriod = z.output<typeof healthPeriod>;
+export type HealthHistory = z.output<typeof healthHistory>;
 export type Lane = (typeof lanes)[number];
 export type TimelineSpan = z.output<typeof timelineSpan>;
 export type TimelineView = z.output<typeof timelineView>;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { FeedbackView, TimelineView } from "#model/api-history.ts";
+import type { FeedbackView, HealthHistory, TimelineView } from "#model/api-history.ts";
 import type { VersionsView } from "#model/api-versions.ts";
 import { root, TestDrover } from "../harness/drover.ts";
 
@@ -83,6 +83,13 @@ test("what happened is laid side by side, and the figures of an app follow from 
   assert.ok(lane("machines").some(({ title }) => title.startsWith("the server started")));
   assert.match(await drover.run("timeline", "web", "--lanes", "deploys"), /deploys +default\/web: release 3 .* \(failed, .*\) by owner/);
   assert.equal((await drover.cli(["timeline", "--lanes", "colours"])).code, 2);
+
+  const health = JSON.parse(await drover.run("health", "web", "--json")) as HealthHistory;
+  assert.deepEqual([health.periods[0]?.state, health.periods.at(-1)?.state], ["unknown", "well"]);
+  const [machine = ""] = JSON.parse(await drover.run("machine", "ls", "--json")).machines.map(({ id }: { id: string }) => id);
+  assert.match(await drover.run("health", "--machine", machine), /was well 100 % of the last 1d/);
+  assert.equal((await drover.cli(["health", "--machine", "none"])).code, 1);
+  assert.equal((await drover.cli(["health"])).code, 2);
 
   const { apps } = JSON.parse(await drover.run("feedback", "web", "--json")) as FeedbackView;
   const [{ changes, failed: failures, leadTimeMs, failingSinceMs } = assert.fail()] = apps;

@@ -81,6 +81,17 @@ export class WebBrowser implements AsyncDisposable {
     await this.page.setViewportSize(sizes.desk);
   }
 
+  /** Begins to note what the page's threads do. */
+  async trace(): Promise<void> {
+    await this.#browser.startTracing(this.page, { categories: ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"] });
+  }
+
+  /** What they did since, as Chromium's trace events. */
+  async traced(): Promise<unknown> {
+    const { traceEvents } = JSON.parse((await this.#browser.stopTracing()).toString()) as { traceEvents: unknown };
+    return traceEvents;
+  }
+
   /** What keeps people from using the page, by axe's rules for WCAG AA; minor matters of taste are left out. */
   async violations(): Promise<readonly Violation[]> {
     // Evaluated by the debugger, which the page's policy does not bind.

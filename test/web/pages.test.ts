@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
 import { freePorts } from "#host/testing/free-ports.ts";
 import { root, TestDrover } from "../harness/drover.ts";
 import { TestMachines } from "../harness/machines.ts";
@@ -25,6 +26,12 @@ async function judge(name: string): Promise<void> {
   assert.deepEqual(await web.violations(), [], name);
   assert.deepEqual(web.errors, [], name);
 }
+
+/** Hides a page as a switch to another tab does, which ends its streams; or shows it again. */
+const setHidden = (page: Page, isHidden: boolean) =>
+  page.evaluate(
+    `Object.defineProperty(document, "hidden", { configurable: true, get: () => ${isHidden} }); document.dispatchEvent(new Event("visibilitychange"))`,
+  );
 
 before(async () => {
   if (withoutChromium !== false) return;
@@ -113,6 +120,7 @@ test("an app is scaled from its page, which shows the command that does the same
   await judge("scale");
   await web.page.getByRole("dialog").getByRole("button", { name: "Scale", exact: true }).click();
   await web.page.getByRole("table", { name: "Instances" }).getByRole("row").nth(2).getByText("ready").waitFor();
+  await web.page.getByRole("img", { name: /^well/ }).waitFor();
   await judge("app");
 });
 
@@ -208,6 +216,20 @@ test("logs are searched over all instances, counted over time, shown with what s
   await press("Follow");
   await web.page.getByRole("button", { name: "Stop", exact: true }).nth(0).waitFor();
   await judge("logs-explorer");
+  // Both pages lose their streams, and the app says everything once more meanwhile.
+  const tab = await web.page.context().newPage();
+  await tab.goto(`http://127.0.0.1:${drover.apiPort}/spaces/default/apps/loud/logs`);
+  const lines = tab.getByRole("log").getByText("user\\u202egpj.exe");
+  const events = table.getByText("user\\u202egpj.exe");
+  await lines.first().waitFor();
+  const [linesBefore, eventsBefore] = [await lines.count(), await events.count()];
+  for (const page of [web.page, tab]) await setHidden(page, true);
+  await drover.run("restart", "loud");
+  for (const page of [web.page, tab]) await setHidden(page, false);
+  await lines.nth(linesBefore).waitFor();
+  await events.nth(eventsBefore).waitFor();
+  assert.deepEqual([await lines.count(), await events.count()], [linesBefore + 1, eventsBefore + 1]);
+  await tab.close();
   await table.getByRole("button").first().click();
   const context = web.page.getByRole("list", { name: "What its instance said around it" });
   await context.getByText("<img src=x").first().waitFor();

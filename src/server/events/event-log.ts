@@ -6,6 +6,7 @@ export interface EventQuery {
   /** null: only what is of no space. */
   readonly space?: string | null;
   readonly app?: string;
+  readonly subject?: string;
   /** Only these kinds. */
   readonly kinds?: readonly string[];
   /** Any but these. */

@@ -39,7 +39,7 @@ const ADD_BY = "ALTER TABLE events ADD COLUMN by TEXT";
 /** Deploys and changes of health are few among restarts and probes, and are what histories are made of. */
 const KIND_INDEX = "CREATE INDEX IF NOT EXISTS events_of_kind ON events (kind, sequence)";
 
-type Filter = Pick<EventQuery, "space" | "app" | "kinds" | "notKinds" | "spaces" | "before" | "sinceMs" | "untilMs"> & {
+type Filter = Pick<EventQuery, "space" | "app" | "subject" | "kinds" | "notKinds" | "spaces" | "before" | "sinceMs" | "untilMs"> & {
   readonly after: number;
 };
 
@@ -122,7 +122,7 @@ export function openEventLog({
   }
 
   function select(
-    { space, app, kinds, notKinds, spaces, after, before, sinceMs, untilMs }: Filter,
+    { space, app, subject, kinds, notKinds, spaces, after, before, sinceMs, untilMs }: Filter,
     order: "ASC" | "DESC",
     limit: number,
   ): DroverEvent[] {
@@ -131,6 +131,7 @@ export function openEventLog({
     for (const [condition, value] of [
       ["space IS ?", space],
       ["app = ?", app],
+      ["subject = ?", subject],
       ["sequence < ?", before],
       ["at_ms >= ?", sinceMs],
       ["at_ms < ?", untilMs],

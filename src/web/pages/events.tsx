@@ -1,7 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import type { EventView } from "#model/api.ts";
-import type { ApiError } from "../api/client.ts";
-import { apiPath, call } from "../api/client.ts";
+import { ApiError, apiPath, call } from "../api/client.ts";
 import { follow, readEvents } from "../api/streams.ts";
 import { ChoiceFilter, WordFilter } from "../parts/filters.tsx";
 import { dateTime } from "../parts/format.ts";
@@ -9,6 +8,7 @@ import { Link } from "../parts/link.tsx";
 import { ErrorNotice, Nothing } from "../parts/notice.tsx";
 import { type Column, Rows } from "../parts/rows.tsx";
 import { Section } from "../parts/section.tsx";
+import { collectFrames } from "../state/frames.ts";
 import { appPath, parameter, space } from "../state/location.ts";
 import { useWhile } from "../state/use.ts";
 import { EventTabs } from "./timeline/event-tabs.tsx";
@@ -60,11 +60,23 @@ export function EventsPage() {
           last = first.events.at(-1)?.sequence ?? 0;
           setEvents(first.events.toReversed());
         }
-        for await (const { event, data } of readEvents(apiPath(["events", "watch"], { ...filter, after: last }), signal)) {
-          if (event !== "event") continue;
-          const one = JSON.parse(data) as EventView;
-          last = one.sequence;
-          setEvents((known) => [one, ...(known ?? [])].slice(0, keptEvents));
+        // Once a frame: after a break hundreds come at once.
+        const frames = collectFrames(keptEvents, (more: readonly EventView[]) =>
+          setEvents((known) => [...more.toReversed(), ...(known ?? [])].slice(0, keptEvents)),
+        );
+        try {
+          for await (const { event, data } of readEvents(apiPath(["events", "watch"], { ...filter, after: last }), signal)) {
+            if (event !== "event") continue;
+            const one = JSON.parse(data) as EventView;
+            last = one.sequence;
+            frames.add(one);
+          }
+        } catch (error) {
+          // Too far behind to go on: read anew.
+          if (!(error instanceof ApiError) || error.code !== "COMPACTED") throw error;
+          last = undefined;
+        } finally {
+          frames.end();
         }
       }, gone);
     },

@@ -1,5 +1,7 @@
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+
+import { sameData } from "#model/same-data.ts";
 
 /** Height of a row in pixels, as the style sheet has it: all are alike, so that a row's place needs no measuring. */
 const rowHeight = 29;
@@ -63,18 +65,40 @@ export function Rows<T>({ label, rows, columns, keyOf }: RowsProps<T>) {
       <tbody>
         {from > 0 && <Gap rows={from} columns={columns.length} />}
         {shown.map((row, i) => (
-          <tr key={keyOf(row)} aria-rowindex={from + i + 2}>
-            {columns.map((column) => (
-              <td key={column.name} class={classOf(column)}>
-                {column.cell(row)}
-              </td>
-            ))}
-          </tr>
+          <Row key={keyOf(row)} row={row} index={from + i + 2} columns={columns as readonly Column<unknown>[]} />
         ))}
         {below > 0 && <Gap rows={below} columns={columns.length} />}
       </tbody>
     </table>
   );
+}
+
+interface RowProps {
+  readonly row: unknown;
+  /** Of the whole table, its head being the first. */
+  readonly index: number;
+  readonly columns: readonly Column<unknown>[];
+}
+
+/** Drawn anew only when what it shows is another: a list that came anew is mostly the same, and scrolling changes no row. */
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps, state: unknown): boolean {
+    // Another state: a signal that a cell reads has changed.
+    if (state !== this.state || next.index !== this.props.index || next.columns !== this.props.columns) return true;
+    return next.row !== this.props.row && !sameData(next.row, this.props.row);
+  }
+
+  override render({ row, index, columns }: RowProps) {
+    return (
+      <tr aria-rowindex={index}>
+        {columns.map((column) => (
+          <td key={column.name} class={classOf(column)}>
+            {column.cell(row)}
+          </td>
+        ))}
+      </tr>
+    );
+  }
 }
 
 function Gap({ rows, columns }: { readonly rows: number; readonly columns: number }) {

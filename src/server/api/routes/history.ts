@@ -1,8 +1,11 @@
 import { z } from "zod";
-import { feedbackView, lanes, timelineView } from "#model/api-history.ts";
+import { feedbackView, healthHistory, lanes, timelineView } from "#model/api-history.ts";
 import { DroverError } from "#model/errors.ts";
 import { appName, spaceName } from "#model/name-schemas.ts";
-import { readFeedback, readTimeline } from "../../view/history/read-history.ts";
+import type { AppName, MachineId, SpaceName } from "#model/names.ts";
+import { noSuchMachine } from "../../members/members.ts";
+import { requireApp } from "../../operations/app-operations.ts";
+import { readFeedback, readHealth, readTimeline } from "../../view/history/read-history.ts";
 import { wholeNumber } from "../query.ts";
 import { type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
@@ -13,10 +16,12 @@ const usualTimelineMs = dayMs;
 const usualFeedbackMs = 30 * dayMs;
 
 const moment = wholeNumber(Number.MAX_SAFE_INTEGER).optional();
-const scope = { space: spaceName.optional(), app: appName.optional(), sinceMs: moment, untilMs: moment };
+const period = { sinceMs: moment, untilMs: moment };
+const scope = { space: spaceName.optional(), app: appName.optional(), ...period };
 
 /** What happened over time. */
-export function historyRoutes({ events, clock }: Services): readonly Route[] {
+export function historyRoutes(services: Services): readonly Route[] {
+  const { events, clock, controlPlane } = services;
   const periodOf = (sinceMs: number | undefined, untilMs: number | undefined, usualMs: number) => {
     // One more, because the end is not part of it and what happened in this millisecond is.
     const period = { sinceMs: sinceMs ?? (untilMs ?? clock.nowMs()) - usualMs, untilMs: untilMs ?? clock.nowMs() + 1 };
@@ -52,6 +57,34 @@ export function historyRoutes({ events, clock }: Services): readonly Route[] {
           spaces: caller.spaces,
         }),
       }),
+    }),
+    route({
+      method: "GET",
+      path: "/v1/spaces/:space/apps/:app/health",
+      id: "getAppHealth",
+      summary: "How an app was over time: well, degraded, failing, or not to run; by default of the last day.",
+      access: { right: "read", of: "space" },
+      query: z.strictObject(period),
+      answer: { kind: "json", schema: healthHistory },
+      handle: async ({ params }, { sinceMs, untilMs }) => {
+        const of = { space: params["space"] as SpaceName, app: params["app"] as AppName };
+        requireApp(services, of.space, of.app);
+        return { json: readHealth(events, of, periodOf(sinceMs, untilMs, usualTimelineMs)) };
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/v1/machines/:machine/health",
+      id: "getMachineHealth",
+      summary: "When a machine answered and when it did not; by default of the last day.",
+      access: { right: "read", of: "common" },
+      query: z.strictObject(period),
+      answer: { kind: "json", schema: healthHistory },
+      handle: async ({ params }, { sinceMs, untilMs }) => {
+        const machine = params["machine"] as MachineId;
+        if (!controlPlane.machines().some(({ id }) => id === machine)) throw noSuchMachine(machine);
+        return { json: readHealth(events, { machine }, periodOf(sinceMs, untilMs, usualTimelineMs)) };
+      },
     }),
     route({
       method: "GET",

@@ -1,8 +1,9 @@
-import type { FeedbackView, Lane, TimelineView } from "#model/api-history.ts";
+import type { FeedbackView, HealthHistory, Lane, TimelineView } from "#model/api-history.ts";
 import type { DroverEvent } from "#model/app.ts";
-import type { AppName, SpaceName } from "#model/names.ts";
+import type { AppName, MachineId, SpaceName } from "#model/names.ts";
 import type { EventLog, EventQuery } from "../../events/event-log.ts";
 import { feedbackKinds, foldFeedback } from "./fold-feedback.ts";
+import { appHealthKinds, foldHealth, machineHealthKinds } from "./fold-health.ts";
 import { foldTimeline } from "./fold-timeline.ts";
 
 /** Told often, and of no lane. */
@@ -18,6 +19,8 @@ const unlaned = [
 
 /** Deploys of a month in a busy installation; some 30 ms of reading. Of more, the latest count. */
 const mostFeedbackEvents = 10_000;
+/** Changes of the health of one app or machine: of one that goes on and off all day the latest. */
+const mostHealthEvents = 1_000;
 /** What ended within the time may have begun so much earlier. */
 const lookBackMs = 7 * 86_400_000;
 
@@ -82,4 +85,24 @@ export function readFeedback(
     ...(spaces === null ? {} : { spaces }),
   });
   return { sinceMs, untilMs, keptSinceMs: events.oldestAtMs(), ...foldFeedback(read, { sinceMs, untilMs }) };
+}
+
+export type HealthSubject = { readonly space: SpaceName; readonly app: AppName } | { readonly machine: MachineId };
+
+/** How an app or a machine was over a time: what was told of it then, and last before. */
+export function readHealth(
+  events: EventLog,
+  of: HealthSubject,
+  { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number },
+): HealthHistory {
+  const about: EventQuery =
+    "machine" in of
+      ? { space: null, subject: of.machine, kinds: machineHealthKinds }
+      : { space: of.space, app: of.app, kinds: appHealthKinds };
+  const told = events.query({ ...about, sinceMs, untilMs, limit: mostHealthEvents });
+  const [before = null] = events.query({ ...about, untilMs: sinceMs, limit: 1 });
+  // Of more than are read, the first says no more how it was before.
+  const first = told.length === mostHealthEvents ? (told[0]?.atMs ?? sinceMs) : sinceMs;
+  const folded = foldHealth(first === sinceMs ? before : null, told, { sinceMs: first, untilMs });
+  return { sinceMs: first, untilMs, ...folded, keptSinceMs: events.oldestAtMs() };
 }

@@ -4,6 +4,7 @@ import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { Age } from "../../parts/age.tsx";
 import { ShortReason } from "../../parts/condition.tsx";
+import { HealthHistorySection } from "../../parts/health-history.tsx";
 import { InstanceLink } from "../../parts/instance-link.tsx";
 import { Link, OutsideLink } from "../../parts/link.tsx";
 import { Nothing } from "../../parts/notice.tsx";
@@ -34,6 +35,12 @@ export function InstancesTab({ status }: TabProps) {
           <Rows label="Instances" rows={instances} columns={instanceColumns} keyOf={({ id }) => id} />
         )}
       </Section>
+      <HealthHistorySection
+        of={["spaces", space, "apps", name]}
+        command={`drover health ${space}/${name}`}
+        wakes={/^app\.(well|degraded|failing|idle)$/}
+        timeline={`/timeline?last=1d&app=${encodeURIComponent(`${space}/${name}`)}`}
+      />
       <Section title="Addresses" command={`drover open ${space}/${name}`}>
         <ul class="lines">
           {urls.map((url) => (

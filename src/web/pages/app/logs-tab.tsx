@@ -7,6 +7,7 @@ import { quote } from "../../parts/format.ts";
 import { Link } from "../../parts/link.tsx";
 import { ErrorNotice } from "../../parts/notice.tsx";
 import { Section } from "../../parts/section.tsx";
+import { collectFrames } from "../../state/frames.ts";
 import { parameter, setParameters } from "../../state/location.ts";
 import { useWhile } from "../../state/use.ts";
 import type { TabProps } from "./app-page.tsx";
@@ -15,6 +16,10 @@ import { type LogLine, LogLines } from "./log-lines.tsx";
 /** Lines at the beginning, and lines that the page keeps; older ones are had by the command. */
 const firstLines = 1_000;
 const keptLines = 20_000;
+/** As many as the API gives at once: what comes during a break and is more is had by a search. */
+const mostLines = 10_000;
+/** How much later than a newer line of another machine one may come. */
+const lateMs = 10_000;
 /** How long typing rests before the logs are read anew. */
 const typingMs = 300;
 
@@ -27,20 +32,32 @@ export function LogsTab({ status }: TabProps) {
   const [process, instance, contains] = [parameter("process"), parameter("instance"), parameter("contains")];
   const query = { process: process || undefined, instance: instance || undefined, contains: contains || undefined };
   const typing = useRef(0);
+  const key = `${space}/${name} ${JSON.stringify(query)}`;
+  const heard = useRef<Heard>(nothingHeard(key));
   useWhile(
-    `${space}/${name} ${JSON.stringify(query)} ${isPaused}`,
+    `${key} ${isPaused}`,
     async (gone) => {
+      if (heard.current.key !== key) {
+        heard.current = nothingHeard(key);
+        setLines([]);
+      }
       if (isPaused) return;
       setError(null);
-      setLines([]);
       await follow(async (signal) => {
-        // Read anew from the start after a break: the last lines tell where it goes on, and none is shown twice.
-        const batch = createBatch((more, isFirst) => setLines((known) => (isFirst ? more : [...known, ...more]).slice(-keptLines)));
-        const path = apiPath(["spaces", space, "apps", name, "logs"], { ...query, tail: firstLines, follow: true });
+        const { sequences, newestMs } = heard.current;
+        // After a break it goes on where it was, and a little before, since lines of several machines come in no order; none is shown twice.
+        const from = newestMs === null ? { tail: firstLines } : { tail: mostLines, sinceMs: Math.max(0, newestMs - lateMs) };
+        const frames = collectFrames(keptLines, (more: readonly LogLine[]) => setLines((known) => [...known, ...more].slice(-keptLines)));
+        const path = apiPath(["spaces", space, "apps", name, "logs"], { ...query, ...from, follow: true });
         try {
-          for await (const line of readJsonLines<LogLine>(path, signal)) batch.add(line);
+          for await (const line of readJsonLines<LogLine>(path, signal)) {
+            if (line.sequence <= (sequences.get(line.instance) ?? -1)) continue;
+            sequences.set(line.instance, line.sequence);
+            heard.current.newestMs = Math.max(heard.current.newestMs ?? 0, line.atMs);
+            frames.add(line);
+          }
         } finally {
-          batch.end();
+          frames.end();
         }
       }, gone);
     },
@@ -92,26 +109,14 @@ export function LogsTab({ status }: TabProps) {
   );
 }
 
-/** Hands lines on once a frame: a flood costs no more drawing than a trickle. */
-function createBatch(give: (lines: readonly LogLine[], isFirst: boolean) => void) {
-  let waiting: LogLine[] = [];
-  let frame = 0;
-  let isFirst = true;
-  const flush = () => {
-    frame = 0;
-    give(waiting, isFirst);
-    isFirst = false;
-    waiting = [];
-  };
-  return {
-    add: (line: LogLine) => {
-      waiting.push(line);
-      if (waiting.length > keptLines) waiting = waiting.slice(-keptLines);
-      if (frame === 0) frame = requestAnimationFrame(flush);
-    },
-    end: () => {
-      cancelAnimationFrame(frame);
-      if (waiting.length > 0) flush();
-    },
-  };
+/** What is known of the lines of one question, so that a break in their stream leaves no gap. */
+interface Heard {
+  readonly key: string;
+  /** Of the last line, by instance. */
+  readonly sequences: Map<string, number>;
+  newestMs: number | null;
+}
+
+function nothingHeard(key: string): Heard {
+  return { key, sequences: new Map(), newestMs: null };
 }

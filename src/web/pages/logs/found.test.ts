@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogEventView } from "#model/api-logs.ts";
-import { nothing, withOlder, withTail } from "./found.ts";
+import { nothing, withMissed, withOlder, withTail } from "./found.ts";
 
 const event = (sequence: number): LogEventView => ({
   machine: "m1",
@@ -25,6 +25,10 @@ test("what came between a search and its stream is shown once, the newest first"
 
 test("a page from further back goes behind, and what both have stands once", () => {
   assert.deepEqual(shown(withOlder([event(5), event(4)], [event(4), event(3)])), [5, 4, 3]);
+});
+
+test("what was missed while no stream was heard goes to its place, once", () => {
+  assert.deepEqual(shown(withMissed([event(7), event(3)], [event(6), event(5), event(3)])), [7, 6, 5, 3]);
 });
 
 test("a machine that is not heard is named until it is heard again", () => {

@@ -26,6 +26,14 @@ export function withOlder(known: readonly LogEventView[], older: readonly LogEve
   return [...known, ...older.filter((event) => !names.has(nameOf(event)))].slice(0, keptEvents);
 }
 
+/** With what a search found of a time that no stream was heard in; it may lie between what is known. */
+export function withMissed(known: readonly LogEventView[], missed: readonly LogEventView[]): readonly LogEventView[] {
+  const names = new Set(known.map(nameOf));
+  const fresh = missed.filter((event) => !names.has(nameOf(event)));
+  if (fresh.length === 0) return known;
+  return [...known, ...fresh].sort((a, b) => b.atMs - a.atMs || b.sequence - a.sequence).slice(0, keptEvents);
+}
+
 /** With what has come since. */
 export function withTail(found: Found, items: readonly LogTailItem[]): Found {
   const names = new Set(found.events.slice(0, items.length + pageEvents).map(nameOf));

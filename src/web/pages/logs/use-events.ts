@@ -1,11 +1,19 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { LogPage, LogTailItem } from "#model/api-logs.ts";
+import type { LogEventView, LogPage, LogTailItem } from "#model/api-logs.ts";
 import { ApiError, apiPath, call } from "../../api/client.ts";
-import { follow, readJsonLines } from "../../api/streams.ts";
+import { follow, readJsonLines, sleep } from "../../api/streams.ts";
+import { collectFrames } from "../../state/frames.ts";
 import { type AskedRange, rangeAt } from "../../state/time-range.ts";
 import { useWhile } from "../../state/use.ts";
-import { type Found, keptEvents, nothing, pageEvents, withOlder, withTail } from "./found.ts";
+import { type Found, keptEvents, nothing, pageEvents, withMissed, withOlder, withTail } from "./found.ts";
 import type { Scope } from "./log-scope.ts";
+
+/** How much later than a newer event of another machine one may come. */
+const lateMs = 60_000;
+/** Until each machine is listened to once a stream is open: two looks of the server, and slow links. */
+const listeningMs = 3_000;
+/** As many as the API gives at once. */
+const eventsPerRead = 1_000;
 
 export interface FoundEvents extends Found {
   /** Null: there is nothing older, or it is on its way. */
@@ -18,6 +26,9 @@ export function useEvents(scope: Scope, asked: AskedRange, isLive: boolean): Fou
   const [state, setState] = useState<{ readonly key: string; readonly found: Found }>({ key, found: nothing });
   const shown = useRef(key);
   shown.current = key;
+  /** When the newest event happened that is known; null: none is. */
+  const known = useRef<number | null>(null);
+  known.current = state.key === key ? (state.found.events[0]?.atMs ?? null) : null;
   const change = (next: (found: Found) => Found) => {
     // A page that comes after something else was asked for must not take the place of that.
     if (shown.current === key) setState((last) => ({ key, found: next(last.key === key ? last.found : nothing) }));
@@ -45,12 +56,23 @@ export function useEvents(scope: Scope, asked: AskedRange, isLive: boolean): Fou
     key,
     async (gone) => {
       if (!isLive) return;
+      let missedSinceMs: number | null = null;
       await follow(async (signal) => {
-        const batch = createFrames((items: readonly LogTailItem[]) => change((found) => withTail(found, items)));
+        missedSinceMs ??= known.current === null ? rangeAt(asked, Date.now()).fromMs : known.current - lateMs;
+        const ended = new AbortController();
+        const frames = collectFrames(keptEvents, (items: readonly LogTailItem[]) => change((found) => withTail(found, items)));
+        const catchingUp = catchUp(scope, missedSinceMs, AbortSignal.any([signal, ended.signal]), (events) =>
+          change((found) => ({ ...found, events: withMissed(found.events, events) })),
+        );
+        const caughtUp = catchingUp.then((isDone) => {
+          if (isDone) missedSinceMs = null;
+        });
         try {
-          for await (const item of readJsonLines<LogTailItem>(apiPath(["logs", "tail"], { ...scope }), signal)) batch.add(item);
+          for await (const item of readJsonLines<LogTailItem>(apiPath(["logs", "tail"], { ...scope }), signal)) frames.add(item);
         } finally {
-          batch.end();
+          ended.abort();
+          frames.end();
+          await caughtUp;
         }
       }, gone);
     },
@@ -62,21 +84,34 @@ export function useEvents(scope: Scope, asked: AskedRange, isLive: boolean): Fou
   return { ...found, loadOlder: canGrow ? () => void load(next) : null };
 }
 
-/** Hands what comes on once a frame: a flood costs no more drawing than a trickle. */
-function createFrames<T>(give: (items: readonly T[]) => void) {
-  let waiting: T[] = [];
-  let frame = 0;
-  const flush = () => {
-    frame = 0;
-    give(waiting);
-    waiting = [];
-  };
-  return {
-    add: (item: T) => {
-      waiting.push(item);
-      if (waiting.length > keptEvents) waiting = waiting.slice(-keptEvents);
-      if (frame === 0) frame = requestAnimationFrame(flush);
-    },
-    end: () => cancelAnimationFrame(frame),
-  };
+/**
+ * Asks for what happened since a moment and may not have come with the stream that begins now. Twice: at once, and when every machine is listened to.
+ * @returns whether nothing can be missing any more
+ */
+async function catchUp(
+  scope: Scope,
+  sinceMs: number,
+  until: AbortSignal,
+  give: (events: readonly LogEventView[]) => void,
+): Promise<boolean> {
+  for (const waitMs of [0, listeningMs]) {
+    await sleep(waitMs, until);
+    let cursor: string | undefined;
+    let read = 0;
+    do {
+      if (until.aborted) return false;
+      try {
+        const path = apiPath(["logs", "events"], { ...scope, sinceMs: Math.round(sinceMs), limit: eventsPerRead, cursor });
+        const page: LogPage = await call<LogPage>("GET", path, { signal: until });
+        give(page.events);
+        cursor = page.next ?? undefined;
+        read += page.events.length;
+      } catch (error) {
+        // The stream breaks for the same reason, and the next one asks for the same time once more.
+        if (until.aborted || error instanceof ApiError) return false;
+        throw error;
+      }
+    } while (cursor !== undefined && read < keptEvents);
+  }
+  return true;
 }

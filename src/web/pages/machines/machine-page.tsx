@@ -5,6 +5,7 @@ import type { PageProps } from "../../app.tsx";
 import { Age } from "../../parts/age.tsx";
 import { ShortReason } from "../../parts/condition.tsx";
 import { bytes, count } from "../../parts/format.ts";
+import { HealthHistorySection } from "../../parts/health-history.tsx";
 import { InstanceLink } from "../../parts/instance-link.tsx";
 import { Link } from "../../parts/link.tsx";
 import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
@@ -55,6 +56,12 @@ export function MachinePage({ params: { machine: id = "" } }: PageProps) {
         <>
           <MachineFill machine={machine} use={use.value?.machines.get(id) ?? null} silence={use.value?.silent.get(id) ?? null} />
           <MachineConditions machine={machine} watched={watched} />
+          <HealthHistorySection
+            of={["machines", id]}
+            command={`drover health --machine ${id}`}
+            wakes={/^(agent|machine)\./}
+            timeline={`/timeline?last=1d&q=${encodeURIComponent(id)}`}
+          />
           <Instances machine={id} instances={instances.value?.instances ?? null} use={use.value?.instances ?? new Map()} />
           <MachineGraphs machine={id} />
         </>
