@@ -94,12 +94,9 @@ export const healthHistory = z
   .object({
     sinceMs: z.number(),
     untilMs: z.number(),
-    wellShare: z
-      .number()
-      .nullable()
-      .meta({
-        description: "Of the time that it was well, degraded or failing, how much it was well, 0 to 1; null: it was none of these.",
-      }),
+    wellShare: z.number().nullable().meta({
+      description: "Of the time that it was well, degraded or failing, how much it was well, 0 to 1; null: it was none of these.",
+    }),
     periods: z.array(healthPeriod).meta({ description: "Without a gap, the oldest first; at most the latest 1,000." }),
     keptSinceMs: z.number().nullable().meta({ description: "Older events are not kept; null: there are none at all." }),
   })

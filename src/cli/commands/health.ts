@@ -44,7 +44,11 @@ export default {
       return 0;
     }
     const name = of === null ? (machine ?? "") : `${of.space}/${of.app}`;
-    out.line(`${name} was well ${shareText(history)} of the last ${since}`);
+    out.line(
+      history.wellShare === null
+        ? `${name} was not to run in the last ${since}, or nothing is known of it`
+        : `${name} was well ${cutPercent(history.wellShare)} of what is known of the last ${since}`,
+    );
     const rows = history.periods.map(({ state, startMs, endMs, code, message }) => [
       dateTime(startMs),
       styled(colours[state], state),
@@ -58,6 +62,6 @@ export default {
 } satisfies Verb<Options>;
 
 /** Cut, not rounded: 100 % is said of what was well all the time alone. */
-function shareText({ wellShare }: HealthHistory): string {
-  return wellShare === null ? "none" : `${Math.floor(wellShare * 10_000) / 100} %`;
+function cutPercent(share: number): string {
+  return `${Math.floor(share * 10_000) / 100} %`;
 }

@@ -11,12 +11,17 @@ interface ReasonProps {
   readonly message: string;
 }
 
+interface ConditionLineProps extends ReasonProps {
+  /** It may pass by itself: what it is of has only begun. */
+  readonly isStarting?: boolean;
+}
+
 /** A line of a list: what is wrong, how bad that is, where it comes from, and what to do. */
-export function ConditionLine({ code, message }: ReasonProps) {
+export function ConditionLine({ code, message, isStarting = false }: ConditionLineProps) {
   const condition = describeCondition(code);
   return (
     <li>
-      <SeverityState condition={condition} />
+      {isStarting && condition?.severity !== "info" ? <State tone="busy" word="not yet" /> : <SeverityState condition={condition} />}
       <span>{visibleText(message)}</span>
       <ConditionCode code={code} />
       <Meaning condition={condition} />

@@ -81,7 +81,10 @@ function wordsOf({ state, startMs, endMs, message }: HealthPeriod): string {
 }
 
 /** The share is cut, not rounded: 100 % is said of what was well all the time alone. */
-function summary({ wellShare, sinceMs, untilMs }: HealthHistory): string {
-  const long = span(untilMs - sinceMs);
-  return wellShare === null ? `nothing is known of the last ${long}` : `well ${Math.floor(wellShare * 10_000) / 100} % of the last ${long}`;
+function summary({ wellShare, sinceMs, untilMs, periods }: HealthHistory): string {
+  const whole = `the last ${span(untilMs - sinceMs)}`;
+  if (wellShare === null) return `nothing is known of ${whole}`;
+  const unknownMs = periods.reduce((sum, { state, startMs, endMs }) => sum + (state === "unknown" ? endMs - startMs : 0), 0);
+  const known = unknownMs === 0 ? whole : `what is known, ${span(untilMs - sinceMs - unknownMs)}`;
+  return `well ${Math.floor(wellShare * 10_000) / 100} % of ${known}`;
 }

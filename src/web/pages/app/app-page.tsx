@@ -60,7 +60,7 @@ export function AppPage({ params: { space = "", app = "", tab = "" } }: PageProp
       {status !== null && status.reasons.length > 0 && (
         <ul class="reasons lines" aria-label="Why it is so">
           {status.reasons.map(({ code, message }) => (
-            <ConditionLine key={code + message} code={code} message={message} />
+            <ConditionLine key={code + message} code={code} message={message} isStarting={status.health === "starting"} />
           ))}
         </ul>
       )}
