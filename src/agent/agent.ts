@@ -3,6 +3,7 @@ import { isIPv6 } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { checkRoutes, lazyCheckRoutes } from "#checks/link-routes.ts";
+import { readDoor } from "#host/edge-door.ts";
 import type { Home } from "#host/home.ts";
 import { errorFields } from "#host/log.ts";
 import { addressToDial } from "#host/network.ts";
@@ -101,7 +102,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   const { root, home, options, connector, environment, isRoot, clock, sinceBootMs, random, log } = parts;
   const machine = (connector.membership?.machine ?? hostname().slice(0, longestMachineId)) as MachineId;
   const opened: { engine: LocalEngine | null } = { engine: null };
-  const [artifacts, output, identity, version] = await Promise.all([
+  const [artifacts, output, identity, version, isEdge] = await Promise.all([
     openArtifactStore({
       folder: join(home.agent, "artifacts"),
       isUsed: (digest) => opened.engine?.usesArtifact(digest) ?? true,
@@ -111,6 +112,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
     openLogStore({ folder: join(home.agent, "logs"), machine, clock, log }, signal),
     AgentIdentity.load(join(home.agent, "identity.json")),
     releaseOf(root),
+    readDoor(home.edge),
   ]);
   const path = pathOfApps(parts);
   const executor = lazy(async () => (await import("./exec/executor.ts")).createExecutor({ owner: home.root, clock }));
@@ -125,6 +127,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
         home,
         given: options,
         isMember: connector.membership !== null,
+        isEdge,
         version,
         env: programEnvironment(withoutOwnCache(root, environment)),
       }),

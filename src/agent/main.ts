@@ -5,6 +5,7 @@ import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { formatAddress } from "#host/address.ts";
 import { sinceBootMs, systemClock } from "#host/clock.ts";
+import { readDoor } from "#host/edge-door.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { openConnector } from "#link/connector.ts";
@@ -90,7 +91,7 @@ async function main(): Promise<void> {
     }
     const wanted = [
       ...(isMember ? [] : [{ what: "the API", flag: "--api", address: options.api }]),
-      { what: "the edge", flag: "--http", address: options.http },
+      ...((await readDoor(home.edge)) ? [{ what: "the edge", flag: "--http", address: options.http }] : []),
     ];
     const instances = join(home.agent, "instances");
     const dns = await findDns(options.dns, instances, log);

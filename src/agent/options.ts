@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type Address, parseListenAddress, tlsPortBeside } from "#host/address.ts";
 import { readConnectionsPerClient } from "#host/connections-per-client.ts";
+import { readEdges } from "#host/edges-option.ts";
 import { readEncrypt } from "#host/encrypt.ts";
 import { readLostAfter } from "#host/lost-after.ts";
 import { parseMetricsUrl } from "#host/metrics-url.ts";
@@ -38,6 +39,8 @@ export interface AgentOptions {
   readonly link: Address | null;
   /** Whether traffic between machines is encrypted. */
   readonly encrypt: boolean;
+  /** What machines are labelled with that take what comes from outside, as it was written; none: each does. */
+  readonly edges: readonly string[];
   /** How long other machines may be silent before they are lost, in milliseconds; null: as the server has it. */
   readonly lostAfterMs: number | null;
   /** Where other machines reach what runs here; null: as it turns out. */
@@ -99,6 +102,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
     metricsFrom: metricsFrom === undefined ? null : parseMetricsUrl(metricsFrom),
     link: link === undefined ? null : parseAddress(link),
     encrypt: readEncrypt(given.has("--encrypt"), link),
+    edges: edgeLabels(given.all("--edges")),
     lostAfterMs: readLostAfter(lostAfter),
     address: parseOwnAddress(given.one("--address")),
     join: joinOrder({
@@ -109,6 +113,7 @@ export function parseAgentOptions(args: readonly string[], defaultHome: string):
       ofServers: [
         ...(link === undefined ? [] : ["--link"]),
         ...(given.has("--encrypt") ? ["--encrypt"] : []),
+        ...(given.all("--edges").length === 0 ? [] : ["--edges"]),
         ...(lostAfter === undefined ? [] : ["--lost-after"]),
         ...(apply === undefined ? [] : ["--apply"]),
       ],
@@ -155,6 +160,11 @@ function joinOrder({ address, tokenFile, machine, only, ofServers }: GivenJoin):
 function trustedProxies(networks: readonly string[]): readonly string[] {
   networks.forEach(parseNetwork);
   return networks;
+}
+
+function edgeLabels(texts: readonly string[]): readonly string[] {
+  readEdges(texts);
+  return texts;
 }
 
 function dnsOptions(address: string | null, networks: readonly string[], resolvers: readonly string[]): DnsOptions | null {

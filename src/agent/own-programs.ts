@@ -16,13 +16,15 @@ interface OwnProgramsOptions {
   readonly given: AgentOptions;
   /** Whether the server is another machine's, so that none is started here. */
   readonly isMember: boolean;
+  /** Whether its edge takes what comes from outside, as far as is known before it runs. */
+  readonly isEdge: boolean;
   /** Of the programs: others of it that still run are replaced. */
   readonly version: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /** Drover's own programs as workloads, supervised like any other. */
-export function ownPrograms({ root, home, given, isMember, version, env }: OwnProgramsOptions): readonly Workload[] {
+export function ownPrograms({ root, home, given, isMember, isEdge, version, env }: OwnProgramsOptions): readonly Workload[] {
   const {
     api,
     http,
@@ -33,6 +35,7 @@ export function ownPrograms({ root, home, given, isMember, version, env }: OwnPr
     dns,
     link,
     encrypt,
+    edges,
     lostAfterMs,
     hosts,
     allowOutgoing,
@@ -86,8 +89,13 @@ export function ownPrograms({ root, home, given, isMember, version, env }: OwnPr
     command: { argv: ["/bin/sh", join(root, "src", "edge", "holder.sh"), drover, ...edgeArguments] },
     own: {
       sockets: [
-        { name: "http", ...http },
-        { name: "https", ...https, isOptional: true },
+        // One that takes nothing from outside leaves the ports to others.
+        ...(isEdge
+          ? [
+              { name: "http", ...http },
+              { name: "https", ...https, isOptional: true },
+            ]
+          : []),
         ...(dns === null ? [] : [{ name: "dns", ...dns.address, isOptional: true }]),
       ],
       program: drover,
@@ -112,6 +120,7 @@ export function ownPrograms({ root, home, given, isMember, version, env }: OwnPr
         ...dnsAt,
         ...(link === null ? [] : ["--link", formatAddress(link)]),
         ...(encrypt ? ["--encrypt"] : []),
+        ...edges.flatMap((label) => ["--edges", label]),
         ...(lostAfterMs === null ? [] : ["--lost-after", `${lostAfterMs}ms`]),
         ...hosts.flatMap((host) => ["--host", host]),
         ...allowOutgoing.flatMap((network) => ["--allow-outgoing", network]),

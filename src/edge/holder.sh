@@ -3,7 +3,8 @@
 #
 # An edge that dies is replaced at once. HUP replaces one that lives, such as by a newer version: another is started beside it, on the same sockets,
 # and when that says by USR1 that it serves, the old one gets USR2: it takes nothing new, finishes what it has, and ends. A first line of
-# $TMPDIR/program names the PROGRAM from then on. docs/decisions/0014-edge-workers.md has the reasons.
+# $TMPDIR/program names the PROGRAM from then on. USR2 has the sockets "http" and "https" closed here, for an edge that is to take nothing from outside any
+# more; USR1 tells it that they are. docs/decisions/0014-edge-workers.md and 0044-edges-on-chosen-machines.md have the reasons.
 
 # Deaths in a row, each within this many seconds of the one before, that are dealt with here; more are for whoever supervises this.
 most_deaths=3
@@ -16,7 +17,8 @@ hold() {
   trap 'replace "$@"' HUP
   trap 'take_over "$@"' USR1
   trap 'stop' TERM INT
-  trap : USR2 QUIT
+  trap 'release' USR2
+  trap : QUIT
   start "$@"
   current=$started
   while :; do
@@ -64,6 +66,21 @@ take_over() {
   kill -USR2 "$current" 2>/dev/null
   current=$next next=
   [ -z "$again" ] || { again= && replace "$@"; }
+}
+
+release() {
+  kept=
+  separators=$IFS
+  IFS=,
+  for socket in $DROVER_SOCKETS; do
+    case $socket in
+      http=* | https=*) eval "exec ${socket#*=}>&-" ;;
+      *) kept=$kept${kept:+,}$socket ;;
+    esac
+  done
+  IFS=$separators
+  DROVER_SOCKETS=$kept
+  kill -USR1 "$current" $next 2>/dev/null
 }
 
 stop() {

@@ -5,8 +5,10 @@ import type { ProgramVersion } from "#model/workload.ts";
 import type { Certificates } from "./certificates/certificates.ts";
 import { readCertificateChange } from "./certificates/read-certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
+import type { Door } from "./door.ts";
 import type { Router, TableChange } from "./router/router.ts";
 import { readPatch, readTable } from "./table/read-table.ts";
+import { flag, object } from "./table/read-values.ts";
 import type { Table } from "./table/table.ts";
 
 /** What an edge serves to the server; `src/model/link.ts` has the list. */
@@ -14,6 +16,7 @@ export function edgeRoutes({
   table,
   certificates,
   router,
+  door,
   dns,
   restart,
   program,
@@ -23,6 +26,7 @@ export function edgeRoutes({
   readonly table: Table;
   readonly certificates: Certificates;
   readonly router: Router;
+  readonly door: Door;
   readonly dns: DnsServer | null;
   /** Asks for another edge on the same sockets; null where nobody holds them. */
   readonly restart: (() => void) | null;
@@ -43,7 +47,7 @@ export function edgeRoutes({
   };
   return {
     ...checks,
-    "GET /revision": async () => ({ ...table.version, problems: [...router.problems(), ...dnsProblem()] }),
+    "GET /revision": async () => ({ ...table.version, problems: [...door.problems(), ...router.problems(), ...dnsProblem()] }),
     "GET /program": async (): Promise<ProgramVersion> => program,
     "GET /table": async () => ({ routes: table.routes() }),
     "PUT /table": async (call) => apply(table.replace(readTable(await call.body()))),
@@ -53,6 +57,10 @@ export function edgeRoutes({
       const change = readCertificateChange(await call.body());
       await certificates.change(change);
       await router.certify(change);
+      return null;
+    },
+    "PUT /door": async (call) => {
+      await door.set(flag(object(await call.body(), "door"), "isPublic", "door"));
       return null;
     },
     "POST /restart": async () => {

@@ -4,15 +4,18 @@ import { flushCompileCache } from "node:module";
 import os from "node:os";
 import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
+import { readDoor } from "#host/edge-door.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { openSocket } from "#host/listening-socket.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { wantsHelp } from "#host/program-options.ts";
 import { openConnector } from "#link/connector.ts";
-import { DroverError, errorCodes, hasCode } from "#model/errors.ts";
+import { DroverError, errorCodes } from "#model/errors.ts";
 import packageFile from "../../package.json" with { type: "json" };
 import { Certificates } from "./certificates/certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
+import { Door } from "./door.ts";
+import { dropHeld, heldSocket, isHeld, releaseHeld } from "./held-sockets.ts";
 import { type DnsOptions, type EdgeOptions, edgeUsage, parseEdgeOptions } from "./options.ts";
 import type { HaproxyRouter } from "./router/haproxy/haproxy-router.ts";
 import { Table } from "./table/table.ts";
@@ -25,8 +28,6 @@ const closeWithinMs = 10_000;
 const longestMachineId = 64;
 /** What is under way when another edge has taken over gets this long, WebSockets among it. */
 const handoverDrainMs = 5 * 60_000;
-/** An edge that died a moment ago may still hold the port until the kernel has cleaned up after it. */
-const portRetry = { attempts: 100, everyMs: 20 } as const;
 
 const log = createLog({ print: (line) => process.stderr.write(line), nowMs: systemClock.nowMs, fields: { program: "edge" } });
 const stop = new AbortController();
@@ -49,14 +50,30 @@ async function main(): Promise<void> {
   const last = await loadTable(home.edge, log);
   const table = new Table(last ?? undefined);
   const certificates = await Certificates.load(home.edge, log);
-  const router =
+  const isOpen = await readDoor(home.edge);
+  const { router, ...at } =
     options.router === "haproxy"
-      ? await openHaproxy(options, home, table, certificates)
-      : await openEmbedded(options, home, table, certificates);
+      ? await makeHaproxy(options, home, table, certificates)
+      : makeEmbedded(options, home, table, certificates, isOpen);
+  const door = new Door(isOpen, {
+    folder: home.edge,
+    http: options,
+    ...at,
+    close: (withinMs) => router.closePublic(withinMs),
+    release: (signal) => releaseHeld(systemClock, signal),
+    clock: systemClock,
+    signal: stop.signal,
+  });
+  if (door.isOpen) await door.openNow();
+  else {
+    await dropHeld(systemClock, stop.signal);
+    await router.start();
+  }
   log.info("serving", {
     host: options.host,
     port: router.port,
     tls_port: router.tlsPort,
+    is_public: door.isOpen,
     routes: table.routes().length,
     revision: table.version.revision,
   });
@@ -64,8 +81,8 @@ async function main(): Promise<void> {
   // Only now: people's requests come first. In this process, so that no flood of questions takes anything from those who carry traffic.
   const dns = options.dns === null ? null : await openDns(options.dns, table);
 
-  const isHeld = process.env["DROVER_HOLDER"] === String(process.ppid);
-  if (isHeld) process.kill(process.ppid, "SIGUSR1");
+  const canHandOver = isHeld();
+  if (canHandOver) process.kill(process.ppid, "SIGUSR1");
   const restart = () => {
     log.info("another edge is asked for");
     process.kill(process.ppid, "SIGHUP");
@@ -109,8 +126,9 @@ async function main(): Promise<void> {
             table,
             certificates,
             router,
+            door,
             dns,
-            restart: isHeld && !isLeaving ? restart : null,
+            restart: canHandOver && !isLeaving ? restart : null,
             program: { version: packageFile.version, node: process.versions.node },
             checks,
             onChange: () => !isLeaving && writer.changed(),
@@ -146,7 +164,7 @@ async function openDns({ address, networks, resolvers }: DnsOptions, table: Tabl
   const machine = () =>
     new ResolvConf({ file: "/etc/resolv.conf", uplinkFile: "/run/systemd/resolve/resolv.conf", clock: systemClock, own: address });
   const asked = resolvers === null ? machine() : fixedResolvers(resolvers);
-  const fd = inheritedSocket("dns");
+  const fd = heldSocket("dns");
   const held = fd === null ? null : openSocket(fd);
   const dns = new DnsServer({ address, held, networks, resolvers: asked, clock: systemClock, random: Math.random, randomBytes, log });
   dns.apply({ set: table.routes(), remove: [] });
@@ -154,12 +172,19 @@ async function openDns({ address, networks, resolvers }: DnsOptions, table: Tabl
   return dns;
 }
 
-async function openEmbedded(
+interface Made {
+  readonly router: WorkerPool | HaproxyRouter;
+  /** Opens the public addresses. */
+  readonly open: () => Promise<void>;
+}
+
+function makeEmbedded(
   { workers, trustedProxies, connectionsPerClient, host, port, https }: EdgeOptions,
   home: Home,
   table: Table,
   certificates: Certificates,
-): Promise<WorkerPool> {
+  isOpen: boolean,
+): Made {
   const router = new WorkerPool({
     routes: () => table.routes(),
     certificates: () => certificates.whole,
@@ -171,26 +196,22 @@ async function openEmbedded(
     ...(workers === null ? {} : { workers }),
   });
   for (const [name, address] of Object.entries({ http: { host, port }, https })) {
-    const fd = inheritedSocket(name);
+    const fd = isOpen ? heldSocket(name) : null;
     if (fd !== null) router.inherit(address, fd);
   }
-  await openPublic(router, host, port);
-  await router.openTls(https.host, https.port);
-  return router;
+  const open = async () => {
+    await router.open(host, port);
+    await router.openTls(https.host, https.port);
+  };
+  return { router, open };
 }
 
-/** The descriptor of a socket that whoever started the edge holds. */
-function inheritedSocket(name: string): number | null {
-  const fd = new RegExp(`(?:^|,)${name}=(\\d+)`).exec(process.env["DROVER_SOCKETS"] ?? "")?.[1];
-  return fd === undefined ? null : Number(fd);
-}
-
-async function openHaproxy(
+async function makeHaproxy(
   { host, port, https, connectionsPerClient }: EdgeOptions,
   home: Home,
   table: Table,
   certificates: Certificates,
-): Promise<HaproxyRouter> {
+): Promise<Made> {
   // Only who asked for it pays for reading it.
   const [{ HaproxyRouter }, { findHaproxy }, { connectionsThatFit }] = await Promise.all([
     import("./router/haproxy/haproxy-router.ts"),
@@ -204,27 +225,9 @@ async function openHaproxy(
   const router = new HaproxyRouter({ clock: systemClock, log, binary, folder, connections, connectionsPerClient });
   await router.certify(certificates.whole);
   await router.apply({ set: table.routes(), remove: [] });
-  router.useTls(https.host, https.port);
-  await openPublic(router, host, port);
   log.info("HAProxy carries the traffic", { program: binary.path, version: binary.version });
-  return router;
-}
-
-async function openPublic(router: WorkerPool | HaproxyRouter, host: string, port: number): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await router.open(host, port);
-    } catch (error) {
-      if (!hasCode(error, "EADDRINUSE") || attempt === portRetry.attempts) {
-        if (!hasCode(error, "EADDRINUSE")) throw error;
-        throw new DroverError("PORT_IN_USE", `the edge cannot listen on ${host}:${port}: the port is taken`, {
-          hint: "Stop what listens there, or give Drover another address with --http HOST:PORT.",
-          cause: error,
-        });
-      }
-      await systemClock.sleep(portRetry.everyMs, stop.signal);
-    }
-  }
+  router.useTls(https.host, https.port);
+  return { router, open: () => router.open(host, port) };
 }
 
 try {

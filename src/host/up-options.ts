@@ -38,6 +38,11 @@ export const upOptions = {
     value: null,
     help: "have machines send each other's apps nothing but mutual TLS, at the port after --link's (default: plain)",
   },
+  "--edges": {
+    value: "KEY=VALUE",
+    help: "have only machines with this label take what comes from outside (default: each machine does)",
+    isRepeated: true,
+  },
   "--lost-after": {
     value: "TIME",
     help: "how long another machine may be silent before what it ran is started elsewhere, 5s to 10m (default: 5s)",

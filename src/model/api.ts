@@ -415,6 +415,9 @@ export const machine = z
       description:
         "Where it takes what other machines send to its instances, over mutual TLS under this name; null where that is not encrypted.",
     }),
+    public: z.boolean().nullable().meta({
+      description: "Whether its edge takes what comes from outside; null while no edge there has said so.",
+    }),
     isolation: z.record(z.string(), z.object({ holds: z.boolean(), how: z.string() })),
     free: z
       .object({ cores: z.number(), memoryBytes: z.number() })
@@ -436,7 +439,7 @@ export const status = z
     spaces: z.array(space),
     apps: z.record(z.string(), z.int()).meta({ description: "Number of apps by health." }),
     machines: z.array(machine),
-    edges: z.array(z.object({ machine: z.string(), linked: z.boolean(), revision: z.int().nullable() })),
+    edges: z.array(z.object({ machine: z.string(), linked: z.boolean(), revision: z.int().nullable(), public: z.boolean().nullable() })),
     addresses: z.object({
       api: z.string(),
       edge: z.string(),

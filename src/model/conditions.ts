@@ -260,6 +260,12 @@ export const conditions = {
     cause: "No edge is linked; if one runs, it serves its last table.",
     remedy: "Read the edge's log; beside `drover up` it is started again by itself.",
   },
+  EDGE_NOWHERE: {
+    severity: "error",
+    of: "edge",
+    cause: "Machines are chosen that take what comes from outside (`--edges`), and none of them has an edge that is linked.",
+    remedy: "Label one with `drover machine label`, or bring back those that the message names; one that still runs serves its last table.",
+  },
   EDGE_SILENT: {
     severity: "error",
     of: "edge",

@@ -111,6 +111,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   GET    /program                             ProgramVersion: what it is
  *   GET    /certificates                        CertificateDigests of what it has
  *   PATCH  /certificates                        CertificateChange → 204 once it is on disk and new connections get it
+ *   PUT    /door                                { isPublic } → 204 once its public ports are open, or closed to all that is new; a restart does not change it
  *   POST   /restart                             → 204; another edge then starts on its sockets, and this one leaves when that serves
  *   GET    /draining                            stream of Draining, for instances that left the table; the last one of each has open: 0
  *   GET    /wanted                              stream of { route: RouteId }, or null at first: routes whose requests wait for an instance; NOT_YET_SUPPORTED where none is held

@@ -1,5 +1,6 @@
 import type { Server } from "node:net";
 import type { Duplex, Readable } from "node:stream";
+import type { Labels } from "#host/edges-option.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
 import type { KeptLogsView, LogContextView, LogHistogram, LogPage, LogTailItem } from "#model/api-logs.ts";
@@ -44,6 +45,8 @@ export interface ControlPlaneOptions {
   readonly lostAfterMs?: number;
   /** What restores of backups have lost. Default: nothing. */
   readonly lost?: readonly LostRevisions[];
+  /** What machines are labelled with that take what comes from outside. Left out: each does. */
+  readonly edges?: Labels;
   /** Who the machines are to each other, where their traffic is encrypted. Left out: it is plain. */
   readonly machines?: Pick<MachineIdentities, "entryOf">;
   readonly clock: Clock;
@@ -83,6 +86,8 @@ export interface EdgeView {
   readonly linked: boolean;
   /** Revision of the table that it confirmed last; null before the first. */
   readonly revision: number | null;
+  /** Whether it takes what comes from outside; null while it has not said. */
+  readonly public: boolean | null;
 }
 
 /** What one edge counted for one route and release since its start. */

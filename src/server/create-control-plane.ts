@@ -18,7 +18,7 @@ import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import { noSuchMachine } from "./members/members.ts";
 import { askAppMetrics } from "./metrics/app-metrics.ts";
 import { AppView, instancesOn } from "./view/app-view.ts";
-import { edgeProblems } from "./view/edge-problems.ts";
+import { edgePlaceProblems, edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
 import { viewKeptLogs } from "./view/kept-logs.ts";
 import { masksFor } from "./view/log-masks.ts";
@@ -150,7 +150,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       summaries: (space) => view.summaries(space),
       why: (space, app) => requireApp(space, app).reasons,
       instances: (space, app) => view.instances(space, app),
-      machines: () => viewMachines(store, fleet, machines),
+      machines: () => viewMachines(store, fleet, machines, (machine) => routes.isPublic(machine)),
       instancesOn: (machine) => instancesOn(fleet, machine),
       rebalancer: core.rebalancer,
       reviews: () => (core.fleet.isKnown ? core.reviews.all() : []),
@@ -158,7 +158,8 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       newestRelease: (id) => core.reviews.newestRelease(id),
       agentOn,
       forgetMachine: (machine) => fleet.forgetMachine(machine),
-      edges: () => routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision })),
+      edges: () =>
+        routes.edges.map(({ machine, isLinked, revision }) => ({ machine, linked: isLinked, revision, public: routes.isPublic(machine) })),
       routes: (which, until) => viewRoutes({ routes, clock, addresses, certificateOf }, which, until),
       versions: (which, until) => viewVersions({ store, fleet, routes, addresses, clock }, which, until),
       traffic: shared.traffic,
@@ -171,6 +172,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       scaling: (space, app, process) => autoscaler.scalingOf(space, app, process),
       problems: async (until) => [
         ...problemsOf(core),
+        ...edgePlaceProblems(options.edges ?? {}, viewMachines(store, fleet), core),
         ...(options.certificates?.problems() ?? []),
         ...(options.figureProblems?.() ?? []),
         ...edgeProblems(await askPeers(routes.peers, (peer, answering) => peer.problems(answering), clock, until)),

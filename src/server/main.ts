@@ -164,11 +164,12 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
         );
   const lost = await readLostRevisions(storeFiles(home.server).lost);
   const more = { ...(remote === null ? {} : { remote }), ...(machines === null ? {} : { machines }) };
-  const { lostAfterMs } = options;
+  const { lostAfterMs, edges } = options;
   const controlPlane = createControlPlane(
     {
       ...more,
       ...(lostAfterMs === null ? {} : { lostAfterMs }),
+      edges,
       store,
       lost,
       events,

@@ -1,4 +1,5 @@
 import { type Address, parseListenAddress } from "#host/address.ts";
+import { type Labels, readEdges } from "#host/edges-option.ts";
 import { readEncrypt } from "#host/encrypt.ts";
 import { readLostAfter } from "#host/lost-after.ts";
 import { parseMetricsUrl } from "#host/metrics-url.ts";
@@ -17,6 +18,8 @@ export interface ServerOptions {
   readonly link: Address | null;
   /** Whether traffic between machines is encrypted. */
   readonly encrypt: boolean;
+  /** What machines are labelled with that take what comes from outside; none: each does. */
+  readonly edges: Labels;
   /** How long a machine may be silent before it is lost, in milliseconds; null: as long as is usual. */
   readonly lostAfterMs: number | null;
   /** Where the edge answers DNS; null: it does not. */
@@ -44,6 +47,11 @@ const options = {
   "--dns": { value: "HOST:PORT", help: "where the edge answers DNS (default: it does not)" },
   "--link": { value: "HOST:PORT", help: "where other machines that join dial (default: nowhere)" },
   "--encrypt": { value: null, help: "have machines send each other's apps nothing but mutual TLS, at the port after --link's" },
+  "--edges": {
+    value: "KEY=VALUE",
+    help: "have only machines with this label take what comes from outside (default: each does)",
+    isRepeated: true,
+  },
   "--lost-after": { value: "TIME", help: "how long a machine may be silent before it is lost, 5s to 10m (default: 5s)" },
   "--host": { value: "NAME", help: "another name under which people reach the API", isRepeated: true },
   "--allow-outgoing": {
@@ -81,6 +89,7 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
     dns: dns === undefined ? null : parseListenAddress(dns),
     link: link === undefined ? null : parseListenAddress(link),
     encrypt: readEncrypt(given.has("--encrypt"), link),
+    edges: readEdges(given.all("--edges")),
     lostAfterMs: readLostAfter(given.one("--lost-after")),
     hosts: given.all("--host"),
     allowOutgoing: given.all("--allow-outgoing"),

@@ -296,6 +296,7 @@ export class World {
       revision: async () => edge.revision,
       problems: async () => [],
       routes: async () => [...edge.routes.values()],
+      setDoor: async (isPublic) => isPublic,
       putTable: (table) => this.#mortal(`table ${table.revision}`, async () => edge.putTable(table)),
       patchTable: (patch) => this.#mortal(`patch ${patch.revision}`, async () => edge.patchTable(patch)),
       certificates: async () => ({ certificates: {}, challenges: "", ticketKeys: "" }),

@@ -29,9 +29,11 @@ const list = {
       gibibytes(machine.memoryBytes),
       String(machine.instances),
       machine.version ?? "–",
+      machine.public === null ? "–" : machine.public ? "open" : "closed",
       labelsOf(machine.labels),
     ]);
-    for (const line of table(["MACHINE", "STATE", "CORES", "MEMORY", "INSTANCES", "VERSION", "LABELS"], rows, out.columns)) out.line(line);
+    const header = ["MACHINE", "STATE", "CORES", "MEMORY", "INSTANCES", "VERSION", "EDGE", "LABELS"];
+    for (const line of table(header, rows, out.columns)) out.line(line);
     return 0;
   },
 } satisfies Verb & { summary: string };
@@ -205,6 +207,7 @@ function describeMachine(machine: MachineView): readonly string[] {
   const has = `${count(machine.cores, "core")}, ${gibibytes(machine.memoryBytes)}, ${count(machine.instances, "instance")}`;
   return [
     `${styled("bold", machine.id)}  ${has}${machine.linked ? "" : ", its agent does not answer"}`,
+    ...(machine.public === null ? [] : [`  edge        ${machine.public ? "takes" : "is closed to"} what comes from outside`]),
     ...(machine.entry === null
       ? []
       : [`  traffic     encrypted between machines, taken at port ${machine.entry.port} as ${machine.entry.name}`]),

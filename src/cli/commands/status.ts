@@ -7,6 +7,13 @@ import { age, count } from "../output/time.ts";
 /** Exit code for "something that should work does not", so that scripts can ask. */
 const unhealthyExit = 4;
 
+function edgesOf({ edges }: StatusView): string {
+  if (!edges.some((edge) => edge.linked)) return styled("yellow", "  not linked");
+  if (edges.every((edge) => edge.public !== false)) return "";
+  const open = edges.filter((edge) => edge.public === true).map(({ machine }) => machine);
+  return open.length === 0 ? styled("yellow", "  on no machine") : `  on ${open.join(", ")}`;
+}
+
 export default {
   configure: (command) => command.addHelpText("after", "\nExits with 4 when there are problems."),
   async run(session) {
@@ -23,7 +30,7 @@ export default {
       `Drover ${status.version.version}, server up for ${age(status.startedAtMs, clock.nowMs())}, revision ${status.version.revision}`,
     );
     out.line(`api       ${status.addresses.api}`);
-    out.line(`edge      ${status.addresses.edge}${status.edges.some((edge) => edge.linked) ? "" : styled("yellow", "  not linked")}`);
+    out.line(`edge      ${status.addresses.edge}${edgesOf(status)}`);
     out.line(`          ${status.addresses.edgeTls}`);
     out.line(`dns       ${status.addresses.dns === null ? "off" : `${status.addresses.dns}, for <app>.<space>.drover`}`);
     for (const machine of status.machines) {

@@ -149,7 +149,7 @@ test("what is worse than before is a fault; what was wrong before, and what was 
   assert.ok(one !== undefined);
   assert.deepEqual(judge({}), []);
   assert.deepEqual(judge({ machines: [] }), ["its agent does not answer"]);
-  assert.deepEqual(judge({ edges: [{ machine: "m2", linked: true, revision: null }] }), ["its edge has no routes yet"]);
+  assert.deepEqual(judge({ edges: [{ machine: "m2", linked: true, revision: null, public: true }] }), ["its edge has no routes yet"]);
   assert.match(judge({ instances: [{ ...one, pid: 8 }] }).join(), /was started anew, and not taken over/);
   assert.deepEqual(judge({ instances: [] }), ["nothing runs of shop/web web"]);
   assert.deepEqual(judge({ instances: [{ ...one, id: "shop/web/web.2.new01" }] }), [], "deployed meanwhile");

@@ -36,6 +36,11 @@ export interface Router {
   wanted(signal: AbortSignal): AsyncIterable<RouteId> | null;
   traffic(): readonly TargetTraffic[] | Promise<readonly TargetTraffic[]>;
   /**
+   * Takes no new connections from outside, at the public addresses and the ports that routes have there. Those that are open finish what they have within
+   * `withinMs`, then they are cut. Resolves once nobody new is taken.
+   */
+  closePublic(withinMs: number): Promise<void>;
+  /**
    * Takes no new connections, lets what is under way finish within `withinMs`, then cuts the rest. Called again, the shorter time holds.
    * @param idle what becomes of connections that wait for their next request. Default `close`.
    */

@@ -76,7 +76,7 @@ let isOrphan = false;
 const given = new AbortController();
 const orphaned = async () => {
   isOrphan = true;
-  const isPublicClosed = worker.closePublic();
+  const isPublicClosed = worker.closeAddresses();
   if (giver !== null) await pause(systemClock, nextEdgeWithinMs, given.signal);
   if (given.signal.aborted) await systemClock.sleep(nextWorkersWithinMs, new AbortController().signal);
   take({ kind: "close", withinMs: orphanedMs, idle: "answer" }, null);

@@ -18,12 +18,14 @@ export type ToWorker =
       readonly remove: readonly RouteId[];
       readonly isLast: boolean;
     }
-  /** Take connections at the public address, once every change before this is in force. */
-  | { readonly kind: "serve"; readonly http: Address }
+  /** Serve, once every change before this is in force: at the public address, too, unless it is null. */
+  | { readonly kind: "serve"; readonly change: number; readonly http: Address | null }
   /** In force for new connections once it is answered with `applied`. */
   | { readonly kind: "certificates"; readonly change: number; readonly certificates: CertificateChange }
   /** Take connections at the address for TLS. */
   | { readonly kind: "serveTls"; readonly https: Address }
+  /** Take no new connections from outside, which is so once it is answered with `applied`; what is open there is finished within this time. */
+  | { readonly kind: "closePublic"; readonly change: number; readonly withinMs: number }
   /** The answer to `open`, with the socket unless there is an error. */
   | { readonly kind: "socket"; readonly call: number; readonly error?: { readonly code: string; readonly message: string } }
   /** Asks for everything counted so far: `traffic`, then `reported`. */
@@ -34,8 +36,8 @@ export type ToWorker =
 /** What a worker tells the edge. */
 export type FromWorker =
   | { readonly kind: "applied"; readonly change: number }
-  /** Takes connections at the public address. */
-  | { readonly kind: "serving" }
+  /** The answer to `serve`. */
+  | { readonly kind: "serving"; readonly change: number }
   /** Asks for the socket of an address. */
   | { readonly kind: "open"; readonly call: number; readonly address: Address }
   /** Listens there no more. */

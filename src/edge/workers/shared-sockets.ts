@@ -19,7 +19,7 @@ export class SharedSockets {
   readonly #left = new Map<string, ListeningSocket>();
   #take: TakeSockets | null = null;
   #taking: Promise<Map<string, ListeningSocket>> | null = null;
-  /** Never closed while the edge runs: whoever started it holds them too. */
+  /** The public addresses. Whoever started the edge may hold them too. */
   readonly #fixed = new Map<string, ListeningSocket>();
 
   /** Takes a socket that was inherited for the address. @throws {Error} with the system's code. */
@@ -33,10 +33,10 @@ export class SharedSockets {
     for (const [key, socket] of await take()) this.#left.set(key, socket);
   }
 
-  /** Opens a public address for good, and says its port. @throws {Error} with the system's code, such as EADDRINUSE. */
+  /** Opens a public address until `closeFixed`, and says its port. @throws {Error} with the system's code, such as EADDRINUSE. */
   async openFixed(address: Address): Promise<Address> {
     const key = keyOf(address);
-    const socket = this.#fixed.get(key) ?? (await bindSocket(address));
+    const socket = this.#fixed.get(key) ?? (await this.#takeOrBind(address));
     const opened = { host: address.host, port: portOf(socket) };
     this.#fixed.delete(key);
     this.#fixed.set(keyOf(opened), socket);
@@ -79,10 +79,14 @@ export class SharedSockets {
     for (const [key, shared] of this.#shared) this.#closeUnheld(key, shared);
   }
 
-  close(): void {
-    this.#closeLeft();
+  closeFixed(): void {
     for (const socket of this.#fixed.values()) socket.close();
     this.#fixed.clear();
+  }
+
+  close(): void {
+    this.#closeLeft();
+    this.closeFixed();
     for (const [key, shared] of this.#shared) {
       shared.holders.clear();
       this.#closeUnheld(key, shared);

@@ -50,6 +50,20 @@ async function startPool(t: TestContext, routes: readonly Route[], workers = 2):
   };
 }
 
+test("workers that are closed to what comes from outside are there when it is opened again, those that started meanwhile too", async (t) => {
+  const origin = await rawOrigin(t);
+  const { pool, killAll, served } = await startPool(t, [routeTo(origin.port)]);
+  const { port } = pool;
+  await pool.closePublic(60_000);
+  await assert.rejects(exchangeBytes(port, request()), { code: "ECONNREFUSED" });
+  killAll();
+  await served(2);
+  await assert.rejects(exchangeBytes(port, request()), { code: "ECONNREFUSED" });
+  await pool.open("127.0.0.1", port);
+  const answers = await Promise.all(Array.from({ length: 8 }, () => exchangeBytes(port, request())));
+  assert.ok(answers.every((answer) => statusOf(answer) === 200));
+});
+
 test("a large change is in force in every worker once it is applied", async (t) => {
   const [before, after] = await Promise.all([
     rawOrigin(t),

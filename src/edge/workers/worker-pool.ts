@@ -65,6 +65,9 @@ export class WorkerPool implements Router {
   #https: Address | null = null;
   #tlsProblem: ListenerProblem | null = null;
   #openingTls: Promise<void> = Promise.resolve();
+  /** Of the TLS port that is tried for until it is open. */
+  #closedTls = new AbortController();
+  #takingOver: Promise<void> | null = null;
   #numbers = 0;
   /** Under way or waiting, in their order. */
   readonly #large = new Set<LargeChange>();
@@ -83,23 +86,49 @@ export class WorkerPool implements Router {
     this.#sockets.inherit(address, fd);
   }
 
-  /** Opens the public address and starts the workers. Resolves when the first serves. @throws {Error} with the system's code, such as EADDRINUSE. */
+  /** Starts the workers, at addresses on loopback alone until `open`. Resolves when the first serves. */
+  async start(): Promise<void> {
+    await this.#takeOver();
+    if (this.#running.length === 0) this.#running = this.#slots.map((slot) => this.#keep(slot));
+    await this.#serving.promise;
+  }
+
+  /** Opens the public address, for workers that are there or start. Resolves when those serve that are there, or the first. @throws {Error} with the system's code, such as EADDRINUSE. */
   async open(host: string, port: number): Promise<void> {
-    const { socketsFolder, clock, log } = this.#options;
+    await this.#takeOver();
     const http = await this.#sockets.openFixed({ host, port });
     this.#http = http;
-    if (socketsFolder !== undefined)
-      await this.#sockets.takeOver(() => {
-        const own = this.#slots.map(({ worker }) => worker?.pid);
-        return takeWhatIsLeft(socketsFolder, own, clock, log);
-      });
-    this.#running = this.#slots.map((slot) => this.#keep(slot, http));
-    await this.#serving.promise;
+    // One that starts is told when it has the table.
+    await Promise.all(this.#slots.map(({ worker }) => (worker?.isCounted ? worker.serve(http) : null)));
+    await this.start();
+  }
+
+  async closePublic(withinMs: number): Promise<void> {
+    this.#closedTls.abort();
+    await this.#openingTls;
+    this.#closedTls = new AbortController();
+    this.#http = null;
+    this.#https = null;
+    this.#tlsProblem = null;
+    // Closed here first: the last to close is then a worker, which accepts what waits until the very end.
+    this.#sockets.closeFixed();
+    await Promise.all(this.#slots.map(({ worker }) => worker?.closePublic(withinMs)));
+  }
+
+  /** Once: takes the ports that workers of the edge before this one have. */
+  #takeOver(): Promise<void> {
+    const { socketsFolder, clock, log } = this.#options;
+    if (socketsFolder === undefined) return Promise.resolve();
+    return (this.#takingOver ??= this.#sockets.takeOver(() => {
+      const own = this.#slots.map(({ worker }) => worker?.pid);
+      return takeWhatIsLeft(socketsFolder, own, clock, log);
+    }));
   }
 
   /** Opens the address for TLS. One that is taken is a problem, and tried again until it is free: plain HTTP goes on without it. */
   async openTls(host: string, port: number): Promise<void> {
-    if (!(await this.#triesTls(host, port))) this.#openingTls = this.#openTlsLater(host, port);
+    if (await this.#triesTls(host, port)) return;
+    this.#openingTls = this.#openTlsLater(host, port, AbortSignal.any([this.#stop.signal, this.#closedTls.signal]));
   }
 
   /** The TLS port; 0 while it is not open. */
@@ -230,8 +259,7 @@ export class WorkerPool implements Router {
     return true;
   }
 
-  async #openTlsLater(host: string, port: number): Promise<void> {
-    const { signal } = this.#stop;
+  async #openTlsLater(host: string, port: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await pause(this.#options.clock, tlsRetryMs, signal);
       if (!signal.aborted && (await this.#triesTls(host, port))) return;
@@ -239,13 +267,13 @@ export class WorkerPool implements Router {
   }
 
   /** Keeps one worker running until the pool closes, and that one has ended. */
-  async #keep(slot: Slot, http: Address): Promise<void> {
+  async #keep(slot: Slot): Promise<void> {
     const { clock, log } = this.#options;
     const signal = this.#stop.signal;
     while (!signal.aborted) {
       const startedMs = clock.monotonicMs();
       slot.startedMs = startedMs;
-      const worker = this.#start(slot, http);
+      const worker = this.#start(slot);
       const how = await worker.ended;
       this.#lose(slot, worker);
       if (signal.aborted) return;
@@ -263,12 +291,12 @@ export class WorkerPool implements Router {
     }
   }
 
-  #start(slot: Slot, http: Address): WorkerProcess {
+  #start(slot: Slot): WorkerProcess {
     const { socketsFolder = null, trustedProxies = [], connectionsPerClient = null } = this.#options;
     const options = { number: ++this.#numbers, workers: this.#slots.length, socketsFolder, trustedProxies, connectionsPerClient };
     const worker = new WorkerProcess(options, (message) => this.#take(worker, message));
     slot.worker = worker;
-    void worker.apply({ set: [...this.#options.routes()], remove: [] }).then(() => worker.serve(http));
+    void worker.apply({ set: [...this.#options.routes()], remove: [] }).then(() => worker.serve(this.#http));
     const certificates = this.#options.certificates?.();
     if (certificates !== undefined) void worker.certify(certificates);
     if (this.#https !== null) worker.serveTls(this.#https);

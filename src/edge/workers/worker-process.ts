@@ -88,10 +88,19 @@ export class WorkerProcess {
     this.#sending = this.#sending.then(() => this.send({ kind: "serveTls", https }));
   }
 
-  /** Tells it to take connections, once every change before this is in force there. */
-  serve(http: Address): void {
+  /** Resolves once it takes no new connections from outside, or is gone. */
+  closePublic(withinMs: number): Promise<void> {
+    return this.#call((change) => {
+      this.#sending = this.#sending.then(() => this.send({ kind: "closePublic", change, withinMs }));
+    });
+  }
+
+  /** Tells it to serve, at the public address where there is one, once every change before this is in force there. Resolves when it does, or is gone. */
+  serve(http: Address | null): Promise<void> {
     this.isCounted = true;
-    this.#sending = this.#sending.then(() => this.send({ kind: "serve", http }));
+    return this.#call((change) => {
+      this.#sending = this.#sending.then(() => this.send({ kind: "serve", change, http }));
+    });
   }
 
   /** Resolves once it has told everything that it counted, or is gone. */
@@ -124,8 +133,8 @@ export class WorkerProcess {
   #take(message: FromWorker, onMessage: (message: FromWorker) => void): void {
     if (message.kind === "serving") this.isServing = true;
     onMessage(message);
-    if (message.kind !== "applied" && message.kind !== "reported") return;
-    const call = message.kind === "applied" ? message.change : message.call;
+    if (message.kind !== "applied" && message.kind !== "serving" && message.kind !== "reported") return;
+    const call = message.kind === "reported" ? message.call : message.change;
     this.#answers.get(call)?.();
     this.#answers.delete(call);
   }

@@ -61,8 +61,8 @@ export class Worker {
   }
 
   /** Whoever started the edge holds the public addresses, and may have others listen there. Resolves when what came in there is over. */
-  closePublic(): Promise<void> {
-    return this.#router.closePublic("answer");
+  closeAddresses(): Promise<void> {
+    return this.#router.closeAddresses("answer");
   }
 
   /** @returns whether it was told to end, and has. */
@@ -72,6 +72,7 @@ export class Worker {
       case "certificates":
       case "serve":
       case "serveTls":
+      case "closePublic":
         this.#inOrder = this.#inOrder.then(() => this.#takeInOrder(message));
         await this.#inOrder;
         return false;
@@ -97,7 +98,9 @@ export class Worker {
     }
   }
 
-  async #takeInOrder(message: Extract<ToWorker, { kind: "routes" | "certificates" | "serve" | "serveTls" }>): Promise<void> {
+  async #takeInOrder(
+    message: Extract<ToWorker, { kind: "routes" | "certificates" | "serve" | "serveTls" | "closePublic" }>,
+  ): Promise<void> {
     switch (message.kind) {
       case "routes":
         return this.#takeRoutes(message);
@@ -105,9 +108,12 @@ export class Worker {
         await this.#router.certify(message.certificates);
         return this.#options.send({ kind: "applied", change: message.change });
       case "serve":
-        return this.#serve(message.http);
+        return this.#serve(message);
       case "serveTls":
         return this.#router.openTls(message.https.host, message.https.port);
+      case "closePublic":
+        await this.#router.closePublic(message.withinMs);
+        return this.#options.send({ kind: "applied", change: message.change });
       default:
         return message satisfies never;
     }
@@ -133,9 +139,9 @@ export class Worker {
     this.#options.send({ kind: "applied", change });
   }
 
-  async #serve({ host, port }: Address): Promise<void> {
-    await this.#router.open(host, port);
-    this.#options.send({ kind: "serving" });
+  async #serve({ change, http }: Extract<ToWorker, { kind: "serve" }>): Promise<void> {
+    if (http !== null) await this.#router.open(http.host, http.port);
+    this.#options.send({ kind: "serving", change });
     this.#options.onServing();
   }
 

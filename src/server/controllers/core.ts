@@ -1,3 +1,4 @@
+import type { Labels } from "#host/edges-option.ts";
 import type { App, Release } from "#model/app.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
@@ -13,6 +14,7 @@ import {
 } from "#model/names.ts";
 import type { Endpoint } from "#model/routing-table.ts";
 import { isStepsApp } from "#model/steps.ts";
+import { suits } from "#plan/placement/plan-placement.ts";
 import { planNeeds } from "#plan/routes/needs.ts";
 import { planRoutes, serviceRouteId } from "#plan/routes/plan-routes.ts";
 import type { EventLog } from "../events/event-log.ts";
@@ -60,6 +62,8 @@ export interface CoreOptions {
   readonly unmended?: RebalancerOptions["unmended"];
   /** What restores of backups have lost. Default: nothing. */
   readonly lost?: readonly LostRevisions[];
+  /** What machines are labelled with that take what comes from outside. Left out: each does. */
+  readonly edges?: Labels;
   /** By which other machines reach the instances of one, where their traffic is encrypted. Left out: it is plain. */
   readonly entryOf?: (machine: MachineId) => NonNullable<Endpoint["entry"]>;
 }
@@ -72,6 +76,8 @@ export interface Core {
   readonly subscribers: Subscribers;
   readonly reviews: Reviews;
   readonly rebalancer: Rebalancer;
+  /** Whether the machine is to take what comes from outside. */
+  readonly isEdge: (machine: MachineId) => boolean;
   /** Epoch milliseconds that do not jump while the server runs. */
   readonly steadyNowMs: () => number;
   agentLinked(peer: AgentPeer): void;
@@ -84,7 +90,7 @@ export interface Core {
 /** Starts the controllers; they run until the signal aborts. */
 export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   const { store, events, secrets, clock, random, log, lostAfterMs = usualLostAfterMs } = options;
-  const { entryOf = () => null } = options;
+  const { entryOf = () => null, edges = {} } = options;
   const startedAtMs = clock.nowMs();
   const startedMs = clock.monotonicMs();
   const steadyNowMs = () => startedAtMs + clock.monotonicMs() - startedMs;
@@ -192,6 +198,8 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     },
     signal,
   );
+  const isEdge = (machine: MachineId) =>
+    suits({ id: machine, labels: standingOf(store, machine).labels }, { labels: edges, pool: null, spread: null });
   const leases = new Leases({ store, fleet, clock, steadyNowMs, lostAfterMs, log }, signal);
   const homes = new AppHomes({ store, fleet, narrator, log });
   const routes: RoutesController = new RoutesController(
@@ -207,6 +215,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
       log,
       onEdges: () => drainer.edgesChanged(),
       onConflict: (app) => subscribers.changed(app),
+      isEdge,
     },
     signal,
   );
@@ -252,9 +261,13 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
   for (const prefix of ["/apps/", "/releases/", "/rollouts/", "/ahead/"]) own(followStore(prefix, onKey, wakeAll, options, signal));
   const onMachineKey = (key: string) => {
     fleet.standingChanged(key.slice(key.lastIndexOf("/") + 1) as MachineId);
+    onMachines();
+  };
+  const onMachines = () => {
+    routes.placesChanged();
     wakeAll();
   };
-  for (const prefix of ["/standings/", "/machines/"]) own(followStore(prefix, onMachineKey, wakeAll, options, signal));
+  for (const prefix of ["/standings/", "/machines/"]) own(followStore(prefix, onMachineKey, onMachines, options, signal));
   wakeAll();
 
   const stopped = (async () => {
@@ -269,6 +282,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
     subscribers,
     reviews,
     rebalancer,
+    isEdge,
     steadyNowMs,
     busy: () => queue.size,
     agentLinked: (peer) => {

@@ -137,6 +137,13 @@ export class Narrator {
     this.#events.append({ subject: machine, kind: isLinked ? "edge.linked" : "edge.unlinked", message });
   }
 
+  edgeDoor(machine: string, isPublic: boolean): void {
+    const message = isPublic
+      ? `the edge of ${machine} takes what comes from outside`
+      : `the edge of ${machine} takes nothing new from outside, and finishes what it has`;
+    this.#events.append({ subject: machine, kind: isPublic ? "edge.opened" : "edge.closed", message });
+  }
+
   routes(set: number, removed: number, revision: number): void {
     const message = `routing table ${revision}: ${set} routes set, ${removed} removed`;
     this.#calmly({ kind: "routes.changed", message, details: { set, removed, revision } });

@@ -6,6 +6,7 @@ import type { AppId, MachineId, RouteId } from "#model/names.ts";
 import type { Route } from "#model/routing-table.ts";
 import type { Need } from "#plan/routes/needs.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
+import { EdgeDoor } from "./edge-door.ts";
 import { EdgeSync } from "./edge-sync.ts";
 import type { Narrator } from "./narrator.ts";
 import { NeededAddresses } from "./needed-addresses.ts";
@@ -46,6 +47,8 @@ export interface RoutesControllerOptions {
   /** Where other machines reach the machine; null where there are no others. */
   readonly addressOf: (machine: MachineId) => string | null;
   readonly onConflict: (app: AppId) => void;
+  /** Whether the machine is to take what comes from outside. */
+  readonly isEdge: (machine: MachineId) => boolean;
 }
 
 /**
@@ -55,7 +58,7 @@ export interface RoutesControllerOptions {
 export class RoutesController {
   readonly #options: RoutesControllerOptions;
   readonly #table = new RouteTable();
-  readonly #edges = new Map<MachineId, { readonly peer: EdgePeer; readonly sync: EdgeSync }>();
+  readonly #edges = new Map<MachineId, { readonly peer: EdgePeer; readonly sync: EdgeSync; readonly door: EdgeDoor }>();
   readonly #leaving = new Set<EdgeSync>();
   readonly #queue: WorkQueue<AppId>;
   readonly #running = new Set<Promise<void>>();
@@ -88,6 +91,16 @@ export class RoutesController {
 
   get peers(): readonly EdgePeer[] {
     return [...this.#edges.values()].filter(({ sync }) => sync.isLinked).map(({ peer }) => peer);
+  }
+
+  /** Whether the machine's edge takes what comes from outside, as it has said; null while it has not. */
+  isPublic(machine: MachineId): boolean | null {
+    return this.#edges.get(machine)?.door.isPublic ?? null;
+  }
+
+  /** Other machines may be to take what comes from outside. */
+  placesChanged(): void {
+    for (const { door } of this.#edges.values()) door.changed();
   }
 
   get routes(): RouteTable["routes"] {
@@ -161,14 +174,20 @@ export class RoutesController {
       onSent: (set, removed, revision) => narrator.routes(set, removed, revision),
     });
     sync.expect(draining);
+    const door = new EdgeDoor({
+      ...this.#options,
+      peer,
+      isWanted: () => this.#options.isEdge(peer.machine),
+      onChange: (isPublic) => narrator.edgeDoor(peer.machine, isPublic),
+    });
     if (peer.isLeaving) this.#leaving.add(sync);
     else {
-      this.#edges.set(peer.machine, { peer, sync });
+      this.#edges.set(peer.machine, { peer, sync, door });
       narrator.edge(peer.machine, true);
     }
     const run = async () => {
       try {
-        await sync.run(this.#signal);
+        await Promise.all([sync.run(this.#signal), peer.isLeaving ? null : door.run(this.#signal)]);
       } catch (error) {
         log.error("edge no longer kept right", { machine: peer.machine, ...errorFields(error) });
         peer.close();

@@ -1,4 +1,7 @@
 import type { OutgoingAddress, ResolveOutgoing } from "#host/outgoing.ts";
+import type { MachineId } from "#model/names.ts";
+import type { RoutesController } from "../controllers/routes-controller.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { objects } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 
@@ -35,7 +38,25 @@ export class EdgeHosts {
   }
 
   /** Leads the edge's hosts to the edge, although it may be on loopback, and judges all others. */
-  resolver(edge: OutgoingAddress, others: ResolveOutgoing): ResolveOutgoing {
-    return async (host) => (this.has(host) ? edge : others(host));
+  resolver(edge: () => OutgoingAddress, others: ResolveOutgoing): ResolveOutgoing {
+    return async (host) => (this.has(host) ? edge() : others(host));
   }
+}
+
+/**
+ * Where the edge's hosts are called from a machine: at its own edge, or, where that takes nothing from outside, at one that does.
+ * @param own where each machine's edge is called there @param machine null: the server's
+ */
+export function edgeSeenFrom(
+  machine: MachineId | null,
+  own: OutgoingAddress,
+  { fleet, routes }: { readonly fleet: Pick<Fleet, "addressOf" | "agent">; readonly routes: Pick<RoutesController, "edges" | "isPublic"> },
+): OutgoingAddress {
+  const here = machine ?? fleet.agent?.machine;
+  if (here === undefined || routes.isPublic(here) !== false) return own;
+  const others = routes.edges.flatMap((edge) =>
+    edge.isLinked && routes.isPublic(edge.machine) ? (fleet.addressOf(edge.machine) ?? []) : [],
+  );
+  const address = others.sort()[0];
+  return address === undefined ? own : { address, family: address.includes(":") ? 6 : 4 };
 }

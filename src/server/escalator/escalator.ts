@@ -42,7 +42,7 @@ import { type CheckRecords, openCheckRecords } from "./check-records.ts";
 import { EscalationController } from "./controller.ts";
 import { countForCheck } from "./count-logs.ts";
 import { deliveriesFor } from "./deliveries.ts";
-import { EdgeHosts } from "./edge-hosts.ts";
+import { EdgeHosts, edgeSeenFrom } from "./edge-hosts.ts";
 import { JudgedChecks } from "./judged-checks.ts";
 import { takeLead } from "./leadership.ts";
 import { LinkedProbes } from "./linked-probes.ts";
@@ -129,6 +129,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   };
   const scenes = new Map<SpaceName, SpaceScene>();
   const hosts = new EdgeHosts(store);
+  const edgeAddress = { address: edge.host, family: edge.host.includes(":") ? 6 : 4 } as const;
   const mask = new SecretMask(secrets);
 
   // Operations by people look at ports; those of the Escalator give none.
@@ -176,7 +177,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
   };
   const probe = new ServerProbe(
     {
-      resolve: hosts.resolver({ address: edge.host, family: edge.host.includes(":") ? 6 : 4 }, outgoing),
+      resolve: hosts.resolver(() => edgeSeenFrom(null, edgeAddress, core), outgoing),
       countLogs: (test, until) => countForCheck({ store, fleet, clock, mask }, test, mendedAt(test.of.space, test.of.target), until),
       clock: steadyClock,
       random,
@@ -191,12 +192,11 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     if (isNews && error !== null)
       events.append({ space, subject: check, kind: "check.impossible", message: `${check} cannot be made: ${error.message}` });
   };
-  const edgeAddress = { address: edge.host, family: edge.host.includes(":") ? 6 : 4 } as const;
   const linked = new LinkedProbes(
     {
       fleet,
       routes: core.routes,
-      edge: edgeAddress,
+      edgeFor: (machine) => edgeSeenFrom(machine, edgeAddress, core),
       edgeHosts: () => hosts.all(),
       clock,
       steadyNowMs,

@@ -5,7 +5,7 @@ import type { CheckOrder, ScheduledCheck } from "#model/check-orders.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError, fromErrorBody } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { CheckId, SpaceName } from "#model/names.ts";
+import type { CheckId, MachineId, SpaceName } from "#model/names.ts";
 import type { RoutesController } from "../controllers/routes-controller.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { ProbePeer } from "../fleet/peers.ts";
@@ -24,7 +24,8 @@ export type LinkedChecks = Readonly<Record<Role, readonly ScheduledCheck[]>>;
 export interface LinkedProbesOptions {
   readonly fleet: Fleet;
   readonly routes: Pick<RoutesController, "edges" | "peers">;
-  readonly edge: CheckOrder["edge"];
+  /** Where the edge's hosts are called by what runs on this machine. */
+  readonly edgeFor: (machine: MachineId) => CheckOrder["edge"];
   readonly edgeHosts: () => readonly string[];
   readonly clock: Clock;
   readonly steadyNowMs: () => number;
@@ -39,6 +40,7 @@ interface Prober {
   readonly role: Role;
   /** As it stands in results. */
   readonly name: string;
+  readonly machine: MachineId;
   readonly peer: ProbePeer;
 }
 
@@ -110,19 +112,24 @@ export class LinkedProbes {
     const { fleet, routes } = this.#options;
     const agents = fleet
       .machines()
-      .flatMap(({ peer, isKnown }): readonly Prober[] => (peer === null || !isKnown ? [] : [{ role: "agent", name: peer.machine, peer }]));
-    return [...agents, ...routes.peers.map((peer): Prober => ({ role: "edge", name: edgeName(peer.machine), peer }))];
+      .flatMap(({ peer, isKnown }): readonly Prober[] =>
+        peer === null || !isKnown ? [] : [{ role: "agent", name: peer.machine, machine: peer.machine, peer }],
+      );
+    return [
+      ...agents,
+      ...routes.peers.map((peer): Prober => ({ role: "edge", name: edgeName(peer.machine), machine: peer.machine, peer })),
+    ];
   }
 
   async #give(prober: Prober): Promise<void> {
     const { peer, role } = prober;
-    const { edge, edgeHosts } = this.#options;
+    const { edgeFor, edgeHosts } = this.#options;
     const checks = [...this.#spaces].flatMap(([space, own]) =>
       own[role].map((check) => ({ ...check, id: `${space} ${check.id}` as CheckId })),
     );
     const hosts = new Set(edgeHosts());
     const called = checks.flatMap(({ test }) => (test.kind === "http" ? [URL.parse(test.url)?.hostname ?? ""] : []));
-    const order: CheckOrder = { checks, edge, edgeHosts: [...new Set(called.filter((host) => hosts.has(host)))] };
+    const order: CheckOrder = { checks, edge: edgeFor(prober.machine), edgeHosts: [...new Set(called.filter((host) => hosts.has(host)))] };
     const text = JSON.stringify(order);
     const known = this.#given.get(peer);
     if (known === undefined ? checks.length === 0 : known.order === text) return;

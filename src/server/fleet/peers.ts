@@ -127,6 +127,8 @@ export interface EdgePeer extends ProbePeer {
   patchTable(patch: RoutingPatch, signal: AbortSignal): Promise<void>;
   certificates(signal: AbortSignal): Promise<CertificateDigests>;
   patchCertificates(change: CertificateChange, signal: AbortSignal): Promise<void>;
+  /** Has it open its public ports, or close them. @returns whether they are open: they are where it is too old to close them */
+  setDoor(isPublic: boolean, signal: AbortSignal): Promise<boolean>;
   /** Asks for another edge on its sockets. @throws {DroverError} NOT_YET_SUPPORTED where nobody holds them */
   restart(signal: AbortSignal): Promise<void>;
   /** Routes whose requests wait for an instance; null first, once it says them. @throws {DroverError} NOT_YET_SUPPORTED, ROUTE_UNKNOWN where none is held */
@@ -300,6 +302,10 @@ export function edgeOverLink(link: Link): EdgePeer {
     certificates: async (signal) => (await link.call("GET", "/certificates", signal)) as CertificateDigests,
     patchCertificates: async (change, signal) => {
       await link.call("PATCH", "/certificates", signal, { body: change });
+    },
+    setDoor: async (isPublic, signal) => {
+      const taken = await unlessUnknown(link.call("PUT", "/door", signal, { body: { isPublic } }).then(() => true));
+      return taken === null || isPublic;
     },
     restart: async (signal) => {
       await link.call("POST", "/restart", signal);

@@ -8,7 +8,12 @@ import { parse } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 
 /** Machines that have linked since the server's start, and those that have joined and have not: of the latter only that much is known. */
-export function viewMachines(store: Store, fleet: Fleet, machines?: Pick<MachineIdentities, "entryOf">): readonly MachineView[] {
+export function viewMachines(
+  store: Store,
+  fleet: Fleet,
+  machines?: Pick<MachineIdentities, "entryOf">,
+  isPublic: (machine: MachineId) => boolean | null = () => null,
+): readonly MachineView[] {
   const members = new Map(listMembers(store).map((member) => [member.name, member]));
   const entryOf = (id: MachineId) => machines?.entryOf(id) ?? null;
   const said = (id: MachineId) => standingOf(store, id);
@@ -31,6 +36,7 @@ export function viewMachines(store: Store, fleet: Fleet, machines?: Pick<Machine
     version: machine.program?.version ?? null,
     address: machine.address ?? null,
     entry: entryOf(id),
+    public: isPublic(id),
     isolation: machine.isolation,
     free: free(id),
   }));
@@ -51,6 +57,7 @@ export function viewMachines(store: Store, fleet: Fleet, machines?: Pick<Machine
       version: null,
       address: null,
       entry: entryOf(name),
+      public: isPublic(name),
       isolation: {},
       free: null,
     }));

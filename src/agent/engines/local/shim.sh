@@ -39,6 +39,8 @@ while :; do
     exec "$@"
   ) &
   child=$!
+  # Sockets that the agent handed on are the instance's alone: it may close them, and a port closes with the last who has it.
+  exec 5>&- 6>&- 7>&- 8>&- 9>&-
   echo "pid $child" >&3
 
   while :; do

@@ -84,13 +84,12 @@ export async function startInstance(machinery: Machinery, held: HeldInstance, wo
 
 type Launched = Pick<Run, "cgroup"> & { readonly process: LaunchedProcess };
 
-/** By the parent of the last run, which has all that the same order needs; null if the order or the port is another one now. */
+/** By the parent of the last run, which has all that the same order needs; null if the order or the port is another one now, or it was handed sockets. */
 async function startAgain(held: HeldInstance, workload: Workload): Promise<Launched | null> {
   const { last } = held;
   if (last === null) return null;
   held.last = null;
-  // The parent itself holds the port of what was handed a socket.
-  const isSame = last.workload === workload && (held.port === null || workload.own !== undefined || (await isPortFree(held.port)));
+  const isSame = last.workload === workload && workload.own === undefined && (held.port === null || (await isPortFree(held.port)));
   const process = isSame ? await last.process.again() : null;
   if (process === null) await last.process.release();
   return process === null ? null : { process, cgroup: last.cgroup };
@@ -132,7 +131,7 @@ export async function nameProgram(folders: InstanceFolders, { own }: Workload): 
   await writeFileAtomic(join(folders.temporary, "program"), `${own.program}\n`, { durable: false });
 }
 
-/** The sockets that are handed to one of Drover's own programs; once it is launched, its parent holds them and they are closed here. */
+/** The sockets that are handed to one of Drover's own programs; once it is launched, it alone holds them and they are closed here. */
 async function openSockets({ own }: Workload): Promise<Disposable & { readonly files: readonly number[]; readonly names: string }> {
   const opened: { readonly name: string; readonly socket: ListeningSocket }[] = [];
   const dispose = () => {

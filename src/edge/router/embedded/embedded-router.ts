@@ -26,7 +26,7 @@ import { AccessLog } from "./policy/access-log.ts";
 import { RequestIds } from "./policy/request-ids.ts";
 import { TrustedProxies } from "./policy/trusted-proxies.ts";
 import { RouteIndex } from "./route-index.ts";
-import { Services } from "./services.ts";
+import { type OpenPort, Services } from "./services.ts";
 import { TlsPort } from "./tls/tls-port.ts";
 import { TlsRoutes } from "./tls/tls-routes.ts";
 import { Traffic } from "./traffic.ts";
@@ -59,12 +59,14 @@ export class EmbeddedRouter implements Router {
   readonly #drains = new Drains();
   readonly #traffic = new Traffic();
   readonly #count: ClientCount;
-  readonly #public: Listener;
-  readonly #secure: Listener;
+  #public: Listener;
+  #secure: Listener;
   readonly #tls: TlsPort;
   readonly #tlsRoutes: TlsRoutes;
   readonly #services: Services;
   readonly #entry: MachineEntry;
+  /** Closed to new connections while the rest goes on, with some still open. */
+  readonly #leaving = new Set<Pick<OpenPort, "closeGently" | "destroy">>();
   #applying: Promise<void> = Promise.resolve();
 
   constructor({ clock, random, log, limits = defaultLimits, listen = listenAlone, trustedProxies = [] }: EmbeddedRouterOptions) {
@@ -85,11 +87,10 @@ export class EmbeddedRouter implements Router {
       trusted: trustedProxies.length === 0 ? null : new TrustedProxies(trustedProxies),
     };
     this.#count = new ClientCount(limits.clientsPerAddress, clock, log);
-    const findRoute: FindRoute = (host, path, request) => this.#index.find(host, path, request);
-    this.#public = new Listener({ protocol: "http", findRoute }, this.#context, this.#count);
     this.#tls = new TlsPort(this.#context, ["h2", "http/1.1"]);
     this.#tlsRoutes = new TlsRoutes(this.#tls, () => this.#secure.port || null);
-    this.#secure = new Listener({ protocol: "https", findRoute, port: this.#tls }, this.#context, this.#count);
+    this.#public = this.#publicListener();
+    this.#secure = this.#secureListener();
     this.#services = new Services(this.#context, this.#count, this.#stop.signal);
     this.#entry = new MachineEntry(this.#context, this.#stop.signal);
     this.#sweeping = deadlines.run(this.#stop.signal);
@@ -120,9 +121,7 @@ export class EmbeddedRouter implements Router {
   async certify(change: CertificateChange): Promise<void> {
     this.#tls.apply(change);
     this.#tlsRoutes.refresh();
-    const challenges = this.#tls.certificates.httpChallenges;
-    this.#public.challenges = challenges;
-    this.#secure.challenges = challenges;
+    this.#challenge();
     if (change.identity === undefined) return;
     this.#context.machines.apply(change.identity);
     await this.#entry.apply(change.identity);
@@ -190,13 +189,49 @@ export class EmbeddedRouter implements Router {
   }
 
   /** Closes the public addresses alone; ports of routes stay open. Resolves when what came in there is over. */
-  async closePublic(idle: IdleConnections): Promise<void> {
+  async closeAddresses(idle: IdleConnections): Promise<void> {
     await Promise.all([this.#public.closeGently(idle), this.#secure.closeGently(idle)]);
+  }
+
+  async closePublic(withinMs: number): Promise<void> {
+    const leaving = [this.#public, this.#secure, ...this.#services.closePublic()];
+    this.#public = this.#publicListener();
+    this.#secure = this.#secureListener();
+    this.#challenge();
+    this.#tlsRoutes.refresh();
+    for (const listener of leaving) this.#leaving.add(listener);
+    void this.#finish(leaving, withinMs, "answer").then(() => {
+      for (const listener of leaving) this.#leaving.delete(listener);
+    });
   }
 
   async close(withinMs: number, idle: IdleConnections = "close"): Promise<void> {
     this.#services.close();
-    const listeners = [this.#public, this.#secure, ...this.#services.listeners, this.#entry];
+    const listeners = [this.#public, this.#secure, ...this.#leaving, ...this.#services.listeners, this.#entry];
+    await this.#finish(listeners, withinMs, idle);
+    for (const endpoint of this.#endpoints.values()) endpoint.retire();
+    this.#stop.abort();
+    await this.#sweeping;
+  }
+
+  #publicListener(): Listener {
+    return new Listener({ protocol: "http", findRoute: this.#findRoute }, this.#context, this.#count);
+  }
+
+  #secureListener(): Listener {
+    return new Listener({ protocol: "https", findRoute: this.#findRoute, port: this.#tls }, this.#context, this.#count);
+  }
+
+  #findRoute: FindRoute = (host, path, request) => this.#index.find(host, path, request);
+
+  #challenge(): void {
+    const challenges = this.#tls.certificates.httpChallenges;
+    this.#public.challenges = challenges;
+    this.#secure.challenges = challenges;
+  }
+
+  /** Takes no new connections; cuts those that have not finished in time. */
+  async #finish(listeners: readonly Pick<OpenPort, "closeGently" | "destroy">[], withinMs: number, idle: IdleConnections): Promise<void> {
     const tooLong = new AbortController();
     const cut = this.#context.clock.sleep(withinMs, tooLong.signal).then(
       () => {
@@ -209,9 +244,6 @@ export class EmbeddedRouter implements Router {
     await Promise.all(listeners.map((listener) => listener.closeGently(idle)));
     tooLong.abort();
     await cut;
-    for (const endpoint of this.#endpoints.values()) endpoint.retire();
-    this.#stop.abort();
-    await this.#sweeping;
   }
 
   #set(route: Route, released: Endpoint[]): void {

@@ -1,6 +1,6 @@
 import { hasCode } from "#model/errors.ts";
 import type { RouteId } from "#model/names.ts";
-import type { ListenerProblem } from "../router.ts";
+import type { IdleConnections, ListenerProblem } from "../router.ts";
 import type { ClientCount } from "./client-count.ts";
 import type { EdgeContext } from "./context.ts";
 import { Listener, type ListenerKind } from "./listener.ts";
@@ -24,10 +24,10 @@ interface Wanted extends WantedPort {
 }
 
 /** What listens at a port. */
-interface OpenPort {
+export interface OpenPort {
   /** @throws {Error} with the system's code, such as EADDRINUSE. */
   open(host: string, port: number): Promise<void>;
-  closeGently(): Promise<void>;
+  closeGently(idle?: IdleConnections): Promise<void>;
   destroy(): void;
 }
 
@@ -70,6 +70,23 @@ export class Services {
   openPublic(host: string): Promise<void> {
     this.#publicHost = host;
     return this.settle();
+  }
+
+  /** Public ports wait from now on until their host is known again. @returns what listened there, and does so until it is closed */
+  closePublic(): readonly OpenPort[] {
+    this.#publicHost = null;
+    for (const id of this.#problems.keys()) {
+      const wanted = this.#wanted.get(id);
+      if (wanted?.isPublic !== true) continue;
+      this.#problems.delete(id);
+      this.#unsettled.add(wanted);
+    }
+    return [...this.#open].flatMap(([key, { listener, wanted }]) => {
+      if (!wanted.isPublic) return [];
+      this.#open.delete(key);
+      if (this.#wanted.get(wanted.live.route.id) === wanted) this.#unsettled.add(wanted);
+      return listener;
+    });
   }
 
   /** Makes what listens what is wanted. Resolves once every port that can be opened is open. */
@@ -122,6 +139,8 @@ export class Services {
     try {
       await listener.open(host, port);
       this.#problems.delete(live.route.id);
+      // It may not be wanted any more by now.
+      if (this.#open.get(key)?.listener !== listener) void listener.closeGently();
     } catch (error) {
       this.#open.delete(key);
       this.#report(

@@ -12,7 +12,8 @@ import type { Sockets } from "./sockets.ts";
 
 /** Where the router itself listens. */
 export interface PublicAddresses {
-  readonly http: Address;
+  /** Null: nothing is taken from outside. */
+  readonly http: Address | null;
   /** Null: the edge has no TLS port. */
   readonly https: Address | null;
 }
@@ -95,7 +96,7 @@ export class CarriedRoutes {
   }
 
   /** False: it is a problem now, because somebody else has its port. */
-  async #holdSocket({ id, listener }: Route, http: Address, sockets: Sockets): Promise<boolean> {
+  async #holdSocket({ id, listener }: Route, http: Address | null, sockets: Sockets): Promise<boolean> {
     const address = listenAddress(listener, http);
     if (address === null) return true;
     try {
@@ -121,11 +122,11 @@ function portOf({ listener }: Route): number | null {
 }
 
 /** Why HAProxy cannot carry a route at all; null if it can. */
-function unable(route: Route, { https }: PublicAddresses): string | null {
+function unable(route: Route, { http, https }: PublicAddresses): string | null {
   const { listener } = route;
   if (listener.kind === "port" && listener.protocol === "udp") return "HAProxy carries no UDP";
   // Served to everybody it would be open, so it is served to nobody.
   if (route.policy?.tls?.client !== undefined) return "the router HAProxy does not ask clients for certificates";
-  if (listener.kind === "passthrough" && https === null) return "the edge has no TLS port";
+  if (listener.kind === "passthrough" && http !== null && https === null) return "the edge has no TLS port";
   return misplaced(route);
 }

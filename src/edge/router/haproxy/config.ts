@@ -22,8 +22,9 @@ export interface Server {
 }
 
 export interface ConfigInput {
-  readonly http: Address;
-  /** The TLS port; null: there is none. */
+  /** The public port; null: neither it nor any other takes what comes from outside. */
+  readonly http: Address | null;
+  /** The TLS port, open if the public one is; null: there is none. */
   readonly https: Address | null;
   /** The socket of this configuration's process, like all its files by its name in the folder in which HAProxy runs. */
   readonly control: string;
@@ -281,7 +282,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
   return [
     ...section(
       "public",
-      [listen(http), `  bind unix@${relays.public}.sock accept-proxy mode 600`, ...countClients(input)],
+      [...(http === null ? [] : [listen(http)]), `  bind unix@${relays.public}.sock accept-proxy mode 600`, ...countClients(input)],
       "http",
       { map: https === null ? maps.exact : maps.plain, before: [], needs: "" },
       [challenged],
@@ -292,7 +293,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
       : section(
           "tls",
           [
-            passes ? `  bind ${inner} accept-proxy mode 600 ${secure}` : listen(https, secure),
+            ...(passes ? [`  bind ${inner} accept-proxy mode 600 ${secure}`] : http === null ? [] : [listen(https, secure)]),
             `  bind unix@${relays.tls}.sock accept-proxy mode 600`,
             ...countClients(input),
           ],
@@ -303,7 +304,7 @@ function publicFrontends(input: ConfigInput, places: Places, placed: readonly Pl
             `http-request return status 421 content-type 'text/plain; charset=utf-8' string '421 Misdirected Request' if { ssl_fc_has_sni } !{ ${isNamed} }`,
           ],
         )),
-    ...(https === null || !passes
+    ...(http === null || https === null || !passes
       ? []
       : [
           "",
@@ -388,9 +389,9 @@ function isTcp(listener: Listener): boolean {
 }
 
 /** Where a route has an address of its own. */
-export function listenAddress(listener: Listener, http: Address): Address | null {
+export function listenAddress(listener: Listener, http: Address | null): Address | null {
   if (listener.kind === "service") return { host: serviceHost, port: listener.port };
-  return listener.kind === "port" ? { host: http.host, port: listener.port } : null;
+  return listener.kind === "port" && http !== null ? { host: http.host, port: listener.port } : null;
 }
 
 function relayBackends(): readonly string[] {

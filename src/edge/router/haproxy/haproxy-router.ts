@@ -15,7 +15,7 @@ import { DesiredRoutes } from "./desired-routes.ts";
 import { Leaving } from "./leaving.ts";
 import { StartFailure } from "./process.ts";
 import { Processes } from "./processes.ts";
-import { readRunning } from "./running.ts";
+import { type Running, readRunning } from "./running.ts";
 import { assignSlots, type NamedServer, type Slots, serversOf } from "./servers.ts";
 import { Sockets } from "./sockets.ts";
 import { type TimeLimits, timeLimits } from "./time-limits.ts";
@@ -57,8 +57,12 @@ export class HaproxyRouter implements Router {
   readonly #leaving: Leaving;
   readonly #serverNames = new Map<string, string>();
   #slots: Slots = new Map();
+  /** Null: nothing is taken from outside. */
   #http: Address | null = null;
   #https: Address | null = null;
+  #isStarted = false;
+  /** Processes of an edge before this one; null while nobody has looked. */
+  #before: readonly Running[] | null = null;
   #sockets = new Sockets(new Set());
   #lastServer = 0;
   #wanted = 0;
@@ -83,23 +87,30 @@ export class HaproxyRouter implements Router {
     this.#leaving = new Leaving({ clock, log, processes: this.#processes, accounts, isPassing, signal });
   }
 
-  /** The address of the TLS port, which `open` opens with the public one. */
+  /** The address of the TLS port, which `open` opens with the public one; said before that and before `start`. */
   useTls(host: string, port: number): void {
     this.#https = { host, port };
   }
 
   /** Opens the public address, and the TLS one where there is one. @throws {Error} of `listen`, such as EADDRINUSE, or {DroverError} ROUTER_UNUSABLE. */
   async open(host: string, port: number): Promise<void> {
-    const before = await readRunning(this.#options.folder);
-    this.#sockets = new Sockets(new Set(before.flatMap(({ ports }) => ports)));
+    if (!this.#isStarted) await this.#findRunning();
     const http = await this.#sockets.hold({ host, port });
     try {
       if (this.#https !== null) this.#https = await this.#sockets.hold(this.#https);
     } catch (error) {
-      this.#sockets.keep([]);
+      this.#sockets.release(http);
       throw error;
     }
     this.#http = http;
+    await this.start();
+  }
+
+  /** Serves what is in force by now, at addresses on loopback alone until `open`. @throws {DroverError} ROUTER_UNUSABLE */
+  async start(): Promise<void> {
+    if (this.#isStarted) return this.#settle();
+    const before = this.#before ?? (await this.#findRunning());
+    this.#isStarted = true;
     await this.#processes.adopt(before);
     await this.#settle();
     if (this.#processes.serving === null) {
@@ -109,6 +120,20 @@ export class HaproxyRouter implements Router {
       });
     }
     this.#background.push(this.#leaving.watch(), this.#retryProblems());
+  }
+
+  /** What an edge before this one has left running holds sockets. */
+  async #findRunning(): Promise<readonly Running[]> {
+    const before = await readRunning(this.#options.folder);
+    this.#sockets = new Sockets(new Set(before.flatMap(({ ports }) => ports)));
+    this.#before = before;
+    return before;
+  }
+
+  /** Requests on connections that are open go on, by the process that has them; after an hour what is left is cut, as after any change. */
+  async closePublic(): Promise<void> {
+    this.#http = null;
+    await this.#settle();
   }
 
   /** The public port, for who asked for port 0. */
@@ -181,26 +206,26 @@ export class HaproxyRouter implements Router {
   /** Resolves once a pass that began now or later is over. */
   async #settle(): Promise<void> {
     const wanted = ++this.#wanted;
-    while (this.#done < wanted && this.#http !== null && !this.#stop.signal.aborted) {
-      this.#passing ??= this.#pass(this.#http).finally(() => {
+    while (this.#done < wanted && this.#isStarted && !this.#stop.signal.aborted) {
+      this.#passing ??= this.#pass().finally(() => {
         this.#passing = null;
       });
       await this.#passing;
     }
   }
 
-  async #pass(http: Address): Promise<void> {
+  async #pass(): Promise<void> {
     const wanted = this.#wanted;
     const { log } = this.#options;
     try {
-      await this.#converge(http, false);
+      await this.#converge(this.#http, false);
     } catch (error) {
       // Whatever it was, the configuration as a whole says all again.
       log.warn("HAProxy could not be told of a change, so it is replaced", {
         error: error instanceof Error ? error.message : String(error),
       });
       try {
-        await this.#converge(http, true);
+        await this.#converge(this.#http, true);
       } catch (second) {
         log.error("the routes in force could not be changed", {
           error: second instanceof Error ? second.message : String(second),
@@ -212,7 +237,7 @@ export class HaproxyRouter implements Router {
     this.#done = wanted;
   }
 
-  async #converge(http: Address, mustReplace: boolean): Promise<void> {
+  async #converge(http: Address | null, mustReplace: boolean): Promise<void> {
     for (let refusals = 0; ; refusals++) {
       const routes = await this.#carried.pick(this.#desired.all, { http, https: this.#https }, this.#sockets);
       const slots = assignSlots(this.#slots, routes);
@@ -236,7 +261,7 @@ export class HaproxyRouter implements Router {
     config: Config,
     servers: ReadonlyMap<string, readonly NamedServer[]>,
     slots: Slots,
-    http: Address,
+    http: Address | null,
     mustReplace: boolean,
   ): Promise<void> {
     const { serving } = this.#processes;
@@ -278,7 +303,7 @@ export class HaproxyRouter implements Router {
     return name;
   };
 
-  #input(slots: Slots, servers: ReadonlyMap<string, readonly NamedServer[]>, http: Address): ConfigInput {
+  #input(slots: Slots, servers: ReadonlyMap<string, readonly NamedServer[]>, http: Address | null): ConfigInput {
     const { connections, connectionsPerClient, timeLimits: limits = timeLimits } = this.#options;
     return {
       bind: (address) => this.#sockets.bind(address),
@@ -295,9 +320,9 @@ export class HaproxyRouter implements Router {
     };
   }
 
-  #addresses(slots: Slots, http: Address): readonly Address[] {
+  #addresses(slots: Slots, http: Address | null): readonly Address[] {
     const own = [...slots.values()].flatMap((route) => (route === null ? [] : (listenAddress(route.listener, http) ?? [])));
-    return [http, ...(this.#https === null ? [] : [this.#https]), ...own];
+    return [...(http === null ? [] : [http, ...(this.#https === null ? [] : [this.#https])]), ...own];
   }
 
   /** Takes out what HAProxy named when it refused. False if it named nothing that can be taken out. */

@@ -46,6 +46,12 @@ export class Sockets {
     return this.#used.flatMap((key) => this.#held.get(key)?.fd ?? []);
   }
 
+  release(address: Address): void {
+    const key = bindAddress(address);
+    this.#held.get(key)?.close();
+    this.#held.delete(key);
+  }
+
   /** Lets go of all others. */
   keep(addresses: readonly Address[]): void {
     const kept = new Set(addresses.map(bindAddress));

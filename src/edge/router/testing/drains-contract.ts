@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
+import { freePorts } from "#host/testing/free-ports.ts";
 import type { Route } from "#model/routing-table.ts";
 import { exchangeBytes, host, ok, RawClient, type RawOrigin, rawOrigin, route, routeTo, statusOf } from "../embedded/testing/edge.ts";
 import type { Check } from "./contract.ts";
@@ -87,6 +88,46 @@ export function drainsContract(kind: RouterKind, check: Check): void {
     assert.deepEqual((await drains.next()).value, { instance: instanceOf(origin), open: 0 });
     await edge.apply({ set: [], remove: [routeTo(other.port).id] });
     assert.deepEqual((await drains.next()).value, { instance: instanceOf(other), open: 0 });
+  });
+
+  check("one that is closed to what comes from outside finishes what is open there, goes on inside, and can be opened again", async (t) => {
+    const asked = Promise.withResolvers<() => void>();
+    const origin = await rawOrigin(t, (soFar, socket) => {
+      const finish = () => socket.write(ok);
+      if (soFar.lastIndexOf("/slow") > soFar.lastIndexOf("GET / ")) asked.resolve(finish);
+      else finish();
+    });
+    const { targets } = routeTo(origin.port);
+    const [inside = 0, outside = 0] = await freePorts(2);
+    const within = route(targets, { id: "within", listener: { kind: "service", port: inside, protocol: "http" } });
+    const beside = route(targets, { id: "beside", listener: { kind: "port", port: outside, protocol: "tcp" } });
+    const edge = await kind.start(t, { tls: true });
+    await edge.apply({ set: [routeTo(origin.port), within, beside], remove: [] });
+    const { port, tlsPort } = edge;
+    const idle = new RawClient(port);
+    idle.write(request);
+    await idle.until("ok");
+    const busy = exchangeBytes(port, slow.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    const finish = await asked.promise;
+
+    await edge.closePublic(60_000);
+    for (const one of [port, tlsPort, outside]) await refused(one);
+    assert.equal(statusOf(await exchangeBytes(inside, closing)), 200);
+    // Who was connected is answered once more.
+    idle.write(request);
+    await idle.until("ok");
+    await idle.closed();
+    finish();
+    assert.equal(statusOf(await busy), 200);
+    await edge.closePublic(60_000);
+
+    await edge.open("127.0.0.1", port);
+    for (const one of [port, outside]) {
+      const client = new RawClient(one);
+      client.write(request);
+      await client.until("ok");
+      client.socket.destroy();
+    }
   });
 
   check("a router that closes finishes its requests and takes no new ones", async (t) => {

@@ -15,6 +15,7 @@ export interface OpenRouter extends Router {
   readonly port: number;
   /** 0 without one. */
   readonly tlsPort: number;
+  open(host: string, port: number): Promise<void>;
 }
 
 export interface RouterOptions {

@@ -130,6 +130,8 @@ const problemOf = ({ subject: on, details }: DroverEvent) => {
 const edges: Rules = {
   "edge.unlinked": edge((event) => `link of ${subject(event)}`, "begins", "machine"),
   "edge.linked": edge((event) => `link of ${subject(event)}`, "ends", "machine"),
+  "edge.opened": edge(subject, "happens", "machine"),
+  "edge.closed": edge(subject, "happens", "machine"),
   "edge.problem": edge(problemOf, "begins", "machine"),
   "edge.recovered": edge(problemOf, "ends", "machine"),
   "certificate.expiring": edge(subject, "begins", "certificate"),

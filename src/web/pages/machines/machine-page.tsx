@@ -70,13 +70,14 @@ export function MachinePage({ params: { machine: id = "" } }: PageProps) {
   );
 }
 
-function wordsOf({ id, hostName, joined, address, labels, version }: MachineView): string {
+function wordsOf({ id, hostName, joined, address, labels, version, public: isPublic }: MachineView): string {
   const label = labelText(labels);
   return [
     ...(hostName === id ? [] : [hostName]),
     ...(address === null ? [] : [`reached at ${address}`]),
     joined ? "joined" : "beside the server",
     ...(version === null ? [] : [`Drover ${version}`]),
+    ...(isPublic === false ? ["closed to what comes from outside"] : []),
     ...(label === "" ? [] : [label]),
   ].join(", ");
 }

@@ -10,7 +10,7 @@ import { MachineState } from "../../parts/state.tsx";
 import { visibleText } from "../../parts/visible-text.ts";
 import { machinePath, parameter } from "../../state/location.ts";
 import type { MachineUse, Use } from "../../state/machines.ts";
-import { cpuText, labelText, memoryText, reservedShares } from "./machine-words.ts";
+import { cpuText, edgeText, labelText, memoryText, reservedShares } from "./machine-words.ts";
 
 interface Row {
   readonly machine: MachineView;
@@ -51,6 +51,7 @@ const columns: readonly Column<Row>[] = [
       </span>
     ),
   },
+  { name: "edge", isMinor: true, cell: ({ machine }) => edgeText(machine) },
   { name: "address", isMinor: true, cell: ({ machine: { address } }) => <span class="mono">{address ?? ""}</span> },
   { name: "labels", isWide: true, isMinor: true, cell: ({ machine }) => <span class="muted">{labelText(machine.labels)}</span> },
 ];

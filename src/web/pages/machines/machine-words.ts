@@ -20,6 +20,11 @@ export function memoryText({ memoryBytes }: MachineView, use: MachineUse | null)
     : `${bytes(use.memory.totalBytes - use.memory.availableBytes)} of ${bytes(use.memory.totalBytes)}`;
 }
 
+/** Whether what comes from outside is taken there. */
+export function edgeText({ public: isPublic }: Pick<MachineView, "public">): string {
+  return isPublic === null ? "–" : isPublic ? "open" : "closed";
+}
+
 export function labelText(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
