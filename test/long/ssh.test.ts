@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { type Finished, TestDrover } from "../harness/drover.ts";
 import { isLinked } from "../harness/fleet.ts";
 import type { Host } from "../harness/hosts.ts";
+import { makeVersion } from "../harness/other-version.ts";
 import { runOn, SshHosts, whyNoSshHosts } from "../harness/ssh-hosts.ts";
 
 const why = whyNoSshHosts();
@@ -177,6 +178,32 @@ test("of hosts that stand beside each other one is sent Drover, and gives it to 
   const h7 = hosts.get("h7");
   for (const name of ["h5", "h6"]) runOn(h7, `ip route add blackhole ${hosts.get(name).address}`);
   assert.deepEqual(await add("h7"), [one]);
+});
+
+test("hosts that joined over SSH go over to another version where Drover is there; one that is away is named, and goes over when it is back", {
+  skip,
+}, async () => {
+  const { hosts, first } = requireFleet();
+  const on = hosts.get("h1");
+  const next = await makeVersion(join(first.home, "work", "next"), "9.0.0");
+  const upgrade = () => first.cli(["upgrade", "--from", next, "--yes"], { on, limitMs: 200_000 });
+  const away = hosts.get("h7");
+  away.cut();
+  await first.until("h7 is away", async () => !(await isLinked(first, "h7")));
+  const others = await upgrade();
+  assert.equal(others.code, 0, others.stderr);
+  assert.match(others.stderr, /h7 +does not answer.* +left out\n/);
+  assert.match(others.stderr, /left out: h7; when they answer, run the same command again/);
+  away.heal();
+  await first.until("h7 is back", () => isLinked(first, "h7"));
+  const rest = await upgrade();
+  assert.equal(rest.code, 0, rest.stderr);
+  assert.match(rest.stdout, /^1 machine went over to 9\.0\.0/);
+  for (const name of ["h5", "h6", "h7"])
+    assert.equal(
+      runOn(hosts.get(name), 'cd /opt/drover; ls before/bin/drover; sed -n \'s/.*"version": "\\(.*\\)".*/\\1/p\' current/package.json'),
+      "before/bin/drover\n9.0.0\n",
+    );
 });
 
 /** Answers whoever fetches a part, at a port a case: with other bytes, with too many, with too few and then nothing more. */

@@ -58,9 +58,9 @@ finishes what it has, and stops. It stops by itself when an instance does not st
       const view = await api.call<RebalanceView>("GET", path, asked);
       moved = view.last?.moved ?? moved;
       progress.show([`${moved} of ${count(begun.moves.length, "instance")} moved`]);
-      // A server that has restarted knows of none.
+      // A server that was restored knows of none.
       return view.last === null
-        ? { state: "stopped" as const, total: begun.moves.length, moved, reason: "the server was restarted" }
+        ? { state: "stopped" as const, total: begun.moves.length, moved, reason: "the server was restored from a backup" }
         : view.last.state === "running"
           ? null
           : view.last;

@@ -61,6 +61,8 @@ export async function upgradeCommand(session: Session, names: readonly string[],
   signal.throwIfAborted();
   const tookMs = Math.round(session.clock.monotonicMs() - started);
   const upgraded = steps.map(({ machine }) => machine);
+  if (!out.json && plan.silent.length > 0)
+    out.note(`left out: ${plan.silent.join(", ")}; when they answer, run the same command again, which does these alone`);
   if (out.json) out.value({ version: target?.version ?? null, upgraded, already: plan.done, silent: plan.silent, tookMs });
   else if (steps.length > 0)
     out.line(

@@ -181,7 +181,7 @@ export function startCore(options: CoreOptions, signal: AbortSignal): Core {
 
   const reviews = new Reviews({ store, fleet, lost: options.lost ?? [] });
   const { unmended = async () => [] } = options;
-  const rebalancer = new Rebalancer({ store, fleet, reviews, clock, log, unmended, wake: (app) => queue.wake(app) }, signal);
+  const rebalancer = new Rebalancer({ store, fleet, events, reviews, clock, log, unmended, wake: (app) => queue.wake(app) }, signal);
   const lost = new LostMachines(
     {
       store,

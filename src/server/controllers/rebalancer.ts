@@ -10,7 +10,7 @@ import { type Balanced, type Move, planRebalance } from "#plan/placement/plan-re
 import { isLeaving, isReady } from "#plan/rollout/counts.ts";
 import type { EventSink } from "../events/event-log.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { keys, objects, read } from "../objects/objects.ts";
+import { keys, objects, put, read, remove } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
 import type { Reviews } from "./reviews.ts";
 
@@ -44,9 +44,25 @@ export interface RebalanceProgress {
   readonly reason: string | null;
 }
 
+/** What was asked for, while it is under way. */
+interface StoredRebalance {
+  /** Of the store: what a restored backup has of it nobody has asked for. */
+  readonly epoch: number;
+  /** Those that are left to do, in this order. */
+  readonly apps: readonly AppId[];
+  readonly total: number;
+  readonly moved: number;
+}
+
+/** After a restart, instances that were on their way are ready or gone within a start and a drain. What is not by then stays where it is. */
+const settleMs = 60_000;
+const notReady = "not all of it is ready";
+
 export interface RebalancerOptions {
   readonly store: Store;
   readonly fleet: Fleet;
+  /** Who is told of what goes on after a restart. */
+  readonly events: EventSink;
   readonly reviews: Pick<Reviews, "of">;
   readonly clock: Clock;
   /** What checks of an app want people to look at. */
@@ -58,7 +74,8 @@ export interface RebalancerOptions {
 
 /**
  * Makes instances more even over the machines, once and on request: one app after another, each by the steps of a rollout, which start an instance before
- * one is taken away. Nothing of it is stored: a server that restarts leaves what was moved where it is, and people ask again.
+ * one is taken away. Which apps are left to do is stored, so that people who have decided are not asked again: a server that was restarted goes on with these, by
+ * what it finds then.
  */
 export class Rebalancer {
   readonly #options: RebalancerOptions;
@@ -70,9 +87,10 @@ export class Rebalancer {
   constructor(options: RebalancerOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
+    this.#goOn();
   }
 
-  /** Of the last one that was asked for since the server's start; null if none was. */
+  /** Of the last one that was asked for since the server's start, or goes on since then; null if none was. */
   get progress(): RebalanceProgress | null {
     return this.#progress;
   }
@@ -84,22 +102,76 @@ export class Rebalancer {
 
   /** What would move and what would not. @param which one app; null: all */
   plan(which: AppId | null): Rebalancing {
-    const { moves, left } = this.#decide(which);
+    const { moves, left } = this.#decide(meant(which));
     return { moves, left };
   }
 
   /** Begins to carry the plan out. @throws {DroverError} CONFLICT while another one is under way */
-  start(which: AppId | null, events: EventSink): Rebalancing {
+  async start(which: AppId | null, events: EventSink): Promise<Rebalancing> {
     if (this.#running !== null)
       throw new DroverError("CONFLICT", "instances are being moved already", { hint: '"drover rebalance --stop" ends that.' });
-    const { moves, left, after } = this.#decide(which);
+    const decided = this.#decide(meant(which));
+    const { moves, left } = decided;
     if (moves.length === 0) return { moves, left };
+    const progress = { total: moves.length, moved: 0 };
+    const noted = this.#note(appsOf(moves), progress);
+    const begin = async () => {
+      await noted;
+      return decided;
+    };
+    this.#begin(progress, begin, events);
+    await noted;
+    events.append({ kind: "rebalance.started", message: `${count(moves.length)} to move to other machines` });
+    return { moves, left };
+  }
+
+  #begin(progress: Pick<RebalanceProgress, "total" | "moved">, decide: (until: AbortSignal) => Promise<Decided>, events: EventSink): void {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#signal, stop.signal]);
-    events.append({ kind: "rebalance.started", message: `${count(moves.length)} to move to other machines` });
-    this.#progress = { state: "running", total: moves.length, moved: 0, reason: null };
-    this.#running = { done: this.#run(moves, after, events, signal), stop };
-    return { moves, left };
+    this.#progress = { state: "running", ...progress, reason: null };
+    this.#running = { done: this.#run(decide, events, signal), stop };
+  }
+
+  /** What an earlier server had begun. */
+  #goOn(): void {
+    const { store, events } = this.#options;
+    const stored = read<StoredRebalance>(store, keys.rebalance)?.value;
+    if (stored === undefined || stored.epoch !== store.epoch) return;
+    const { apps, total, moved } = stored;
+    const decide = async (until: AbortSignal) => {
+      await this.#settled(apps, until);
+      const decided = this.#decide((id) => apps.includes(id));
+      // What is not to be moved any more has been.
+      const left = decided.moves.length;
+      this.#progress = { state: "running", total: Math.max(total, left), moved: Math.max(total - left, 0), reason: null };
+      return decided;
+    };
+    this.#begin({ total, moved }, decide, events);
+  }
+
+  /** Waits until machines have told what they run, and what was on its way is there. */
+  async #settled(apps: readonly AppId[], signal: AbortSignal): Promise<void> {
+    const { clock, fleet } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const isSettled = () => fleet.isKnown && apps.every((app) => this.#whyNot(app) !== notReady);
+    while (!signal.aborted && !isSettled() && clock.monotonicMs() - startedMs < settleMs) await pause(clock, lookEveryMs, signal);
+  }
+
+  /** It is over. A server that ends leaves it to the next one. */
+  async #forget(): Promise<void> {
+    if (this.#signal.aborted) return;
+    try {
+      await this.#note([], { total: 0, moved: 0 });
+    } catch (error) {
+      this.#options.log.error("that no instances are moved any more could not be stored", errorFields(error));
+    }
+  }
+
+  /** @param apps that are left to do; none: it is over */
+  async #note(apps: readonly AppId[], { total, moved }: Pick<RebalanceProgress, "total" | "moved">): Promise<void> {
+    const { store } = this.#options;
+    const stored: StoredRebalance = { epoch: store.epoch, apps, total, moved };
+    await store.commit({ changes: [apps.length === 0 ? remove(keys.rebalance) : put(keys.rebalance, stored)] });
   }
 
   /** What has moved stays; what is on its way goes back to one place. */
@@ -113,13 +185,13 @@ export class Rebalancer {
     await this.#running?.done;
   }
 
-  #decide(which: AppId | null) {
+  #decide(isMeant: (app: AppId) => boolean): Decided {
     const { store, fleet } = this.#options;
     const left: Unmoved[] = [];
     const processes: (Balanced & { readonly app: AppId })[] = [];
     for (const { value: app } of objects.apps(store)) {
       const id = appId(app.space, app.name);
-      if (which !== null && which !== id) continue;
+      if (!isMeant(id)) continue;
       const reason = this.#whyNot(id);
       if (reason === null) processes.push(...this.#processesOf(id));
       else if (fleet.workloads(id).length > 0) left.push({ space: app.space, app: app.name, reason });
@@ -145,8 +217,7 @@ export class Rebalancer {
     if (Object.values(spec.processes).every(({ onlyOne }) => onlyOne === true))
       return "it must never run twice, and would be away while it moves";
     for (const { kind, isRemoving, instances } of fleet.workloads(id))
-      for (const instance of instances.values())
-        if (kind === "service" && (isRemoving || !isReady(instance))) return "not all of it is ready";
+      for (const instance of instances.values()) if (kind === "service" && (isRemoving || !isReady(instance))) return notReady;
     return null;
   }
 
@@ -163,32 +234,30 @@ export class Rebalancer {
     });
   }
 
-  async #run(
-    moves: readonly AppMove[],
-    after: ReadonlyMap<string, ReadonlyMap<MachineId, number>>,
-    events: EventSink,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #run(decide: (until: AbortSignal) => Promise<Decided>, events: EventSink, signal: AbortSignal): Promise<void> {
     let reason: string | null = null;
-    const apps = [...new Set(moves.map(({ space, app }) => appId(space, app)))];
     try {
-      for (const app of apps) {
+      const { moves, after } = await decide(signal);
+      const apps = appsOf(moves);
+      for (const [index, app] of apps.entries()) {
         const own = moves.filter((move) => appId(move.space, move.app) === app);
         const byProcess = new Map(own.map(({ process }) => [process, after.get(`${app}/${process}`) ?? new Map<MachineId, number>()]));
         reason = await this.#moveApp(app, byProcess, signal);
         if (reason !== null) break;
         const { total, moved } = this.#progress ?? { total: moves.length, moved: 0 };
         this.#progress = { state: "running", total, moved: moved + own.length, reason: null };
+        if (index + 1 < apps.length) await this.#note(apps.slice(index + 1), this.#progress);
       }
     } catch (error) {
       reason = "an internal error occurred";
       this.#options.log.error("instances not moved", errorFields(error));
     } finally {
+      await this.#forget();
       const last = this.#most?.app;
       this.#most = null;
       this.#running = null;
       if (last !== undefined) this.#options.wake(last);
-      const { total, moved } = this.#progress ?? { total: moves.length, moved: 0 };
+      const { total = 0, moved = 0 } = this.#progress ?? {};
       this.#progress = { state: reason === null ? "done" : "stopped", total, moved, reason };
       if (!this.#signal.aborted)
         events.append({
@@ -245,6 +314,19 @@ export class Rebalancer {
     }
     return { isSettled, broken, state: states.sort().join() };
   }
+}
+
+interface Decided extends Rebalancing {
+  /** By app and process, where its instances are once all has moved. */
+  readonly after: ReadonlyMap<string, ReadonlyMap<MachineId, number>>;
+}
+
+function meant(which: AppId | null): (app: AppId) => boolean {
+  return (app) => which === null || which === app;
+}
+
+function appsOf(moves: readonly AppMove[]): readonly AppId[] {
+  return [...new Set(moves.map(({ space, app }) => appId(space, app)))];
 }
 
 function asAppMove({ name, from, to, reason }: Move): AppMove {

@@ -60,6 +60,7 @@ const kinds: Readonly<Record<string, RestoredKind["what"] | null>> = {
   rollouts: null,
   artifacts: null,
   idempotency: null,
+  rebalance: null,
   spaces: "space",
   secrets: "secret",
   kv: "key",

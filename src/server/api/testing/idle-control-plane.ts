@@ -34,7 +34,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     machines: () => [],
     rebalancer: {
       plan: () => ({ moves: [], left: [] }),
-      start: () => ({ moves: [], left: [] }),
+      start: async () => ({ moves: [], left: [] }),
       stop: async () => {},
       progress: null,
     },
