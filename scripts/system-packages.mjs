@@ -2,7 +2,7 @@
 // otherwise the tests that need them skip, each with a line that says what was not tested. Packages that would start a service where they are
 // installed are only unpacked, below node_modules, which needs no right at all.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { root } from "./setup.mjs";
@@ -24,6 +24,13 @@ const unpacked = [
   { command: "victoria-metrics", packageName: "victoria-metrics", for: "being scraped by VictoriaMetrics" },
   { command: "sshd", packageName: "openssh-server", for: "adding machines over SSH" },
   { module: "statsd", packageName: "python3-statsd", for: "figures that statsd's own client sends" },
+  {
+    command: "rsyslogd",
+    packageName: "rsyslog",
+    // Its TLS, and the libraries that nothing else here has.
+    with: ["rsyslog-openssl", "libestr0", "libfastjson4"],
+    for: "sending logs to rsyslog",
+  },
 ];
 const unpackedFolder = join(root, "node_modules", ".cache", "drover-system");
 /** Where the programs of unpacked packages are, for the path of tests. */
@@ -37,7 +44,7 @@ const hasModule = (name) => ["/", unpackedFolder].some((base) => existsSync(join
 
 export function installSystemPackages() {
   unpackPackages();
-  installEmulator();
+  installFromPython();
   const missing = wanted.filter(({ command }) => !has(command));
   if (missing.length === 0) return;
   const names = missing.map(({ packageName }) => packageName);
@@ -51,25 +58,34 @@ export function installSystemPackages() {
   for (const { packageName, for: purpose } of missing) console.error(`setup: ${packageName} is not here; tests of ${purpose} skip`);
 }
 
-/** OpenStack's emulator of Redfish, of which there is no package but Python's own. */
-const emulator = { packageName: "sushy-tools==2.2.0", command: "sushy-emulator", for: "power over Redfish, but for recorded answers" };
+/** What there is no package of but Python's own: OpenStack's emulator of Redfish, and the official messages of OTLP. */
+const fromPython = [
+  { packageName: "sushy-tools==2.2.0", file: "bin/sushy-emulator", for: "power over Redfish, but for recorded answers" },
+  { packageName: "opentelemetry-proto==1.38.0", file: "opentelemetry-proto", for: "OTLP as its own schema reads it" },
+];
 const pythonFolder = join(root, "node_modules", ".cache", "drover-python");
 
-function installEmulator() {
-  if (existsSync(join(pythonFolder, "bin", emulator.command))) return;
-  console.error(`setup: installing ${emulator.packageName} (pip, in a folder of its own)`);
+function installFromPython() {
   const run = (command, args) => spawnSync(command, args, { stdio: "ignore", timeout: 120_000 }).status === 0;
-  const isThere =
-    run("python3", ["-m", "venv", pythonFolder]) &&
-    run(join(pythonFolder, "bin", "python"), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", emulator.packageName]);
-  if (!isThere) console.error(`setup: ${emulator.packageName} is not here; tests of ${emulator.for} skip`);
+  for (const { packageName, file, for: purpose } of fromPython) {
+    // A package without a command leaves a file of our own, so that whether it is there is seen at once.
+    if (existsSync(join(pythonFolder, file))) continue;
+    console.error(`setup: installing ${packageName} (pip, in a folder of its own)`);
+    const isThere =
+      (existsSync(join(pythonFolder, "bin", "python")) || run("python3", ["-m", "venv", pythonFolder])) &&
+      run(join(pythonFolder, "bin", "python"), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", packageName]);
+    if (!isThere) console.error(`setup: ${packageName} is not here; tests of ${purpose} skip`);
+    else if (!existsSync(join(pythonFolder, file))) writeFileSync(join(pythonFolder, file), "");
+  }
 }
 
 function unpackPackages() {
-  for (const { command, module, packageName, for: purpose } of unpacked) {
+  for (const { command, module, packageName, with: more = [], for: purpose } of unpacked) {
     if (module === undefined ? has(command) : hasModule(module)) continue;
     console.error(`setup: unpacking ${packageName} (apt-get download)`);
-    if (!has("apt-get") || !unpack(packageName)) console.error(`setup: ${packageName} is not here; tests of ${purpose} skip`);
+    // The command's own package last: it says that all are there.
+    if (!has("apt-get") || ![...more, packageName].every(unpack))
+      console.error(`setup: ${packageName} is not here; tests of ${purpose} skip`);
   }
 }
 

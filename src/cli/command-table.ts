@@ -28,6 +28,7 @@ export const commandTable: Readonly<Record<string, TableEntry>> = {
   ps: { group: look, summary: "list running instances", load: () => import("./commands/ps.ts") },
   logs: { group: look, summary: "show, follow and search the output of instances", load: () => import("./commands/logs.ts") },
   search: { group: look, summary: "list, save and remove searches of logs", load: () => import("./commands/search.ts") },
+  shipping: { group: look, summary: "show where logs are sent, and how far behind", load: () => import("./commands/shipping.ts") },
   top: { group: look, summary: "watch what machines and apps use and serve", load: () => import("./commands/top.ts") },
   metrics: { group: look, summary: "list metrics and draw them over time", load: () => import("./commands/metrics.ts") },
   why: { group: look, summary: "say why an app is not running or not ready", load: () => import("./commands/why.ts") },

@@ -314,6 +314,26 @@ export const conditions = {
     cause: "Certificates cannot be kept right; the message says why.",
     remedy: "Read the server's log.",
   },
+  LOGS_NOT_TAKEN: {
+    severity: "error",
+    of: "server",
+    cause: "A destination that a space sends its logs to has taken none for half a minute; they wait where they were printed.",
+    remedy:
+      "Mend what the message names; `drover shipping ls` shows how far it is behind. Nothing is lost for as long as the lines are kept.",
+  },
+  LOGS_LOST: {
+    severity: "warning",
+    of: "server",
+    cause: "Lines were removed, because of their age or their number, before they could be sent to a destination within the last day.",
+    remedy: "Have the destination take them sooner, or keep them for longer.",
+  },
+  LOGS_REFUSED: {
+    severity: "warning",
+    of: "server",
+    cause:
+      "A destination said of events within the last day that it will never take them; they were set aside, and `drover logs` still has them.",
+    remedy: "Mend what the message names, mostly the receiver's mapping or its largest size.",
+  },
   FIGURES_FULL: {
     severity: "warning",
     of: "server",

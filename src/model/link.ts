@@ -73,6 +73,8 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   POST   /logs/tail                           LogTail → stream of LogEvent
  *   PUT    /logs/keep                           { spaces: KeepRules } → 204: how long each space wants its lines kept
  *   GET    /logs/kept                           KeptLogs: what is kept, and since when
+ *   POST   /logs/unsent                         UnsentQuestion → UnsentAnswer, once there is something unread or its time is over; see log-shipping.ts
+ *   POST   /logs/unsent/read                    UnsentRead → UnsentBatch
  *   POST   /exec                                streams of ExecInput in and ExecOutput out; the first in is `start`
  *   DELETE /apps/{encoded id}                   a destroyed app's volumes and lines → 204; refused with CONFLICT while workloads of it are there
  *   GET    /machine                             Machine

@@ -5,6 +5,7 @@ import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { AppStatus, AppSummary, InstanceView, MachineView } from "#model/api.ts";
 import type { KeptLogsView, LogContextView, LogHistogram, LogPage, LogTailItem } from "#model/api-logs.ts";
 import type { RouteView } from "#model/api-routes.ts";
+import type { ShippingDestinationView } from "#model/api-shipping.ts";
 import type { UsageView } from "#model/api-usage.ts";
 import type { VersionsView } from "#model/api-versions.ts";
 import type { BuildOptions, BuildProgress, BuildResult } from "#model/build.ts";
@@ -28,6 +29,7 @@ import type { MachineIdentities } from "./members/machine-identities.ts";
 import type { RemoteLinks } from "./members/remote-links.ts";
 import type { ToldMetrics } from "./metrics/app-metrics.ts";
 import type { Secrets } from "./secrets/secrets.ts";
+import type { ShippingOptions } from "./shipping/shipping.ts";
 import type { LostRevisions } from "./store/lost-revisions.ts";
 import type { Store } from "./store/store.ts";
 import type { Traffic, WhichRoutes } from "./view/routes-view.ts";
@@ -70,6 +72,8 @@ export interface ControlPlaneOptions {
     readonly apiUrl: () => string;
     readonly edge: { readonly host: string; readonly httpPort: number; readonly httpsPort: number };
   };
+  /** Sending logs to others; left out: none are sent. */
+  readonly shipping?: Pick<ShippingOptions, "folder" | "resolve">;
   /** Told of edges, and asked what is wrong. Left out: the edges get no certificates. */
   readonly certificates?: Pick<CertificateController, "edgeLinked" | "problems" | "certificateOf">;
   /** A figure over the last time; null while it is not known. Left out: none is. */
@@ -114,6 +118,8 @@ interface Caller {
  * Reads are synchronous and come from memory. Calls that need an agent throw CLUSTER_UNREACHABLE while none is linked.
  */
 export interface ControlPlane {
+  /** How it is with the destinations of logs, of spaces that `sees` admits. */
+  shipping(sees: (space: SpaceName) => boolean, signal: AbortSignal): Promise<readonly ShippingDestinationView[]>;
   /** Everything about one app now; null if the app does not exist. */
   appStatus(space: SpaceName, app: AppName): AppStatus | null;
   /** What lists show of one app; null if it does not exist. */

@@ -17,6 +17,7 @@ import { lazyEscalator } from "./escalator/lazy.ts";
 import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
 import { noSuchMachine } from "./members/members.ts";
 import { askAppMetrics } from "./metrics/app-metrics.ts";
+import { lazyShipping } from "./shipping/lazy-shipping.ts";
 import { AppView, instancesOn } from "./view/app-view.ts";
 import { edgePlaceProblems, edgeProblems } from "./view/edge-problems.ts";
 import { chooseExecPlace } from "./view/exec-place.ts";
@@ -32,6 +33,7 @@ import { askPeers } from "./view/peer-answers.ts";
 import { RouteAddresses } from "./view/route-address.ts";
 import { viewRoutes, viewTraffic } from "./view/routes-view.ts";
 import { shareAnswer } from "./view/share-answer.ts";
+import { viewShipping } from "./view/shipping-view.ts";
 import { viewUsage } from "./view/usage-view.ts";
 import { viewVersions } from "./view/versions/view-versions.ts";
 
@@ -62,6 +64,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       const agent = agentOverLink(link);
       core.agentLinked(agent);
       keeping.follow(agent);
+      shipping?.follow(agent);
     } else {
       const edge = edgeOverLink(link);
       core.edgeLinked(edge);
@@ -97,6 +100,11 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
   const addresses = new RouteAddresses(options.edgeUrl, options.edgeTlsUrl, certificateOf);
   const mask = new SecretMask(secrets);
+  const { random } = options;
+  const shipping =
+    options.shipping === undefined
+      ? null
+      : lazyShipping({ ...options.shipping, store, secrets, fleet: core.fleet, events, mask, clock, random, log }, signal);
   const shares = new LogShares();
   const logSearcher = { store, fleet: core.fleet, clock, mask };
   const view = new AppView({ store, core, clock, addresses });
@@ -120,6 +128,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       escalations.stopped(),
       autoscaler.stopped(),
       health,
+      shipping?.stopped(),
     ]).then(() => {}),
   } satisfies ControlPlane;
 
@@ -164,6 +173,10 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       versions: (which, until) => viewVersions({ store, fleet, routes, addresses, clock }, which, until),
       traffic: shared.traffic,
       usage: shared.usage,
+      shipping: async (sees, until) => {
+        const shippers = shipping?.running()?.shippers.filter(({ destination }) => sees(destination.space)) ?? [];
+        return shippers.length === 0 ? [] : viewShipping(shippers, { fleet, clock }, until);
+      },
       appMetrics: shareAnswer(
         (until) => askAppMetrics({ store, fleet, clock, instances: (space, app) => view.instances(space, app) }, until),
         clock,
@@ -175,6 +188,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
         ...edgePlaceProblems(options.edges ?? {}, viewMachines(store, fleet), core),
         ...(options.certificates?.problems() ?? []),
         ...(options.figureProblems?.() ?? []),
+        ...(shipping?.running()?.problems ?? []),
         ...edgeProblems(await askPeers(routes.peers, (peer, answering) => peer.problems(answering), clock, until)),
       ],
       watchApp: (space, app, until) => watchApp(view, core, clock, space, app, until),

@@ -178,6 +178,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
       measure: createMeasure(figures, clock),
       figureProblems: () => figureProblems(figures.state),
       escalations,
+      shipping: { folder: join(home.server, "shipping"), resolve: escalations.outgoing },
       listener,
       clock,
       random,

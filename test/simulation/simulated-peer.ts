@@ -39,6 +39,8 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     tailLogs: async function* () {},
     keepLogs: async () => {},
     keptLogs: async () => null,
+    unsentLogs: async () => null,
+    readUnsentLogs: async () => null,
     exec: unsupported,
     build: () => {
       throw new Error("not simulated");

@@ -32,6 +32,16 @@ export interface SearchedSegment {
   readonly lastAtMs: number;
 }
 
+/** A segment as whoever reads on and on sees it. */
+export interface Shelf extends Omit<SearchedSegment, "limitBytes"> {
+  readonly number: number;
+  /** Of its frames. */
+  readonly bytes: number;
+  readonly lines: number;
+  /** How many lines there were before it, with those that retention has removed. */
+  readonly firstLine: number;
+}
+
 /** A moment in an app's log: what is appended later lies after it. */
 export interface LogPosition {
   readonly segment: number;
@@ -178,6 +188,16 @@ export class AppLog {
     return this.#segments.flatMap(({ file, summary: { bytes, firstAtMs, lastAtMs, instances } }) => {
       if (bytes === 0 || (sinceMs !== null && lastAtMs < sinceMs) || (untilMs !== null && firstAtMs >= untilMs)) return [];
       return [...instances.keys()].some(has) ? [{ file, limitBytes: bytes, firstAtMs, lastAtMs }] : [];
+    });
+  }
+
+  /** All that is kept, oldest first. */
+  get shelves(): readonly Shelf[] {
+    let firstLine = this.#expiredLines;
+    return this.#segments.map(({ number, file, summary: { bytes, lines, firstAtMs, lastAtMs } }) => {
+      const shelf = { number, file, bytes, lines, firstLine, firstAtMs, lastAtMs };
+      firstLine += lines;
+      return shelf;
     });
   }
 

@@ -55,6 +55,16 @@ export function decodeFrame(bytes: Buffer, offset: number): { readonly frame: Lo
   return { frame, next };
 }
 
+/** What a frame takes where it is stored. */
+export function frameBytes({ instance, body }: LogFrame): number {
+  return headBytes + Buffer.byteLength(instance) + body.length;
+}
+
+/** The checksum of the frame that is stored at `offset`. */
+export function storedCrc(bytes: Buffer, offset: number): number {
+  return bytes.readUInt32LE(offset + 4);
+}
+
 /** Where the frame after a damaged one begins if the damage spared its length. */
 export function offsetAfterDamage(bytes: Buffer, offset: number): number {
   return offset + headBytes > bytes.length ? bytes.length : offset + guardBytes + bytes.readUInt32LE(offset);

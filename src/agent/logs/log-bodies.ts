@@ -58,7 +58,7 @@ function isCaller(value: unknown): boolean {
   return value === undefined || isText(value, longestPrefix);
 }
 
-function isScope(value: unknown): value is Readonly<Record<string, unknown>> & LogScope {
+export function isScope(value: unknown): value is Readonly<Record<string, unknown>> & LogScope {
   const isPrefix = (one: unknown): one is string => isText(one, longestPrefix);
   return (
     isRecord(value) &&
@@ -83,7 +83,7 @@ function isKeyOrNull(value: unknown): value is LogKey | null {
   return isRecord(value) && isNumber(value["atMs"]) && isText(value["instance"], longestPrefix) && isCount(value["sequence"]);
 }
 
-function unreadable(what: string): DroverError {
+export function unreadable(what: string): DroverError {
   return new DroverError("REQUEST_INVALID", `the body is no ${what} of logs that this agent understands`, {
     hint: "The two programs are of different versions.",
   });

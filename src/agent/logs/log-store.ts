@@ -24,6 +24,7 @@ import { type LogSelection, selectLogs } from "./log-selection.ts";
 import { readAtRate } from "./read-rate.ts";
 import { LineMasks } from "./search/line-masks.ts";
 import { LogSearches } from "./search/log-searches.ts";
+import { UnsentLogs } from "./shipping/unsent-logs.ts";
 import { createTurns } from "./turns.ts";
 
 /** Lines reach the disk, and those who follow, after at most this long: many small writes become one. */
@@ -77,6 +78,8 @@ export interface LogStore {
   last(instance: InstanceId, count: number, signal: AbortSignal): Promise<readonly LogLine[]>;
   /** Looks for events, counts them, reads around one, and follows them. */
   readonly searches: LogSearches;
+  /** Reads on and on, for whoever sends lines to others. */
+  readonly unsent: UnsentLogs;
   /** Removes all lines of a destroyed app. */
   forget(app: AppId): Promise<void>;
   stats(): LogStats;
@@ -108,6 +111,7 @@ export async function openLogStore(options: LogStoreOptions, signal: AbortSignal
 
 class FileLogStore implements LogStore {
   readonly searches: LogSearches;
+  readonly unsent: UnsentLogs;
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -137,17 +141,20 @@ class FileLogStore implements LogStore {
   #isSealing = false;
 
   constructor({ folder, machine, clock, log, rules = defaultLogRules }: LogStoreOptions) {
-    this.searches = new LogSearches({
+    const reading = {
       machine,
       clock,
-      select: async (selection) => (await this.#select(selection)).map(({ appLog }) => appLog),
-      follow: (follower, signal) => {
+      log,
+      select: async (selection: LogSelection) => (await this.#select(selection)).map(({ appLog }) => appLog),
+      follow: (follower: LogFollower, signal: AbortSignal) => {
         // Of a reader that has left already nothing would tell any more.
         if (signal.aborted) return;
         this.#followers.add(follower);
         signal.addEventListener("abort", () => this.#followers.delete(follower), { once: true });
       },
-    });
+    };
+    this.searches = new LogSearches(reading);
+    this.unsent = new UnsentLogs(reading);
     this.#folder = folder;
     this.#clock = clock;
     this.#log = log;

@@ -1,10 +1,11 @@
 import type { LinkRoutes } from "#link/serve.ts";
 import { readKeepRules, readLogContext, readLogCount, readLogSearch, readLogTail } from "./log-bodies.ts";
 import type { LogStore } from "./log-store.ts";
+import { readUnsentQuestion, readUnsentRead } from "./shipping/unsent-bodies.ts";
 
 /** What an agent serves of its logs besides the lines themselves; the table is in `model/link.ts`. */
-export function logRoutes(store: Pick<LogStore, "searches" | "keep" | "kept">): LinkRoutes {
-  const { searches } = store;
+export function logRoutes(store: Pick<LogStore, "searches" | "unsent" | "keep" | "kept">): LinkRoutes {
+  const { searches, unsent } = store;
   return {
     "GET /logs/kept": () => store.kept(),
     "PUT /logs/keep": async (call) => {
@@ -18,5 +19,7 @@ export function logRoutes(store: Pick<LogStore, "searches" | "keep" | "kept">): 
       await call.lines(searches.tail(readLogTail(await call.body()), call.signal));
       return undefined;
     },
+    "POST /logs/unsent": async (call) => unsent.wait(readUnsentQuestion(await call.body()), call.signal),
+    "POST /logs/unsent/read": async (call) => unsent.read(readUnsentRead(await call.body()), call.signal),
   };
 }

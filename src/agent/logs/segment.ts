@@ -20,19 +20,20 @@ export function sealedFile(segmentFile: string): string {
 }
 
 /**
- * The first `limitBytes` of a segment's frames, wherever they are by now; empty if it is gone: retention may remove it at any time.
+ * A segment's frames from `fromBytes` up to `limitBytes`, wherever they are by now; empty if it is gone: retention may remove it at any time.
  * @throws {DamagedSegmentError}
  */
-export async function readSegment(segmentFile: string, limitBytes: number): Promise<Buffer> {
+export async function readSegment(segmentFile: string, limitBytes: number, fromBytes = 0): Promise<Buffer> {
   // The plain file goes only after the sealed one is there, so whoever finds none of either in this order finds none.
-  const plain = await unlessAbsent(readStart(segmentFile, limitBytes));
-  const bytes = plain ?? (await unlessAbsent(readSealed(sealedFile(segmentFile)))) ?? Buffer.alloc(0);
-  return bytes.subarray(0, limitBytes);
+  const plain = await unlessAbsent(readPlain(segmentFile, fromBytes, limitBytes));
+  if (plain !== null) return plain;
+  const sealed = await unlessAbsent(readSealed(sealedFile(segmentFile)));
+  return sealed === null ? Buffer.alloc(0) : sealed.subarray(fromBytes, limitBytes);
 }
 
-async function readStart(file: string, limitBytes: number): Promise<Buffer> {
+async function readPlain(file: string, fromBytes: number, limitBytes: number): Promise<Buffer> {
   await using handle = await open(file, "r");
-  return readAt(handle, 0, Math.min(limitBytes, (await handle.stat()).size));
+  return readAt(handle, fromBytes, Math.max(0, Math.min(limitBytes, (await handle.stat()).size) - fromBytes));
 }
 
 async function unlessAbsent<T>(reading: Promise<T>): Promise<T | null> {

@@ -19,6 +19,7 @@ import type {
   LogTail,
 } from "#model/log-event.ts";
 import type { KeepRules, KeptLogs } from "#model/log-keep.ts";
+import type { UnsentAnswer, UnsentBatch, UnsentQuestion, UnsentRead } from "#model/log-shipping.ts";
 import type { LookAnswer, LookOrder } from "#model/look.ts";
 import type { AppId, CheckId, Digest, InstanceId, MachineId, RouteId, WorkloadId } from "#model/names.ts";
 import { type Neighbour, nearGiveMs, type PartsOffer, type ProgramsOrder, type ProgramsState } from "#model/programs.ts";
@@ -77,6 +78,9 @@ export interface AgentPeer extends ProbePeer {
   keepLogs(spaces: KeepRules, signal: AbortSignal): Promise<void>;
   /** What it keeps of logs; null where it is too old to say. */
   keptLogs(signal: AbortSignal): Promise<KeptLogs | null>;
+  /** Both: null where the agent is too old to be read on and on. */
+  unsentLogs(question: UnsentQuestion, signal: AbortSignal): Promise<UnsentAnswer | null>;
+  readUnsentLogs(read: UnsentRead, signal: AbortSignal): Promise<UnsentBatch | null>;
   exec(signal: AbortSignal): Promise<Duplex>;
   build(options: BuildOptions, source: Readable, signal: AbortSignal): AsyncIterable<BuildProgress>;
   /** What the agent remembers of an archive; null if nothing, also where it is too old to be asked. */
@@ -146,6 +150,8 @@ const checkAnswerMs = 5_000;
 const buildAnswerMs = 10 * 60_000;
 /** Putting a version together, and seeing that it starts; `startsWithinMs` of the agent's is half of it. */
 const programsAnswerMs = 60_000;
+/** Opening the logs of all apps and reading some of each, on a machine that is busy. */
+const unsentAnswerMs = 30_000;
 /** What an agent takes to end a command whose time is over, with all that it started. */
 const lookMarginMs = 15_000;
 
@@ -185,6 +191,12 @@ export function agentOverLink(link: Link): AgentPeer {
     tailLogs: (body, signal) => link.lines("POST", "/logs/tail", signal, { body }) as AsyncIterable<LogEvent>,
     keepLogs: (spaces, signal) => call("PUT", "/logs/keep", signal, { spaces }),
     keptLogs: (signal) => unlessUnknown(link.call("GET", "/logs/kept", signal)) as Promise<KeptLogs | null>,
+    unsentLogs: (body, signal) =>
+      unlessUnknown(
+        link.call("POST", "/logs/unsent", signal, { body, timeoutMs: body.waitMs + unsentAnswerMs }),
+      ) as Promise<UnsentAnswer | null>,
+    readUnsentLogs: (body, signal) =>
+      unlessUnknown(link.call("POST", "/logs/unsent/read", signal, { body, timeoutMs: unsentAnswerMs })) as Promise<UnsentBatch | null>,
     exec: (signal) => link.duplex("POST", "/exec", signal),
     build: (options, source, signal) =>
       link.lines("POST", `/builds?options=${encodeURIComponent(JSON.stringify(options))}`, signal, {

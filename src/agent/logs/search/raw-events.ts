@@ -64,15 +64,20 @@ export class EventJoiner {
 
   /** Those that are not known to have ended. @param keeps leaves those to which more may come yet, by the time of their latest line */
   *flush(keeps: (lastAtMs: number) => boolean = () => false): Generator<RawEvent, void, void> {
-    for (const [instance, { event, state, lastAtMs }] of this.#open) {
-      if (keeps(lastAtMs) && (state !== "line" || isFailure(levelOfRaw(event)))) continue;
+    for (const [instance, open] of this.#open) {
+      if (keeps(open.lastAtMs) && isOngoing(open)) continue;
       this.#open.delete(instance);
-      yield event;
+      yield open.event;
     }
   }
 
   get isEmpty(): boolean {
     return this.#open.size === 0;
+  }
+
+  /** Whether any may be a stack trace whose next lines have not come yet. */
+  get mayGoOn(): boolean {
+    return this.#open.values().some(isOngoing);
   }
 
   #goesOn(open: Open, frame: LogFrame, bytes: Buffer, from: number, end: number): boolean {
@@ -95,6 +100,10 @@ function extend(open: Open, frame: LogFrame, bytes: Buffer, from: number, end: n
   else (event.more ??= []).push({ bytes, from, to: end });
   event.lines++;
   open.lastAtMs = frame.atMs;
+}
+
+function isOngoing({ event, state }: Open): boolean {
+  return state !== "line" || isFailure(levelOfRaw(event));
 }
 
 function isFailure(level: EventLevel | null): boolean {

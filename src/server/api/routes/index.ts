@@ -10,6 +10,7 @@ import { historyRoutes } from "./history.ts";
 import { installationRoutes } from "./installation.ts";
 import { kvRoutes } from "./kv.ts";
 import { logSearchRoutes } from "./log-searches.ts";
+import { logShippingRoutes } from "./log-shipping.ts";
 import { logRoutes } from "./logs.ts";
 import { machineRoutes } from "./machines.ts";
 import { manifestRoutes } from "./manifests.ts";
@@ -38,6 +39,7 @@ export function allRoutes(services: Services): readonly Route[] {
     ...appRoutes(services),
     ...logRoutes(services),
     ...logSearchRoutes(services),
+    ...logShippingRoutes(services),
     ...execRoutes(services),
     ...buildRoutes(services),
     ...secretRoutes(services),

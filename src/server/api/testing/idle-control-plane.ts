@@ -65,6 +65,7 @@ export function createIdleControlPlane(store: Store): ControlPlane {
     logs: async function* () {
       throw unreachable();
     },
+    shipping: async () => [],
     logSearch: {
       search: async () => ({ events: [], next: null, searchedToMs: null, silent: [], damaged: [] }),
       count: async ({ sinceMs, bucketMs }) => ({ sinceMs, bucketMs, levels: [], buckets: [], searchedToMs: null, silent: [], damaged: [] }),
