@@ -129,6 +129,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   upgrade: [["upgrade"]],
   restore: [["restore", "ls"]],
   search: [["search", "ls"]],
+  shipping: [["shipping", "ls"]],
 };
 /** Those that work, or refuse for a reason of their own, without one. */
 const serverless = new Set(["init", "up", "down", "completion", "version", "__complete"]);

@@ -1,8 +1,7 @@
 import type { Space } from "#model/app.ts";
 import type { LogScope } from "#model/log-event.ts";
 import { type DestinationManifest, receivers } from "#model/log-shipping-schemas.ts";
-import type { SpaceName } from "#model/names.ts";
-import { reservedSpace } from "../manifests/read-manifests.ts";
+import { reservedSpace, type SpaceName } from "#model/names.ts";
 
 /** Where lines are sent, as a space declares it. */
 export interface Destination {
