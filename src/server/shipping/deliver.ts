@@ -22,7 +22,7 @@ export async function deliver(
     const outcome = await receiver.send(part, signal);
     if (outcome.kind === "failed") return outcome;
     if (outcome.kind === "taken") refused.push(...outcome.refused);
-    else if (part.length === 1 || requests + parts.length >= mostRequests)
+    else if (part.length === 1 || requests + parts.length + 2 > mostRequests)
       refused.push(...part.map((event) => ({ event, why: outcome.why })));
     else {
       const half = Math.ceil(part.length / 2);

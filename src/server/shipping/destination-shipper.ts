@@ -2,6 +2,7 @@ import { failpoint } from "#host/failpoint.ts";
 import { errorFields } from "#host/log.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
+import type { LogMasks } from "#model/log-mask.ts";
 import type { UnsentAnswer } from "#model/log-shipping.ts";
 import type { MachineId } from "#model/names.ts";
 import type { EventLog } from "../events/event-log.ts";
@@ -29,6 +30,8 @@ export interface DestinationShipperOptions {
   readonly receiver: Receiver;
   readonly files: ProgressFiles;
   readonly mask: SecretMask;
+  /** What is not shown of an agent's lines, so that no search finds it. */
+  readonly masksFor: (agent: AgentPeer, prefixes: readonly string[]) => LogMasks;
   readonly events: Pick<EventLog, "append">;
   readonly clock: Clock;
   readonly random: () => number;
@@ -121,11 +124,12 @@ export class DestinationShipper {
     after: string | null,
     signal: AbortSignal,
   ): Promise<{ readonly hasProgress: boolean; readonly last: string | null }> {
-    const { destination, receiver, files, mask, clock } = this.#options;
+    const { destination, receiver, files, mask, masksFor, clock } = this.#options;
     const { space, name, scope, query, sinceMs } = destination;
     await this.#lane.enter(signal);
     try {
-      const read = { ...scope, query, sinceMs, places: known.places, after, limitBytes: batchBytes };
+      const masks = query === "" ? {} : { masks: masksFor(agent, scope.of) };
+      const read = { ...scope, ...masks, query, sinceMs, places: known.places, after, limitBytes: batchBytes };
       const batch = await agent.readUnsentLogs(read, signal);
       if (batch === null || Object.keys(batch.places).length === 0) return { hasProgress: false, last: after };
       const events = batch.events.map((event) => shippedEvent(mask.event(event)));
@@ -146,20 +150,20 @@ export class DestinationShipper {
       };
       await files.write(space, name, agent.machine, progress);
       this.#note(agent.machine, { progress });
-      this.#tell(agent.machine, batch.lostLines, outcome.refused, events.length > 0);
+      this.#tell(agent.machine, batch.lostLines, events.length - refused, outcome.refused);
       return { hasProgress: true, last: batch.last };
     } finally {
       this.#lane.leave();
     }
   }
 
-  #tell(machine: MachineId, lostLines: number, refused: readonly Refusal[], wasSent: boolean): void {
-    if (wasSent) {
-      this.#lane.succeeded();
-      this.trouble.succeeded();
-    }
-    if (lostLines > 0) this.trouble.lost(machine, lostLines);
+  #tell(machine: MachineId, lostLines: number, sent: number, refused: readonly Refusal[]): void {
     const [first] = refused;
+    if (sent > 0 || first !== undefined) this.trouble.succeeded();
+    if (sent > 0) this.#lane.succeeded();
+    // Who refuses all of a batch may refuse whatever comes: the next one waits as after a failure, so that there is time to mend it.
+    else if (first !== undefined) this.#lane.failed(null);
+    if (lostLines > 0) this.trouble.lost(machine, lostLines);
     if (first !== undefined) this.trouble.refused(machine, refused.length, first.why);
   }
 

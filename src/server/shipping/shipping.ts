@@ -9,8 +9,9 @@ import type { AgentPeer } from "../fleet/peers.ts";
 import { objects } from "../objects/objects.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Store } from "../store/store.ts";
+import { masksFor } from "../view/log-masks.ts";
 import type { SecretMask } from "../view/mask-secrets.ts";
-import { DestinationShipper } from "./destination-shipper.ts";
+import { DestinationShipper, type DestinationShipperOptions } from "./destination-shipper.ts";
 import { type Destination, destinationsOf } from "./destinations.ts";
 import { openReceiver } from "./open-receiver.ts";
 import { ProgressFiles } from "./progress.ts";
@@ -20,7 +21,7 @@ export interface ShippingOptions {
   readonly folder: string;
   readonly store: Store;
   readonly secrets: Secrets;
-  readonly fleet: Pick<Fleet, "agents">;
+  readonly fleet: Pick<Fleet, "agents" | "apps" | "workloads">;
   readonly events: Pick<EventLog, "append">;
   readonly mask: SecretMask;
   readonly resolve: ResolveOutgoing;
@@ -101,10 +102,14 @@ export class Shipping {
 
   #start(key: string, destination: Destination): void {
     const { secrets, mask, events, resolve, clock, random, log } = this.#options;
+    const masks: DestinationShipperOptions["masksFor"] = (agent, prefixes) => masksFor(this.#options, agent, prefixes);
     const stop = new AbortController();
     const receiver = openReceiver(destination, { secrets, resolve, clock });
     const signal = AbortSignal.any([this.#signal, stop.signal]);
-    const shipper = new DestinationShipper({ destination, receiver, files: this.#files, mask, events, clock, random, log }, signal);
+    const shipper = new DestinationShipper(
+      { destination, receiver, files: this.#files, mask, masksFor: masks, events, clock, random, log },
+      signal,
+    );
     this.#running.set(key, { shipper, of: JSON.stringify(destination), stop });
     for (const agent of this.#agents) shipper.follow(agent);
   }

@@ -7,6 +7,7 @@ import type { MachineId } from "#model/names.ts";
 import type { AppLog } from "../app-log.ts";
 import { LogFollower } from "../log-follower.ts";
 import type { LogSelection } from "../log-selection.ts";
+import { LineMasks } from "../search/line-masks.ts";
 import { matches, ReadEvent } from "../search/match-event.ts";
 import { selectAny } from "../search/select-any.ts";
 import { told } from "../search/told.ts";
@@ -63,6 +64,7 @@ export class UnsentLogs {
   async read(read: UnsentRead, signal: AbortSignal): Promise<UnsentBatch> {
     const { machine, clock, log, select } = this.#options;
     const expression = parseLogQuery(read.query);
+    const masks = new LineMasks(read.masks);
     const behind = (await select(selectAny(read))).filter((one) => isBehind(one, read.places[one.app] ?? null, read.sinceMs));
     const inTurn = behind.sort((a, b) => (a.app < b.app ? -1 : 1));
     const next = Math.max(
@@ -83,7 +85,7 @@ export class UnsentLogs {
       lostLines += found.lostLines;
       last = appLog.app;
       for (const raw of found.events) {
-        const event = new ReadEvent(raw, machine);
+        const event = new ReadEvent(raw, machine, masks.of(raw.instance));
         bytes += event.text.length;
         if (matches(event, expression)) events.push(told(event, machine));
         await turns();
