@@ -58,6 +58,13 @@ export function wholeNumber(text: string, what: string, least: number, most: num
   return number;
 }
 
+/** One of the words that an option takes; undefined where it was not given. @throws {DroverError} USAGE */
+export function oneOf<Word extends string>(text: string | undefined, what: string, words: readonly Word[]): Word | undefined {
+  const found = words.find((word) => word === text);
+  if (text === undefined || found !== undefined) return found;
+  throw new DroverError("USAGE", `${what} is "${text}"`, { hint: `Give one of ${words.join(", ")}.` });
+}
+
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** `90s` → 90000. As in manifests, but without the schema library, whose loading takes longer than most commands do. @throws {DroverError} USAGE */

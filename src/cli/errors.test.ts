@@ -223,6 +223,7 @@ const usage: readonly { readonly args: readonly string[]; readonly says: RegExp 
   { args: ["completion", "cmd"], says: /there is no completion for "cmd"/ },
   { args: ["exec", "shop", "-x"], says: /unknown option "-x".*\nhint: {2}Put "--"/ },
   { args: ["status", "--timeout", "soon"], says: /--timeout is "soon"/ },
+  { args: ["metrics", "query", "up", "--fn", "mean"], says: /Give one of rate, increase, avg, max, min, last, quantile/ },
 ];
 
 test("what is called wrongly is refused with exit code 2 and the way to call it", { concurrency: 4 }, async (t) => {

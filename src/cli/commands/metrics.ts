@@ -1,7 +1,7 @@
-import type { MetricAnswer, MetricNameView } from "#model/api-metrics.ts";
+import type { Aggregate, FigureFunction, MetricAnswer, MetricNameView } from "#model/api-metrics.ts";
 import { formatSize } from "#model/quantities.ts";
 import { apiPath } from "../api/client.ts";
-import { appReference, durationMs, readLabel } from "../arguments.ts";
+import { appReference, durationMs, oneOf, readLabel } from "../arguments.ts";
 import type { Noun, Verb } from "../command.ts";
 import { spark } from "../output/spark.ts";
 import { table } from "../output/table.ts";
@@ -36,6 +36,9 @@ interface QueryOptions {
   readonly step?: string;
 }
 
+const functions: readonly FigureFunction[] = ["rate", "increase", "avg", "max", "min", "last", "quantile"];
+const aggregates: readonly Aggregate[] = ["sum", "avg", "max", "min"];
+
 /** Where there is no terminal to fill. */
 const plainColumns = 120;
 const widestGraph = 60;
@@ -59,7 +62,9 @@ const query = {
       ...(about === null ? (common.space === null ? [] : [`space=${common.space}`]) : [`space=${about.space}`, `app=${about.app}`]),
       ...(options.label ?? []).map((label) => readLabel(label).join("=")),
     ];
-    const { fn, by, aggregate, quantile, last = "1h", step } = options;
+    const { by, quantile, last = "1h", step } = options;
+    const fn = oneOf(options.fn, "--fn", functions);
+    const aggregate = oneOf(options.aggregate, "--aggregate", aggregates);
     const stepMs = step === undefined ? undefined : durationMs(step, "--step");
     const fromMs = clock.nowMs() - durationMs(last, "--last");
     const path = apiPath(["metrics", "query"], { name, match, fn, by, aggregate, quantile, fromMs, stepMs });

@@ -119,17 +119,27 @@ function unknownOf({ rule, load }: ScaleInput, answers: readonly Answer[]): stri
 function busyAtOf({ rule, wanted, load, activity, history, atMs }: ScaleInput): number {
   const lookedAtMs = history?.needed.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
   // What waits in a queue has nobody at the edge.
-  const isQueueEmpty = rule.each.metric === undefined || (load !== null && load.metric.missing === null && load.metric.amount <= 0);
+  const isQueueEmpty = rule.each.metric === undefined || (load !== null && load.metric.missing === null && !isQueueing({ rule, load }));
   const isIdle = wanted > 0 && isQueueEmpty && activity != null && activity.missing === null && !activity.isBusy;
   return isIdle && atMs - lookedAtMs <= longestGapMs ? (history?.busyAtMs ?? atMs) : atMs;
 }
 
+/** Whether the figure that the rule follows is known to be above nothing: somebody put something there to be worked off. */
+function isQueueing({ rule, load }: Pick<ScaleInput, "rule" | "load">): boolean {
+  return rule.each.metric !== undefined && load !== null && load.metric.missing === null && load.metric.amount > 0;
+}
+
 /** The least that people declared for this moment. */
-function floorOf({ rule, nowMs, wanted, atMs, activity }: ScaleInput, busyAtMs: number): Pick<Answer, "count" | "words"> {
+function floorOf({ rule, nowMs, wanted, load, atMs, activity }: ScaleInput, busyAtMs: number): Pick<Answer, "count" | "words"> {
   const open = rule.schedule.filter(({ hours }) => hoursAt(hours, nowMs).isOpen);
   const scheduled = Math.max(0, ...open.map(({ min }) => min));
   if (scheduled > rule.min) return { count: Math.min(scheduled, rule.max), words: `the schedule has ${scheduled} at this hour` };
   if (rule.min > 0) return { count: rule.min, words: `\`min\` is ${rule.min}` };
+  if (wanted === 0 && isQueueing({ rule, load })) return { count: 1, words: "one is started for what waits" };
+  if (wanted === 0 && rule.each.metric !== undefined) {
+    const isKnown = load !== null && load.metric.missing === null;
+    return { count: 0, words: `nobody asks for it, and ${isKnown ? "nothing waits" : "what waits is not known"}` };
+  }
   if (wanted === 0) return { count: 0, words: "nobody asks for it; the first request starts one" };
   const idleAfterMs = rule.idleAfterMs ?? Number.POSITIVE_INFINITY;
   const after = Number.isFinite(idleAfterMs) ? ` for ${formatDuration(idleAfterMs)}` : "";

@@ -49,6 +49,23 @@ const rows: readonly (readonly [sentence: string, more: Partial<ScaleInput>, cou
     /the first request starts one/,
   ],
   [
+    "what waits in a queue wakes it, as many as it takes, though nobody asks at the edge",
+    { wanted: 0, rule: { ...rule, each: { metric: 5 } }, load: rps(0, 13), history: since(60) },
+    1,
+    /metric is 13, 5 for each instance.*the next look adds more/,
+  ],
+  [
+    "a queue that nobody tells of wakes nothing",
+    {
+      wanted: 0,
+      rule: { ...rule, each: { metric: 5 } },
+      load: { ...rps(0), metric: { amount: 9, missing: "what it is" } },
+      history: since(60),
+    },
+    0,
+    /nobody asks/,
+  ],
+  [
     "a schedule wakes it too",
     { wanted: 0, rule: { ...rule, schedule: [{ hours: { days: ["mon"], fromMinute: 0, untilMinute: 1_440, zone: "Etc/UTC" }, min: 2 }] } },
     2,

@@ -4,7 +4,7 @@ import { type Clock, pause } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, type AppName, appId, type MachineId, type ProcessName, type RouteId, type SpaceName } from "#model/names.ts";
-import type { ScaleMeasure, ScaleRule } from "#model/scale.ts";
+import type { ScaleActivity, ScaleMeasure, ScaleRule } from "#model/scale.ts";
 import { planAutoscale, type ScaleDecision } from "#plan/autoscale/plan-autoscale.ts";
 import { lookEveryMs, wokenBecause } from "#plan/autoscale/simulate-autoscale.ts";
 import { isReady } from "#plan/rollout/counts.ts";
@@ -15,6 +15,7 @@ import type { EdgePeer } from "../fleet/peers.ts";
 import { objects } from "../objects/objects.ts";
 import { scaleByRule } from "../operations/app-operations.ts";
 import type { OperationContext } from "../operations/context.ts";
+import { targetSpec } from "../operations/releases.ts";
 import { activityBetween, loadBetween, type Sample, type Shared, takeSample } from "./sample.ts";
 
 /** Before an edge that is linked is asked again. */
@@ -182,7 +183,7 @@ export class Autoscaler {
       rule,
       wanted,
       load: before === null ? null : loadBetween(before, now, { space, app: name, process }, ready, wanted, this.#metricOf(space, rule)),
-      activity: before === null ? null : activityBetween(before, now, { space, app: name, process }, this.#holders),
+      activity: before === null ? null : this.#activityOf(app, process, before, now),
       isRollingOut: app.target !== null && objects.release(context.store, space, name, app.target)?.value.state === "pending",
       history: this.#scalings.get(keyOf(id, process))?.decision.history ?? null,
       atMs: now.atMs,
@@ -196,6 +197,13 @@ export class Autoscaler {
       // The next look decides again.
       if (!this.#signal.aborted) log.warn("app not scaled", { app: id, process, ...errorFields(error) });
     }
+  }
+
+  /** Whether anybody asks for it. No edge has requests for what has no port, whether it answers or not. */
+  #activityOf(app: App, process: ProcessName, before: Sample, now: Sample): ScaleActivity {
+    const { space, name } = app;
+    if (targetSpec(this.#options.context.store, app)?.processes[process]?.port === "none") return { isBusy: false, missing: null };
+    return activityBetween(before, now, { space, app: name, process }, this.#holders);
   }
 
   /** The figure that the rule names. */

@@ -1,5 +1,6 @@
 import type { Aggregate, FigureFunction, MetricAnswer, MetricLabelsView, MetricNameView } from "#model/api-metrics.ts";
 import { DroverError } from "#model/errors.ts";
+import { nearest } from "../manifests/problems.ts";
 import type { Kind, Series } from "./series.ts";
 
 /** A label that series must have, or must not. */
@@ -79,6 +80,18 @@ export function isMatched({ labels }: Pick<Series, "labels">, matches: readonly 
 /** Whoever may see one space alone is told of machines, as `/metrics` does, and not what is wrong with the installation. */
 export function isVisible({ name, labels }: Pick<Series, "name" | "labels">, sees: Sees): boolean {
   return labels["space"] === undefined ? name !== "drover_problems" || sees(null) : sees(labels["space"]);
+}
+
+/** @param told what whoever asks may see */
+export function metricNotFound(name: string, told: readonly Pick<MetricNameView, "name">[]): DroverError {
+  const close = nearest(
+    name,
+    told.map((one) => one.name),
+  );
+  const meant = close === null ? "" : `Did you mean "${close}"? `;
+  return new DroverError("METRIC_NOT_FOUND", `there is no metric "${name}"`, {
+    hint: `${meant}"drover metrics ls" lists those that there are.`,
+  });
 }
 
 /** The largest first, as an answer holds them. */

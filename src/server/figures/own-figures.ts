@@ -9,6 +9,7 @@ import {
   largestFirst,
   type Match,
   type MetricQuery,
+  metricNotFound,
   mostValues,
   pointsOf,
   type Sees,
@@ -40,6 +41,10 @@ export class OwnFigures implements FigureSource {
   }
 
   async names(sees: Sees): Promise<readonly MetricNameView[]> {
+    return this.#names(sees);
+  }
+
+  #names(sees: Sees): readonly MetricNameView[] {
     const live = [...this.#store.live].filter((series) => isVisible(series, sees));
     const known = new Map<string, Kind>(live.map(({ name, kind }) => [name, kind]));
     // Of what nothing tells any more only the name is at hand, not whose it was.
@@ -48,7 +53,7 @@ export class OwnFigures implements FigureSource {
   }
 
   async labels(name: string, matches: readonly Match[], sees: Sees): Promise<MetricLabelsView> {
-    const stored = this.#requireName(name, null).name;
+    const stored = this.#requireName(name, null, sees).name;
     const values = new Map<string, Set<string>>();
     for (const series of this.#store.live) {
       if (series.name !== stored || !isVisible(series, sees) || !isMatched(series, matches)) continue;
@@ -63,7 +68,7 @@ export class OwnFigures implements FigureSource {
 
   async query(query: MetricQuery, sees: Sees, signal: AbortSignal): Promise<MetricAnswer> {
     const { matches, quantile } = query;
-    const { name, kind } = this.#requireName(query.name, query.fn);
+    const { name, kind } = this.#requireName(query.name, query.fn, sees);
     const nowMs = this.#clock.nowMs();
     const points = pointsOf(query, nowMs, (fromMs) => levels[levelAt(nowMs - fromMs)]?.stepMs ?? levels[0].stepMs);
     const fn = query.fn ?? (name === query.name ? defaultFunction(kind) : "quantile");
@@ -89,7 +94,7 @@ export class OwnFigures implements FigureSource {
   }
 
   /** What it is stored as: a histogram by its buckets. */
-  #requireName(name: string, fn: MetricQuery["fn"]): { readonly name: string; readonly kind: Kind } {
+  #requireName(name: string, fn: MetricQuery["fn"], sees: Sees): { readonly name: string; readonly kind: Kind } {
     const known = this.#known();
     const buckets = `${name}_bucket`;
     const kind = known.get(name);
@@ -100,7 +105,7 @@ export class OwnFigures implements FigureSource {
       throw new DroverError("REQUEST_INVALID", `"${name}" is no histogram, which has quantiles`, {
         hint: "Ask for avg, max, rate or increase.",
       });
-    throw new DroverError("METRIC_NOT_FOUND", `there is no metric "${name}"`, { hint: '"drover metrics ls" lists those that there are.' });
+    throw metricNotFound(name, this.#names(sees));
   }
 }
 

@@ -1,7 +1,16 @@
 import type { FigureFunction, MetricAnswer, MetricLabelsView, MetricNameView } from "#model/api-metrics.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
-import { type FigureSource, largestFirst, type Match, type MetricQuery, mostValues, pointsOf, type Sees } from "./figure-source.ts";
+import {
+  type FigureSource,
+  largestFirst,
+  type Match,
+  type MetricQuery,
+  metricNotFound,
+  mostValues,
+  pointsOf,
+  type Sees,
+} from "./figure-source.ts";
 import { finest } from "./levels.ts";
 import { promqlOf, selector } from "./promql.ts";
 
@@ -62,10 +71,7 @@ export class PrometheusFigures implements FigureSource {
       end: [String(nowMs / 1_000)],
     };
     const { data } = await this.#ask<{ data: Labels[] }>("series", parameters, signal);
-    if (data.length === 0)
-      throw new DroverError("METRIC_NOT_FOUND", `there is no metric "${name}"`, {
-        hint: '"drover metrics ls" lists those that there are.',
-      });
+    if (data.length === 0) throw metricNotFound(name, await this.names(sees, signal));
     const values = new Map<string, Set<string>>();
     for (const labels of data)
       for (const [label, value] of Object.entries(labels)) {

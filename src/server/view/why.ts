@@ -58,7 +58,11 @@ export function explain(input: WhyInput): readonly Reason[] {
   }
   const isWhole = reasons.length === 0 && (target === null || target.number === app.active);
   if (!isWhole) for (const need of unreadyNeeds) add("NEED_NOT_READY", `it needs ${need}, which has no ready instance`);
-  for (const process of asleep(app)) add("ASLEEP", `${process} has no instances, because nobody asks for it; the first request starts one`);
+  for (const process of asleep(app)) {
+    const queue = app.scale?.[process]?.metric?.metric;
+    const starts = queue === undefined ? "the first request starts one" : `the first request, or what ${queue} counts, starts one`;
+    add("ASLEEP", `${process} has no instances, because nobody asks for it; ${starts}`);
+  }
   for (const { listener, holder } of lostRoutes) add("ROUTE_CONFLICT", `it does not get ${listener}, because ${holder} has it`);
   // How many are ready says nothing more where each that is not was named.
   const waitingFor =

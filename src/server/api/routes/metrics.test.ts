@@ -67,9 +67,13 @@ test("what nobody knows, or what is too much, is refused with the next step", as
     const answer = await api.fetch("GET", `/v1/metrics/query?${text}`);
     const { code, hint } = (await answer.json()) as { code: string; hint: string };
     assert.ok(hint.length > 10);
+    hints.push(hint);
     return code;
   };
+  const hints: string[] = [];
   assert.equal(await refused("name=nothing_of_this"), "METRIC_NOT_FOUND");
+  assert.equal(await refused("name=drover_use_byte"), "METRIC_NOT_FOUND");
+  assert.match(hints.at(-1) ?? "", /^Did you mean "drover_used_bytes"\? "drover metrics ls"/);
   assert.equal(await refused("name=drover_used_bytes&fn=quantile"), "REQUEST_INVALID");
   assert.equal(await refused("name=drover_used_bytes&match=space"), "REQUEST_INVALID");
   for (const by of ["app) (drover_used_bytes) or sum by (app", "__proto__", "a b", "1a"])

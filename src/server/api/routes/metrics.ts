@@ -2,6 +2,7 @@ import { z } from "zod";
 import { aggregate, figureFunction, metricAnswer, metricLabels, metricName } from "#model/api-metrics.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Match } from "../../figures/figure-source.ts";
+import { QueryTurns } from "../../figures/query-turns.ts";
 import { collectMetrics } from "../../metrics/collect.ts";
 import { Exposition, expositionType } from "../../metrics/exposition.ts";
 import { wholeNumber } from "../query.ts";
@@ -22,6 +23,7 @@ const time = wholeNumber(Number.MAX_SAFE_INTEGER).optional();
 
 /** Figures: as they are now, and over time. */
 export function metricRoutes({ controlPlane, store, version, startedAtMs, figures, source, webUi }: Services): readonly Route[] {
+  const turns = new QueryTurns();
   return [
     route({
       method: "GET",
@@ -85,10 +87,14 @@ export function metricRoutes({ controlPlane, store, version, startedAtMs, figure
         }),
       }),
       answer: { kind: "json", schema: metricAnswer },
-      handle: async ({ signal, sees }, { name, match: given, fn = null, aggregate: how = null, by, quantile, fromMs, toMs, stepMs }) => {
+      handle: async (
+        { signal, sees, caller },
+        { name, match: given, fn = null, aggregate: how = null, by, quantile, fromMs, toMs, stepMs },
+      ) => {
         const groups = by === undefined ? null : readGroups(by);
-        const query = { name, matches: readMatches(given), fn, aggregate: how, by: groups, quantile };
-        return { json: await source.query({ ...query, fromMs: fromMs ?? null, toMs: toMs ?? null, stepMs: stepMs ?? null }, sees, signal) };
+        const what = { name, matches: readMatches(given), fn, aggregate: how, by: groups, quantile };
+        const query = { ...what, fromMs: fromMs ?? null, toMs: toMs ?? null, stepMs: stepMs ?? null };
+        return { json: await turns.run(caller.token, () => source.query(query, sees, signal), signal) };
       },
     }),
     route({
