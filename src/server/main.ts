@@ -116,7 +116,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   const clock = systemClock;
   const events = openEventLog({ file: join(home.server, "events.db"), clock, log });
   const figures = await FigureStore.open({ folder: join(home.server, "figures"), clock, log });
-  await openRemembered({ file: storeFiles(home.server).remembered, store, events, clock, log }, stopping);
+  const remembered = await openRemembered({ file: storeFiles(home.server).remembered, store, events, clock, log }, stopping);
   const sealer = openSealer(store, join(home.server, "secrets.key"));
   const secrets = createSecrets({ store, sealer, clock });
 
@@ -285,6 +285,7 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
     api.close(),
     local.close(),
     controlPlane.stopped,
+    remembered.stopped,
     remote?.stopped(),
     certificates.stopped(),
     chores,

@@ -65,14 +65,15 @@ export interface RememberedContext {
 /**
  * Revokes once more what a backup that was restored has brought back, and keeps the numbers of releases that were used since it was made from being used again.
  * From then on writes down what counts, whenever that changes, until the signal aborts. To be called before anybody is let in.
+ * @returns what is over once nothing more is written
  */
-export async function openRemembered(context: RememberedContext, signal: AbortSignal): Promise<void> {
+export async function openRemembered(context: RememberedContext, signal: AbortSignal): Promise<{ readonly stopped: Promise<void> }> {
   const { file, store } = context;
   const before = await readRemembered(file);
   if (before !== null && before.epoch < store.epoch) await applyRemembered(context, before);
   const releases = new Map(objects.apps(store).map(({ value: { space, name, lastRelease } }) => [`${space}/${name}`, lastRelease]));
   await writeRemembered(context, releases);
-  void follow(context, releases, signal);
+  return { stopped: follow(context, releases, signal) };
 }
 
 async function applyRemembered({ store, events }: RememberedContext, before: Remembered): Promise<void> {
@@ -117,11 +118,8 @@ async function writeRemembered({ file, store }: RememberedContext, releases: Rea
 async function follow(context: RememberedContext, releases: Map<string, number>, signal: AbortSignal): Promise<void> {
   const { store, clock, log } = context;
   let isChanged = false;
-  let isWriting = false;
-  const note = async () => {
-    isChanged = true;
-    if (isWriting) return;
-    isWriting = true;
+  let writing: Promise<void> | null = null;
+  const write = async () => {
     while (isChanged) {
       isChanged = false;
       try {
@@ -132,7 +130,11 @@ async function follow(context: RememberedContext, releases: Map<string, number>,
       }
       await pause(clock, betweenMs, signal);
     }
-    isWriting = false;
+    writing = null;
+  };
+  const note = () => {
+    isChanged = true;
+    writing ??= write();
   };
   const onApp = (key: string) => {
     const [, , space, name] = key.split("/") as [string, string, SpaceName, AppName];
@@ -140,16 +142,19 @@ async function follow(context: RememberedContext, releases: Map<string, number>,
     if (release === (releases.get(`${space}/${name}`) ?? null)) return;
     if (release === null) releases.delete(`${space}/${name}`);
     else releases.set(`${space}/${name}`, release);
-    void note();
+    note();
   };
   const onAll = () => {
     for (const { key } of objects.apps(store)) onApp(key);
-    void note();
+    note();
   };
-  const onKey = () => void note();
+  const onKey = note;
   await Promise.all([
     followStore("/apps/", onApp, onAll, context, signal),
     followStore(keys.token(""), onKey, onKey, context, signal),
     followStore(keys.machine(""), onKey, onKey, context, signal),
   ]);
+  // What was changed in the last moment has been told to nobody.
+  onAll();
+  await writing;
 }
