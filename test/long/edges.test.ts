@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { freePorts } from "#host/testing/free-ports.ts";
 import { TestDrover } from "../harness/drover.ts";
 import { startMachine } from "../harness/fleet.ts";
@@ -131,4 +133,34 @@ test("where edges are on chosen machines, these alone take what comes from outsi
 
   const events = await first.run("events", "--json");
   assert.match(events, /the edge of m2 takes nothing new from outside/);
+});
+
+test("what a lost machine ran leaves the answers of DNS on the machines that are left", async (t) => {
+  const [port = 0, dnsPort = 0] = await freePorts(2);
+  const first = await TestDrover.start({ args: ["--link", `127.0.0.1:${port}`, "--dns", `127.0.0.1:${dnsPort}`] });
+  t.after(() => first[Symbol.asyncDispose]());
+  const second = await startMachine(t, first, `127.0.0.1:${port}`, "m2");
+  await first.apply(
+    "app: web\nrun: exec node -e \"require('http').createServer((q, s) => s.end()).listen(process.env.PORT)\"\ninstances: 2\n",
+  );
+  const resolver = new Resolver();
+  resolver.setServers([`127.0.0.1:${dnsPort}`]);
+  const answered = async () => (await resolver.resolveSrv("web.default.drover")).map((one) => one.port).sort();
+  const portsOf = async (on: (machine: string) => boolean) => {
+    const { instances } = JSON.parse(await first.run("ps", "web", "--json"));
+    return (instances as readonly { readonly machine: string; readonly port: number; readonly ready: boolean }[])
+      .filter(({ machine, ready }) => ready && on(machine))
+      .map((one) => one.port)
+      .sort();
+  };
+  await first.until("both machines' instances are named", async () => {
+    const ports = await answered();
+    return ports.length === 2 && isDeepStrictEqual(ports, await portsOf(() => true)) && (await portsOf((one) => one === "m2")).length === 1;
+  });
+  const [gone] = await portsOf((one) => one === "m2");
+  await second.kill("agent");
+  await first.until("the answers name other instances alone, and as many", async () => {
+    const ports = await answered();
+    return ports.length === 2 && !ports.includes(gone ?? 0);
+  });
 });

@@ -72,7 +72,7 @@ export class CarriedRoutes {
       const words = [
         ...(named === undefined ? [] : [`"${named.host}" is no IP address`]),
         ...(isEncrypted
-          ? ["instances on other machines get nothing, because traffic to them is encrypted, which the embedded router does"]
+          ? ["instances on other machines get nothing from here, because traffic to them is encrypted, which the embedded router does"]
           : []),
         ...(shortcomings.get(id) ?? []),
       ];

@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import type { CertificateChange, MachineIdentity } from "#model/certificates.ts";
+import type { CertificateChange } from "#model/certificates.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { RouteId } from "#model/names.ts";
 import type { Draining, TargetTraffic } from "#model/routing-table.ts";
 import type { ListenerProblem, Router, TableChange } from "../router.ts";
 import { Accounts } from "./accounts.ts";
@@ -12,6 +11,7 @@ import { CarriedRoutes } from "./carried-routes.ts";
 import { Certificates } from "./certificates.ts";
 import { type Address, backendName, type Config, type ConfigInput, listenAddress, maps, renderConfig } from "./config.ts";
 import { DesiredRoutes } from "./desired-routes.ts";
+import { EntryBeside } from "./entry-beside.ts";
 import { Leaving } from "./leaving.ts";
 import { StartFailure } from "./process.ts";
 import { Processes } from "./processes.ts";
@@ -49,7 +49,7 @@ export class HaproxyRouter implements Router {
   readonly #options: HaproxyRouterOptions;
   readonly #stop = new AbortController();
   readonly #desired = new DesiredRoutes();
-  #entry: MachineIdentity["entry"] | null = null;
+  readonly #entry: EntryBeside;
   readonly #carried: CarriedRoutes;
   readonly #certificates: Certificates;
   readonly #accounts = new Accounts();
@@ -75,6 +75,7 @@ export class HaproxyRouter implements Router {
   constructor(options: HaproxyRouterOptions) {
     const { clock, log, binary, folder } = options;
     this.#options = options;
+    this.#entry = new EntryBeside(clock, log);
     if (Buffer.byteLength(join(folder, "c999999.sock")) > longestSocketPath)
       throw new DroverError("ROUTER_UNUSABLE", `"${folder}" is too long a path for HAProxy's sockets`, {
         hint: "Give Drover a home with a shorter path, or leave --router out for the embedded router.",
@@ -164,19 +165,12 @@ export class HaproxyRouter implements Router {
   /** A certificate that HAProxy refuses stays as it was, and is a problem of the routes that it is for. */
   async certify(change: CertificateChange): Promise<void> {
     this.#certificates.change(change);
-    if (change.identity !== undefined) this.#entry = change.identity?.entry ?? null;
+    if (change.identity !== undefined) await this.#entry.apply(change.identity);
     await this.#settle();
   }
 
   problems(): readonly ListenerProblem[] {
-    return [...this.#carried.problems, ...this.#certificates.problems(this.#desired.all), ...this.#entryProblems()];
-  }
-
-  #entryProblems(): readonly ListenerProblem[] {
-    if (this.#entry === null) return [];
-    const message =
-      "other machines cannot send to the instances here: traffic between machines is encrypted, which the embedded router does";
-    return [{ route: "MACHINES" as RouteId, port: this.#entry.port, code: "ENTRY_CLOSED", message }];
+    return [...this.#carried.problems, ...this.#certificates.problems(this.#desired.all), ...this.#entry.problems()];
   }
 
   draining(signal: AbortSignal): AsyncIterable<Draining> {
@@ -197,7 +191,7 @@ export class HaproxyRouter implements Router {
     this.#stop.abort();
     await this.#passing;
     this.#sockets.keep([]);
-    await this.#processes.close(withinMs);
+    await Promise.all([this.#processes.close(withinMs), this.#entry.close(withinMs)]);
     await Promise.all(this.#background);
   }
 

@@ -8,7 +8,8 @@ import { freePort } from "#host/testing/free-ports.ts";
 import type { MachineIdentity } from "#model/certificates.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Endpoint, Route } from "#model/routing-table.ts";
-import type { EmbeddedRouter } from "../embedded-router.ts";
+import type { Router } from "../../router.ts";
+import { embedded, haproxy, haproxyMissing, type RouterKind } from "../../testing/routers.ts";
 import { type TestAuthority, testAuthority } from "../testing/certificates.ts";
 import { endpoint, exchangeBytes, ok, RawClient, rawOrigin, route, startEdge, statusOf } from "../testing/edge.ts";
 
@@ -16,12 +17,12 @@ const names = { here: "m1.00.machine.drover", there: "m2.00.machine.drover" } as
 const both = [names.here, names.there];
 
 /** Two machines' edges, of which one sends to the instances of the other. */
-async function startTwo(t: TestContext) {
+async function startTwo(t: TestContext, kind: RouterKind = embedded) {
   const authority = await testAuthority("Drover machines");
   const port = await freePort();
   const here = await startEdge(t, { holdMs: 50 });
-  const there = await startEdge(t);
-  const identify = async (edge: EmbeddedRouter, name: string, members: readonly string[] = both) =>
+  const there = await kind.start(t);
+  const identify = async (edge: Router, name: string, members: readonly string[] = both) =>
     edge.certify({ set: [], remove: [], identity: await identityOf(authority, name, name === names.there ? port : 0, members) });
   await identify(here, names.here);
   await identify(there, names.there);
@@ -62,6 +63,18 @@ test("requests to another machine's instance go over one connection, which is ke
   for (let i = 0; i < 3; i++) assert.equal(statusOf(await exchangeBytes(here.port, last)), 200);
   assert.equal(origin.received.length, 1, "the instance got one connection");
   assert.match(origin.received[0] ?? "", /^GET \/ HTTP\/1\.1\r\n/);
+});
+
+test("an edge of HAProxy takes what other machines send to its instances, from members alone", {
+  skip: await haproxyMissing(),
+}, async (t) => {
+  const { here, there, identify, at } = await startTwo(t, haproxy);
+  const origin = await rawOrigin(t, undefined, await instancePort());
+  await here.apply({ set: [to(at(origin.port))], remove: [] });
+  assert.equal(statusOf(await exchangeBytes(here.port, last)), 200);
+  assert.deepEqual(there.problems(), []);
+  await identify(there, names.there, [names.there]);
+  assert.notEqual(statusOf(await exchangeBytes(here.port, last)), 200);
 });
 
 test("an instance that takes no connections is no instance: another one gets the request, even one that cannot be repeated", async (t) => {
