@@ -92,14 +92,19 @@ export class WebBrowser implements AsyncDisposable {
     return traceEvents;
   }
 
-  /** What keeps people from using the page, by axe's rules for WCAG AA; minor matters of taste are left out. */
+  /** What keeps people from using the page, by axe's rules for WCAG AA; minor matters of taste are left out. In the dark only colours are other ones. */
   async violations(): Promise<readonly Violation[]> {
     // Evaluated by the debugger, which the page's policy does not bind.
     await this.page.evaluate(axe.source);
-    const found = await this.page.evaluate(
-      `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then(({ violations }) => violations)`,
-    );
-    return (found as readonly Violation[]).filter(({ impact }) => impact === "serious" || impact === "critical");
+    const run = (rules: readonly string[]) =>
+      this.page.evaluate(
+        `axe.run(document, { runOnly: ${JSON.stringify(rules)}, resultTypes: ["violations"] }).then(({ violations }) => violations)`,
+      );
+    const found = [await run(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])];
+    await this.page.emulateMedia({ colorScheme: "dark" });
+    found.push(await run(["color-contrast"]));
+    await this.page.emulateMedia({ colorScheme: "light" });
+    return (found.flat() as readonly Violation[]).filter(({ impact }) => impact === "serious" || impact === "critical");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -270,7 +270,16 @@ test("the ladder shows who is on which level; a person approves, and the timelin
   await judge("ladder");
   await writeFile(join(drover.home, "work", "flag"), "");
   await web.page.getByRole("listitem").filter({ hasText: "infra" }).getByRole("link").first().waitFor();
+  await web.page.getByRole("listitem").filter({ hasText: "infra" }).getByRole("button", { name: "Approve" }).waitFor();
   await judge("ladder-waiting");
+  await press("Pause");
+  await web.page.getByLabel("What is paused").selectOption("app/shop");
+  await see("drover ladder pause app/shop --for 1h --space default");
+  await judge("ladder-pause");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Pause", exact: true }).click();
+  await press("Resume");
+  await web.page.getByRole("dialog").getByRole("button", { name: "Resume", exact: true }).click();
+  await web.page.getByRole("button", { name: "Resume", exact: true }).waitFor({ state: "detached" });
   await web.page.getByRole("listitem").filter({ hasText: "infra" }).getByRole("link").first().click();
   await press("Approve");
   await web.page.getByRole("dialog").getByRole("button", { name: "Approve", exact: true }).click();

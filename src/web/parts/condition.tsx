@@ -1,6 +1,7 @@
 import { type Condition, describeCondition } from "#model/conditions.ts";
 import { conditionPath } from "../state/location.ts";
 import { Link } from "./link.tsx";
+import { Sentence } from "./sentence.tsx";
 import { State, severityTones } from "./state.tsx";
 import { visibleText } from "./visible-text.ts";
 
@@ -14,17 +15,19 @@ interface ReasonProps {
 interface ConditionLineProps extends ReasonProps {
   /** It may pass by itself: what it is of has only begun. */
   readonly isStarting?: boolean;
+  /** Another line says the same of this code. */
+  readonly isExplained?: boolean;
 }
 
 /** A line of a list: what is wrong, how bad that is, where it comes from, and what to do. */
-export function ConditionLine({ code, message, isStarting = false }: ConditionLineProps) {
+export function ConditionLine({ code, message, isStarting = false, isExplained = false }: ConditionLineProps) {
   const condition = describeCondition(code);
   return (
     <li>
       {isStarting && condition?.severity !== "info" ? <State tone="busy" word="not yet" /> : <SeverityState condition={condition} />}
       <span>{visibleText(message)}</span>
       <ConditionCode code={code} />
-      <Meaning condition={condition} />
+      {!isExplained && <Meaning condition={condition} />}
     </li>
   );
 }
@@ -63,9 +66,4 @@ export function Meaning({ condition }: { readonly condition: Condition | null })
       <Sentence text={condition.cause} /> <Sentence text={condition.remedy} />
     </p>
   );
-}
-
-/** Text of the catalogue, whose commands stand between backticks. */
-function Sentence({ text }: { readonly text: string }) {
-  return text.split("`").map((part, i) => (i % 2 === 1 ? <code key={part}>{part}</code> : part));
 }

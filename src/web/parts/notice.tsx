@@ -1,4 +1,5 @@
 import type { ApiError } from "../api/client.ts";
+import { Sentence } from "./sentence.tsx";
 
 /** What went wrong and what to do, as the API says it. */
 export function ErrorNotice({ error }: { readonly error: ApiError | null }) {
@@ -8,7 +9,11 @@ export function ErrorNotice({ error }: { readonly error: ApiError | null }) {
       <p>
         {error.message} <code>{error.code}</code>
       </p>
-      {error.hint !== "" && <p>{error.hint}</p>}
+      {error.hint !== "" && (
+        <p>
+          <Sentence text={error.hint} />
+        </p>
+      )}
     </div>
   );
 }

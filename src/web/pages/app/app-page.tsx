@@ -64,10 +64,12 @@ export function AppPage({ params: { space = "", app = "", tab = "" } }: PageProp
           ))}
         </ul>
       )}
-      <Tabs
-        label="About the app"
-        tabs={tabs.map(([address, name]) => ({ name, to: appPath({ space, app }, address), isCurrent: address === tab }))}
-      />
+      {(status !== null || error === null) && (
+        <Tabs
+          label="About the app"
+          tabs={tabs.map(([address, name]) => ({ name, to: appPath({ space, app }, address), isCurrent: address === tab }))}
+        />
+      )}
       {status !== null && <Tab status={status} />}
     </>
   );

@@ -62,10 +62,12 @@ export function EscalatorPage({ params: { space = "", tab = "", id } }: PageProp
         {scene?.ladder != null && <LadderState scene={scene} ladder={scene.ladder} />}
       </div>
       <ErrorNotice error={error} />
-      <Tabs
-        label="About the Escalator"
-        tabs={tabs.map(([address, name]) => ({ name, to: escalatorPath(space, address), isCurrent: address === tab }))}
-      />
+      {(scene !== null || error === null) && (
+        <Tabs
+          label="About the Escalator"
+          tabs={tabs.map(([address, name]) => ({ name, to: escalatorPath(space, address), isCurrent: address === tab }))}
+        />
+      )}
       {scene !== null && (scene.ladder === null ? <NothingChecked /> : <Tab tab={tab} id={id} scene={scene} ladder={scene.ladder} />)}
     </>
   );

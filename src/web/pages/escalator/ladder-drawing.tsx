@@ -2,12 +2,14 @@ import type { EscalationView, LadderView } from "#model/api-escalations.ts";
 import { massFailureNotice } from "#model/ladder.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
-import { exactSpan } from "../../parts/format.ts";
+import { dateTime, exactSpan } from "../../parts/format.ts";
 import { Link } from "../../parts/link.tsx";
 import { Section } from "../../parts/section.tsx";
 import { RunState, State } from "../../parts/state.tsx";
 import { escalatorPath } from "../../state/location.ts";
+import { Approve, isAsked } from "./approve.tsx";
 import type { SpaceEscalations } from "./escalator-page.tsx";
+import { Resume } from "./ladder-state.tsx";
 
 type Level = LadderView["levels"][number];
 
@@ -33,6 +35,7 @@ export function LadderDrawing({ ladder, scene }: { readonly ladder: LadderView; 
               level={level}
               space={space}
               failing={failing}
+              onDone={reload}
               runs={open.filter((run) => whereIs(run) === level.name)}
             />
           ))}
@@ -59,11 +62,14 @@ export function LadderDrawing({ ladder, scene }: { readonly ladder: LadderView; 
               <span class="muted">{reason}</span>
             </li>
           ))}
-          {ladder.pauses.map(({ target, by }) => (
+          {ladder.pauses.map(({ target, by, untilMs }) => (
             <li key={target}>
               <State tone="warn" word="paused" />
               <span>{target}</span>
-              <span class="muted">by {by}</span>
+              <span class="muted">
+                by {by} until {dateTime(untilMs)}
+              </span>
+              {target !== "space" && <Resume space={space} target={target} onDone={reload} />}
             </li>
           ))}
           {ladder.notices.map(({ key, text }) => (
@@ -100,9 +106,10 @@ interface RungProps {
   readonly failing: ReadonlySet<string>;
   /** Runs that are at this level now. */
   readonly runs: readonly EscalationView[];
+  readonly onDone: () => void;
 }
 
-function Rung({ number, level, space, failing, runs }: RungProps) {
+function Rung({ number, level, space, failing, runs, onDone }: RungProps) {
   const { action } = level;
   return (
     <li class={runs.length > 0 ? "rung here" : "rung"} aria-current={runs.length > 0 ? "step" : undefined}>
@@ -129,8 +136,9 @@ function Rung({ number, level, space, failing, runs }: RungProps) {
       </div>
       <div>
         {runs.map((run) => (
-          <div key={run.id}>
+          <div key={run.id} class="line">
             <RunState state={run.state} /> <Link to={escalatorPath(space, `runs/${run.id}`)}>{run.target}</Link>
+            {isAsked(run) && <Approve space={space} run={run} onDone={onDone} />}
           </div>
         ))}
       </div>

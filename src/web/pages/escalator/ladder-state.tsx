@@ -25,17 +25,7 @@ export function LadderState({ scene, ladder }: { readonly scene: SpaceEscalation
       {pause === undefined && !ladder.isDryRun && <State tone="good" word="acts" />}
       <span class="grow" />
       <span class="actions">
-        {pause === undefined ? (
-          <Pause space={space} run={(forMs) => post("pause", { target: "space", forMs })} onDone={reload} />
-        ) : (
-          <Action
-            label="Resume"
-            explains="Ends the pause: what fails is mended again, as the ladder says."
-            command={`drover ladder resume --space ${space}`}
-            run={() => post("resume", { target: "space" })}
-            onDone={reload}
-          />
-        )}
+        {pause === undefined ? <Pause scene={scene} /> : <Resume space={space} target="space" onDone={reload} />}
         <Action
           label={ladder.isDryRun ? "End dry run" : "Dry run"}
           explains={
@@ -52,31 +42,48 @@ export function LadderState({ scene, ladder }: { readonly scene: SpaceEscalation
   );
 }
 
-interface PauseProps {
-  readonly space: string;
-  readonly run: (forMs: number) => Promise<unknown>;
-  readonly onDone: () => void;
-}
-
-function Pause({ space, run, onDone }: PauseProps) {
+/** Of the whole space, or of one of what is checked in it. */
+function Pause({ scene: { space, checks, reload } }: { readonly scene: SpaceEscalations }) {
   const [chosen, setChosen] = useState<string>("1h");
+  const [target, setTarget] = useState("space");
   const forMs = pauses.find(([name]) => name === chosen)?.[1] ?? 3_600_000;
+  const targets = [...new Set(checks.map((check) => check.target))].filter((one) => one !== "space").sort();
+  const what = target === "space" ? "in this space" : `on ${target}`;
   return (
     <Action
       label="Pause"
-      explains="Nothing acts in this space until the pause ends, which it does by itself. Checks go on."
-      command={`drover ladder pause --for ${chosen} --space ${space}`}
-      run={() => run(forMs)}
-      onDone={onDone}
+      explains={`Nothing acts ${what} until the pause ends, which it does by itself. Checks go on.`}
+      command={["drover ladder pause", target === "space" ? "" : target, `--for ${chosen} --space ${space}`].filter(Boolean).join(" ")}
+      run={() => call("POST", apiPath(["spaces", space, "pause"]), { body: { target, forMs } })}
+      onDone={reload}
     >
       <label>
-        <select value={chosen} onChange={(event) => setChosen(event.currentTarget.value)}>
+        <select aria-label="What is paused" value={target} onChange={(event) => setTarget(event.currentTarget.value)}>
+          <option value="space">the whole space</option>
+          {targets.map((one) => (
+            <option key={one}>{one}</option>
+          ))}
+        </select>
+        for
+        <select aria-label="How long" value={chosen} onChange={(event) => setChosen(event.currentTarget.value)}>
           {pauses.map(([name]) => (
             <option key={name}>{name}</option>
           ))}
         </select>
-        long
       </label>
     </Action>
+  );
+}
+
+/** Ends a pause before its time. */
+export function Resume({ space, target, onDone }: { readonly space: string; readonly target: string; readonly onDone: () => void }) {
+  return (
+    <Action
+      label="Resume"
+      explains="Ends the pause: what fails is mended again, as the ladder says."
+      command={["drover ladder resume", target === "space" ? "" : target, `--space ${space}`].filter(Boolean).join(" ")}
+      run={() => call("POST", apiPath(["spaces", space, "resume"]), { body: { target } })}
+      onDone={onDone}
+    />
   );
 }

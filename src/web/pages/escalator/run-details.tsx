@@ -7,6 +7,7 @@ import { Section } from "../../parts/section.tsx";
 import { RunState, State } from "../../parts/state.tsx";
 import { visibleText } from "../../parts/visible-text.ts";
 import { useLoad } from "../../state/use.ts";
+import { Approve, isAsked, isNotAsked } from "./approve.tsx";
 import type { SpaceEscalations } from "./escalator-page.tsx";
 import { type Moment, timelineOf } from "./timeline.ts";
 
@@ -73,23 +74,17 @@ interface RunActionsProps {
 
 /** What a person can decide now; what not says why. */
 function RunActions({ space, run, onDone }: RunActionsProps) {
-  const { id, state, outcome, approvals } = run;
+  const { id, state, outcome } = run;
   const verb = (name: "approve" | "acknowledge" | "stop", body: unknown = {}) => ({
     command: `drover escalation ${name} ${id} --space ${space}`,
     run: () => call("POST", apiPath(["spaces", space, "escalations", id, name]), { body }),
     onDone,
   });
-  const isAsked = outcome === null && approvals.some(({ decision }) => decision === null);
-  const notAsked = isAsked ? null : "It waits for no approval.";
+  const notAsked = isAsked(run) ? null : isNotAsked;
   const end = outcome === null ? null : "It has ended.";
   return (
     <span class="actions">
-      <Action
-        label="Approve"
-        explains="Lets the level go on that the escalation waits at."
-        impossible={notAsked}
-        {...verb("approve", { isApproved: true })}
-      />
+      <Approve space={space} run={run} onDone={onDone} />
       <Action
         label="Refuse"
         explains="The level is not done; people are told."

@@ -20,6 +20,13 @@ interface NowProps {
 
 /** What somebody should look at, the most fundamental first; and whether there is nothing. */
 export function Now({ attention: { silent, problems, runs, failing, troubled, deploying }, checks }: NowProps) {
+  const explained = new Set<string>();
+  // What ten lines have in common is said once.
+  const isExplained = (code: string) => {
+    const isKnown = explained.has(code);
+    explained.add(code);
+    return isKnown;
+  };
   const isCalm = [silent, problems, runs, failing, troubled, deploying].every((kind) => kind.length === 0);
   return (
     <Section title="Now" command="drover status">
@@ -38,12 +45,12 @@ export function Now({ attention: { silent, problems, runs, failing, troubled, de
             <Link to={machinePath(machine.id)}>{machine.id}</Link>
             <span class="muted">{machine.instances === 0 ? "" : `ran ${count(machine.instances, "instance")}`}</span>
             <ConditionCode code="AGENT_UNLINKED" />
-            <Meaning condition={conditions.AGENT_UNLINKED} />
+            {!isExplained("AGENT_UNLINKED") && <Meaning condition={conditions.AGENT_UNLINKED} />}
           </li>
         ))}
         <More shown={shownOfEach} of={silent.length} what="machine that does not answer" many="machines that do not answer" />
         {problems.map(({ code, message }) => (
-          <ConditionLine key={code + message} code={code} message={message} />
+          <ConditionLine key={code + message} code={code} message={message} isExplained={isExplained(code)} />
         ))}
         {runs.slice(0, shownOfEach).map((run) => (
           <li key={run.space + run.id}>
@@ -77,7 +84,7 @@ export function Now({ attention: { silent, problems, runs, failing, troubled, de
             <Link to={appPath({ space: app.space, app: app.name })}>
               {app.space}/{app.name}
             </Link>
-            <Why app={app} />
+            <Why app={app} isExplained={isExplained(app.reasons[0]?.code ?? "")} />
           </li>
         ))}
         <More shown={shownOfEach} of={troubled.length} what="app in trouble" many="apps in trouble" />
@@ -99,7 +106,13 @@ export function Now({ attention: { silent, problems, runs, failing, troubled, de
   );
 }
 
-function Why({ app: { reasons, ready, wanted } }: { readonly app: Attention["troubled"][number] }) {
+interface WhyProps {
+  readonly app: Attention["troubled"][number];
+  /** Another line says what its code means. */
+  readonly isExplained: boolean;
+}
+
+function Why({ app: { reasons, ready, wanted }, isExplained }: WhyProps) {
   const [reason] = reasons;
   if (reason === undefined)
     return (
@@ -111,7 +124,7 @@ function Why({ app: { reasons, ready, wanted } }: { readonly app: Attention["tro
     <>
       <span>{visibleText(reason.message)}</span>
       <ConditionCode code={reason.code} />
-      <Meaning condition={describeCondition(reason.code)} />
+      {!isExplained && <Meaning condition={describeCondition(reason.code)} />}
     </>
   );
 }

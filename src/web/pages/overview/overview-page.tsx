@@ -34,7 +34,10 @@ export function OverviewPage() {
   }, [title]);
   return (
     <>
-      <h1 class={isKnown ? undefined : "unseen"}>{isKnown ? <State tone={verdict.tone} word={verdict.words} /> : "Overview"}</h1>
+      <h1 class={isKnown ? undefined : "unseen"}>
+        {isKnown ? <State tone={verdict.tone} word={verdict.words} /> : "Overview"}
+        {isKnown && installation.error !== null && <small> when the server last answered</small>}
+      </h1>
       <ErrorNotice error={installation.error ?? watched.error} />
       {apps === null && <Loading />}
       {apps !== null && <Summary apps={apps} status={installation.value} watched={watched.value} />}
