@@ -308,7 +308,9 @@ function agentCheckRoutes(parts: AgentParts, engine: LocalEngine, machine: Machi
       uid: isRoot ? checksUid : null,
       confine: confineByCgroup(engine.cgroups),
     });
-    return checkRoutes(new OrderedChecks({ probe: machine, allowOutgoing: options.allowOutgoing, runCommand, clock, random }, signal));
+    const { allowOutgoing, http, https } = options;
+    const edge = { http, https };
+    return checkRoutes(new OrderedChecks({ probe: machine, allowOutgoing, edge, runCommand, clock, random }, signal));
   });
 }
 

@@ -1,6 +1,7 @@
+import { type Address, addressToCall } from "#host/address.ts";
 import { createOutgoing } from "#host/outgoing.ts";
 import type { CheckResult } from "#model/check.ts";
-import type { CheckOrder, CheckReport } from "#model/check-orders.ts";
+import type { CheckOrder, CheckReport, ScheduledCheck } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
 import type { CheckId } from "#model/names.ts";
 import type { Finding, RunCheckCommand } from "./finding.ts";
@@ -18,6 +19,8 @@ export interface OrderedChecksOptions {
   /** Who makes them, as it stands in the results. */
   readonly probe: string;
   readonly allowOutgoing: readonly string[];
+  /** Where the edge of this machine listens: what it routes is called there. */
+  readonly edge: { readonly http: Address; readonly https: Address };
   /** Null in an edge, which runs no commands of users. */
   readonly runCommand: RunCheckCommand | null;
   readonly clock: Clock;
@@ -28,7 +31,6 @@ export interface OrderedChecksOptions {
 export class OrderedChecks {
   readonly #options: OrderedChecksOptions;
   readonly #signal: AbortSignal;
-  #order: CheckOrder = { checks: [], edge: null, edgeHosts: [] };
   #hosts: ReadonlySet<string> = new Set();
   #running: { readonly schedule: CheckSchedule; readonly stop: AbortController } | null = null;
   #waiting: WaitingReport[] = [];
@@ -40,7 +42,6 @@ export class OrderedChecks {
   }
 
   set(order: CheckOrder): void {
-    this.#order = order;
     this.#hosts = new Set(order.edgeHosts);
     if (order.checks.length === 0) {
       this.#running?.stop.abort();
@@ -48,7 +49,16 @@ export class OrderedChecks {
       return;
     }
     this.#running ??= this.#start();
-    this.#running.schedule.set(order.checks);
+    this.#running.schedule.set(order.checks.map((check) => this.#atOwnEdge(check)));
+  }
+
+  /** What the server's edge would answer at its port, the edge of this machine answers at its own. */
+  #atOwnEdge(check: ScheduledCheck): ScheduledCheck {
+    const url = check.test.kind === "http" ? URL.parse(check.test.url) : null;
+    if (check.test.kind !== "http" || url === null || !this.#hosts.has(url.hostname)) return check;
+    const { http, https } = this.#options.edge;
+    url.port = String(url.protocol === "https:" ? https.port : http.port);
+    return { ...check, test: { ...check.test, url: url.href } };
   }
 
   /** One attempt now, outside of the schedule; null when it was not given this check. */
@@ -82,16 +92,15 @@ export class OrderedChecks {
   }
 
   #start() {
-    const { probe, allowOutgoing, runCommand, clock, random } = this.#options;
+    const { probe, allowOutgoing, edge, runCommand, clock, random } = this.#options;
     const stop = new AbortController();
     const outgoing = createOutgoing(allowOutgoing);
+    const own = addressToCall(edge.http.host);
+    const ownEdge = { address: own, family: own.includes(":") ? 6 : 4 } as const;
     const schedule = new CheckSchedule(
       {
         probe,
-        resolve: async (host) => {
-          const { edge } = this.#order;
-          return edge !== null && this.#hosts.has(host) ? edge : outgoing(host);
-        },
+        resolve: async (host) => (this.#hosts.has(host) ? ownEdge : outgoing(host)),
         runCommand,
         countLogs: null,
         clock,

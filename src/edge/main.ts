@@ -104,11 +104,12 @@ async function main(): Promise<void> {
     const machine = connector.membership?.machine ?? os.hostname().slice(0, longestMachineId);
     const checks = lazyCheckRoutes(async () => {
       const { OrderedChecks } = await import("#checks/ordered-checks.ts");
-      const { allowOutgoing } = options;
+      const { allowOutgoing, host, port, https } = options;
+      const edge = { http: { host, port }, https };
       // They end when another edge has taken over, which makes them from then on.
       const signal = AbortSignal.any([stop.signal, handover.signal]);
       return checkRoutes(
-        new OrderedChecks({ probe: machine, allowOutgoing, runCommand: null, clock: systemClock, random: Math.random }, signal),
+        new OrderedChecks({ probe: machine, allowOutgoing, edge, runCommand: null, clock: systemClock, random: Math.random }, signal),
       );
     });
     const link = (isLeaving: boolean, signal: AbortSignal) =>

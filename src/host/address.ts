@@ -33,3 +33,9 @@ export function readHostAndPort(text: string): Address | null {
 export function formatAddress({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** Where something that listens on `host` is called from this machine. */
+export function addressToCall(host: string): string {
+  if (host === "0.0.0.0" || host === "localhost") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
+}

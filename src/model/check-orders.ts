@@ -27,8 +27,9 @@ export interface ScheduledCheck {
 /** What an agent or edge is to check from now on, in place of what it was told before. */
 export interface CheckOrder {
   readonly checks: readonly ScheduledCheck[];
-  /** Where the hosts in `edgeHosts` are called, although that may be on loopback. */
+  /** The server's own, which programs of before call for the hosts in `edgeHosts`; those of now call the edge of their machine. */
   readonly edge: { readonly address: string; readonly family: 4 | 6 } | null;
+  /** Called at the edge, although that may be on loopback. */
   readonly edgeHosts: readonly string[];
 }
 

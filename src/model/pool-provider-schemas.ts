@@ -49,7 +49,15 @@ const hosts = z
 
 const ssh = z.union(
   [
-    hosts.transform((list) => ({ hosts: list, key: undefined, sudo: undefined, converge: undefined, http: undefined, https: undefined })),
+    hosts.transform((list) => ({
+      hosts: list,
+      key: undefined,
+      sudo: undefined,
+      converge: undefined,
+      power: undefined,
+      http: undefined,
+      https: undefined,
+    })),
     z.strictObject({
       hosts: hosts.meta({ description: "`[USER@]HOST[:PORT]`, taken in this order; those beyond the number of machines are spare." }),
       key: variableName.optional().meta({
@@ -60,13 +68,17 @@ const ssh = z.union(
         description:
           "A script for `sh` that a machine runs as root when it is converged, with $DROVER_MACHINE, once Drover is there as it should be.",
       }),
+      power: command.optional().meta({
+        description:
+          "A command line that switches the host at $DROVER_HOST to $DROVER_POWER: on or off. Run at an agent, not on the host. Default: nothing can.",
+      }),
       http: port
         .optional()
         .meta({ description: "Port of the edges of these machines, on all of their addresses. Default: 127.0.0.1:8080." }),
       https: port.optional().meta({ description: "The same for TLS. Default: as `drover up` chooses it." }),
     }),
   ],
-  "a list of [USER@]HOST[:PORT], each once and without a name; or a map of hosts with key, sudo, converge, http and https",
+  "a list of [USER@]HOST[:PORT], each once and without a name; or a map of hosts with key, sudo, converge, power, http and https",
 );
 
 const controller = z.string("an https:// address").superRefine((text, context) => {

@@ -66,6 +66,8 @@ export interface SshPool extends PoolProviderCommons {
   readonly sudo: string | null;
   /** A script for `sh` that a machine runs as root when it is converged, after Drover is there; null: there is none. */
   readonly converge: string | null;
+  /** A command line, run by `sh` at an agent, that switches a host; null: nothing does. */
+  readonly power: string | null;
   /** Options of `drover up` there. */
   readonly agentOptions: readonly string[];
 }
@@ -93,7 +95,7 @@ export function abilitiesOf(provider: PoolProvider): { readonly converge: boolea
     case "command":
       return { converge: provider.commands.converge !== null, power: provider.commands.power !== null };
     case "ssh":
-      return { converge: true, power: false };
+      return { converge: true, power: provider.power !== null };
     case "redfish":
       return { converge: false, power: true };
     default:

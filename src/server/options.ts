@@ -105,9 +105,3 @@ export function readServerOptions(args: readonly string[]): ServerOptions {
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
-
-/** Where something that listens on `host` is called from this machine. */
-export function addressToCall(host: string): string {
-  if (host === "0.0.0.0" || host === "localhost") return "127.0.0.1";
-  return host === "::" ? "::1" : host;
-}

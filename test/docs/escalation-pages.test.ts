@@ -29,6 +29,22 @@ for (const page of pages)
     }
   });
 
+test("the space of examples/fleet can be applied, with the values that its page and the test hosts give", async () => {
+  const folder = join(root, "examples/fleet");
+  const page = await readFile(join(folder, "README.md"), "utf8");
+  const values = /^cat >hosts\.env <<'END'\n(.*?)^END$/ms.exec(page)?.[1] ?? "";
+  const variables = Object.fromEntries([...values.matchAll(/^([A-Z0-9]+)=(\S+)/gm)].map(([, name = "", value = ""]) => [name, value]));
+  const documents = [{ file: "drover.yaml", text: await readFile(join(folder, "drover.yaml"), "utf8") }];
+  const declared = readManifests({ documents, variables });
+  throwProblems(ladderProblems(declared, null, []));
+  assert.deepEqual(
+    declared.pools.map(({ manifest }) => manifest.machines.min),
+    [3],
+  );
+  const levels = declared.ladder?.manifest.levels.map(({ name }) => name) ?? [];
+  for (const level of levels) assert.ok(page.includes(level), `the page says nothing of level "${level}"`);
+});
+
 test("every command that the guide shows is one", async () => {
   const shown = blocks(await readFile(join(root, "docs/guides/escalations.md"), "utf8"), "sh").flatMap((block) => block.trim().split("\n"));
   assert.ok(shown.length > 8);

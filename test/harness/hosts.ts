@@ -98,27 +98,9 @@ export class Hosts implements AsyncDisposable {
     ip("-n", space, "link", "set", "eth0", "up");
     const address = `${this.#network}.${10 + number}`;
     ip("-n", space, "addr", "add", `${address}/24`, "dev", "eth0");
-    // Its first process: everything that is started on the host ends with it.
-    const init = spawn(
-      "nsenter",
-      [
-        `--net=/run/netns/${space}`,
-        "unshare",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "--uts",
-        join(root, "test", "harness", "host-init.sh"),
-        name,
-      ],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
-    const host = new Host({ name, address, space, center, cable, init });
+    const host = new Host({ name, address, space, center, cable });
     this.#hosts.set(name, host);
-    // It says when it is up, so that nobody enters a host that is still being made.
-    await once(init.stdout, "data", { signal: AbortSignal.timeout(setUpMs) });
-    await host.findFirst();
+    await host.powerOn();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -159,7 +141,6 @@ interface HostParts {
   readonly space: string;
   readonly center: string;
   readonly cable: string;
-  readonly init: ChildProcess;
 }
 
 export class Host {
@@ -169,16 +150,19 @@ export class Host {
   readonly space: string;
   readonly #center: string;
   readonly #cable: string;
-  readonly #init: ChildProcess;
+  #init: ChildProcess | null = null;
   #first = 0;
 
-  constructor({ name, address, space, center, cable, init }: HostParts) {
+  constructor({ name, address, space, center, cable }: HostParts) {
     this.name = name;
     this.address = address;
     this.space = space;
     this.#center = center;
     this.#cable = cable;
-    this.#init = init;
+  }
+
+  get isOn(): boolean {
+    return this.#init !== null && this.#init.exitCode === null && this.#init.signalCode === null;
   }
 
   /** What goes before a command line so that it runs on this host. */
@@ -186,12 +170,33 @@ export class Host {
     return ["nsenter", "--target", String(this.#first), "--net", "--pid", "--uts", "--mount", "--"];
   }
 
-  /** Learns the process that all others of the host are below. */
-  async findFirst(): Promise<void> {
-    // unshare forks once: its child is the first in there.
-    const children = await readFile(`/proc/${this.#init.pid}/task/${this.#init.pid}/children`, "utf8");
+  /** Starts it, with nothing on it but its first process. @param disks whose view of the file system it gets: a process's pid; this one's if left out */
+  async powerOn(disks: number = process.pid): Promise<void> {
+    // Everything that is started on the host ends with its first process.
+    const init = spawn(
+      "nsenter",
+      [
+        `--net=/run/netns/${this.space}`,
+        `--mount=/proc/${disks}/ns/mnt`,
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "--uts",
+        join(root, "test", "harness", "host-init.sh"),
+        this.name,
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    this.#init = init;
+    // It says when it is up, so that nobody enters a host that is still being made.
+    await once(init.stdout, "data", { signal: AbortSignal.timeout(setUpMs) });
+    // unshare forks once: its child is the first in there, which all others of the host are below.
+    const children = await readFile(`/proc/${init.pid}/task/${init.pid}/children`, "utf8");
     this.#first = Number(children.trim().split(" ")[0]);
     if (!(this.#first > 1)) throw new Error(`host ${this.name} has no first process`);
+    this.heal();
   }
 
   /** Nothing goes in or out any more; whoever waits for an answer is told nothing. */
@@ -205,7 +210,7 @@ export class Host {
 
   /** The power goes: no connection is closed, no process does anything any more. */
   async powerOff(): Promise<void> {
-    if (this.#init.exitCode !== null || this.#init.signalCode !== null) return;
+    if (this.#init === null || !this.isOn) return;
     this.cut();
     const ended = once(this.#init, "exit");
     this.#init.kill("SIGKILL");

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
@@ -21,7 +21,7 @@ export function whyNoSshHosts(): string | null {
   // It says that it was called wrongly, if it can be started at all.
   const { stderr } = spawnSync(sshd, ["-?"], { encoding: "utf8" });
   if (!/usage: sshd/.test(stderr)) return `sshd does not start: ${stderr.trim()}`;
-  // As ssh-host.sh does it, in a place that ends with the command.
+  // As ssh-host-disk.sh does it, in a place that ends with the command.
   const mounts =
     "mount -t tmpfs tmpfs /srv; mkdir /srv/up /srv/work; mount -t overlay overlay -o lowerdir=/etc,upperdir=/srv/up,workdir=/srv/work /etc";
   const { status, stderr: refused } = spawnSync("unshare", ["--mount", "sh", "-euc", mounts], { encoding: "utf8" });
@@ -33,6 +33,8 @@ export class SshHosts implements AsyncDisposable {
   static readonly password = "open sesame";
   readonly #hosts: Hosts;
   readonly #folder: string;
+  /** What is left of a host that is off, by its name. */
+  readonly #disks = new Map<string, ChildProcess>();
 
   private constructor(hosts: Hosts, folder: string) {
     this.#hosts = hosts;
@@ -62,17 +64,35 @@ export class SshHosts implements AsyncDisposable {
     return this.#hosts.own;
   }
 
-  /** @param diskMib how much can be written on it */
+  /** Gives a host a disk and an SSH server. @param diskMib how much can be written on it */
   async serve(name: string, diskMib = 700): Promise<Host> {
-    if (sshd === undefined) throw new Error("there is no sshd");
-    const host = this.get(name);
-    const keys = join(this.#folder, name);
+    const keys = this.#keysOf(name);
     await mkdir(keys);
     keygen(join(keys, "host"));
     await copyFile(`${this.identity}.pub`, join(keys, "id.pub"));
+    const script = join(root, "test", "harness", "ssh-host-disk.sh");
+    const disk = spawn("unshare", ["--mount", script, keys, `${diskMib}m`], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#disks.set(name, disk);
+    await once(disk.stdout, "data", { signal: AbortSignal.timeout(startMs) });
+    await this.powerOff(name);
+    return this.powerOn(name);
+  }
+
+  /** The power of a host goes; its disk stays. */
+  async powerOff(name: string): Promise<void> {
+    await this.get(name).powerOff();
+  }
+
+  /** A host with a disk starts, with its SSH server and nothing else. One that is on is left alone. */
+  async powerOn(name: string): Promise<Host> {
+    const host = this.get(name);
+    const disk = this.#disks.get(name)?.pid;
+    if (sshd === undefined || disk === undefined) throw new Error(sshd === undefined ? "there is no sshd" : `${name} has no disk`);
+    if (host.isOn) return host;
+    await host.powerOn(disk);
     const [program = "", ...enter] = host.enter;
     const script = join(root, "test", "harness", "ssh-host.sh");
-    const server = spawn(program, [...enter, script, sshd, keys, `${diskMib}m`], { stdio: ["ignore", "ignore", "pipe"] });
+    const server = spawn(program, [...enter, script, sshd, this.#keysOf(name)], { stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
     const signal = AbortSignal.timeout(startMs);
     while (!/Server listening on/.test(said)) {
@@ -85,6 +105,10 @@ export class SshHosts implements AsyncDisposable {
     return host;
   }
 
+  #keysOf(name: string): string {
+    return join(this.#folder, name);
+  }
+
   /** A line of known hosts with another key for this port than is shown there, as of an address that was another host's before. */
   async knownOtherwise(name: string, port: number): Promise<string> {
     const key = join(this.#folder, `${name}-before`);
@@ -94,6 +118,11 @@ export class SshHosts implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#hosts[Symbol.asyncDispose]();
+    for (const disk of this.#disks.values()) {
+      const ended = once(disk, "exit");
+      disk.kill("SIGKILL");
+      await ended;
+    }
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -5,6 +5,7 @@ import { chmod, cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { droverBin, processesOf, root, TestDrover } from "../harness/drover.ts";
+import { done, Escalations, type Run, since, stepsOf } from "../harness/escalations.ts";
 
 /**
  * Every row of the truth table of docs/escalator.md, for real: in examples/escalator, with shortened times. Nothing here rests on how fast anything is:
@@ -13,45 +14,17 @@ import { droverBin, processesOf, root, TestDrover } from "../harness/drover.ts";
 
 const example = join(root, "examples", "escalator");
 
-interface Step {
-  readonly level: string;
-  readonly target: string;
-  readonly startedAtMs: number;
-  readonly action: { readonly kind: string; readonly name?: string } | null;
-  readonly ended: { readonly result: string; readonly atMs: number } | null;
-  readonly verdict: { readonly kind: string; readonly atMs: number } | null;
-}
-interface Run {
-  readonly id: string;
-  readonly target: string;
-  readonly state: string;
-  readonly level: string | null;
-  readonly openedAtMs: number;
-  readonly begunAtMs: number | null;
-  readonly failed: readonly { readonly check: string }[];
-  readonly steps: readonly Step[];
-  readonly outcome: { readonly kind: string; readonly atMs: number; readonly reason: string } | null;
-}
-interface Instance {
-  readonly machine: string;
-  readonly ready: boolean;
-}
-interface Check {
-  readonly id: string;
-  readonly verdict: string;
-  readonly level: string | null;
-  readonly isSilent: boolean;
-}
-
 /** The example with its data centre, and what happened in it. */
 class Demo implements AsyncDisposable {
   readonly drover: TestDrover;
+  readonly watch: Escalations;
   readonly cloud: string;
   readonly #net: string;
   readonly #centre: ChildProcess;
 
   private constructor(drover: TestDrover, cloud: string, net: string, centre: ChildProcess) {
     this.drover = drover;
+    this.watch = new Escalations(drover, "escalator");
     this.cloud = cloud;
     this.#net = net;
     this.#centre = centre;
@@ -103,62 +76,16 @@ class Demo implements AsyncDisposable {
     assert.equal(code, 0, `break ${args.join(" ")}`);
   }
 
-  async #get<T>(path: string): Promise<T> {
-    const { status, body } = await this.drover.api("GET", `/v1/spaces/escalator/${path}`);
-    assert.equal(status, 200, body);
-    return JSON.parse(body) as T;
-  }
-
-  async runs(): Promise<readonly Run[]> {
-    return (await this.#get<{ escalations: Run[] }>("escalations")).escalations;
-  }
-
-  async checks(): Promise<readonly Check[]> {
-    return (await this.#get<{ checks: Check[] }>("checks")).checks;
-  }
-
-  /** Waits for a run that fits. */
-  async run(what: string, fits: (run: Run) => boolean): Promise<Run> {
-    const found: { run: Run | undefined } = { run: undefined };
-    await this.#until(what, async () => (found.run = (await this.runs()).find(fits)) !== undefined);
-    assert.ok(found.run);
-    return found.run;
-  }
-
   /** Waits until everything is as it should be, nothing is going on, and the app is there as often as it should be. */
   calm(): Promise<void> {
-    return this.#until("all is well", async () => {
-      const failing = (await this.checks()).filter(({ verdict, level, isSilent }) => verdict !== "ok" && level !== null && !isSilent);
-      const isCalm = failing.length === 0 && (await this.runs()).every(({ outcome }) => outcome !== null);
-      return isCalm && (await this.hello()).filter(({ ready }) => ready).length === 4;
-    });
-  }
-
-  async hello(): Promise<readonly Instance[]> {
-    return (await this.#get<{ instances: Instance[] }>("apps/hello/instances")).instances;
+    return this.watch.calm("hello", 4);
   }
 
   /** The machine of a pool on which most of the app runs. */
   async busiest(pool: string): Promise<{ readonly name: string; readonly instances: number }> {
-    const on = Map.groupBy(await this.hello(), ({ machine }) => machine);
+    const on = Map.groupBy(await this.watch.instances("hello"), ({ machine }) => machine);
     const counts = [1, 2].map((i) => ({ name: `${pool}-${i}`, instances: on.get(`${pool}-${i}`)?.length ?? 0 }));
     return counts.reduce((most, one) => (one.instances > most.instances ? one : most));
-  }
-
-  /** Says what there was in place of what never came. */
-  async #until(what: string, check: () => Promise<boolean>): Promise<void> {
-    try {
-      await this.drover.until(what, check, 90_000);
-    } catch (error) {
-      const seen = await Promise.all(
-        [
-          ["escalation", "ls"],
-          ["check", "ls"],
-          ["ladder", "show"],
-        ].map((args) => this.drover.cli([...args, "--space", "escalator"])),
-      );
-      throw new Error(`never came: ${what}\n${seen.map(({ stdout }) => stdout).join("\n")}`, { cause: error });
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -171,29 +98,23 @@ class Demo implements AsyncDisposable {
   }
 }
 
-const done = (target: string) => (run: Run) => run.target === target && run.outcome?.kind === "done";
-const stepsOf = ({ steps }: Run) => steps.map(({ level, target }) => `${level} ${target}`);
-const since = (atMs: number, fits: (run: Run) => boolean) => (run: Run) => run.openedAtMs >= atMs && fits(run);
-
 // Rows that are not awaited one after the other are played side by side.
 test("every row of the truth table, in examples/escalator", { timeout: 280_000, concurrency: true }, async (t) => {
   await using demo = await Demo.start();
-  const { drover } = demo;
+  const { drover, watch } = demo;
   // Hours that are far from now, whenever that is.
   const hour = (new Date().getUTCHours() + 12) % 24;
   const at = (minutes: string) => `"${String(hour).padStart(2, "0")}:${minutes}"`;
   const night = `  night: { tcp: 9, host: "127.\${NET}.0.1", level: app, app: hello, every: 1s, timeout: 1s, failures: 1, expected: { from: ${at("00")}, until: ${at("59")}, zone: UTC } }\n`;
-  // The latest time that the records know of, by the clock that made them.
-  const nowMs = async () => Math.max(...(await demo.runs()).flatMap(({ openedAtMs, outcome }) => [openedAtMs, outcome?.atMs ?? 0])) + 1;
 
   await t.test("nothing exists: everything is built, level by level", async () => {
     // Nothing acts before everything was seen to fail, however busy the machine is.
     await demo.apply("30s", night);
     await drover.run("ladder", "pause", "--space", "escalator");
     await demo.apply("1500ms", night);
-    await drover.until("everything fails", async () => (await demo.checks()).every(({ verdict }) => verdict === "failing"));
+    await drover.until("everything fails", async () => (await watch.checks()).every(({ verdict }) => verdict === "failing"));
     await drover.run("ladder", "resume", "--space", "escalator");
-    const run = await demo.run("the space is built", done("space"));
+    const run = await watch.run("the space is built", done("space"));
     const levels = run.steps.map(({ level }) => level);
     assert.deepEqual([...new Set(levels)], ["provider", "network", "pool", "machine", "converge", "app"]);
     assert.deepEqual(
@@ -209,14 +130,14 @@ test("every row of the truth table, in examples/escalator", { timeout: 280_000, 
   await t.test(
     "machines of two pools are dead: two runs side by side. They join again under their names, and what they ran is back",
     async () => {
-      const fromMs = await nowMs();
+      const fromMs = await watch.nowMs();
       const dead = await Promise.all([demo.busiest("web"), demo.busiest("store")]);
       assert.ok(
         dead.some(({ instances }) => instances > 0),
         "the app runs on one of them at least",
       );
       await Promise.all(dead.map(({ name }) => demo.break("ping", name)));
-      const mended = dead.map(({ name }) => demo.run(`${name} is mended`, since(fromMs, done(`machine/${name}`))));
+      const mended = dead.map(({ name }) => watch.run(`${name} is mended`, since(fromMs, done(`machine/${name}`))));
       const [web, store] = (await Promise.all(mended)) as [Run, Run];
       for (const [i, run] of [web, store].entries()) {
         const [first, second, ...rest] = stepsOf(run);
@@ -251,12 +172,12 @@ test("every row of the truth table, in examples/escalator", { timeout: 280_000, 
   /** On machines without an instance, beside what happens to the app. */
   const onStore = async () => {
     await t.test("a service is down on one machine: it is converged. Where that fails twice: people, and no redeploy", async () => {
-      const fromMs = await nowMs();
+      const fromMs = await watch.nowMs();
       await demo.break("service", "store-1");
-      const run = await demo.run("store-1 is mended", since(fromMs, done("machine/store-1")));
+      const run = await watch.run("store-1 is mended", since(fromMs, done("machine/store-1")));
       assert.deepEqual([run.level, stepsOf(run)], ["converge", ["converge machine/store-1"]]);
       await demo.break("stuck", "store-2");
-      const stuck = await demo.run(
+      const stuck = await watch.run(
         "people are asked",
         since(fromMs, ({ target, outcome }) => target === "machine/store-2" && outcome?.kind === "people"),
       );
@@ -266,12 +187,12 @@ test("every row of the truth table, in examples/escalator", { timeout: 280_000, 
       );
       await demo.break("unstuck", "store-2");
       await drover.run("escalation", "acknowledge", stuck.id, "--space", "escalator");
-      await demo.run("store-2 is mended", since(fromMs, done("machine/store-2")));
+      await watch.run("store-2 is mended", since(fromMs, done("machine/store-2")));
     });
     await t.test("a pool is down although its machines ping: the pool and everything in it", async () => {
-      const fromMs = await nowMs();
+      const fromMs = await watch.nowMs();
       await demo.break("pool", "store");
-      const run = await demo.run("the pool is mended", since(fromMs, done("pool/store")));
+      const run = await watch.run("the pool is mended", since(fromMs, done("pool/store")));
       assert.deepEqual(stepsOf(run).sort(), [
         "converge machine/store-1",
         "converge machine/store-2",
@@ -283,34 +204,34 @@ test("every row of the truth table, in examples/escalator", { timeout: 280_000, 
     });
   };
   const onApp = async () => {
-    const beganMs = await nowMs();
+    const beganMs = await watch.nowMs();
     await t.test("only the app is broken: it is redeployed. Broken again in its quiet period: recorded only", async () => {
-      const fromMs = await nowMs();
+      const fromMs = await watch.nowMs();
       await demo.break("app");
-      const acted = await demo.run(
+      const acted = await watch.run(
         "the app was redeployed",
         since(fromMs, ({ target, steps }) => target === "app/hello" && steps[0]?.ended?.result === "ok"),
       );
       await demo.break("app");
-      await demo.run(
+      await watch.run(
         "the app is mended",
         since(fromMs, (run) => run.id !== acted.id && done("app/hello")(run)),
       );
       const quietUntilMs = (acted.steps[0]?.ended?.atMs ?? 0) + 1_500;
-      for (const { id, target, openedAtMs, steps } of await demo.runs()) {
+      for (const { id, target, openedAtMs, steps } of await watch.runs()) {
         if (target !== "app/hello" || openedAtMs < fromMs) continue;
         assert.deepEqual([...new Set(steps.map(({ level }) => level))], steps.length === 0 ? [] : ["app"], "only the smoke check failed");
         if (id !== acted.id) assert.ok(openedAtMs >= quietUntilMs, "nothing begins in a quiet period");
       }
     });
     await t.test("a release that stays bad: after three redeploys soon after each other, the previous one", async () => {
-      const fromMs = await nowMs();
+      const fromMs = await watch.nowMs();
       await demo.break("release");
-      await demo.run(
+      await watch.run(
         "the release is taken back",
         since(fromMs, (run) => done("app/hello")(run) && run.steps.at(-1)?.action?.name === "app.rollback"),
       );
-      const tried = (await demo.runs())
+      const tried = (await watch.runs())
         .filter(since(beganMs, ({ target }) => target === "app/hello"))
         .toSorted((a, b) => a.openedAtMs - b.openedAtMs);
       const actions = tried.flatMap(({ steps }) => steps.map(({ action }) => action?.name ?? ""));
@@ -328,16 +249,16 @@ test("every row of the truth table, in examples/escalator", { timeout: 280_000, 
     // Long enough for what happens inside of the window to be seen there on a busy machine too.
     await drover.run("env", "unset", "hello", "BREAK", "--space", "escalator", "--detach");
     await demo.apply("12s", night);
-    const fromMs = await nowMs();
+    const fromMs = await watch.nowMs();
     await Promise.all([demo.break("lost", "store-1"), demo.break("ping", "web-1")]);
     const settling = (target: string) => since(fromMs, (run) => run.target === target && run.begunAtMs === null);
-    await Promise.all([demo.run("store-1 settles", settling("machine/store-1")), demo.run("web-1 settles", settling("machine/web-1"))]);
+    await Promise.all([watch.run("store-1 settles", settling("machine/store-1")), watch.run("web-1 settles", settling("machine/web-1"))]);
     await Promise.all([demo.break("found", "store-1"), demo.break("service", "web-2")]);
-    const run = await demo.run("the pool is mended", since(fromMs, done("pool/web")));
+    const run = await watch.run("the pool is mended", since(fromMs, done("pool/web")));
     assert.deepEqual([run.level, run.steps[0]?.level], ["pool", "pool"]);
     assert.equal(stepsOf(run).at(-1), "app app/hello", "what runs in the pool is deployed again");
     await demo.calm();
-    const others = (await demo.runs()).filter(since(fromMs, ({ id }) => id !== run.id));
+    const others = (await watch.runs()).filter(since(fromMs, ({ id }) => id !== run.id));
     const web = others.filter(({ target, openedAtMs }) => target.startsWith("machine/web") && openedAtMs < (run.begunAtMs ?? 0));
     assert.deepEqual([...new Set(web.map(({ outcome }) => outcome?.kind))], ["absorbed"], "its window is part of the pool's run");
     const blip = others.find(({ target }) => target === "machine/store-1");
@@ -345,8 +266,8 @@ test("every row of the truth table, in examples/escalator", { timeout: 280_000, 
   });
 
   await t.test("outside of its expected hours a check fails, and nothing comes of it", async () => {
-    const check = (await demo.checks()).find(({ id }) => id.startsWith("night@"));
+    const check = (await watch.checks()).find(({ id }) => id.startsWith("night@"));
     assert.deepEqual([check?.verdict, check?.isSilent], ["failing", true]);
-    assert.ok((await demo.runs()).every(({ failed }) => !failed.some((one) => one.check.startsWith("night@"))));
+    assert.ok((await watch.runs()).every(({ failed }) => !failed.some((one) => one.check.startsWith("night@"))));
   });
 });

@@ -7,6 +7,7 @@ import { systemClock } from "#host/clock.ts";
 import type { Distribution } from "#host/distribution.ts";
 import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
 import type { Pool, SshPool } from "#model/pool.ts";
+import type { RunCommand } from "../../src/server/pools/provider.ts";
 import { createSshProvider } from "../../src/server/pools/ssh/ssh-provider.ts";
 import { testProvider } from "../../src/server/pools/testing/provider-contract.ts";
 import { openMemoryStore } from "../../src/server/store/memory-store.ts";
@@ -42,6 +43,13 @@ const machines = ["web-1", "web-2"] as unknown as readonly [MachineId, MachineId
 let calls = 0;
 const call = (machine: MachineId) => ({ machine, key: `own-${++calls}`, timeoutMs: 60_000 });
 
+/** What a command line of the pool would do: `$DROVER_HOST` is switched, or one that lies ends well. */
+const switchByHand: RunCommand = async ({ run, env }) => {
+  const name = named.find((one) => hosts.get(one).address === env["DROVER_HOST"]) ?? assert.fail("no such host");
+  if (run === "switch") await (env["DROVER_POWER"] === "on" ? hosts.powerOn(name) : hosts.powerOff(name));
+  return { result: run === "refuse" ? "failed" : "ok", exitCode: run === "refuse" ? 1 : 0, output: `${run} ${env["DROVER_MACHINE"]}` };
+};
+
 /** A pool over some of the hosts, on which nothing is. */
 async function open(spec: Partial<SshPool> = {}) {
   const tokens: string[] = [];
@@ -54,7 +62,7 @@ async function open(spec: Partial<SshPool> = {}) {
     healthy: 1,
     rules: null,
     provider: {
-      ...{ kind: "ssh", hosts: list, key: "KEY", sudo: null, converge: null, agentOptions: [] },
+      ...{ kind: "ssh", hosts: list, key: "KEY", sudo: null, converge: null, power: null, agentOptions: [] },
       ...{ env: {}, secrets: [], everyMs: 1_000, timeoutMs: 30_000, ...spec },
     },
   };
@@ -82,6 +90,7 @@ async function open(spec: Partial<SshPool> = {}) {
       forget: async () => {},
     },
     distribution: async () => distribution,
+    act: switchByHand,
     environment: process.env,
     clock: systemClock,
   });
@@ -98,7 +107,10 @@ async function open(spec: Partial<SshPool> = {}) {
         ?.cut();
     },
     [Symbol.asyncDispose]: async () => {
-      for (const name of named) hosts.get(name).heal();
+      for (const name of named) {
+        await hosts.powerOn(name);
+        hosts.get(name).heal();
+      }
       for (const machine of machines) await provider.destroy(call(machine), never);
       for (const name of named) runOn(hosts.get(name), "rm -rf /opt/drover /var/lib/drover");
     },
@@ -107,6 +119,37 @@ async function open(spec: Partial<SshPool> = {}) {
 
 describe("ssh", { skip }, () => {
   testProvider("ssh", open);
+
+  test("hosts are switched by the pool's command, and are on once they answer again", async () => {
+    await using world = await open({ power: "switch" });
+    const { provider } = world;
+    const [machine] = world.machines;
+    assert.deepEqual(provider.can, { converge: true, power: true });
+    const strange = await provider.power({ ...call(machine), to: "on" }, never);
+    assert.deepEqual([strange.result, strange.output], ["failed", "no host is web-1"]);
+    await provider.create(call(machine), never);
+    for (const to of ["off", "on"] as const) {
+      const { result, output } = await provider.power({ ...call(machine), to }, never);
+      assert.deepEqual([result, output], ["ok", `switch web-1\nfree@${hosts.get("h1").address} is ${to}`]);
+      assert.equal((await provider.list(never))[0]?.power, to);
+    }
+    const converged = await provider.converge(call(machine), never);
+    assert.equal(converged.result, "ok", converged.output);
+    assert.equal(world.joinedAs(hosts.get("h1")), machine, "what ran there before runs again");
+  });
+
+  test("a host whose command fails, or ends well and has done nothing, was not switched", async () => {
+    for (const [power, result] of [
+      ["refuse", "failed"],
+      ["lie", "timed-out"],
+    ] as const) {
+      await using world = await open({ power });
+      const [machine] = world.machines;
+      await world.provider.create(call(machine), never);
+      const end = await world.provider.power({ ...call(machine), to: "off", timeoutMs: 3_000 }, never);
+      assert.deepEqual([end.result, end.output], [result, `${power} web-1`]);
+    }
+  });
 
   test("a machine whose host is dead is made anew of the next spare host, and the old one is wiped before it is used again", async () => {
     const list = named.map((name) => `asked@${hosts.get(name).address}`);

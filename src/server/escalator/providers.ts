@@ -13,7 +13,7 @@ import { standingOf } from "../members/standings.ts";
 import { objects } from "../objects/objects.ts";
 import { createCommandProvider } from "../pools/command-provider.ts";
 import { openHostBook } from "../pools/host-book.ts";
-import type { Provider } from "../pools/provider.ts";
+import type { Provider, RunCommand } from "../pools/provider.ts";
 import { openBmc } from "../pools/redfish/bmc.ts";
 import { createRedfishProvider } from "../pools/redfish/redfish-provider.ts";
 import { storedPins } from "../pools/redfish/stored-pins.ts";
@@ -75,8 +75,12 @@ function commandProvider(pool: Pool & { readonly provider: CommandPool }, { secr
         throw new DroverError("CLUSTER_UNREACHABLE", "the agent was gone before it answered", { cause: error });
       }
     },
-    act: ({ run, ...task }, signal) => runTask(tasks, pool.space, { ...task, command: { shell: run } }, signal),
+    act: actFor(pool.space, tasks),
   });
+}
+
+function actFor(space: SpaceName, tasks: TaskOptions): RunCommand {
+  return ({ run, ...task }, signal) => runTask(tasks, space, { ...task, command: { shell: run } }, signal);
 }
 
 /** The server logs in by itself: its key is nobody else's. */
@@ -94,6 +98,7 @@ function sshProvider(
     ownKey: `${pool.space}-${objects.space(tasks.store, pool.space)?.value.createdAtMs}`,
     secret: (name) => reveal(secrets, pool.space, name),
     members: membersOf(options),
+    act: actFor(pool.space, tasks),
     distribution,
     environment,
     clock: tasks.clock,

@@ -4,7 +4,7 @@ import { type FoundProblem, show } from "./problems.ts";
 /**
  * `${NAME}` in values becomes the variable of that name; one that is not given is a problem, never silently empty. `$${` stands for `${`.
  *
- * Command lines (`run`, `before`, `provider.command`, `provider.ssh.converge`) are left as they are: there, `$PORT` and `${PORT}` belong to the shell, which sees the app's environment.
+ * Command lines (`run`, `before`, `provider.command`, `provider.ssh.converge` and `.power`) are left as they are: there, `$PORT` and `${PORT}` belong to the shell, which sees the app's environment.
  * Keys are left as they are too. An unquoted value that is nothing but `${NAME}` is read as if the variable's text stood there, so that
  * `instances: ${COUNT}` is a number; that happens only where the number or truth value is written exactly as it would be printed.
  */
@@ -48,7 +48,7 @@ function isCommandLine(path: readonly string[]): boolean {
   const key = path.at(-1);
   const isVariable = path.at(-2) === "env";
   // A pool's provider names its command lines by what they do.
-  const isProviders = path[0] === "provider" && (path[1] === "command" || (path[1] === "ssh" && key === "converge"));
+  const isProviders = path[0] === "provider" && (path[1] === "command" || (path[1] === "ssh" && (key === "converge" || key === "power")));
   return ((key === "run" || key === "before") && !isVariable) || isProviders;
 }
 

@@ -5,7 +5,7 @@ import { abilitiesOf, type CommandPool, type Pool, type ProvidedMachine, type Pr
 import { stepsAppId } from "#model/steps.ts";
 import type { Invitation } from "../members/invitations.ts";
 import { readMachineList } from "./machine-list.ts";
-import type { Provider, ProviderCall, ProviderEnd } from "./provider.ts";
+import type { Provider, ProviderCall, ProviderEnd, RunCommand } from "./provider.ts";
 
 /** A list of ten thousand machines is half of it. */
 const longestAnswer = 2 ** 20;
@@ -20,18 +20,7 @@ export interface CommandProviderOptions {
   readonly invite: (machine: MachineId) => Promise<Invitation | null>;
   /** Runs a command that looks, at an agent. @throws {DroverError} CLUSTER_UNREACHABLE */
   readonly look: (order: LookOrder, signal: AbortSignal) => Promise<LookAnswer>;
-  /** Runs a command that acts, at an agent, once under its key. */
-  readonly act: (
-    task: {
-      readonly key: string;
-      readonly part: string;
-      readonly run: string;
-      readonly env: Readonly<Record<string, string>>;
-      readonly secrets: Readonly<Record<string, string>>;
-      readonly timeoutMs: number;
-    },
-    signal: AbortSignal,
-  ) => Promise<ProviderEnd>;
+  readonly act: RunCommand;
 }
 
 /**

@@ -47,11 +47,12 @@ export function compileProvider({ command, ssh, redfish, env, secrets, every, ti
     return { kind: "command", commands: { list, create, destroy, converge: converge ?? null, power: power ?? null }, ...commons };
   }
   if (ssh !== undefined) {
-    const { hosts, key, sudo, converge, http, https } = ssh;
+    const { hosts, key, sudo, converge, power, http, https } = ssh;
     const agentOptions = Object.entries({ http, https }).flatMap(([name, port]) =>
       port === undefined ? [] : [`--${name}`, `0.0.0.0:${port}`],
     );
-    return { kind: "ssh", hosts, key: key ?? null, sudo: sudo ?? null, converge: converge ?? null, agentOptions, ...commons };
+    const given = { key: key ?? null, sudo: sudo ?? null, converge: converge ?? null, power: power ?? null };
+    return { kind: "ssh", hosts, ...given, agentOptions, ...commons };
   }
   if (redfish !== undefined) return { kind: "redfish", ...redfish, ca: redfish.ca ?? null, ...commons };
   throw new Error("a provider of no kind is no valid manifest");

@@ -10,6 +10,20 @@ export interface ProviderEnd {
   readonly output: string;
 }
 
+/** Runs a command of the user that acts, at an agent, once under its key and part. */
+export type RunCommand = (
+  task: {
+    readonly key: string;
+    /** Which of the commands of its key. */
+    readonly part: string;
+    readonly run: string;
+    readonly env: Readonly<Record<string, string>>;
+    readonly secrets: Readonly<Record<string, string>>;
+    readonly timeoutMs: number;
+  },
+  signal: AbortSignal,
+) => Promise<ProviderEnd>;
+
 /** One call for one machine. */
 export interface ProviderCall {
   readonly machine: MachineId;

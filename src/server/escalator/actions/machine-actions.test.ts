@@ -9,7 +9,7 @@ import type { Provider, ProviderEnd } from "../../pools/provider.ts";
 import { openMemoryStore } from "../../store/memory-store.ts";
 import { silentLog } from "../../store/testing/temporary-store.ts";
 import { takeLead } from "../leadership.ts";
-import { actOnMachine } from "./machine-actions.ts";
+import { actOnMachine, type MachineAction, makePool } from "./machine-actions.ts";
 
 const space = "default" as SpaceName;
 const machine = "web-1" as MachineId;
@@ -46,11 +46,13 @@ async function open(destroy: ProviderEnd = ok) {
   const store = openMemoryStore({ random: Math.random });
   const clock = new VirtualClock();
   const did: string[] = [];
+  let isThere = true;
   const provider: Provider = {
     name: "test",
-    can: { converge: false, power: false },
-    list: async () => [{ name: machine, address: "10.0.0.4", power: "on" }],
+    can: { converge: false, power: true },
+    list: async () => (isThere ? [{ name: machine, address: "10.0.0.4", power: "on" }] : []),
     create: async () => {
+      isThere = true;
       did.push("create");
       return ok;
     },
@@ -59,7 +61,10 @@ async function open(destroy: ProviderEnd = ok) {
       return destroy;
     },
     converge: async () => ok,
-    power: async () => ok,
+    power: async ({ to }) => {
+      did.push(to);
+      return ok;
+    },
   };
   const stop = new AbortController();
   const log = silentLog;
@@ -72,10 +77,17 @@ async function open(destroy: ProviderEnd = ok) {
     did.push(`forget ${name}`);
   };
   const options = { store, lead: await takeLead(store), pools, forgetMember, clock };
-  const replace = (attempt = 1) => actOnMachine(options, space, machine, "machine.replace", step(attempt), stop.signal);
+  const act = (action: MachineAction, attempt = 1) => actOnMachine(options, space, machine, action, step(attempt), stop.signal);
+  const replace = (attempt = 1) => act("machine.replace", attempt);
   return {
     did,
     replace,
+    powerCycle: () => act("machine.power-cycle"),
+    /** A heavier level of the same run has made the machine. */
+    make: () => makePool(options, space, pool.name, { ...step(1), level: "pool", target: "pool/web" }, stop.signal),
+    lose: () => {
+      isThere = false;
+    },
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await pools.stopped();
@@ -96,6 +108,17 @@ test("a replacement that is taken up after a crash does not forget the machine t
   assert.deepEqual(world.did, ["destroy", "forget web-1", "create", "create"]);
   await world.replace(2);
   assert.deepEqual(world.did.slice(4), ["destroy", "forget web-1", "create"]);
+});
+
+test("a machine that a heavier level of the run has made is not switched off and on, any other is", async () => {
+  await using world = await open();
+  assert.equal((await world.powerCycle()).result, "ok");
+  assert.deepEqual(world.did.splice(0), ["off", "on"]);
+  world.lose();
+  await world.make();
+  const { result, output } = await world.powerCycle();
+  assert.deepEqual([result, output], ["ok", 'web-1 is as new: level "pool" of this run made it']);
+  assert.deepEqual(world.did, ["create"]);
 });
 
 test("a machine that could not be destroyed stays a member", async () => {

@@ -184,22 +184,27 @@ export function actOnMachine(
         hint: "Only machines of a pool have a provider that can act on them.",
       });
     const work = new Work(options, space, pool.name, step, signal);
+    const maker = makerOf(options.store, space, machine, step);
     switch (action) {
       case "machine.replace":
-        return replace(work, machine, makerOf(options.store, space, machine, step));
+        return (await asNew(work, machine, maker)) ?? replace(work, machine);
       case "machine.converge":
         return converge(work, machine);
       case "machine.power-cycle":
-        return powerCycle(work, machine);
+        return (await asNew(work, machine, maker)) ?? powerCycle(work, machine);
       default:
         return action satisfies never;
     }
   });
 }
 
-async function replace(work: Work, machine: MachineId, maker: string | null): Promise<ActionEnd> {
-  if (maker !== null && (await work.list()).get(machine)?.power === "on")
-    return { result: "ok", exitCode: null, output: `${machine} is as new: level "${maker}" of this run made it` };
+/** The end of a step that has nothing to do, since a heavier level of its run has just made the machine; null if none has, or if it is not on. */
+async function asNew(work: Work, machine: MachineId, maker: string | null): Promise<ActionEnd | null> {
+  if (maker === null || (await work.list()).get(machine)?.power !== "on") return null;
+  return { result: "ok", exitCode: null, output: `${machine} is as new: level "${maker}" of this run made it` };
+}
+
+async function replace(work: Work, machine: MachineId): Promise<ActionEnd> {
   await work.destroy(machine);
   const { output } = await work.create(machine);
   await work.untilOn(machine, `${machine} was made anew`);

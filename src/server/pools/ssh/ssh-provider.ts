@@ -16,8 +16,9 @@ import { SiteTurns } from "#ssh/site-turns.ts";
 import type { Store } from "../../store/store.ts";
 import { endOf, type Say, wordsOf } from "../end-of-call.ts";
 import { openHostBook } from "../host-book.ts";
-import type { Provider } from "../provider.ts";
+import type { Provider, RunCommand } from "../provider.ts";
 import { answersSsh } from "./answers-ssh.ts";
+import { createHostPower, hostVariables } from "./host-power.ts";
 import { ownPublicKey } from "./own-key.ts";
 
 export interface SshProviderOptions {
@@ -31,6 +32,8 @@ export interface SshProviderOptions {
   readonly secret: (name: string) => string;
   /** Null: no other machine can join this server. */
   readonly members: Members | null;
+  /** Runs the command that switches hosts. */
+  readonly act: RunCommand;
   /** What a host is to get: this very Drover. One for all pools, since packing it takes a while. */
   readonly distribution: () => Promise<Distribution>;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -53,9 +56,10 @@ const isOfHost = ({ code }: DroverError) => ["SSH_FAILED", "HOST_KEY_CHANGED", "
  */
 export function createSshProvider(options: SshProviderOptions): Provider {
   const { pool, store, folder, secret, members, distribution, environment, clock } = options;
-  const { hosts, key, sudo, converge, agentOptions, env, secrets } = pool.provider;
+  const { hosts, key, sudo, converge, agentOptions, secrets } = pool.provider;
   const book = openHostBook(store, pool, hosts);
   const ownKey = join(folder, "keys", options.ownKey);
+  const switchHost = createHostPower({ ...options, book });
 
   /** Runs with a way to connect that ends with it. */
   const connected = async <T>(signal: AbortSignal, work: (connect: Connect) => Promise<T>): Promise<T> => {
@@ -170,10 +174,7 @@ export function createSshProvider(options: SshProviderOptions): Provider {
         await book.settle(machine);
         if (converge === null) return true;
         const values = {
-          ...env,
-          DROVER_SPACE: pool.space,
-          DROVER_POOL: pool.name,
-          DROVER_MACHINE: machine,
+          ...hostVariables(pool, machine, host),
           ...Object.fromEntries(secrets.map((name) => [name, secret(name)])),
         };
         await using connection = await connect(place.target, place.log, signal);
@@ -207,11 +208,7 @@ export function createSshProvider(options: SshProviderOptions): Provider {
     create: (call, signal) => endOf(call, signal, (say, until) => create(call.machine, say, until)),
     destroy: (call, signal) => endOf(call, signal, (say, until) => destroy(call.machine, say, until)),
     converge: (call, signal) => endOf(call, signal, (say, until) => runConverge(call.machine, say, call.timeoutMs, until)),
-    power: (call, signal) =>
-      endOf(call, signal, async (say) => {
-        say("over SSH no host can be switched on");
-        return false;
-      }),
+    power: (call, signal) => endOf(call, signal, (say, until) => switchHost(call, say, until)),
   };
 }
 
