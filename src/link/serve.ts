@@ -59,6 +59,8 @@ const refusedMs = 30_000;
 /** On one machine the server is back in a second or two: no wait is longer than this until it was away for a while. */
 const shortWaitMs = 500;
 const shortWaits = 60;
+/** A link that breaks sooner counts as an attempt that failed: a network that flaps, or a server that ends at once, must not be asked without pause. */
+const steadyMs = 5_000;
 
 /** Dials the server, again and again, and serves `routes` back over the connection, until the signal aborts. */
 export async function serveLink(options: ServeLinkOptions, signal: AbortSignal): Promise<void> {
@@ -66,8 +68,8 @@ export async function serveLink(options: ServeLinkOptions, signal: AbortSignal):
   for (let attempt = 0; !signal.aborted; attempt++) {
     let isStranger = false;
     try {
-      const served = await serveOnce(options, signal);
-      if (served) attempt = -1;
+      const hasHeld = await serveOnce(options, signal);
+      if (hasHeld) attempt = -1;
     } catch (error) {
       if (signal.aborted) break;
       const refused = error instanceof DroverError;
@@ -79,8 +81,9 @@ export async function serveLink(options: ServeLinkOptions, signal: AbortSignal):
   }
 }
 
+/** @returns whether the link held for a while */
 async function serveOnce(options: ServeLinkOptions, signal: AbortSignal): Promise<boolean> {
-  const { connect, hello, admit, log } = options;
+  const { connect, hello, admit, clock, log } = options;
   const socket = await connect(signal);
   const onError = (error: Error) => log.debug("link connection failed", { error: error.message });
   socket.on("error", onError);
@@ -95,8 +98,9 @@ async function serveOnce(options: ServeLinkOptions, signal: AbortSignal): Promis
       settings: { initialWindowSize: 2 ** 20, maxConcurrentStreams: 1_000 },
     });
     log.info("server linked", { epoch: welcome.fence.epoch, term: welcome.fence.term });
+    const linkedAtMs = clock.monotonicMs();
     await serveSession(session, options, signal);
-    return true;
+    return clock.monotonicMs() - linkedAtMs >= steadyMs;
   } finally {
     socket.destroy();
   }

@@ -33,7 +33,7 @@ export interface Check {
 }
 
 /** What comes may take a ladder of several levels, on a machine that does much else. */
-const patienceMs = 90_000;
+const patienceMs = 180_000;
 
 /** The runs of a space, as they happen. */
 export class Escalations {
