@@ -38,6 +38,7 @@ import { leaseRoutes } from "./lease-routes.ts";
 import { readInfoQuestions, readMetricsQuestions } from "./link-bodies.ts";
 import { type LogStore, openLogStore } from "./logs/log-store.ts";
 import { logRoutes } from "./logs/routes.ts";
+import type { KeptMetrics } from "./metrics/ask-metrics.ts";
 import { type LazyStatsd, lazyStatsd } from "./metrics/statsd/lazy-statsd.ts";
 import type { AgentOptions } from "./options.ts";
 import { keepOwnLines } from "./own-lines.ts";
@@ -162,7 +163,7 @@ export async function openAgent(parts: AgentParts, signal: AbortSignal): Promise
   };
   const routes: LinkRoutes = {
     ...allRoutes(parts, { engine, artifacts, output }, version, exec),
-    ...metricsRoutes(engine, statsd),
+    ...metricsRoutes(engine, statsd, clock),
     ...agentCheckRoutes(parts, engine, machine, signal),
     ...agentLookRoutes(parts, engine),
     ...logRoutes(output),
@@ -272,13 +273,15 @@ function allRoutes(
 }
 
 /** What apps tell of themselves. */
-function metricsRoutes(engine: LocalEngine, statsd: LazyStatsd): LinkRoutes {
+function metricsRoutes(engine: LocalEngine, statsd: LazyStatsd, clock: AgentParts["clock"]): LinkRoutes {
+  const kept: KeptMetrics = new Map();
+  const monotonicMs = () => clock.monotonicMs();
   return {
     "POST /metrics": async (call) => {
       const questions = readMetricsQuestions(await call.body());
       const { askMetrics } = await import("./metrics/ask-metrics.ts");
       const ports = new Map(engine.running().map(({ id, port }) => [id, port]));
-      return { answers: await askMetrics(questions, { portOf: (id) => ports.get(id), statsd }, call.signal) };
+      return { answers: await askMetrics(questions, { portOf: (id) => ports.get(id), statsd, kept, monotonicMs }, call.signal) };
     },
   };
 }

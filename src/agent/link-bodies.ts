@@ -68,7 +68,7 @@ function isInstance(it: unknown): it is InstanceId {
 }
 
 function isMetricsQuestion(it: unknown): it is MetricsQuestion {
-  return isInfoQuestion(it) && "port" in it && (it.port === null || isPort(it.port));
+  return isInfoQuestion(it) && "port" in it && (it.port === null || isPort(it.port)) && (!("everyMs" in it) || isDuration(it.everyMs));
 }
 
 /** What ends up in a request line: no spaces, and nothing that could end it. */

@@ -7,6 +7,8 @@ export interface MetricsPlace {
   readonly path: string;
   /** On the machine's loopback; null: the instance's own port. */
   readonly port: number | null;
+  /** Between two questions. Left out: whenever figures are wanted, which is every 15 seconds. */
+  readonly everyMs?: number;
 }
 
 export interface MetricsQuestion extends MetricsPlace {
@@ -28,6 +30,8 @@ export interface AppMetric {
   readonly type: AppMetricType;
   readonly help: string;
   readonly samples: readonly AppSample[];
+  /** As it was told before: the instance is not asked again yet. */
+  readonly isKept?: true;
 }
 
 /** Name, labels and value as they were told. */

@@ -88,17 +88,21 @@ const infoPath = z.union([httpPath, z.literal("none")]).meta({
 
 const metricsPlace = z
   .union([
-    httpPath.transform((path) => ({ path, port: undefined })),
+    httpPath.transform((path) => ({ path, port: undefined, every: undefined })),
     z.strictObject({
       path: httpPath.default("/metrics").meta({ description: "Default /metrics." }),
       port: port
         .optional()
         .meta({ description: "Where that is not the instance's own port: a port of 127.0.0.1, so one instance on a machine." }),
+      every: duration
+        .refine((ms) => ms >= 15_000 && ms <= 300_000 && ms % 15_000 === 0, "15s to 5m, in steps of 15s")
+        .optional()
+        .meta({ description: "How often they are read: 15s to 5m, in steps of 15s. Default 15s." }),
     }),
   ])
   .meta({
     description:
-      "Where an instance tells figures of its own, in the text format of Prometheus: a path, or `{ path, port }`. They are read every 15 seconds, kept and told with Drover's.",
+      "Where an instance tells figures of its own, in the text format of Prometheus: a path, or `{ path, port, every }`. They are read every 15 seconds unless it says otherwise, kept and told with Drover's.",
   });
 
 const statsd = z.boolean().meta({

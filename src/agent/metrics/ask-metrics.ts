@@ -8,6 +8,8 @@ import type { LazyStatsd } from "./statsd/lazy-statsd.ts";
 const allWithinMs = 800;
 /** Enough for hundreds of instances in that time, few enough to be no load. */
 const atOnce = 16;
+/** So much before its time is over an instance is asked again: figures are wanted at steps of 15 seconds, and never exactly there. */
+const earlyMs = 5_000;
 /** Thousands of series; more is not read. */
 const longestBodyBytes = 2 ** 20;
 const accept = "text/plain;version=0.0.4";
@@ -16,7 +18,12 @@ export interface MetricsPlaces {
   /** Where the instance listens on this machine, null where it has no port; undefined where it does not run. */
   readonly portOf: (instance: InstanceId) => number | null | undefined;
   readonly statsd: Pick<LazyStatsd, "read">;
+  readonly kept: KeptMetrics;
+  readonly monotonicMs: () => number;
 }
+
+/** What instances that are asked seldom told last, and when by the clock that never jumps. */
+export type KeptMetrics = Map<InstanceId, { readonly atMs: number; readonly answer: MetricsAnswer }>;
 
 /** What instances tell when they are asked, and what they sent by statsd: one answer for each. */
 export async function askMetrics(
@@ -24,7 +31,22 @@ export async function askMetrics(
   places: MetricsPlaces,
   signal: AbortSignal,
 ): Promise<readonly MetricsAnswer[]> {
-  const told = new Map((await askAll(questions, places.portOf, signal)).map((answer) => [answer.instance, answer]));
+  const { portOf, kept, monotonicMs } = places;
+  for (const instance of kept.keys()) if (portOf(instance) === undefined) kept.delete(instance);
+  const nowMs = monotonicMs();
+  const isDue = ({ instance, everyMs = 0 }: MetricsQuestion) =>
+    nowMs - (kept.get(instance)?.atMs ?? Number.NEGATIVE_INFINITY) >= everyMs - earlyMs;
+  const told = new Map<InstanceId, MetricsAnswer>();
+  for (const { instance } of questions.filter((question) => !isDue(question))) {
+    const answer = kept.get(instance)?.answer;
+    if (answer !== undefined) told.set(instance, { ...answer, metrics: answer.metrics.map((metric) => ({ ...metric, isKept: true })) });
+  }
+  for (const answer of await askAll(questions.filter(isDue), portOf, signal)) told.set(answer.instance, answer);
+  for (const { instance, everyMs } of questions.filter(isDue)) {
+    const answer = told.get(instance);
+    // One that did not answer is asked again at once: nothing is known of it.
+    if (everyMs !== undefined && answer !== undefined && answer.metrics.length > 0) kept.set(instance, { atMs: nowMs, answer });
+  }
   for (const instance of statsd) told.set(instance, withSent(instance, told.get(instance) ?? null, await places.statsd.read(instance)));
   return [...told.values()];
 }

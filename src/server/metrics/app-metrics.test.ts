@@ -79,3 +79,21 @@ test("what was not told the last time by who told all that it had stood at zero 
     ),
   );
 });
+
+test("what an instance told before and was not asked again is no figure of this moment, but is told to whoever asks", async () => {
+  const instance = { id: "i1", space: "shop", app: "web", process: "web", release: 1, machine: "m1" };
+  const metrics = [{ ...metric("old", "gauge", ["old", {}, 1]), isKept: true as const }, metric("new", "gauge", ["new", {}, 2])];
+  const told: ToldMetrics = { instance, metrics, why: null, isAsked: true, statsdLeftOut: null };
+  const store = { revision: 1, list: () => [] } as unknown as Store;
+  const controlPlane = { ...createIdleControlPlane(store), appMetrics: async () => [told] };
+  const figures = { state: { series: 0, refused: 0, diskBytes: 0, oldestMs: null, damaged: [], failure: null } };
+  const names = async (onlyNew: boolean) => {
+    const moment = new Moment();
+    const measured = { controlPlane, store, figures, version: "1", startedAtMs: 0, sees: () => true, onlyNew };
+    await collectMetrics(measured, moment, new AbortController().signal);
+    const theirs = moment.samples.filter(({ name }) => !name.startsWith("drover_") || name === "drover_scrape_series");
+    return theirs.map(({ name, value }) => `${name} ${value}`);
+  };
+  assert.deepEqual(await names(true), ["drover_scrape_series 2", "new 2"]);
+  assert.deepEqual(await names(false), ["drover_scrape_series 2", "old 1", "new 2"]);
+});

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { AppSummary } from "#model/api.ts";
 import type { UsageView } from "#model/api-usage.ts";
 import type { Space } from "#model/app.ts";
+import type { AppMetric } from "#model/app-metrics.ts";
 import type { AppName, SpaceName } from "#model/names.ts";
 import { latencyBoundsMs } from "#model/routing-table.ts";
 import type { ControlPlane, RouteTraffic } from "../control-plane.ts";
@@ -27,6 +28,8 @@ export interface Measured {
   readonly sees: (space: string | null) => boolean;
   /** Who told what the last time; left out: nobody knows. */
   readonly before?: Heard | null;
+  /** Leaves out what instances told before and were not asked again, because they are asked seldom. Default: it is told as it was. */
+  readonly onlyNew?: boolean;
 }
 
 /**
@@ -47,7 +50,7 @@ const atOnce = 200;
 
 /** Tells all figures as they are now. Agents and edges are asked at once, and have a second for it. Resolves with who told them. */
 export async function collectMetrics(
-  { controlPlane, store, figures, version, startedAtMs, sees, before = null }: Measured,
+  { controlPlane, store, figures, version, startedAtMs, sees, before = null, onlyNew = false }: Measured,
   told: FigureSink,
   signal: AbortSignal,
 ): Promise<Omit<Heard, "atMs">> {
@@ -74,7 +77,10 @@ export async function collectMetrics(
     before,
   );
   tellMachines(told, controlPlane, usage);
-  for (const one of ofApps) if (sees(one.instance.space)) tellOfApp(told, one, before);
+  for (const one of ofApps) {
+    const metrics = onlyNew ? one.metrics.filter(({ isKept }) => isKept !== true) : one.metrics;
+    if (sees(one.instance.space)) tellOfApp(told, one, metrics, before);
+  }
   const spaces = objects.spaces(store).filter(({ value }) => sees(value.name));
   if (escalator !== null) tellChecks(told, store, spaces, escalator);
   const counted = Map.groupBy([...traffic.counted, ...traffic.left], ({ machine }) => machine);
@@ -142,7 +148,13 @@ async function tellRoutes(told: FigureSink, traffic: readonly RouteTraffic[], be
   }
 }
 
-function tellOfApp(told: FigureSink, { instance, metrics, isAsked, statsdLeftOut }: ToldMetrics, before: Heard | null): void {
+/** @param news what of its figures is to be told */
+function tellOfApp(
+  told: FigureSink,
+  { instance, metrics, isAsked, statsdLeftOut }: ToldMetrics,
+  news: readonly AppMetric[],
+  before: Heard | null,
+): void {
   const { space, app, process, release, id, machine } = instance;
   const labels = { space, app, process, release: String(release), instance_id: id, machine };
   if (statsdLeftOut !== null) told.add("drover_statsd_left_out_total", labels, statsdLeftOut);
@@ -153,7 +165,7 @@ function tellOfApp(told: FigureSink, { instance, metrics, isAsked, statsdLeftOut
     metrics.reduce((sum, { samples }) => sum + samples.length, 0),
   );
   const zeroAtMs = before?.instances.has(id) === true ? before.atMs : null;
-  for (const metric of metrics) told.ofApp(metric, labels, zeroAtMs);
+  for (const metric of news) told.ofApp(metric, labels, zeroAtMs);
 }
 
 function tellMachines(told: FigureSink, controlPlane: Measured["controlPlane"], usage: UsageView): void {

@@ -22,7 +22,7 @@ export async function followFigures(
     try {
       const moment = new Moment();
       const atMs = clock.nowMs();
-      before = { atMs, ...(await collectMetrics({ ...measured, sees: () => true, before }, moment, signal)) };
+      before = { atMs, ...(await collectMetrics({ ...measured, sees: () => true, before, onlyNew: true }, moment, signal)) };
       await measured.figures.append(atMs, moment.samples);
     } catch (error) {
       if (!signal.aborted) log.warn("figures of a moment were not collected", errorFields(error));

@@ -1,4 +1,5 @@
 import { type App, isBeingDestroyed, type Place, type ProcessSpec, type ReleaseSpec, type Space } from "#model/app.ts";
+import type { MetricsPlace } from "#model/app-metrics.ts";
 import { DroverError } from "#model/errors.ts";
 import type { AppManifest } from "#model/manifest.ts";
 import { type AppName, appId, type Digest, type ProcessName } from "#model/names.ts";
@@ -9,7 +10,7 @@ import type { Stored } from "../objects/objects.ts";
 import { appRoutes, type RouteOwners, routeKey } from "./app-routes.ts";
 import { artifactRecord } from "./artifacts.ts";
 import type { OperationContext } from "./context.ts";
-import { composeEnv, type DraftProcess, declaredProcesses, draftProcesses, releaseSpec } from "./release-spec.ts";
+import { composeEnv, type DraftProcess, declaredProcesses, draftProcesses, type ProcessInput, releaseSpec } from "./release-spec.ts";
 import { targetSpec } from "./releases.ts";
 import { scaleRules } from "./scale-rules.ts";
 import { servicePorts } from "./service-ports.ts";
@@ -380,7 +381,7 @@ function infoOf(manifest: AppManifest, before: App | null): Pick<App, "info"> {
 
 function metricsOf(manifest: AppManifest, before: App | null): Pick<App, "metrics"> {
   const stated = Object.entries(declaredProcesses(manifest)).flatMap(([name, { metrics }]) =>
-    metrics === undefined ? [] : [[name, { path: metrics.path, port: metrics.port ?? null }]],
+    metrics === undefined ? [] : [[name, placeOfMetrics(metrics)]],
   );
   return stated.length === 0 && before?.metrics === undefined ? {} : { metrics: Object.fromEntries(stated) };
 }
@@ -409,4 +410,8 @@ function statsdOf(manifest: AppManifest, before: App | null): Pick<App, "statsd"
     statsd === true ? [name as ProcessName] : [],
   );
   return stated.length === 0 && before?.statsd === undefined ? {} : { statsd: stated.sort() };
+}
+
+function placeOfMetrics({ path, port, every }: NonNullable<ProcessInput["metrics"]>): MetricsPlace {
+  return { path, port: port ?? null, ...(every === undefined ? {} : { everyMs: every }) };
 }
