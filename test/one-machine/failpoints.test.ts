@@ -14,6 +14,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   "escalation.save.after": "only where something is checked; escalations.test.ts",
   "escalation.save.before": "only where something is checked; escalations.test.ts",
   "escalation.started": "only where something is checked; escalations.test.ts",
+  "logs.shipped.before-note": "only where logs are sent to others; shipping.test.ts",
   "step.end.after": "only where something is checked; escalations.test.ts",
   "step.end.before": "only where something is checked; escalations.test.ts",
   "store.backup.before-rename": "backups are made by the hour; src/server/store/crash.test.ts",
