@@ -1,6 +1,7 @@
 import { type EventLevel, levelHeadLength, levelOf } from "#model/log-level.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { LogFrame } from "../frame.ts";
+import { quickLevel } from "./quick-level.ts";
 import { mayGoOn, type TraceState, traceGoesOn, traceStart } from "./stack-trace.ts";
 
 /** Some lines in a row, without the last line feed. */
@@ -122,6 +123,8 @@ export function sizeOf({ from, to, more }: Pick<RawEvent, "from" | "to" | "more"
 /** The event's level, told from no more of its bytes than that takes: the same for whoever counts and whoever reads. */
 export function levelOfRaw({ source, bytes, from, to }: RawEvent): EventLevel | null {
   if (source === "drover") return noticeLevel;
+  const quick = quickLevel(bytes, from, to);
+  if (quick !== undefined) return quick;
   const isJson = bytes[from] === 0x7b;
   return levelOf(bytes.toString("latin1", from, isJson ? to : Math.min(to, from + levelHeadLength)));
 }

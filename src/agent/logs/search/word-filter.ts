@@ -41,28 +41,27 @@ export class WordFilter {
   add(bytes: Uint8Array, from: number, to: number): void {
     const trigrams = this.#trigrams;
     const words = this.#words;
+    const wordMask = words.length * 32 - 1;
     let trigram = 0;
     let word = 0;
-    let wordLength = 0;
+    let wordAt = from;
     for (let at = from; at < to; at++) {
       const code = codes[bytes[at] as number] as number;
       trigram = ((trigram << codeBits) | (code & (isOfWord - 1))) & (trigramBits - 1);
-      trigrams[trigram >>> 5] = (trigrams[trigram >>> 5] as number) | (1 << (trigram & 31));
-      if (code >= isOfWord) {
-        word = (Math.imul(word, 31) + code) | 0;
-        wordLength++;
-      } else if (wordLength > 0) {
-        if (wordLength >= shortestWord) addWord(words, word);
+      // A shift counts in its lowest five bits alone.
+      trigrams[trigram >>> 5] = (trigrams[trigram >>> 5] as number) | (1 << trigram);
+      if (code >= isOfWord) word = (Math.imul(word, 31) + code) | 0;
+      else {
+        if (at - wordAt >= shortestWord) addWord(words, wordMask, word);
         word = 0;
-        wordLength = 0;
+        wordAt = at + 1;
       }
     }
-    if (wordLength >= shortestWord) addWord(words, word);
+    if (to - wordAt >= shortestWord) addWord(words, wordMask, word);
   }
 }
 
-function addWord(words: Int32Array, hash: number): void {
-  const mask = words.length * 32 - 1;
+function addWord(words: Int32Array, mask: number, hash: number): void {
   const first = mix(hash) & mask;
   const second = mix(~hash) & mask;
   words[first >>> 5] = (words[first >>> 5] as number) | (1 << (first & 31));
