@@ -172,3 +172,23 @@ test("how long a space's lines are kept is declared, told to the machine, and sh
   const shown = await drover.cli(["logs", "--kept", "--space", "shop"]);
   assert.match(shown.stdout, /SPACE +MACHINE +SINCE +LINES +SIZE +KEEPS +AT MOST\nshop +\S+ +.* +\d+ +\S+ *\S* +30d +256 ?MiB/);
 });
+
+test("what is asked for wrongly is refused with the next step, not answered with nothing", async () => {
+  for (const args of [
+    ["logs", "shop/sayz", "--search", "x"],
+    ["logs", "shop/sayz", "--histogram"],
+    ["timeline", "shop/sayz"],
+    ["feedback", "shop/sayz"],
+  ]) {
+    const { code, stderr } = await drover.cli(args);
+    assert.equal(code, 7, `${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, /no app "sayz"[\s\S]*Did you mean "says"\?/);
+  }
+  assert.equal((await drover.cli(["logs", "shop/says", "--histogram", "-f"])).code, 2);
+  const badName = await drover.cli(["search", "save", "Bad name", "x", "--space", "shop"]);
+  assert.match(badName.stderr, /"Bad name" is no name of a search[\s\S]*failed-payments/);
+  assert.equal((await drover.cli(["search", "save", "failed-payments", "x", "--space", "shop"])).code, 0);
+  const explained = await drover.cli(["explain", "payments@app/says", "--space", "shop"]);
+  assert.match(explained.stdout, /payments@app\/says is \w+\. If it failed now:/, explained.stderr);
+  assert.match(explained.stderr, /drover check show payments@app\/says --space shop/);
+});

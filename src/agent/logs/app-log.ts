@@ -11,6 +11,7 @@ import { isCount, isListOf, isRecord, isText, parseJson } from "#model/shape.ts"
 import { encodeFrame, type LogFrame } from "./frame.ts";
 import { sealSegment } from "./seal-segment.ts";
 import { DamagedSegmentError, readSealedIndex } from "./sealed-segment.ts";
+import { mayBeRest } from "./search/stack-trace.ts";
 import { readFrames, repairSegment, scanSegment, sealedFile } from "./segment.ts";
 import { addToSummary, emptySummary, type SegmentSummary } from "./segment-summary.ts";
 
@@ -50,6 +51,9 @@ export interface LogPosition {
 
 /** Instances whose last number is remembered although none of their lines is kept any more: only those that still live need it. */
 const mostRemembered = 1_000;
+
+/** By how much a segment may be too long where the next lines may belong to its last ones: a trace, and what other instances print with its rest. */
+const mostOverrun = 2 ** 18 + 2 ** 16;
 
 /** What is kept of removed segments: how many lines went, and the next number of each instance. */
 interface Remembered {
@@ -143,7 +147,10 @@ export class AppLog {
   async append(frames: readonly LogFrame[]): Promise<void> {
     const bytes = Buffer.concat(frames.flatMap(encodeFrame));
     let segment = this.#segments.at(-1);
-    if (segment === undefined || segment.isSealed || segment.summary.bytes + bytes.length > this.#segmentBytes)
+    const isFull = segment !== undefined && segment.summary.bytes + bytes.length > this.#segmentBytes;
+    const mustRoll = segment !== undefined && segment.summary.bytes + bytes.length > this.#segmentBytes + mostOverrun;
+    // What goes on with a stack trace stays beside its beginning: searches see one segment at a time.
+    if (segment === undefined || segment.isSealed || mustRoll || (isFull && !frames.some(({ body }) => mayBeRest(body[0] ?? 0))))
       segment = await this.#roll();
     const handle = (this.#handle ??= await open(segment.file, "r+"));
     try {

@@ -4,21 +4,28 @@ import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, defaultSpace } from "../arguments.ts";
 import type { Session, Verb } from "../command.ts";
+import { requireKnownApp } from "../known-app.ts";
 import { escapeText, styled } from "../output/style.ts";
 
 export default {
   configure: (command) =>
     command
-      .argument("[app or code]", "only checks of this app; or a code in capitals, such as NOT_LISTENING: what it means and what to do")
+      .argument(
+        "[app, check or code]",
+        "only checks of this app; one check, as NAME@TARGET; or a code in capitals, such as NOT_LISTENING: what it means and what to do",
+      )
       .option("--check <check>", "only this one, as NAME or NAME@TARGET"),
   async run(session, { args, options }) {
     const code = args[0];
     if (code !== undefined && /^[A-Z][A-Z0-9_]+$/.test(code)) return explainCode(session, code);
     const { api, out, signal, common } = session;
+    // As `drover check ls` shows it; names of apps have no such sign.
+    const check = options.check ?? (code?.includes("@") ? code : undefined);
     const { space, app } =
-      args[0] === undefined ? { space: common.space ?? defaultSpace, app: undefined } : appReference(args[0], common.space);
-    const path = apiPath(["spaces", space, "explain"], { app, check: options.check });
+      code === undefined || code === check ? { space: common.space ?? defaultSpace, app: undefined } : appReference(code, common.space);
+    const path = apiPath(["spaces", space, "explain"], { app, check });
     const { explanations } = await api.call<{ explanations: Explanation[] }>("GET", path, signal);
+    if (explanations.length === 0) await requireKnownApp(session, space, app);
     if (out.json) {
       out.value({ explanations });
       return 0;
@@ -28,6 +35,7 @@ export default {
       out.line(`${styled("bold", escapeText(check))} is ${verdict}. If it failed now:`);
       for (const line of lines) out.line(`  ${escapeText(line)}`);
     }
+    if (check !== undefined) out.note(`how it stands and when it was made: drover check show ${check} --space ${space}`);
     return 0;
   },
 } satisfies Verb<{ check?: string }>;

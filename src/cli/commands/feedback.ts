@@ -3,6 +3,7 @@ import { formatDuration } from "#model/quantities.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, durationMs } from "../arguments.ts";
 import type { Verb } from "../command.ts";
+import { requireKnownApp } from "../known-app.ts";
 import { table } from "../output/table.ts";
 import { dateTime } from "../output/time.ts";
 
@@ -10,10 +11,12 @@ const dayMs = 86_400_000;
 
 export default {
   configure: (command) => command.argument("[app]", "only this app's").option("--since <duration>", "of the last 7d, say (default 30d)"),
-  async run({ api, out, clock, common, signal }, { args, options }) {
-    const about = args[0] === undefined ? { space: common.space ?? undefined } : appReference(args[0], common.space);
+  async run(session, { args, options }) {
+    const { api, out, clock, common, signal } = session;
+    const about = args[0] === undefined ? { space: common.space ?? undefined, app: undefined } : appReference(args[0], common.space);
     const sinceMs = options.since === undefined ? undefined : clock.nowMs() - durationMs(options.since, "--since");
     const view = await api.call<FeedbackView>("GET", apiPath(["feedback"], { ...about, sinceMs }), signal);
+    if (view.apps.length === 0) await requireKnownApp(session, about.space, about.app);
     if (out.json) {
       out.value(view);
       return 0;

@@ -73,6 +73,10 @@ Examples:
       throw new DroverError("USAGE", "--grep and a search were given", {
         hint: `Put the text into the search: --search '"${options.grep}"'.`,
       });
+    if (options.histogram === true && options.follow === true)
+      throw new DroverError("USAGE", "--histogram counts what there is, and --follow waits for what comes", {
+        hint: "Leave one of them out.",
+      });
     const search = await searchOf(session, call);
     if (options.histogram === true) return printHistogram(session, search);
     const lines = options.lines === undefined ? defaultLines : wholeNumber(options.lines, "--lines", 0, mostLines);

@@ -3,6 +3,7 @@ import { formatSize } from "#model/quantities.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, durationMs, oneOf, readLabel } from "../arguments.ts";
 import type { Noun, Verb } from "../command.ts";
+import { requireKnownApp } from "../known-app.ts";
 import { spark } from "../output/spark.ts";
 import { table } from "../output/table.ts";
 import { count, dateTime } from "../output/time.ts";
@@ -56,7 +57,8 @@ const query = {
       .option("--quantile <share>", "of a histogram (default: 0.95)")
       .option("--last <duration>", "how far back (default: 1h)")
       .option("--step <duration>", "between two points"),
-  async run({ api, out, common, clock, signal }, { args: [name = ""], options }) {
+  async run(session, { args: [name = ""], options }) {
+    const { api, out, common, clock, signal } = session;
     const about = options.app === undefined ? null : appReference(options.app, common.space);
     const match = [
       ...(about === null ? (common.space === null ? [] : [`space=${common.space}`]) : [`space=${about.space}`, `app=${about.app}`]),
@@ -69,6 +71,7 @@ const query = {
     const fromMs = clock.nowMs() - durationMs(last, "--last");
     const path = apiPath(["metrics", "query"], { name, match, fn, by, aggregate, quantile, fromMs, stepMs });
     const answer = await api.call<MetricAnswer>("GET", path, signal);
+    if (answer.series.length === 0) await requireKnownApp(session, about?.space, about?.app);
     if (out.json) out.value(answer);
     else for (const line of draw(answer, out.columns)) out.line(line);
     return 0;

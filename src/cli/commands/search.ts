@@ -1,4 +1,5 @@
 import type { SavedSearchView } from "#model/api-logs.ts";
+import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, defaultSpace } from "../arguments.ts";
 import type { Noun, Verb } from "../command.ts";
@@ -29,6 +30,7 @@ const save = {
       .option("--app <app>", "only in this app"),
   async run({ api, out, signal, common }, { args: [name = "", query = ""], options }) {
     const about = options.app === undefined ? { space: common.space ?? defaultSpace, app: null } : appReference(options.app, common.space);
+    if (name === "") throw new DroverError("USAGE", "the search has no name", { hint: "Give it one, such as failed-payments." });
     const body = { query, app: about.app };
     const saved = await api.call<SavedSearchView>("PUT", apiPath(["spaces", about.space, "searches", name]), signal, { body });
     if (out.json) out.value(saved);

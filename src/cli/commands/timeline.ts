@@ -4,6 +4,7 @@ import { formatDuration } from "#model/quantities.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, durationMs } from "../arguments.ts";
 import type { Verb } from "../command.ts";
+import { requireKnownApp } from "../known-app.ts";
 import { escapeText, styled } from "../output/style.ts";
 import { dateTime } from "../output/time.ts";
 
@@ -22,13 +23,17 @@ export default {
       .option("--since <duration>", "of the last 2h, say (default 1d)")
       .option("--until <duration>", "only what began so long ago or earlier")
       .option("--lanes <names>", `some of ${lanes.join(", ")}, with commas between`),
-  async run({ api, out, clock, common, signal }, { args, options }) {
-    const about = args[0] === undefined ? { space: common.space ?? undefined } : appReference(args[0], common.space);
+  async run(session, { args, options }) {
+    const { api, out, clock, common, signal } = session;
+    const about = args[0] === undefined ? { space: common.space ?? undefined, app: undefined } : appReference(args[0], common.space);
     const ago = (text: string | undefined, option: string) => (text === undefined ? undefined : clock.nowMs() - durationMs(text, option));
     const unknown = options.lanes?.split(",").find((name) => !lanes.some((lane) => lane === name));
     if (unknown !== undefined) throw new DroverError("USAGE", `there is no lane "${unknown}"`, { hint: `There are ${lanes.join(", ")}.` });
     const query = { ...about, sinceMs: ago(options.since, "--since"), untilMs: ago(options.until, "--until"), lanes: options.lanes };
     const view = await api.call<TimelineView>("GET", apiPath(["timeline"], query), signal);
+    // What happened to machines and edges is told beside an app's: it says nothing about whether there is one.
+    if (view.lanes.every((lane) => lane.spans.every(({ app }) => app === null || app === undefined)))
+      await requireKnownApp(session, about.space, about.app);
     if (out.json) {
       out.value(view);
       return 0;

@@ -2,6 +2,7 @@ import type { LogContextView, LogEventView, LogHistogram, LogPage, LogTailItem }
 import { shortInstanceId } from "#model/names.ts";
 import { apiPath } from "../api/client.ts";
 import type { Session } from "../command.ts";
+import { requireKnownApp } from "../known-app.ts";
 import { styled } from "../output/style.ts";
 import { count, dateTime } from "../output/time.ts";
 import { logLine } from "./log-line.ts";
@@ -32,6 +33,7 @@ const barWidth = 40;
 export async function printEvents(session: Session, search: Search, lines: number): Promise<void> {
   const { out } = session;
   const events = await newest(session, search, lines);
+  if (events.length === 0) await requireApp(session, search);
   for (const event of events.reverse()) {
     if (out.json) out.streamed(event);
     else printEvent(session, search, event);
@@ -43,6 +45,7 @@ export async function printEvents(session: Session, search: Search, lines: numbe
 export async function printContext(session: Session, search: Search, lines: number, around: number): Promise<number> {
   const { api, out, signal } = session;
   const hits = await newest(session, search, Math.min(lines, mostHits));
+  if (hits.length === 0) await requireApp(session, search);
   for (const [index, hit] of hits.reverse().entries()) {
     const query = { instance: hit.instance, sequence: hit.sequence, before: around, after: around };
     const { events, ...coverage } = await api.call<LogContextView>("GET", apiPath(["logs", "context"], query), signal);
@@ -59,11 +62,13 @@ export async function printContext(session: Session, search: Search, lines: numb
 }
 
 /** How many events match, a line for each stretch of time. */
-export async function printHistogram(session: Session, { where, q, sinceMs, untilMs }: Search): Promise<number> {
+export async function printHistogram(session: Session, search: Search): Promise<number> {
+  const { where, q, sinceMs, untilMs } = search;
   const { api, out, signal, clock } = session;
   const end = untilMs ?? clock.nowMs();
   const query = { ...where, q, sinceMs: sinceMs ?? end - defaultSinceMs, untilMs: end, buckets };
   const histogram = await api.call<LogHistogram>("GET", apiPath(["logs", "histogram"], query), signal);
+  if (histogram.buckets.every((levels) => levels.every((events) => events === 0))) await requireApp(session, search);
   if (out.json) {
     out.value(histogram);
     return 0;
@@ -110,6 +115,11 @@ async function newest(session: Session, { where, q, sinceMs, untilMs }: Search, 
   }
   progress.clear();
   return found;
+}
+
+/** The build of an app that never came to be has lines all the same. */
+async function requireApp(session: Session, { where: { space, app, of } }: Search): Promise<void> {
+  if (of !== "build") await requireKnownApp(session, space, app);
 }
 
 function sayCoverage({ out }: Session, { silent, damaged }: Pick<LogPage, "silent" | "damaged">): void {

@@ -3,6 +3,7 @@ import type { Changed, environmentRequest } from "#model/api.ts";
 import { type App, isBeingDestroyed, type Maintenance, type Release, type ReleaseSpec } from "#model/app.ts";
 import { DroverError } from "#model/errors.ts";
 import type { AppName, ProcessName, SpaceName } from "#model/names.ts";
+import { nearest } from "../manifests/problems.ts";
 import { objects, put, remove, type Stored, unchanged } from "../objects/objects.ts";
 import type { OperationContext } from "./context.ts";
 import type { Receipt } from "./receipt.ts";
@@ -33,8 +34,17 @@ interface AppChange {
 export function requireApp({ store }: Pick<OperationContext, "store">, space: SpaceName, app: AppName): Stored<App> {
   const stored = objects.app(store, space, app);
   if (stored !== null && !isBeingDestroyed(stored.value)) return stored;
-  throw new DroverError("APP_NOT_FOUND", `there is no app "${app}" in space "${space}"`, {
-    hint: "List the apps with `drover apps`, or name another space with `--space`.",
+  throw noSuchApp(store, space, app);
+}
+
+/** With the app of the space that was probably meant. */
+export function noSuchApp(store: OperationContext["store"], space: SpaceName, app: AppName): DroverError {
+  const like = nearest(
+    app,
+    objects.apps(store, space).map(({ value }) => value.name),
+  );
+  return new DroverError("APP_NOT_FOUND", `there is no app "${app}" in space "${space}"`, {
+    hint: `${like === null ? "" : `Did you mean "${like}"? `}List the apps with \`drover apps\`, or name another space with \`--space\`.`,
   });
 }
 

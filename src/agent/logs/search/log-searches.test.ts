@@ -188,6 +188,23 @@ test("a stack trace is one event, of whatever language, and what stands around i
   assert.equal((await search("ValueError")).events[0]?.lines, 5);
 });
 
+test("a stack trace that fills up a segment stays one event", async () => {
+  await fill(9);
+  const source = new PassThrough();
+  const { ended } = store.attach(web, source);
+  for (let part = 0; part < 120; part++) {
+    source.write(`${part % 40 === 0 ? `Error: number ${part}\n` : ""}    at part ${part} ${"-".repeat(200)}\n`);
+    await store.last(web, 1, never);
+  }
+  source.end();
+  await ended;
+  const { events } = await search("", { limit: 3 });
+  assert.deepEqual(
+    events.map(({ lines }) => lines),
+    [41, 41, 41],
+  );
+});
+
 test("what stands around a hit is told in its place", async () => {
   await fill(10);
   const { events } = await store.searches.context({ instance: web, sequence: 250, before: 2, after: 1 }, never);

@@ -24,6 +24,11 @@ export function mayGoOn(firstByte: number): boolean {
   return firstByte === tab || firstByte === blank || firstByte === 0x43 || firstByte === 0x54;
 }
 
+/** Whether a line that begins with this byte can be the rest of a trace that stands before it, of whatever kind. */
+export function mayBeRest(firstByte: number): boolean {
+  return mayGoOn(firstByte) || firstByte === 0x0a || firstByte === 0x7d || firstByte === 0x29 || firstByte === 0x5d;
+}
+
 /** The state after `line`, if it belongs to the event; null if it begins another one. */
 export function traceGoesOn(state: TraceState, line: string): TraceState | null {
   const isIndented = line.charCodeAt(0) === tab || line.charCodeAt(0) === blank;

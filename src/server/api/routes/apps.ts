@@ -27,6 +27,7 @@ import {
   type AppCall,
   changeEnvironment,
   destroy,
+  noSuchApp,
   requireApp,
   restart,
   rollback,
@@ -117,7 +118,7 @@ function readingRoutes(services: Services): readonly Route[] {
       handle: async (call) => {
         const { space, app } = named(call);
         const view = controlPlane.appStatus(space, app);
-        if (view === null) throw noSuchApp(space, app);
+        if (view === null) throw noSuchApp(services.store, space, app);
         return { json: view, etag: view.revision };
       },
     }),
@@ -130,7 +131,7 @@ function readingRoutes(services: Services): readonly Route[] {
       answer: { kind: "events", schema: appStatus },
       handle: async (call) => {
         const { space, app } = named(call);
-        if (objects.app(store, space, app) === null) throw noSuchApp(space, app);
+        if (objects.app(store, space, app) === null) throw noSuchApp(services.store, space, app);
         return { events: statusEvents(services, space, app, call.signal) };
       },
     }),
@@ -168,7 +169,7 @@ function readingRoutes(services: Services): readonly Route[] {
       answer: { kind: "json", schema: z.object({ instances: z.array(instance) }) },
       handle: async (call) => {
         const { space, app } = named(call);
-        if (objects.app(store, space, app) === null) throw noSuchApp(space, app);
+        if (objects.app(store, space, app) === null) throw noSuchApp(services.store, space, app);
         return { json: { instances: controlPlane.instances(space, app) } };
       },
     }),
@@ -349,12 +350,6 @@ function appCall(call: Call): AppCall {
   const { space, app } = named(call);
   const require = (current: number) => requireRevision(`app "${app}"`, call.precondition, current);
   return { space, app, receipt: call.receipt, require };
-}
-
-function noSuchApp(space: SpaceName, app: AppName): DroverError {
-  return new DroverError("APP_NOT_FOUND", `there is no app "${app}" in space "${space}"`, {
-    hint: "List the apps with `drover apps`, or name another space with `--space`.",
-  });
 }
 
 async function* statusEvents({ controlPlane }: Services, space: SpaceName, app: AppName, signal: AbortSignal): AsyncGenerator<SentEvent> {

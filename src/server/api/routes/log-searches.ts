@@ -140,28 +140,30 @@ export function logSearchRoutes(services: Services): readonly Route[] {
     }),
     route({
       method: "PUT",
-      path: "/v1/spaces/:space/searches/:name",
+      path: "/v1/spaces/:space/searches/:search",
       id: "saveSearch",
       summary: "Saves a search under a name, in place of the one that had it.",
       access: { right: "deploy", of: "space" },
       body: json(z.strictObject({ query: logQueryText, app: appName.nullable().default(null) })),
       answer: { kind: "json", schema: savedSearch },
       handle: async ({ params, caller, receipt }, _query, { query, app }) => {
-        const [space, name = ""] = [params["space"] as SpaceName, params["name"]];
+        const [space, name = ""] = [params["space"] as SpaceName, params["search"]];
         if (!namePattern.test(name))
-          throw new DroverError("NAME_INVALID", `"${name}" is no name of a search`, { hint: "A name has a-z, 0-9 and -." });
+          throw new DroverError("NAME_INVALID", `"${name}" is no name of a search`, {
+            hint: 'A name is 1 to 40 of a-z, 0-9 and -, and begins and ends with a letter or digit, such as "failed-payments"; what it looks for comes after it.',
+          });
         return { json: await saveSearch(services, { space, name, query, app, by: caller.name, receipt }) };
       },
     }),
     route({
       method: "DELETE",
-      path: "/v1/spaces/:space/searches/:name",
+      path: "/v1/spaces/:space/searches/:search",
       id: "removeSearch",
       summary: "Forgets a saved search.",
       access: { right: "deploy", of: "space" },
       answer: { kind: "json", schema: z.object({ space: z.string(), name: z.string(), revision: z.int() }) },
       handle: async ({ params, caller, receipt }) => {
-        const named = { space: params["space"] as SpaceName, name: params["name"] ?? "" };
+        const named = { space: params["space"] as SpaceName, name: params["search"] ?? "" };
         return { json: await removeSearch(services, { ...named, by: caller.name, receipt }) };
       },
     }),

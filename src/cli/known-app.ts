@@ -1,0 +1,10 @@
+import { apiPath } from "./api/client.ts";
+import type { Session } from "./command.ts";
+
+/**
+ * For an answer that is empty: whether that is so because there is no such app. History outlives its app, so it is not asked before.
+ * @throws {DroverError} APP_NOT_FOUND with the name that was probably meant
+ */
+export async function requireKnownApp({ api, signal }: Session, space: string | undefined, app: string | undefined): Promise<void> {
+  if (space !== undefined && app !== undefined) await api.call("GET", apiPath(["spaces", space, "apps", app]), signal);
+}
