@@ -52,7 +52,8 @@ export class Door {
 
   async #change(isOpen: boolean): Promise<void> {
     const { folder, http, release, close, signal } = this.#options;
-    this.#problem = null;
+    // Told until it is over, also while it is tried again.
+    if (!isOpen) this.#problem = null;
     if (isOpen === this.#isOpen) return;
     if (isOpen) {
       try {
@@ -62,6 +63,7 @@ export class Door {
         this.#problem = { route: "HTTP" as RouteId, port: http.port, code: error.code, message: error.message };
         throw error;
       }
+      this.#problem = null;
       await writeDoor(folder, true);
     } else {
       await release(signal);
