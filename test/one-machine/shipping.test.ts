@@ -67,6 +67,8 @@ test("what is printed while a receiver takes nothing waits, whoever is killed me
   await drover.cli(["secret", "set", "API_KEY", "--space", "shop"], { input: "hunter2-hunter2" });
   const manifest = `app: later\nrun: echo "key $API_KEY"; exec node ${talks} 500\nport: none\nsecrets: [API_KEY]\n`;
   await drover.apply(manifest, "--space", "shop");
+  // What an app has printed and its agent has not read yet goes with the agent: that is no loss of what is sent.
+  await drover.until("all is kept", async () => (await drover.run("logs", "shop/later")).includes("line 500 "));
   await drover.until("the receiver was asked", async () => asked > 0);
   await drover.kill("agent");
   await drover.up(["--allow-outgoing", "127.0.0.1"]);
