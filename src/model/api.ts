@@ -394,6 +394,16 @@ export const session = z
   })
   .meta({ id: "Session" });
 
+const stayingInstance = z.object({
+  instance: z.string(),
+  app: z.string().meta({ description: "As `space/app`." }),
+  process: z.string(),
+  canMove: z.boolean().meta({ description: "Whether it will have gone by itself: it moves, or ends." }),
+  why: z.string().meta({ description: "Why it is there, in words; where it cannot move, those of placement." }),
+});
+
+export type StayingInstance = z.output<typeof stayingInstance>;
+
 export const machine = z
   .object({
     id: z.string(),
@@ -409,6 +419,20 @@ export const machine = z
     forced: z.boolean().meta({ description: "What can go nowhere else is stopped meanwhile." }),
     bound: z.int().meta({ description: "Of its instances, those whose volumes are there, so that they go nowhere else." }),
     volumesOf: z.array(z.string()).meta({ description: "Apps that have volumes there, as `space/app`." }),
+    staying: z
+      .array(stayingInstance)
+      .meta({ description: "What is still there while it is drained, the first hundred: those that cannot move come first." }),
+    pool: z
+      .object({
+        space: z.string(),
+        name: z.string(),
+        intent: z
+          .string()
+          .nullable()
+          .meta({ description: "What its rules intend with the machine, in words that go on after its name; null: it has none." }),
+      })
+      .nullable()
+      .meta({ description: "The pool that it is of; null: none." }),
     version: z.string().nullable().meta({ description: "Of its agent; null: it has not linked since the server's start." }),
     address: z.string().nullable().meta({ description: "Where other machines reach its instances; null where there are no others." }),
     entry: z.object({ name: z.string(), port: z.int() }).nullable().meta({

@@ -217,6 +217,14 @@ export const conditions = {
     cause: "The agent is not linked to the server: it has ended, or the network between them is gone.",
     remedy: "See that `drover up` runs there and reaches the server. What runs there goes on meanwhile.",
   },
+  DRAIN_STUCK: {
+    severity: "warning",
+    of: "machine",
+    cause:
+      "What a machine that is drained runs can go nowhere else: no other machine is as the app asks, or has room, or its volumes are there.",
+    remedy:
+      "Do what the message names: give another machine the label or the room, change `place`, add `--force` for volumes, or `drover machine uncordon` it.",
+  },
   CHECK_FAILING: {
     severity: "error",
     of: "check",

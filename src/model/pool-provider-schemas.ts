@@ -41,11 +41,23 @@ const host = z.string("a host").superRefine((text, context) => {
   }
   context.addIssue({ code: "custom", message: '[USER@]HOST[:PORT], such as "ops@10.0.0.12"; machines are named after their pool' });
 });
+/** Two machines on one host would each take the other for an intruder. */
+function placeOf(text: string): string {
+  try {
+    const { host: name, port: number } = parseTarget(text);
+    return `${name}:${number ?? 22}`;
+  } catch (error) {
+    // That it is no host is said of it by itself.
+    if (error instanceof DroverError) return text;
+    throw error;
+  }
+}
+
 const hosts = z
   .array(host, "a list of hosts")
   .min(1, "at least one host")
   .max(mostHosts, `at most ${mostHosts} hosts`)
-  .refine(unique, "each once");
+  .refine((list) => unique(list.map(placeOf)), "each host once, whoever logs in there");
 
 const ssh = z.union(
   [
@@ -103,6 +115,9 @@ const redfish = z.strictObject({
     )
     .min(1, "at least one machine")
     .max(mostHosts, `at most ${mostHosts} machines`)
+    // Two machines of one controller would switch each other off.
+    .refine((list) => unique(list.map(({ bmc }) => bmc.replace(/\/+$/, ""))), "each controller once")
+    .refine((list) => unique(list.map(({ address }) => address)), "each address once")
     .meta({ description: "The first is number 1 of the pool, for ever." }),
   user: variableName.meta({ description: "The secret that has the user's name at the controllers." }),
   password: variableName.meta({ description: "The secret that has the user's password." }),

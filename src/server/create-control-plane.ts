@@ -26,7 +26,7 @@ import { masksFor } from "./view/log-masks.ts";
 import { countLogs, logContext, searchLogs } from "./view/log-search.ts";
 import { LogShares } from "./view/log-shares.ts";
 import { tailLogs } from "./view/log-tail.ts";
-import { viewMachines } from "./view/machine-view.ts";
+import { boundTo, viewMachines } from "./view/machine-view.ts";
 import { SecretMask } from "./view/mask-secrets.ts";
 import { mergedLogs } from "./view/merged-logs.ts";
 import { askPeers } from "./view/peer-answers.ts";
@@ -34,6 +34,7 @@ import { RouteAddresses } from "./view/route-address.ts";
 import { viewRoutes, viewTraffic } from "./view/routes-view.ts";
 import { shareAnswer } from "./view/share-answer.ts";
 import { viewShipping } from "./view/shipping-view.ts";
+import { drainsStuck } from "./view/staying.ts";
 import { viewUsage } from "./view/usage-view.ts";
 import { viewVersions } from "./view/versions/view-versions.ts";
 
@@ -147,7 +148,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       const agent = fleet.agentOn(machine);
       if (agent !== null) return agent;
       // What the server's own machine is called, its agent says: before it has linked, any name may be that.
-      const isKnown = fleet.agent === null || viewMachines(store, fleet, machines).some(({ id }) => id === machine);
+      const isKnown = fleet.agent === null || viewMachines(store, core, machines).some(({ id }) => id === machine);
       if (!isKnown) throw noSuchMachine(machine);
       throw new DroverError("CLUSTER_UNREACHABLE", `the agent of "${machine}" does not answer`, {
         hint: 'It links by itself when it can; "drover machine ls" shows it.',
@@ -159,7 +160,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       summaries: (space) => view.summaries(space),
       why: (space, app) => requireApp(space, app).reasons,
       instances: (space, app) => view.instances(space, app),
-      machines: () => viewMachines(store, fleet, machines, (machine) => routes.isPublic(machine)),
+      machines: () => viewMachines(store, core, machines, (machine) => routes.isPublic(machine)),
       instancesOn: (machine) => instancesOn(fleet, machine),
       rebalancer: core.rebalancer,
       reviews: () => (core.fleet.isKnown ? core.reviews.all() : []),
@@ -185,7 +186,8 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       scaling: (space, app, process) => autoscaler.scalingOf(space, app, process),
       problems: async (until) => [
         ...problemsOf(core),
-        ...edgePlaceProblems(options.edges ?? {}, viewMachines(store, fleet), core),
+        ...drainsStuck({ store, core, boundTo: (machine) => boundTo(store, machine) }),
+        ...edgePlaceProblems(options.edges ?? {}, viewMachines(store, core), core),
         ...(options.certificates?.problems() ?? []),
         ...(options.figureProblems?.() ?? []),
         ...(shipping?.running()?.problems ?? []),

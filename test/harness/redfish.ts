@@ -25,8 +25,12 @@ export interface Redfish extends AsyncDisposable {
   readonly ca: string;
 }
 
-/** An emulator with so many systems that are off, over TLS. @param folder where it keeps what it has, and its log */
-export async function startRedfish(folder: string, systems: number): Promise<Redfish> {
+/**
+ * An emulator with so many systems that are off, over TLS.
+ * @param folder where it keeps what it has, and its log
+ * @param notify where it tells of each change of a system, by its hook for that; null: nowhere
+ */
+export async function startRedfish(folder: string, systems: number, notify: string | null = null): Promise<Redfish> {
   const [port = 0] = await freePorts(1);
   const { key, cert } = await testCertificate();
   const file = (name: string, text: string) => writeFile(join(folder, name), text).then(() => join(folder, name));
@@ -34,12 +38,15 @@ export async function startRedfish(folder: string, systems: number): Promise<Red
     uuid: id(i),
     name: `metal-${i}`,
     power_state: "Off",
-    external_notifier: false,
+    external_notifier: notify !== null,
     nics: [],
   }));
   const config = await file(
     "config.py",
-    `SUSHY_EMULATOR_STATE_DIR = ${JSON.stringify(folder)}\nSUSHY_EMULATOR_FAKE_SYSTEMS = ${JSON.stringify(all).replaceAll("false", "False")}\n`,
+    `SUSHY_EMULATOR_STATE_DIR = ${JSON.stringify(folder)}
+SUSHY_EMULATOR_FAKE_SYSTEMS = ${JSON.stringify(all).replaceAll("false", "False").replaceAll("true", "True")}
+EXTERNAL_NOTIFICATION_URL = ${JSON.stringify(notify ?? "")}
+`,
   );
   const tls = ["--ssl-certificate", await file("cert.pem", cert), "--ssl-key", await file("key.pem", key)];
   // It lets one to eleven seconds go by before a system is switched; the first is enough.

@@ -180,7 +180,10 @@ test("with an authority given its certificates are checked by that, and nothing 
   assert.equal(await openBmc({ ...metal.options, ca: metal.cert }).power(never), "on");
   assert.equal(metal.pins.of(metal.place), null);
   const { cert: other } = await testCertificate();
-  await assert.rejects(openBmc({ ...metal.options, ca: other }).power(never), { code: "PROVIDER_FAILED" });
+  await assert.rejects(openBmc({ ...metal.options, ca: other }).power(never), {
+    code: "PROVIDER_FAILED",
+    message: /shows a certificate that the pool's `ca` does not stand for \(\w+\)/,
+  });
 });
 
 test("a refused password is tried once and told without a word of it", async () => {

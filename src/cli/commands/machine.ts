@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import type { MachineList, MachineToken, MachineView } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
+import { type InstanceId, shortInstanceId } from "#model/names.ts";
 import { apiPath } from "../api/client.ts";
 import { readLabel } from "../arguments.ts";
 import type { Noun, Session, Verb } from "../command.ts";
@@ -108,11 +109,24 @@ const drain = {
     let machine: MachineView | null = null;
     const left = () => (machine === null ? 0 : machine.instances - (force ? 0 : machine.bound));
     if (!common.detach) {
-      const late = () => ({ message: `${count(left(), "instance")} of ${name} had not moved`, details: { machine: name, left: left() } });
+      let told: readonly string[] = [];
+      const late = () => ({
+        message: `${count(left(), "instance")} of ${name} had not moved${told.length === 0 ? "" : ", and cannot as things are,"}`,
+        details: { machine: name, left: left(), staying: machine?.staying ?? [] },
+        ...(told.length === 0
+          ? {}
+          : {
+              hint: `Give them another machine to go to, or end the drain with "drover machine uncordon ${name}"; it goes on without this command.`,
+            }),
+      });
       await until(session, { timeoutMs: common.timeoutMs ?? drainTimeoutMs, late }, async (asked) => {
         const { machines } = await api.call<MachineList>("GET", apiPath(["machines"]), asked);
         machine = machines.find(({ id }) => id === name) ?? null;
         if (left() === 0) return true;
+        const stuck = stuckLines(machine);
+        // Said when it is new, and not at every look.
+        for (const line of stuck) if (!told.includes(line)) progress.note(line);
+        told = stuck;
         progress.show([`${name}  ${count(left(), "instance")} to move`]);
         return null;
       });
@@ -202,7 +216,13 @@ function change({ api, signal }: Session, name: string, body: Change): Promise<C
 
 export default { verbs: { ls: list, show, add, token, drain, cordon, uncordon, label, exec, logs, upgrade, remove } } satisfies Noun;
 
-/** What it has, and what holds on it: lines for people. */
+/** Which instances cannot leave a machine that is drained, and why. */
+function stuckLines(machine: MachineView | null): readonly string[] {
+  const stuck = (machine?.staying ?? []).filter(({ canMove }) => !canMove);
+  return stuck.map(({ instance, app, why }) => `${shortInstanceId(instance as InstanceId)} of ${app} cannot move: ${why}`);
+}
+
+/** What it has, what of it leaves or stays, and what holds on it: lines for people. */
 function describeMachine(machine: MachineView): readonly string[] {
   const has = `${count(machine.cores, "core")}, ${gibibytes(machine.memoryBytes)}, ${count(machine.instances, "instance")}`;
   return [
@@ -211,6 +231,15 @@ function describeMachine(machine: MachineView): readonly string[] {
     ...(machine.entry === null
       ? []
       : [`  traffic     encrypted between machines, taken at port ${machine.entry.port} as ${machine.entry.name}`]),
+    ...(machine.pool === null
+      ? []
+      : [
+          `  pool        ${machine.pool.name} of space ${machine.pool.space}${machine.pool.intent === null ? "" : `: it ${machine.pool.intent}`}`,
+        ]),
+    ...machine.staying.map(
+      ({ instance, app, canMove, why }) =>
+        `  drain       ${shortInstanceId(instance as InstanceId)} of ${app} ${canMove ? "is still there" : "cannot move"}: ${why}`,
+    ),
     ...Object.entries(machine.isolation).map(
       ([name, { holds, how }]) => `  ${name.padEnd(11)} ${holds ? "holds" : "does not hold"}: ${how}`,
     ),

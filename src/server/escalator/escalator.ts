@@ -1,4 +1,5 @@
 import type { ResolveOutgoing } from "#host/outgoing.ts";
+import type { MachineView } from "#model/api.ts";
 import type { CheckResult, ExpandedCheck } from "#model/check.ts";
 import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";
@@ -6,6 +7,7 @@ import { webhookSecret } from "#model/ladder.ts";
 import type { Log } from "#model/log.ts";
 import type { Measurement } from "#model/measurement.ts";
 import type { CheckId, MachineId, PoolName, SpaceName, WorkloadId } from "#model/names.ts";
+import { isOfPool } from "#model/pool.ts";
 import type { Target } from "#model/target.ts";
 import type { Reason } from "#model/workload.ts";
 import { windowOf } from "#plan/checks/window.ts";
@@ -108,6 +110,8 @@ export interface Escalator {
   readonly pools: PoolWatch;
   /** What the rules of a pool have decided; null: it has none, or was not looked at yet. */
   poolStanding(space: SpaceName, pool: PoolName): PoolStanding | null;
+  /** The pool that a machine is of, by its name, and what its rules intend with it; null: none. */
+  poolOf(machine: MachineId): MachineView["pool"];
   readonly stopped: Promise<void>;
 }
 
@@ -326,6 +330,12 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     acknowledgements,
     pools,
     poolStanding: (space, pool) => keeper.standingOf(space, pool),
+    poolOf: (machine) => {
+      const pool = pools.all().find(({ name }) => isOfPool(machine, name));
+      if (pool === undefined) return null;
+      const { space, name } = pool;
+      return { space, name, intent: keeper.standingOf(space, name)?.sights.machines.get(machine) ?? null };
+    },
     unmended: (space, target) => [
       ...poolReasons(pools, keeper, space, target),
       ...findUnmended({ sceneOf, controller, nowMs: steadyNowMs }, store, space, target),

@@ -126,12 +126,22 @@ test("what a pool cannot be is refused with its place, and a secret that is not 
   );
   assert.match(await refusal("pool: web\nmachines: 1\nprovider: { ssh: [m1=10.0.0.1] }\n"), /provider\.ssh.*\[USER@\]HOST/);
   assert.match(await refusal("pool: web\nmachines: 1\nprovider: { ssh: { hosts: [10.0.0.1], key: KEY } }\n"), /SECRET_MISSING.*KEY/);
+  assert.match(
+    await refusal("pool: web\nmachines: 1\nprovider: { ssh: [ops@10.0.0.1, 'root@10.0.0.1:22'] }\n"),
+    /provider\.ssh.*each host once, whoever logs in there|provider\.ssh.*each once/,
+  );
+  assert.match(await refusal("pool: web\nmachines: 1\nprovider: { aws: { region: x } }\n"), /provider.*aws/);
   assert.match(await refusal("pool: web\nmachines: 1\nprovider: { every: 5s }\n"), /provider.*a map with one of command, ssh and redfish/);
   const metal = "pool: web\nmachines: 1\nprovider: { redfish: { machines: [{ bmc: BMC, address: 10.0.0.1 }], user: U, password: P } }\n";
   assert.match(
     await refusal(metal.replace("BMC", "http://10.1.0.1")),
     /provider\.redfish\.machines\.0\.bmc.*https:\/\/10\.1\.0\.11, without a user/,
   );
+  const one = "{ bmc: BMC, address: 10.0.0.1 }";
+  const twice = metal.replace(one, `${one}, { bmc: BMC/, address: 10.0.0.2 }`).replaceAll("BMC", "https://10.1.0.1");
+  assert.match(await refusal(twice), /provider\.redfish\.machines.*each controller once/);
+  const noCa = metal.replace("BMC", "https://10.1.0.1").replace("user: U", "ca: '-----BEGIN CERTIFICATE-----', user: U");
+  assert.match(await refusal(noCa), /provider\.redfish\.ca.*certificates as PEM/);
   assert.match(await refusal(metal.replace("BMC", "https://10.1.0.1")), /SECRET_MISSING.*U/);
   await api.call("PUT", "/v1/spaces/default", {});
   for (const secret of ["U", "P"]) await api.call("PUT", `/v1/spaces/default/secrets/${secret}`, { value: "x" });

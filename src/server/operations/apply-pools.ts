@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import type { PlannedChange } from "#model/api.ts";
 import { DroverError } from "#model/errors.ts";
 import type { PoolName } from "#model/names.ts";
@@ -25,6 +26,7 @@ export function draftPools(context: OperationContext, declared: Declared, isPrun
   const { space, pools } = declared;
   throwProblems(ownedElsewhere(declared, poolObjects.pools(store)));
   for (const pool of pools) {
+    throwProblems(unusableCa(pool));
     requireSecrets(context, declared, pool);
     draftPool(context, declared, pool.manifest.pool as PoolName, pool, draft);
   }
@@ -83,6 +85,30 @@ function ownedElsewhere({ space, pools }: Declared, stored: readonly { readonly 
     const wanted = `a name that no other pool has; space "${owner.space}" has it`;
     return [{ kind: "invalid", file, ...place(["pool"]), path: "pool", found, wanted, nearest: null }];
   });
+}
+
+/** What only looks like certificates would be found out when the first controller is asked. */
+function unusableCa({ manifest, file, place }: DeclaredPool): readonly FoundProblem[] {
+  const ca = manifest.provider.redfish?.ca;
+  if (ca === undefined) return [];
+  try {
+    new X509Certificate(ca);
+    return [];
+  } catch {
+    // OpenSSL says which of its routines gave up, and nothing that helps.
+    const path = ["provider", "redfish", "ca"];
+    return [
+      {
+        kind: "invalid",
+        file,
+        ...place(path),
+        path: path.join("."),
+        found: "no certificate",
+        wanted: "certificates as PEM",
+        nearest: null,
+      },
+    ];
+  }
 }
 
 function requireSecrets({ secrets }: OperationContext, { space }: Declared, { manifest }: DeclaredPool): void {

@@ -1,19 +1,22 @@
 import type { MachineView } from "#model/api.ts";
 import type { AppId, MachineId } from "#model/names.ts";
+import type { Core } from "../controllers/core.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { MachineIdentities } from "../members/machine-identities.ts";
 import { listMembers } from "../members/members.ts";
 import { standingOf } from "../members/standings.ts";
 import { parse } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
+import { stayingOn } from "./staying.ts";
 
 /** Machines that have linked since the server's start, and those that have joined and have not: of the latter only that much is known. */
 export function viewMachines(
   store: Store,
-  fleet: Fleet,
+  core: Pick<Core, "fleet" | "apps">,
   machines?: Pick<MachineIdentities, "entryOf">,
   isPublic: (machine: MachineId) => boolean | null = () => null,
 ): readonly MachineView[] {
+  const { fleet } = core;
   const members = new Map(listMembers(store).map((member) => [member.name, member]));
   const entryOf = (id: MachineId) => machines?.entryOf(id) ?? null;
   const said = (id: MachineId) => standingOf(store, id);
@@ -33,6 +36,8 @@ export function viewMachines(
     ...said(id),
     bound: boundTo(store, id).reduce((sum, app) => sum + instancesOf(fleet, app, id), 0),
     volumesOf: [...boundTo(store, id)],
+    staying: [...stayingOn({ store, core, boundTo: (of) => boundTo(store, of) }, id)],
+    pool: null,
     version: machine.program?.version ?? null,
     address: machine.address ?? null,
     entry: entryOf(id),
@@ -54,6 +59,8 @@ export function viewMachines(
       ...said(name),
       bound: 0,
       volumesOf: [...boundTo(store, name)],
+      staying: [],
+      pool: null,
       version: null,
       address: null,
       entry: entryOf(name),

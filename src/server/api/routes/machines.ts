@@ -35,7 +35,13 @@ export function machineRoutes(services: Services): readonly Route[] {
       summary: "Machines, what they have, and which isolation holds on them.",
       access: { right: "read", of: "common" },
       answer: { kind: "json", schema: machineList },
-      handle: async () => ({ json: { machines: controlPlane.machines(), join: remote?.address ?? null } }),
+      handle: async () => {
+        const escalator = await controlPlane.runningEscalator();
+        const machines = controlPlane
+          .machines()
+          .map((machine) => ({ ...machine, pool: escalator?.poolOf(machine.id as MachineId) ?? null }));
+        return { json: { machines, join: remote?.address ?? null } };
+      },
     }),
     route({
       method: "POST",

@@ -141,6 +141,14 @@ async function request(
         hint: "Is its management controller on?",
       });
     if (error instanceof DroverError) throw error;
+    if (options.ca !== null && isUntrusted(error))
+      throw new DroverError(
+        "PROVIDER_FAILED",
+        `${url.host} shows a certificate that the pool's \`ca\` does not stand for (${error.code})`,
+        {
+          hint: "Give the authority of its certificate as `ca`; or leave `ca` out, and the certificate is pinned when it is next seen.",
+        },
+      );
     throw new DroverError("PROVIDER_FAILED", `${url.host} cannot be asked`, {
       hint: "Is that the address of its management controller?",
       cause: error,
@@ -148,6 +156,11 @@ async function request(
   } finally {
     socket?.destroy();
   }
+}
+
+/** What TLS says of a certificate that it does not take, which a port that nobody listens at does not. */
+function isUntrusted(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && "code" in error && /CERT|ISSUER|SIGNATURE/.test(String(error.code));
 }
 
 async function connect({ ca, pins, resolve }: BmcOptions, url: URL, signal: AbortSignal): Promise<tls.TLSSocket> {

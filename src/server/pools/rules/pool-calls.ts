@@ -2,7 +2,7 @@ import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { MachineId, SpaceName } from "#model/names.ts";
+import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
 import type { Pool, ProvidedMachine } from "#model/pool.ts";
 import type { EventSink } from "../../events/event-log.ts";
 import { wordsOf } from "../end-of-call.ts";
@@ -99,9 +99,13 @@ export class PoolCalls {
     return null;
   }
 
+  #tell(space: SpaceName, pool: PoolName, kind: string, message: string): void {
+    this.#options.events.append({ space, subject: pool, kind, message });
+  }
+
   async #run(pool: Pool, call: PoolCall): Promise<void> {
     const { machine, verb } = call;
-    const { steadyNowMs, events, log } = this.#options;
+    const { steadyNowMs, log } = this.#options;
     const before = this.#failure(machine);
     const note = (words: string) => {
       const failure = { words, times: (before?.times ?? 0) + 1, atMs: steadyNowMs() };
@@ -117,8 +121,12 @@ export class PoolCalls {
       const { times } = note(words);
       // Said once, and not at every attempt.
       if (before?.words === words) return;
-      const message = `${verb} of ${machine} failed and is tried again in ${waitMs(times) / 60_000} min: ${words}`;
-      events.append({ space: pool.space, subject: pool.name, kind: "pool.failed", message });
+      this.#tell(
+        pool.space,
+        pool.name,
+        "pool.failed",
+        `${verb} of ${machine} failed and is tried again in ${waitMs(times) / 60_000} min: ${words}`,
+      );
     } catch (error) {
       if (this.#signal.aborted) return;
       note(`${verb} of it broke off`);
@@ -142,7 +150,10 @@ export class PoolCalls {
     const list = () => pools.look(space, pool, this.#signal);
     const found = end.result === "ok" ? await untilPower(list, machine, isDone, clock, this.#signal) : undefined;
     await forgetCall(space, call.key);
-    if (end.result !== "ok") return end.output.trim() || end.result;
+    const words = end.output.trim();
+    if (end.result !== "ok") return words || end.result;
+    // Such as which hosts were tried before the one that it is.
+    if (words !== "") this.#tell(space, pool, "pool.acted", `${verb} of ${machine}: ${words.replaceAll("\n", "; ")}`);
     return isDone(found?.power) ? null : `it ended well, but the machine is ${powerWords(found)}`;
   }
 }

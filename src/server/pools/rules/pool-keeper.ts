@@ -111,9 +111,9 @@ export class PoolKeeper {
     const { store, steadyNowMs, log } = this.#options;
     const nowMs = steadyNowMs();
     const shortages = shortagesOf(this.#facts, pools, this.#since, nowMs);
-    const inputs = pools.map((pool) =>
-      poolFacts(this.#facts, pool, readPoolSize(store, pool.space, pool.name)?.value ?? null, this.#since, nowMs),
-    );
+    const factsOf = (pool: RuledPool) =>
+      poolFacts(this.#facts, pool, readPoolSize(store, pool.space, pool.name)?.value ?? null, this.#since, nowMs);
+    const inputs = pools.map(factsOf);
     const plans = planPools(inputs, shortages);
     for (const [i, pool] of pools.entries()) {
       const [input, plan] = [inputs[i], plans.get(pool.name)];
@@ -121,7 +121,9 @@ export class PoolKeeper {
       try {
         const waiting = shortages.filter((one) => one.pools.has(pool.name));
         await this.#follow(pool, input, plan);
-        this.#note(pool, input, plan, sightsOf(input, waiting), new Set(waiting.map(({ app }) => app)));
+        // What is said of the machines is how it is after what was done.
+        const after = plan.actions.length === 0 ? input : factsOf(pool);
+        this.#note(pool, after, plan, sightsOf(after, waiting), new Set(waiting.map(({ app }) => app)));
       } catch (error) {
         if (!this.#signal.aborted)
           log.warn("rules of a pool not followed; they are in a moment", { pool: pool.name, ...errorFields(error) });
