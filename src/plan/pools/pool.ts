@@ -2,7 +2,7 @@ import type { MachineId, PoolName, SpaceName } from "#model/names.ts";
 import type { PoolRules } from "#model/pool.ts";
 import type { Size } from "./shortage.ts";
 
-/** A pool as its rules see it. */
+/* A pool as its rules see it. */
 
 /** `kept`: it should be there; `coming`: it is being made or switched on; `leaving`: it is drained, to be taken away; `going`: its provider was told so. */
 export type SizedState = "kept" | "coming" | "leaving" | "going";
@@ -41,7 +41,8 @@ export interface PoolInput {
   readonly machines: readonly PoolMachine[];
   /** Machines that are there before they are made, such as metal, each another one; null: they are made as they are wanted, and one is like the other. */
   readonly given: {
-    readonly count: number /** Those that could not be had when they were wanted last. */;
+    readonly count: number;
+    /** Those that could not be had when they were wanted last. */
     readonly unusable: ReadonlySet<MachineId>;
   } | null;
   /** Whether a ladder of the space makes what is kept and not there. */

@@ -1,7 +1,7 @@
 import { formatSize } from "#model/quantities.ts";
 import type { Shortage, Size } from "./shortage.ts";
 
-/** What rules of pools say to people. */
+/* What rules of pools say to people. */
 
 /** Such as `7 instances of shop.web have waited 3 min`. */
 export function describe(shortages: readonly Shortage[], nowMs: number): string {
