@@ -27,17 +27,22 @@ const packsWithinMs = 50_000;
  */
 export function openGiving(root: string, folder: string, log: Log): Giving {
   let running: Promise<Giver> | null = null;
-  const start = async (): Promise<Giver> => {
+  const start = (): Promise<Giver> => {
     const child = spawn(process.execPath, [join(import.meta.dirname, "giver.ts"), root, folder], { stdio: ["pipe", "pipe", "pipe"] });
-    child.once("close", () => (running = null));
     child.unref();
-    return await opened(child);
+    const giver = opened(child);
+    // One that ends late must not have its successor forgotten.
+    child.once("close", () => {
+      if (running === giver) running = null;
+    });
+    return giver;
   };
   return {
     give: async (wanted, signal) => {
       running ??= start();
-      const giver = await running.catch((error: unknown) => {
-        running = null;
+      const starting = running;
+      const giver = await starting.catch((error: unknown) => {
+        if (running === starting) running = null;
         throw error;
       });
       signal.throwIfAborted();
