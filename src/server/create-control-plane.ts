@@ -220,7 +220,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
         count: (count, until) => shares.within(count.by, () => countLogs(logSearcher, count, until)),
         context: (context, until) => shares.within(context.by, () => logContext(logSearcher, context, until)),
         tail: (tail, until) => tailLogs(logSearcher, tail, until),
-        kept: (has, until) => viewKeptLogs({ ...logSearcher, store }, has, until),
+        kept: (has, until) => viewKeptLogs(logSearcher, has, until),
       },
       execPlace: (space, app, wanted) => chooseExecPlace({ store, fleet, secrets }, space, app, wanted),
       exec: async (where, until) => {

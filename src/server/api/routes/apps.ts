@@ -118,7 +118,7 @@ function readingRoutes(services: Services): readonly Route[] {
       handle: async (call) => {
         const { space, app } = named(call);
         const view = controlPlane.appStatus(space, app);
-        if (view === null) throw noSuchApp(services.store, space, app);
+        if (view === null) throw noSuchApp(store, space, app);
         return { json: view, etag: view.revision };
       },
     }),
@@ -131,7 +131,7 @@ function readingRoutes(services: Services): readonly Route[] {
       answer: { kind: "events", schema: appStatus },
       handle: async (call) => {
         const { space, app } = named(call);
-        if (objects.app(store, space, app) === null) throw noSuchApp(services.store, space, app);
+        if (objects.app(store, space, app) === null) throw noSuchApp(store, space, app);
         return { events: statusEvents(services, space, app, call.signal) };
       },
     }),
@@ -169,7 +169,7 @@ function readingRoutes(services: Services): readonly Route[] {
       answer: { kind: "json", schema: z.object({ instances: z.array(instance) }) },
       handle: async (call) => {
         const { space, app } = named(call);
-        if (objects.app(store, space, app) === null) throw noSuchApp(services.store, space, app);
+        if (objects.app(store, space, app) === null) throw noSuchApp(store, space, app);
         return { json: { instances: controlPlane.instances(space, app) } };
       },
     }),
