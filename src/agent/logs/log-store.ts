@@ -11,20 +11,22 @@ import type { KeepRules, KeptLines, KeptLogs } from "#model/log-keep.ts";
 import { maskText } from "#model/log-mask.ts";
 import { type AppId, appOfInstance, type InstanceId, type MachineId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
+import { type Background, createBackground } from "../background.ts";
 import { AppIntake, type Backlog } from "./app-intake.ts";
 import { AppLog } from "./app-log.ts";
 import type { LogFrame } from "./frame.ts";
 import type { InstanceIntake } from "./instance-intake.ts";
 import { loadKeepRules, saveKeepRules } from "./keep-rules.ts";
+import { LogExpiry } from "./log-expiry.ts";
 import { LogFollower } from "./log-follower.ts";
 import { createGapFinder, readHistory } from "./log-history.ts";
-import { expireLogs, isOverBounds } from "./log-retention.ts";
 import { defaultLogRules, type LogRules } from "./log-rules.ts";
 import { type LogSelection, selectLogs } from "./log-selection.ts";
 import { readAtRate } from "./read-rate.ts";
 import { LineMasks } from "./search/line-masks.ts";
 import { LogSearches } from "./search/log-searches.ts";
-import { UnsentLogs } from "./shipping/unsent-logs.ts";
+import { SegmentSealer } from "./segment-sealer.ts";
+import { UnsentLogs, type UnsentLogsOptions } from "./shipping/unsent-logs.ts";
 import { createTurns } from "./turns.ts";
 
 /** Lines reach the disk, and those who follow, after at most this long: many small writes become one. */
@@ -116,7 +118,6 @@ class FileLogStore implements LogStore {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #rules: LogRules;
-  #spaces: KeepRules = {};
   /** Opened one after another in the background, or as soon as something is asked of one. */
   readonly #apps = new Map<AppId, Promise<AppIntake>>();
   readonly #listed = new Set<AppId>();
@@ -125,7 +126,9 @@ class FileLogStore implements LogStore {
   readonly #followers = new Set<LogFollower>();
   readonly #backlog: Backlog = { bytes: 0, mostBytes: mostBacklogBytes };
   readonly #closing = new AbortController();
-  readonly #background = new Set<Promise<void>>();
+  readonly #background: Background;
+  readonly #expiry: LogExpiry;
+  readonly #sealer: SegmentSealer;
   /** Apps with something to write, with losses to tell, and instances in an unfinished line with the time of its latest byte. */
   readonly #waiting = new Set<AppIntake>();
   readonly #lossy = new Set<AppIntake>();
@@ -134,19 +137,14 @@ class FileLogStore implements LogStore {
   #wasKilled = false;
   #isBatching = false;
   #isSweeping = false;
-  #expiring: Promise<void> | null = null;
-  #isExpireWanted = false;
-  /** Apps with segments that can be sealed. */
-  readonly #toSeal = new Set<AppLog>();
-  #isSealing = false;
 
   constructor({ folder, machine, clock, log, rules = defaultLogRules }: LogStoreOptions) {
-    const reading = {
+    const reading: UnsentLogsOptions = {
       machine,
       clock,
       log,
-      select: async (selection: LogSelection) => (await this.#select(selection)).map(({ appLog }) => appLog),
-      follow: (follower: LogFollower, signal: AbortSignal) => {
+      select: async (selection) => (await this.#select(selection)).map(({ appLog }) => appLog),
+      follow: (follower, signal) => {
         // Of a reader that has left already nothing would tell any more.
         if (signal.aborted) return;
         this.#followers.add(follower);
@@ -159,19 +157,22 @@ class FileLogStore implements LogStore {
     this.#clock = clock;
     this.#log = log;
     this.#rules = rules;
+    this.#background = createBackground(log, this.#closing.signal);
+    this.#expiry = new LogExpiry({ logs: () => this.#openedLogs, rules, clock, log });
+    this.#sealer = new SegmentSealer(this.#background, log, this.#closing.signal);
   }
 
   async load(signal: AbortSignal): Promise<void> {
     const known = await listApps(this.#folder);
-    this.#spaces = await loadKeepRules(this.#folder, this.#log);
+    this.#expiry.spaces = await loadKeepRules(this.#folder, this.#log);
     this.#wasKilled = known.length > 0 && !(await exists(this.#closedMark));
     await rm(this.#closedMark, { force: true });
     signal.throwIfAborted();
     for (const app of known) this.#listed.add(app);
-    this.#run(async () => {
-      for (const app of known) this.#sealLater((await this.#open(app)).appLog);
+    this.#background.goOn("logs are not looked after", async () => {
+      for (const app of known) this.#sealer.sealLater((await this.#open(app)).appLog);
       while (!this.#closing.signal.aborted) {
-        await this.#expire();
+        await this.#expiry.look();
         await this.#clock.sleep(expireMs, this.#closing.signal);
       }
     });
@@ -283,8 +284,8 @@ class FileLogStore implements LogStore {
 
   async keep(rules: KeepRules): Promise<void> {
     await saveKeepRules(this.#folder, rules);
-    this.#spaces = rules;
-    await this.#expire();
+    this.#expiry.spaces = rules;
+    await this.#expiry.look();
   }
 
   async kept(): Promise<KeptLogs> {
@@ -297,7 +298,7 @@ class FileLogStore implements LogStore {
   async close(): Promise<void> {
     this.#closing.abort(new Error("the log store closes"));
     await Promise.all([...this.#attachments].map(({ ended }) => ended));
-    await Promise.allSettled(this.#background);
+    await this.#background.settle();
     await this.searches.close();
     for (const app of this.#opened.values()) {
       app.tellLosses();
@@ -378,15 +379,15 @@ class FileLogStore implements LogStore {
 
   #onWritten(app: AppIntake, frames: readonly LogFrame[]): void {
     for (const follower of this.#followers) for (const frame of frames) follower.offer(frame);
-    if (app.appLog.hasUnsealed) this.#sealLater(app.appLog);
+    if (app.appLog.hasUnsealed) this.#sealer.sealLater(app.appLog);
     this.#openFiles.delete(app);
     this.#openFiles.add(app);
     const [oldest] = this.#openFiles;
     if (this.#openFiles.size > mostOpenFiles && oldest !== undefined) {
       this.#openFiles.delete(oldest);
-      this.#run(() => oldest.closeFile());
+      this.#background.goOn("a file of logs was not closed", () => oldest.closeFile());
     }
-    if (isOverBounds(app.appLog, this.#openedLogs, this.#rules, this.#spaces)) this.#run(() => this.#expire());
+    if (this.#expiry.isDue(app.appLog)) this.#background.goOn("old log lines are left", () => this.#expiry.look());
   }
 
   get #openedLogs(): readonly AppLog[] {
@@ -397,7 +398,7 @@ class FileLogStore implements LogStore {
     this.#waiting.add(app);
     if (this.#isBatching) return;
     this.#isBatching = true;
-    this.#run(async () => {
+    this.#background.goOn("logs wait to be written", async () => {
       try {
         await this.#clock.sleep(batchMs, this.#closing.signal);
       } finally {
@@ -414,7 +415,7 @@ class FileLogStore implements LogStore {
     if (lossy !== null) this.#lossy.add(lossy);
     if (this.#isSweeping) return;
     this.#isSweeping = true;
-    this.#run(async () => {
+    this.#background.goOn("unfinished lines of logs wait", async () => {
       try {
         while (this.#lossy.size > 0 || this.#unfinished.size > 0) {
           await this.#clock.sleep(sweepMs, this.#closing.signal);
@@ -436,55 +437,6 @@ class FileLogStore implements LogStore {
     }
   }
 
-  /** One segment at a time, since sealing takes as long as any other work here; of apps in turn, so that a flood of one leaves no others waiting. */
-  #sealLater(appLog: AppLog): void {
-    this.#toSeal.add(appLog);
-    if (this.#isSealing) return;
-    this.#isSealing = true;
-    this.#run(async () => {
-      try {
-        for (const next of this.#toSeal) {
-          this.#toSeal.delete(next);
-          if (await this.#sealOne(next)) this.#toSeal.add(next);
-        }
-      } finally {
-        this.#isSealing = false;
-      }
-    });
-  }
-
-  async #sealOne(appLog: AppLog): Promise<boolean> {
-    try {
-      return await appLog.sealOne(this.#closing.signal);
-    } catch (error) {
-      this.#closing.signal.throwIfAborted();
-      this.#log.warn("a segment of logs is left uncompressed", { app: appLog.app, ...errorFields(error) });
-      return appLog.hasUnsealed;
-    }
-  }
-
-  /** One pass at a time; whoever asks during one gets another after it. */
-  #expire(): Promise<void> {
-    this.#isExpireWanted = true;
-    this.#expiring ??= this.#expireWhileWanted().finally(() => (this.#expiring = null));
-    return this.#expiring;
-  }
-
-  async #expireWhileWanted(): Promise<void> {
-    while (this.#isExpireWanted) {
-      this.#isExpireWanted = false;
-      await this.#expireOnce();
-    }
-  }
-
-  async #expireOnce(): Promise<void> {
-    try {
-      await expireLogs(this.#openedLogs, this.#rules, this.#spaces, this.#clock.nowMs());
-    } catch (error) {
-      this.#log.error("old log lines cannot be removed", errorFields(error));
-    }
-  }
-
   /** History first, then what follows, without holding the event loop for long. */
   async *#pass(
     history: readonly LogLine[],
@@ -498,16 +450,6 @@ class FileLogStore implements LogStore {
       const turn = turns();
       if (turn !== null) await turn;
     }
-  }
-
-  /** Owns work that nobody waits for, until the store closes. */
-  #run(work: () => Promise<void>): void {
-    const running = work()
-      .catch((error: unknown) => {
-        if (!this.#closing.signal.aborted) this.#log.error("work on the logs failed", errorFields(error));
-      })
-      .finally(() => this.#background.delete(running));
-    this.#background.add(running);
   }
 }
 

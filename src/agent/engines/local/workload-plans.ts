@@ -2,7 +2,7 @@ import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import { type Digest, type InstanceId, newInstanceId, type WorkloadId } from "#model/names.ts";
 import type { Reason } from "#model/workload.ts";
-import type { Background } from "./background.ts";
+import type { Background } from "../../background.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import { newHeldInstance } from "./held-instance.ts";
 import { type HeldWorkload, toDesired, toStatus } from "./held-workload.ts";

@@ -10,10 +10,8 @@ import type {
   LogTail,
 } from "#model/log-event.ts";
 import { parseLogQuery } from "#model/log-query.ts";
-import type { MachineId } from "#model/names.ts";
-import type { AppLog } from "../app-log.ts";
 import { LogFollower } from "../log-follower.ts";
-import type { LogSelection } from "../log-selection.ts";
+import type { LogReading } from "../log-reading.ts";
 import type { ScanJob } from "./jobs.ts";
 import { LineMasks } from "./line-masks.ts";
 import { matches, ReadEvent } from "./match-event.ts";
@@ -27,21 +25,12 @@ const traceMs = 100;
 /** Lines around an event that its neighbours are looked for in: enough for stack traces as neighbours. */
 const linesAnEvent = 20;
 
-export interface LogSearchesOptions {
-  readonly machine: MachineId;
-  readonly clock: Clock;
-  /** The logs of what is selected, with all that was printed until now on the disk. */
-  readonly select: (selection: LogSelection) => Promise<readonly AppLog[]>;
-  /** Offers all that is printed from now on, until the signal aborts. */
-  readonly follow: (follower: LogFollower, signal: AbortSignal) => void;
-}
-
 /** Questions about what instances printed. Queries are as `parseLogQuery` reads them; one that it does not is LOG_QUERY_INVALID. */
 export class LogSearches {
-  readonly #options: LogSearchesOptions;
+  readonly #options: LogReading;
   readonly #searcher: Searcher;
 
-  constructor(options: LogSearchesOptions) {
+  constructor(options: LogReading) {
     this.#options = options;
     this.#searcher = new Searcher(options.clock);
   }

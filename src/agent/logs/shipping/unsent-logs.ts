@@ -1,11 +1,11 @@
-import { type Clock, pause } from "#model/clock.ts";
+import { pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { LogEvent } from "#model/log-event.ts";
 import { parseLogQuery } from "#model/log-query.ts";
 import type { LogPlace, UnsentAnswer, UnsentBatch, UnsentQuestion, UnsentRead } from "#model/log-shipping.ts";
-import type { MachineId } from "#model/names.ts";
 import type { AppLog } from "../app-log.ts";
 import { LogFollower } from "../log-follower.ts";
+import type { LogReading } from "../log-reading.ts";
 import type { LogSelection } from "../log-selection.ts";
 import { LineMasks } from "../search/line-masks.ts";
 import { matches, ReadEvent } from "../search/match-event.ts";
@@ -19,14 +19,8 @@ const restMs = 1_000;
 /** Apps that share one answer at most; the others have the next ones. */
 const mostSharing = 4;
 
-export interface UnsentLogsOptions {
-  readonly machine: MachineId;
-  readonly clock: Clock;
+export interface UnsentLogsOptions extends LogReading {
   readonly log: Log;
-  /** The logs of what is selected, with all that was printed until now on the disk. */
-  readonly select: (selection: LogSelection) => Promise<readonly AppLog[]>;
-  /** Offers all that is printed from now on, until the signal aborts. */
-  readonly follow: (follower: LogFollower, signal: AbortSignal) => void;
 }
 
 /** Logs as they are read on and on by whoever sends them to others, from where they stopped the last time. */
