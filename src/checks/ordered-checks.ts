@@ -1,5 +1,5 @@
 import { type Address, addressToCall } from "#host/address.ts";
-import { createOutgoing } from "#host/outgoing.ts";
+import { createOutgoing, type OutgoingAddress } from "#host/outgoing.ts";
 import type { CheckResult } from "#model/check.ts";
 import type { CheckOrder, CheckReport, ScheduledCheck } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
@@ -19,7 +19,7 @@ export interface OrderedChecksOptions {
   /** Who makes them, as it stands in the results. */
   readonly probe: string;
   readonly allowOutgoing: readonly string[];
-  /** Where the edge of this machine listens: what it routes is called there. */
+  /** Where the edge of this machine listens: what it routes is called there, unless an order names another edge. */
   readonly edge: { readonly http: Address; readonly https: Address };
   /** Null in an edge, which runs no commands of users. */
   readonly runCommand: RunCheckCommand | null;
@@ -32,6 +32,8 @@ export class OrderedChecks {
   readonly #options: OrderedChecksOptions;
   readonly #signal: AbortSignal;
   #hosts: ReadonlySet<string> = new Set();
+  /** Called in place of the edge of this machine, which takes nothing from outside; null: it does. */
+  #otherEdge: OutgoingAddress | null = null;
   #running: { readonly schedule: CheckSchedule; readonly stop: AbortController } | null = null;
   #waiting: WaitingReport[] = [];
   #wake: (() => void) | null = null;
@@ -43,13 +45,14 @@ export class OrderedChecks {
 
   set(order: CheckOrder): void {
     this.#hosts = new Set(order.edgeHosts);
+    this.#otherEdge = order.edge?.isOther === true ? order.edge : null;
     if (order.checks.length === 0) {
       this.#running?.stop.abort();
       this.#running = null;
       return;
     }
     this.#running ??= this.#start();
-    this.#running.schedule.set(order.checks.map((check) => this.#atOwnEdge(check)));
+    this.#running.schedule.set(this.#otherEdge === null ? order.checks.map((check) => this.#atOwnEdge(check)) : order.checks);
   }
 
   /** What the server's edge would answer at its port, the edge of this machine answers at its own. */
@@ -100,7 +103,7 @@ export class OrderedChecks {
     const schedule = new CheckSchedule(
       {
         probe,
-        resolve: async (host) => (this.#hosts.has(host) ? ownEdge : outgoing(host)),
+        resolve: async (host) => (this.#hosts.has(host) ? (this.#otherEdge ?? ownEdge) : outgoing(host)),
         runCommand,
         countLogs: null,
         clock,

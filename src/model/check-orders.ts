@@ -27,8 +27,11 @@ export interface ScheduledCheck {
 /** What an agent or edge is to check from now on, in place of what it was told before. */
 export interface CheckOrder {
   readonly checks: readonly ScheduledCheck[];
-  /** The server's own, which programs of before call for the hosts in `edgeHosts`; those of now call the edge of their machine. */
-  readonly edge: { readonly address: string; readonly family: 4 | 6 } | null;
+  /**
+   * Called for the hosts in `edgeHosts` where `isOther` says that it is another machine's, because the own one takes nothing from outside. Else the edge of
+   * the own machine is called, and this is the server's, which older programs call.
+   */
+  readonly edge: { readonly address: string; readonly family: 4 | 6; readonly isOther?: true } | null;
   /** Called at the edge, although that may be on loopback. */
   readonly edgeHosts: readonly string[];
 }

@@ -1,4 +1,5 @@
 import type { OutgoingAddress, ResolveOutgoing } from "#host/outgoing.ts";
+import type { CheckOrder } from "#model/check-orders.ts";
 import type { MachineId } from "#model/names.ts";
 import type { RoutesController } from "../controllers/routes-controller.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -51,12 +52,12 @@ export function edgeSeenFrom(
   machine: MachineId | null,
   own: OutgoingAddress,
   { fleet, routes }: { readonly fleet: Pick<Fleet, "addressOf" | "agent">; readonly routes: Pick<RoutesController, "edges" | "isPublic"> },
-): OutgoingAddress {
+): NonNullable<CheckOrder["edge"]> {
   const here = machine ?? fleet.agent?.machine;
   if (here === undefined || routes.isPublic(here) !== false) return own;
   const others = routes.edges.flatMap((edge) =>
     edge.isLinked && routes.isPublic(edge.machine) ? (fleet.addressOf(edge.machine) ?? []) : [],
   );
   const address = others.sort()[0];
-  return address === undefined ? own : { address, family: address.includes(":") ? 6 : 4 };
+  return address === undefined ? own : { address, family: address.includes(":") ? 6 : 4, isOther: true };
 }
