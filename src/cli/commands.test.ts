@@ -286,3 +286,12 @@ test("the completion scripts are accepted by their shells", async (t) => {
     }
   });
 });
+
+test("edge alone, or with a slip of its command, shows how it is called and starts none", async () => {
+  await withServer({}, async (fake) => {
+    const alone = await fake.run(["edge"]);
+    assert.deepEqual([alone.code, /^Usage: drover edge <command>/.test(alone.stderr)], [2, true], alone.stderr);
+    const slip = await fake.run(["edge", "restrat"]);
+    assert.deepEqual([slip.code, /Did you mean "restart"\?/.test(slip.stderr)], [2, true], slip.stderr);
+  });
+});
