@@ -72,6 +72,8 @@ function connect({ port, isTls, host, ca }: SyslogOptions, address: string, fami
 async function sendAll(socket: net.Socket, bytes: Buffer, opened: "connect" | "secureConnect", signal: AbortSignal): Promise<void> {
   const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
   signal.addEventListener("abort", onAbort, { once: true });
+  // Whoever waits below hears no more of it once the signal aborts, and an error that nobody hears ends the server.
+  socket.on("error", () => undefined);
   try {
     signal.throwIfAborted();
     await once(socket, opened);
