@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
 import type { TLSSocket } from "node:tls";
+import { onUpgrade } from "#host/on-upgrade.ts";
 import type { CheckTest, HttpExpectation } from "#model/check.ts";
 import { formatDuration } from "#model/quantities.ts";
 import { type CheckSurroundings, type Finding, failed, oneLine, passed } from "../finding.ts";
@@ -79,6 +80,7 @@ function request(http: Pick<typeof import("node:http"), "request">, options: Req
       response.once("end", finish);
       response.once("error", reject);
     });
+    onUpgrade(outgoing, ({ statusCode = 0, headers }) => resolve({ status: statusCode, headers, body: "", certificateEndsAtMs: null }));
     outgoing.once("error", reject);
     outgoing.end(body ?? undefined);
   });

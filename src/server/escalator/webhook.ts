@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { RequestOptions } from "node:http";
+import { onUpgrade } from "#host/on-upgrade.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { Clock } from "#model/clock.ts";
 import { attemptWithin } from "./attempt.ts";
@@ -79,6 +80,7 @@ async function send(
       if (statusCode >= 200 && statusCode < 300) taken(null);
       else taken(`answered ${statusCode}${statusCode >= 300 && statusCode < 400 ? ", and redirects are not followed" : ""}`);
     });
+    onUpgrade(request, ({ statusCode = 0 }) => taken(`answered ${statusCode}`));
     request.on("error", failed);
     request.end(body);
   });

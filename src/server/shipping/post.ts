@@ -1,6 +1,7 @@
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
+import { onUpgrade } from "#host/on-upgrade.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { Clock } from "#model/clock.ts";
 import { untilAborted } from "#model/until-aborted.ts";
@@ -65,6 +66,7 @@ export class Poster {
       const request = (isTls ? https : http).request(options, (response) => {
         readAnswer(response, this.#options.clock).then(done, fail);
       });
+      onUpgrade(request, ({ statusCode = 0 }) => done({ status: statusCode, retryAfterMs: null, body: "" }));
       request.on("error", (error) =>
         fail(signal.aborted && !parent.aborted ? new Error(`no answer within ${deadlineMs / 1_000} s`) : error),
       );

@@ -200,6 +200,29 @@ test("OTLP is what its official schema reads, and a partial success says how man
   });
 });
 
+test("a receiver that answers with another protocol, or never ends a connection, has failed and holds up nothing", async () => {
+  const listener = net.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", (chunk) => {
+      if (chunk.toString().startsWith("POST "))
+        socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+      else listener.emit("batch");
+    });
+  });
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const at = `127.0.0.1:${(listener.address() as AddressInfo).port}`;
+  assert.deepEqual(await outcomeOf(receiver({ http: `http://${at}` })), { kind: "failed", why: "answered 101", retryAfterMs: null });
+  const stop = new AbortController();
+  const sent = receiver({ syslog: at, tls: "off" }).send(some(1), stop.signal);
+  await once(listener, "batch");
+  stop.abort(new Error("the server stops"));
+  // An error that nobody hears would be the failure of this file.
+  await assert.rejects(sent, /the server stops/);
+  await new Promise((resolve) => setImmediate(resolve));
+  listener.close();
+});
+
 test("a syslog message has what RFC 5424 wants where it wants it", () => {
   assert.equal(
     syslogMessage(rich),

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import https from "node:https";
+import { onUpgrade } from "#host/on-upgrade.ts";
 
 /** Authorities answer within seconds; validation is waited for by asking again, not by one long call. */
 const timeoutMs = 30_000;
@@ -27,6 +28,7 @@ export function request(
     headers: { "user-agent": "drover", ...(body === undefined ? {} : { "content-type": "application/jose+json" }) },
     ...(ca === null ? {} : { ca }),
   });
+  onUpgrade(sent, (answer) => reject(new Error(`${url} answers ${answer.statusCode}`)));
   sent.on("error", reject);
   sent.on("response", (answer) => {
     const chunks: Buffer[] = [];

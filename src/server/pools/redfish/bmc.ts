@@ -1,6 +1,7 @@
 import https from "node:https";
 import { isIP } from "node:net";
 import tls from "node:tls";
+import { onUpgrade } from "#host/on-upgrade.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
@@ -238,6 +239,7 @@ function exchange(
         response.once("end", () => resolve({ status: response.statusCode ?? 0, text }));
       },
     );
+    onUpgrade(call, (answer) => resolve({ status: answer.statusCode ?? 0, text: "" }));
     call.once("error", reject);
     call.end(sent ?? undefined);
   });
