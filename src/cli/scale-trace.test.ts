@@ -10,6 +10,7 @@ test("a trace is seconds or moments, and amounts as manifests have them", () => 
   assert.deepEqual(readScaleTrace("time,memory,rps\r\n2026-11-23T08:00:00Z,64MiB,7", 0), [
     { atMs: Date.UTC(2026, 10, 23, 8), memoryBytes: 64 * 2 ** 20, rps: 7 },
   ]);
+  assert.deepEqual(readScaleTrace("time,metric,command\n0,1200,7", 0), [{ atMs: 0, metric: 1_200, command: 7 }]);
 });
 
 for (const [what, text, message] of [

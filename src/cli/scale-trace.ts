@@ -13,6 +13,7 @@ const columns = {
   rps: { key: "rps", read: number, wanted: "requests per second, such as 120" },
   latency: { key: "latencyMs", read: (text: string) => parseDurationMs(text) ?? number(text), wanted: "a duration, such as 250ms" },
   metric: { key: "metric", read: number, wanted: "the figure, such as 1200" },
+  command: { key: "command", read: number, wanted: "what the command prints, such as 7" },
 } as const;
 
 /**

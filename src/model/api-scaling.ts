@@ -8,6 +8,7 @@ const amounts = {
   memoryBytes: z.number().min(0).optional(),
   rps: z.number().min(0).optional().meta({ description: "Requests per second." }),
   metric: z.number().min(0).optional().meta({ description: "The figure that the rule names." }),
+  command: z.number().min(0).optional().meta({ description: "What the rule's command prints." }),
   latencyMs: z.number().min(0).optional().meta({ description: "How long 95 of 100 requests take." }),
 };
 

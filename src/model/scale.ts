@@ -9,12 +9,22 @@ export interface ScaleRule {
   readonly each: ScaleTargets;
   /** The figure of `each.metric`. */
   readonly metric?: Measurement;
+  /** What prints the number of `each.command`. */
+  readonly command?: ScaleCommand;
   /** Hours in which it is to have more than `min` at least. */
   readonly schedule: readonly { readonly hours: WeeklyHours; readonly min: number }[];
   /** Not fewer than were needed at any moment of this time. */
   readonly downAfterMs: number;
   /** With a `min` of 0: none is left once there was no request for so long. Left out: one stays. */
   readonly idleAfterMs?: number;
+}
+
+/** A user's command line that looks and prints one whole number. */
+export interface ScaleCommand {
+  readonly run: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly everyMs: number;
+  readonly timeoutMs: number;
 }
 
 export interface ScaleTargets {
@@ -26,6 +36,8 @@ export interface ScaleTargets {
   readonly latencyMs?: number;
   /** Of the figure that `ScaleRule.metric` names, such as the length of a queue. */
   readonly metric?: number;
+  /** Of the number that `ScaleRule.command` prints. 1: it is a number of instances. */
+  readonly command?: number;
 }
 
 export type ScaleQuantity = keyof ScaleTargets;

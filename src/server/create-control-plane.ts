@@ -87,12 +87,14 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     usage: shareAnswer((until) => viewUsage(core.fleet, clock, until), clock, signal),
     traffic: shareAnswer((until) => viewTraffic({ routes: core.routes, clock }, until), clock, signal),
   };
+  const mask = new SecretMask(secrets);
   const autoscaler = new Autoscaler(
     {
       context: { store, secrets, events, clock, reservedPorts: new Set() },
       core,
       shared,
       measure: options.measure ?? (() => null),
+      mask,
       clock,
       log,
     },
@@ -100,7 +102,6 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
   );
   const certificateOf = (host: string) => options.certificates?.certificateOf(host) ?? null;
   const addresses = new RouteAddresses(options.edgeUrl, options.edgeTlsUrl, certificateOf);
-  const mask = new SecretMask(secrets);
   const { random } = options;
   const shipping =
     options.shipping === undefined

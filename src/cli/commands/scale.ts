@@ -27,7 +27,10 @@ export default {
       .argument("<app>", "the app")
       .argument("[counts...]", "a number for web, or process=number; left out: shows what follows its load, and why")
       .option("--simulate", "show what the rules would do under a load that is given; changes nothing")
-      .option("--trace <file>", "the load: comma-separated values, with a head of time and some of cpu, memory, rps and latency")
+      .option(
+        "--trace <file>",
+        "the load: comma-separated values, with a head of time and some of cpu, memory, rps, latency, metric and command",
+      )
       .option("--process <name>", "of which process the load is (default: web)")
       .option("--start <n>", "instances at the beginning (default: as many as there are to be now)")
       .addHelpText(

@@ -20,6 +20,8 @@ const queue: NonNullable<ScaleRule["metric"]> = {
   overMs: minuteMs,
 };
 
+const asking: ScaleRule = { ...rule, each: { command: 1 } };
+
 const load = (amounts: Partial<Record<keyof ScaleLoad, number>>, missing: string | null = null): ScaleLoad => {
   const measure = (amount = 0) => ({ amount, missing });
   return {
@@ -28,6 +30,7 @@ const load = (amounts: Partial<Record<keyof ScaleLoad, number>>, missing: string
     rps: measure(amounts.rps),
     latencyMs: measure(amounts.latencyMs),
     metric: measure(amounts.metric),
+    command: measure(amounts.command),
   };
 };
 
@@ -90,6 +93,42 @@ const rows: readonly (readonly [sentence: string, more: Partial<ScaleInput>, cou
     { rule: { ...rule, each: { metric: 100 }, metric: queue }, load: load({}, "what jobs_waiting is") },
     4,
     /nobody tells jobs_waiting/,
+  ],
+  ["a command's number is meant as it was said", { wanted: 9, rule: asking, load: load({ command: 10 }) }, 10, /its command asks for 10/],
+  ["more than it may ask for is told", { wanted: 9, rule: asking, load: load({ command: 70 }) }, 10, /asks for 70; `max` is 10/],
+  ["none is not less than `min`", { rule: asking, load: load({ command: 0 }) }, 2, /asks for 0; `min` is 2/],
+  [
+    "what it asked for a little before stays",
+    { rule: asking, load: load({ command: 2 }), history: seen([4, 4]) },
+    4,
+    /up to 4 were needed/,
+  ],
+  [
+    "what a command counts is shared out as a metric is, and wavers as one",
+    { wanted: 8, rule: { ...rule, each: { command: 100 } }, load: load({ command: 850 }) },
+    8,
+    /its command says 850, 100 for each instance/,
+  ],
+  [
+    "a command that failed takes none away, and why is told",
+    { rule: asking, load: load({}, "its command exited with 1: connection refused") },
+    4,
+    /its command exited with 1: connection refused; `min` is 2; none goes while something is not known: what its command says/,
+  ],
+  [
+    "though it failed, what others ask for comes, and that it failed is told",
+    {
+      rule: { ...rule, each: { cores: 0.5, command: 1 } },
+      load: { ...load({ cores: 3 }), command: { amount: 0, missing: "its command has not answered yet" } },
+    },
+    6,
+    /3\.00 cores.*; its command has not answered yet/,
+  ],
+  [
+    "of a command and the others the largest counts",
+    { rule: { ...rule, each: { cores: 0.5, command: 1 } }, load: load({ cores: 3, command: 7 }) },
+    7,
+    /its command asks for 7/,
   ],
   [
     "of several the largest counts",
@@ -212,4 +251,16 @@ test("a rush in a trace is answered within seconds, and its end only after a whi
   assert.deepEqual(said, ["60 2 → 6", "65 6 → 8", "895 8 → 4", "955 4 → 2"]);
   assert.deepEqual([most, shortMs], [8, lookEveryMs]);
   assert.equal(instanceMs, (60 * 2 + 5 * 6 + 830 * 8 + 60 * 4 + 845 * 2) * 1_000);
+});
+
+test("a trace of what a command prints is played as its answers", () => {
+  const trace: TracePoint[] = [
+    { atMs: monday, command: 3 },
+    { atMs: monday + minuteMs, command: 5 },
+    { atMs: monday + 2 * minuteMs, command: 3 },
+    { atMs: monday + 10 * minuteMs },
+  ];
+  const { changes } = simulateAutoscale(asking, 3, trace);
+  const said = changes.map(({ atMs, from, to, because }) => `${(atMs - monday) / 1_000} ${from} → ${to}: ${because}`);
+  assert.deepEqual(said, ["60 3 → 5: its command asks for 5", "415 5 → 3: its command asks for 3"]);
 });

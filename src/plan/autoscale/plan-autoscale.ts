@@ -1,6 +1,6 @@
 import { formatDuration, formatSize } from "#model/quantities.ts";
 import { latencyBoundsMs } from "#model/routing-table.ts";
-import type { ScaleActivity, ScaleLoad, ScaleQuantity, ScaleRule } from "#model/scale.ts";
+import type { ScaleActivity, ScaleLoad, ScaleMeasure, ScaleQuantity, ScaleRule } from "#model/scale.ts";
 import { hoursAt } from "../checks/expected-hours.ts";
 
 /** So far from what is wanted nothing is changed: figures always waver a little. */
@@ -57,6 +57,8 @@ interface Answer {
   readonly count: number;
   readonly words: string;
   readonly missing: string | null;
+  /** It asks for nothing because there is no figure at all: that is told whatever the others ask for. */
+  readonly isUntold?: boolean;
 }
 
 /** How many instances a process is to have. Pure; to be asked again every few seconds, with the history that it gave the last time. */
@@ -69,7 +71,8 @@ export function planAutoscale(input: ScaleInput): ScaleDecision {
   const asked = leading?.count ?? 0;
   const needed = Math.min(rule.max, Math.max(floor.count, asked));
   const bound = asked > rule.max ? [`\`max\` is ${rule.max}`] : asked < floor.count ? [floor.words] : [];
-  const because = [...(leading === null ? [] : [leading.words]), ...bound].join("; ");
+  const untold = answers.flatMap((one) => (one.isUntold && one !== leading ? one.words : []));
+  const because = [...(leading === null ? [] : [leading.words]), ...bound, ...untold].join("; ");
   const before = input.history ?? { needed: [], downAtMs: null };
   const unknown = unknownOf(input, answers);
   const isFirst = asksForLoad(rule) && atMs - (before.needed.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY) > longestGapMs;
@@ -119,14 +122,17 @@ function unknownOf({ rule, load }: ScaleInput, answers: readonly Answer[]): stri
 function busyAtOf({ rule, wanted, load, activity, history, atMs }: ScaleInput): number {
   const lookedAtMs = history?.needed.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
   // What waits in a queue has nobody at the edge.
-  const isQueueEmpty = rule.each.metric === undefined || (load !== null && load.metric.missing === null && !isQueueing({ rule, load }));
-  const isIdle = wanted > 0 && isQueueEmpty && activity != null && activity.missing === null && !activity.isBusy;
+  const isIdle = wanted > 0 && waitingOf({ rule, load }) === "nothing" && activity != null && activity.missing === null && !activity.isBusy;
   return isIdle && atMs - lookedAtMs <= longestGapMs ? (history?.busyAtMs ?? atMs) : atMs;
 }
 
-/** Whether the figure that the rule follows is known to be above nothing: somebody put something there to be worked off. */
-function isQueueing({ rule, load }: Pick<ScaleInput, "rule" | "load">): boolean {
-  return rule.each.metric !== undefined && load !== null && load.metric.missing === null && load.metric.amount > 0;
+/** Rules that somebody put something to be worked off for while they are above nothing, whether or not anybody asks at the edge. */
+const queues = ["metric", "command"] as const;
+
+function waitingOf({ rule, load }: Pick<ScaleInput, "rule" | "load">): "something" | "nothing" | "unknown" {
+  const figures = queues.flatMap((queue) => (rule.each[queue] === undefined ? [] : [load?.[queue] ?? null]));
+  if (figures.some((figure) => figure !== null && figure.missing === null && figure.amount > 0)) return "something";
+  return figures.every((figure) => figure !== null && figure.missing === null) ? "nothing" : "unknown";
 }
 
 /** The least that people declared for this moment. */
@@ -135,11 +141,10 @@ function floorOf({ rule, nowMs, wanted, load, atMs, activity }: ScaleInput, busy
   const scheduled = Math.max(0, ...open.map(({ min }) => min));
   if (scheduled > rule.min) return { count: Math.min(scheduled, rule.max), words: `the schedule has ${scheduled} at this hour` };
   if (rule.min > 0) return { count: rule.min, words: `\`min\` is ${rule.min}` };
-  if (wanted === 0 && isQueueing({ rule, load })) return { count: 1, words: "one is started for what waits" };
-  if (wanted === 0 && rule.each.metric !== undefined) {
-    const isKnown = load !== null && load.metric.missing === null;
-    return { count: 0, words: `nobody asks for it, and ${isKnown ? "nothing waits" : "what waits is not known"}` };
-  }
+  const waiting = waitingOf({ rule, load });
+  if (wanted === 0 && waiting === "something") return { count: 1, words: "one is started for what waits" };
+  if (wanted === 0 && queues.some((queue) => rule.each[queue] !== undefined))
+    return { count: 0, words: `nobody asks for it, and ${waiting === "nothing" ? "nothing waits" : "what waits is not known"}` };
   if (wanted === 0) return { count: 0, words: "nobody asks for it; the first request starts one" };
   const idleAfterMs = rule.idleAfterMs ?? Number.POSITIVE_INFINITY;
   const after = Number.isFinite(idleAfterMs) ? ` for ${formatDuration(idleAfterMs)}` : "";
@@ -155,16 +160,28 @@ function answersOf({ rule: { each, metric }, wanted, load }: ScaleInput): readon
     const per = each[quantity];
     if (per === undefined) continue;
     const { amount, missing } = load[quantity];
-    const exact = amount / per;
-    const count = Math.abs(exact / wanted - 1) <= tolerance ? wanted : Math.ceil(exact);
     const name = metric?.metric ?? "the metric";
     const words = quantity === "metric" ? `${name} is ${wordsOf(quantity, amount)}` : wordsOf(quantity, amount);
+    const count = countFor(amount / per, wanted);
     // A name that was misspelt is not a queue that is empty.
-    const isUntold = quantity === "metric" && missing !== null;
-    answers.push({ count, missing, words: isUntold ? `nobody tells ${name}` : `${words}, ${wordsOf(quantity, per)} for each instance` });
+    if (quantity === "metric" && missing !== null) answers.push({ count, missing, words: `nobody tells ${name}`, isUntold: true });
+    else answers.push({ count, missing, words: `${words}, ${wordsOf(quantity, per)} for each instance` });
   }
+  if (each.command !== undefined) answers.push(commandAnswer(load.command, each.command, wanted));
   if (each.latencyMs !== undefined) answers.push(latencyAnswer(load.latencyMs, each.latencyMs, wanted));
   return answers;
+}
+
+function countFor(exact: number, wanted: number): number {
+  return Math.abs(exact / wanted - 1) <= tolerance ? wanted : Math.ceil(exact);
+}
+
+/** A number of instances is meant as it was said; what each is to bear of wavers as all figures do. */
+function commandAnswer({ amount, missing }: ScaleMeasure, per: number, wanted: number): Answer {
+  if (missing !== null) return { count: 0, missing: "what its command says", words: missing, isUntold: true };
+  if (per === 1) return { count: Math.ceil(amount), missing, words: `its command asks for ${amount}` };
+  const words = `its command says ${amount}, ${wordsOf("command", per)} for each instance`;
+  return { count: countFor(amount / per, wanted), missing, words };
 }
 
 /** What latency comes of is not known, so it is answered in steps: up by its share, at most doubled, and down by one. */
@@ -186,6 +203,7 @@ function wordsOf(quantity: ScaleQuantity, amount: number): string {
     case "latencyMs":
       return Number.isFinite(amount) ? `${amount} ms` : `more than ${latencyBoundsMs.at(-1)} ms`;
     case "metric":
+    case "command":
       return String(Number(amount.toPrecision(4)));
     default:
       return quantity satisfies never;

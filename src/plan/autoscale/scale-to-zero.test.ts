@@ -16,8 +16,11 @@ const rps = (amount: number, metric = 0): ScaleLoad => {
     rps: { amount, missing: null },
     latencyMs: nothing,
     metric: { amount: metric, missing: null },
+    command: nothing,
   };
 };
+const asking: ScaleRule = { ...rule, each: { command: 1 } };
+const unsaid: ScaleLoad = { ...rps(0), command: { amount: 0, missing: "its command exited with 1" } };
 const idle: ScaleActivity = { isBusy: false, missing: null };
 /** Looked at five seconds ago; asked for so many minutes ago. */
 const since = (minutes: number): ScaleHistory => ({ needed: [{ atMs: -5_000, count: 1 }], downAtMs: null, busyAtMs: -minutes * minuteMs });
@@ -65,6 +68,15 @@ const rows: readonly (readonly [sentence: string, more: Partial<ScaleInput>, cou
     0,
     /nobody asks/,
   ],
+  [
+    "a command that asks for some wakes it",
+    { wanted: 0, rule: asking, load: { ...rps(0), command: { amount: 3, missing: null } }, history: since(60) },
+    1,
+    /its command asks for 3.*the next look adds more/,
+  ],
+  ["one that asks for none lets it sleep", { rule: asking, load: rps(0), history: since(60) }, 0, /nobody asked for it for 10m/],
+  ["one that does not say wakes nothing, and puts nothing to sleep", { rule: asking, load: unsaid, history: since(60) }, 1, /one stays/],
+  ["and of none makes none", { wanted: 0, rule: asking, load: unsaid, history: since(60) }, 0, /what waits is not known/],
   [
     "a schedule wakes it too",
     { wanted: 0, rule: { ...rule, schedule: [{ hours: { days: ["mon"], fromMinute: 0, untilMinute: 1_440, zone: "Etc/UTC" }, min: 2 }] } },

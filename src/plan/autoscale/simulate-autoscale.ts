@@ -57,5 +57,6 @@ function loadOf(point: TracePoint): ScaleLoad {
     rps: measure(point.rps),
     latencyMs: measure(point.latencyMs),
     metric: measure(point.metric),
+    command: measure(point.command),
   };
 }

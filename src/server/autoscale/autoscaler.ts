@@ -16,7 +16,9 @@ import { objects } from "../objects/objects.ts";
 import { scaleByRule } from "../operations/app-operations.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { targetSpec } from "../operations/releases.ts";
+import type { SecretMask } from "../view/mask-secrets.ts";
 import { activityBetween, loadBetween, type Sample, type Shared, takeSample } from "./sample.ts";
+import type { ScaleCommands } from "./scale-commands.ts";
 
 /** Before an edge that is linked is asked again. */
 const hearAgainMs = 1_000;
@@ -27,6 +29,7 @@ export interface AutoscalerOptions {
   readonly shared: Shared;
   /** A figure over the last time; null while it is not known. */
   readonly measure: Measure;
+  readonly mask: Pick<SecretMask, "text">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,6 +55,7 @@ export class Autoscaler {
   readonly #holders = new Map<MachineId, object>();
   readonly #hearing = new Set<Promise<void>>();
   #running: Promise<void> | null = null;
+  #commands: ScaleCommands | null = null;
 
   constructor(options: AutoscalerOptions, signal: AbortSignal) {
     this.#options = options;
@@ -128,6 +132,7 @@ export class Autoscaler {
   async stopped(): Promise<void> {
     await this.#following;
     await this.#running;
+    await this.#commands?.stopped();
     await Promise.all(this.#hearing);
   }
 
@@ -151,6 +156,7 @@ export class Autoscaler {
       // At whole steps of the wall clock, when figures are followed too: one answer of the machines serves both.
       await pause(clock, lookEveryMs - (clock.nowMs() % lookEveryMs), this.#signal);
     }
+    this.#commands?.forgetOthers(new Set());
     this.#running = null;
   }
 
@@ -168,6 +174,7 @@ export class Autoscaler {
       }
     }
     for (const key of this.#scalings.keys()) if (!known.has(key)) this.#scalings.delete(key);
+    this.#commands?.forgetOthers(known);
   }
 
   async #look(app: App, process: ProcessName, rule: ScaleRule, before: Sample | null, now: Sample): Promise<void> {
@@ -179,10 +186,11 @@ export class Autoscaler {
       .filter((workload) => workload.kind === "service" && workload.name.process === process)
       .flatMap(({ instances }) => [...instances.values()].filter(isReady));
     const wanted = app.instances[process] ?? 1;
+    const told = { metric: this.#metricOf(space, rule), command: await this.#commandOf(app, process, rule, wanted) };
     const decision = planAutoscale({
       rule,
       wanted,
-      load: before === null ? null : loadBetween(before, now, { space, app: name, process }, ready, wanted, this.#metricOf(space, rule)),
+      load: before === null ? null : loadBetween(before, now, { space, app: name, process }, ready, wanted, told),
       activity: before === null ? null : this.#activityOf(app, process, before, now),
       isRollingOut: app.target !== null && objects.release(context.store, space, name, app.target)?.value.state === "pending",
       history: this.#scalings.get(keyOf(id, process))?.decision.history ?? null,
@@ -211,6 +219,18 @@ export class Autoscaler {
     if (metric === undefined) return { amount: 0, missing: null };
     const amount = this.#options.measure(metric, ({ labels }) => labels["space"] === space);
     return amount === null ? { amount: 0, missing: `what ${metric.metric} is` } : { amount, missing: null };
+  }
+
+  /** What the rule's command said last. */
+  async #commandOf({ space, name }: App, process: ProcessName, { command }: ScaleRule, wanted: number): Promise<ScaleMeasure> {
+    if (command === undefined) return { amount: 0, missing: null };
+    if (this.#commands === null) {
+      // Loaded by the first rule that has one.
+      const { ScaleCommands } = await import("./scale-commands.ts");
+      const { context, core, mask, clock, log } = this.#options;
+      this.#commands = new ScaleCommands({ fleet: core.fleet, events: context.events, mask, clock, log }, this.#signal);
+    }
+    return this.#commands.ask(keyOf(appId(space, name), process), { space, app: name, process }, command, wanted);
   }
 }
 

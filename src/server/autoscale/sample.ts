@@ -52,14 +52,14 @@ export async function takeSample(
   };
 }
 
-/** What a process did between two samples. @param ready its instances that bear the load, of so many that are wanted @param metric of the rule, as it is now */
+/** What a process did between two samples. @param ready its instances that bear the load, of so many that are wanted @param told what others than agents and edges say for the rule, as it is now */
 export function loadBetween(
   before: Sample,
   now: Sample,
   { space, app, process }: { readonly space: string; readonly app: string; readonly process: ProcessName },
   ready: readonly Pick<ObservedInstance, "id" | "machine">[],
   wanted: number,
-  metric: ScaleMeasure,
+  told: Pick<ScaleLoad, "metric" | "command">,
 ): ScaleLoad {
   const used = ready.map((one) => ({ cores: coresOf(before, now, one), memory: now.instances.get(one.id)?.memoryBytes ?? null }));
   const key = processKey(space, app, process);
@@ -76,7 +76,7 @@ export function loadBetween(
     ),
     rps: { amount: requests.count / ((now.atMs - before.atMs) / 1_000), missing: requests.missing },
     latencyMs: { amount: quantile, missing: requests.missing },
-    metric,
+    ...told,
   };
 }
 

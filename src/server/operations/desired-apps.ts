@@ -118,17 +118,17 @@ function draftApp(declared: DeclaredApp, stored: Stored<App> | null, surrounding
   return { declared, stored, artifact, processes, isBuilt, routes, ports, warnings };
 }
 
-/** Who could wake a process without instances is whoever asks the edge for it, a figure that is above nothing, or the hour. */
+/** Who could wake a process without instances is whoever asks the edge for it, a figure or a command that is above nothing, or the hour. */
 function unwakable(declared: DeclaredApp, processes: Draft["processes"], routes: Draft["routes"]): readonly FoundProblem[] {
   return Object.entries(declaredProcesses(declared.manifest)).flatMap(([name, { scale }]) => {
     if (scale?.min !== 0) return [];
-    const wakesByRule = scale.on.metric !== undefined || scale.schedule.length > 0;
+    const wakesByRule = scale.on.metric !== undefined || scale.on.command !== undefined || scale.schedule.length > 0;
     const path = [...(declared.manifest.scale === scale ? [] : ["processes", name]), "scale", "min"];
     const problem = (wanted: string) => [problemAt(declared, path, false, "0", wanted, null)];
     if (processes[name as ProcessName]?.port === "none")
       return wakesByRule
         ? []
-        : problem("at least 1, because the process has no port, and no `metric` or `schedule`, so that nothing could wake it");
+        : problem("at least 1, because the process has no port, and no `metric`, `command` or `schedule`, so that nothing could wake it");
     const isUdp = routes.some((route) => route.to === name && "port" in route && route.protocol === "udp");
     return isUdp ? problem("at least 1, because no datagram is held until an instance is ready") : [];
   });

@@ -291,7 +291,7 @@ test("a source has to be built before it is applied, and then keeps its artifact
   );
 });
 
-test("what nothing could wake is refused by a plan too, built or not; a queue or an hour wakes what has no port", () => {
+test("what nothing could wake is refused by a plan too, built or not; a queue, a command or an hour wakes what has no port", () => {
   const worker = (scale: string, source = "") => `app: a\n${source}processes: { job: { run: x, scale: ${scale} } }\n`;
   for (const source of ["", "source: .\n"])
     assert.throws(
@@ -299,6 +299,7 @@ test("what nothing could wake is refused by a plan too, built or not; a queue or
       (error: DroverError) => /no port/.test((error.details as { problems: ManifestProblem[] }).problems[0]?.wanted ?? ""),
     );
   plan(worker("{ min: 0, max: 2, on: { metric: { name: jobs_waiting, each: 10 } } }"));
+  plan(worker("{ min: 0, max: 2, on: { command: { run: x } } }"));
   plan(worker("{ min: 0, max: 2, schedule: [{ from: '08:00', until: '18:00', zone: Etc/UTC, min: 1 }] }"));
 });
 

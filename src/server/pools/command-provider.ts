@@ -1,5 +1,5 @@
 import { DroverError } from "#model/errors.ts";
-import type { LookAnswer, LookOrder } from "#model/look.ts";
+import { errorLine, type LookAnswer, type LookOrder } from "#model/look.ts";
 import type { MachineId } from "#model/names.ts";
 import { abilitiesOf, type CommandPool, type Pool, type ProvidedMachine, type ProviderVerb } from "#model/pool.ts";
 import { stepsAppId } from "#model/steps.ts";
@@ -9,8 +9,6 @@ import type { Provider, ProviderCall, ProviderEnd, RunCommand } from "./provider
 
 /** A list of ten thousand machines is half of it. */
 const longestAnswer = 2 ** 20;
-/** What of a failed command's words goes into an error: the line that says most. */
-const longestWords = 200;
 
 export interface CommandProviderOptions {
   readonly pool: Pool & { readonly provider: CommandPool };
@@ -97,11 +95,4 @@ function readAnswer(
       hint: "Print the machines of this pool alone; what is for people goes to standard error.",
     });
   return readMachineList(answer, whose);
-}
-
-/** The first line that speaks of an error, or the last of all: programs end their words with it, or begin a long trace with it. */
-function errorLine(output: string): string {
-  const lines = output.split("\n").flatMap((line) => (line.trim() === "" ? [] : [line.trim()]));
-  const line = lines.find((one) => /\b(error|failed|fatal|denied|refused)\b/i.test(one)) ?? lines.at(-1) ?? "";
-  return line.slice(0, longestWords);
 }

@@ -59,8 +59,12 @@ export function explain(input: WhyInput): readonly Reason[] {
   const isWhole = reasons.length === 0 && (target === null || target.number === app.active);
   if (!isWhole) for (const need of unreadyNeeds) add("NEED_NOT_READY", `it needs ${need}, which has no ready instance`);
   for (const process of asleep(app)) {
-    const queue = app.scale?.[process]?.metric?.metric;
-    const starts = queue === undefined ? "the first request starts one" : `the first request, or what ${queue} counts, starts one`;
+    const { metric, command } = app.scale?.[process] ?? {};
+    const also = [
+      ...(metric === undefined ? [] : [`what ${metric.metric} counts`]),
+      ...(command === undefined ? [] : ["what its command says"]),
+    ];
+    const starts = also.length === 0 ? "the first request starts one" : `the first request, or ${also.join(" or ")}, starts one`;
     add("ASLEEP", `${process} has no instances, because nobody asks for it; ${starts}`);
   }
   for (const { listener, holder } of lostRoutes) add("ROUTE_CONFLICT", `it does not get ${listener}, because ${holder} has it`);

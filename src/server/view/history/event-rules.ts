@@ -144,6 +144,7 @@ const edges: Rules = {
 
 const scaling: Rules = {
   "app.scaled": { lane: "scaling", does: "happens", about: (event) => event.app ?? "", link: toApp },
+  "app.scale-unknown": { lane: "scaling", does: "happens", outcome: "failed", about: (event) => event.app ?? "", link: toApp },
 };
 
 /** What is of no space. */
