@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { mostParts, type Neighbour, type ProgramsOrder, type ProgramsState, partPattern } from "./programs.ts";
+import { mostParts, type Neighbour, type NeighbourQuestion, type ProgramsOrder, type ProgramsState, partPattern } from "./programs.ts";
 
 const version = z.object({ id: z.string().nullable().meta({ description: "null: it was installed by hand." }) });
 
@@ -37,7 +37,7 @@ export const neighbourQuestion = z.strictObject({
   labels: z.record(z.string().max(300), z.string().max(300)),
   parts: z.array(z.string().regex(partPattern)).max(mostParts),
   except: z.array(z.string().max(300)).max(1_000).meta({ description: "Machines that are not to be asked." }),
-});
+}) satisfies z.ZodType<NeighbourQuestion>;
 
 export const neighbour = z
   .object({

@@ -57,6 +57,17 @@ export interface Neighbour extends PartsOffer {
   readonly host: string;
 }
 
+/** Whom to find a neighbour for. */
+export interface NeighbourQuestion {
+  /** Where others reach it; null: not known. */
+  readonly address: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Digests of what is to be had. */
+  readonly parts: readonly string[];
+  /** Machines that are not to be asked: itself, and those that have given nothing. */
+  readonly except: readonly string[];
+}
+
 /** Smaller parts are not worth asking a neighbour for: it takes seconds to pack its own. */
 export const leastNearBytes = 2 ** 20;
 /** A neighbour that does not take a connection within this is behind a firewall, or is somebody else. */

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import type { Part } from "#host/distribution.ts";
 import { VirtualClock } from "#host/testing/virtual-clock.ts";
 import { DroverError } from "#model/errors.ts";
-import type { Neighbour } from "#model/programs.ts";
-import { type CopyOptions, copyParts, type NeighbourQuestion } from "./copy-parts.ts";
+import type { Neighbour, NeighbourQuestion } from "#model/programs.ts";
+import { type CopyOptions, copyParts } from "./copy-parts.ts";
 import { SiteTurns } from "./site-turns.ts";
 
 const never = new AbortController().signal;

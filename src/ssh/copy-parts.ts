@@ -1,17 +1,9 @@
 import type { Part } from "#host/distribution.ts";
 import { DroverError } from "#model/errors.ts";
-import { leastNearBytes, type Neighbour } from "#model/programs.ts";
+import { leastNearBytes, type Neighbour, type NeighbourQuestion } from "#model/programs.ts";
 import { siteOf } from "#model/site.ts";
 import type { Host } from "./host.ts";
 import type { SiteTurns } from "./site-turns.ts";
-
-/** Whom a host can take parts from; as the API's `findProgramsNeighbour` is asked. */
-export interface NeighbourQuestion {
-  readonly address: string | null;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly parts: readonly string[];
-  readonly except: readonly string[];
-}
 
 export interface CopyOptions {
   readonly host: Pick<Host, "address" | "fetch" | "receive">;
@@ -21,6 +13,7 @@ export interface CopyOptions {
   /** Bytes there are of a part whose copy was cut off, by its digest. */
   readonly partly: ReadonlyMap<string, number>;
   readonly turns: SiteTurns;
+  /** As the API's `findProgramsNeighbour`. */
   readonly neighbour: (question: NeighbourQuestion, signal: AbortSignal) => Promise<Neighbour | null>;
   readonly stage: (text: string, share?: string) => void;
   readonly log: (line: string) => void;

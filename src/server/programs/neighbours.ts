@@ -1,23 +1,15 @@
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
-import type { Neighbour } from "#model/programs.ts";
+import type { Neighbour, NeighbourQuestion } from "#model/programs.ts";
 import { siteOf } from "#model/site.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
 
 /** A machine as far as it matters for where it stands. */
-export interface Standing {
+export interface PlacedMachine {
   readonly id: string;
   /** Where others reach it; null: not known. */
   readonly address: string | null;
   readonly labels: Readonly<Record<string, string>>;
-}
-
-/** Whom to find a neighbour for. */
-export interface NeighbourQuestion extends Omit<Standing, "id"> {
-  /** Digests of what is to be had. */
-  readonly parts: readonly string[];
-  /** Machines that are not to be asked: itself, and those that have given nothing. */
-  readonly except: readonly string[];
 }
 
 /** Whoever has more of a site's machines than this asked for nothing gets it from elsewhere: they all are too old, or too full. */
@@ -28,7 +20,7 @@ const mostAsked = 3;
  * @returns null: none has any of them, or gives them
  */
 export async function findNeighbour(
-  machines: readonly Standing[],
+  machines: readonly PlacedMachine[],
   // Null, or CLUSTER_UNREACHABLE, where there is none now.
   agentOn: (machine: MachineId) => AgentPeer | null,
   { parts, except, ...asker }: NeighbourQuestion,

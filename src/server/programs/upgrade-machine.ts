@@ -23,7 +23,7 @@ export async function* upgradeMachine(
     const near = large.length === 0 ? null : await neighbour(large);
     for (const [index, digest] of missing.entries()) {
       yield { kind: "copying", part: index + 1, of: missing.length };
-      if (near?.parts.includes(digest) === true && (await isFetched(agent, digest, sizes.get(digest) ?? 0, near, signal))) continue;
+      if (near?.parts.includes(digest) === true && (await fetchedNear(agent, digest, sizes.get(digest) ?? 0, near, signal))) continue;
       await agent.putProgramsPart(digest, await parts.read(digest), signal);
     }
     yield { kind: "starting" };
@@ -36,7 +36,7 @@ export async function* upgradeMachine(
 }
 
 /** False where the neighbour did not give it, for whatever reason: then it comes from here. */
-async function isFetched(agent: AgentPeer, digest: string, sizeBytes: number, near: Neighbour, signal: AbortSignal): Promise<boolean> {
+async function fetchedNear(agent: AgentPeer, digest: string, sizeBytes: number, near: Neighbour, signal: AbortSignal): Promise<boolean> {
   try {
     await agent.fetchPart(digest, sizeBytes, near, signal);
     return true;
