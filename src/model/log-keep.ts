@@ -1,3 +1,6 @@
+import { parseDurationMs, parseSizeBytes } from "./quantities.ts";
+import type { SpaceLogs } from "./space-logs-schemas.ts";
+
 /* How long lines are kept: as each space declares it, on each machine by itself. */
 
 /** What a space asks for; null: as the machine has it for spaces that say nothing. */
@@ -6,6 +9,15 @@ export interface KeepRule {
   readonly ageMs: number | null;
   /** All lines of the space together may take so much of each machine's disk. */
   readonly bytes: number | null;
+}
+
+/** What a space says of how long its lines are kept. */
+export function keepRuleOf({ logs }: { readonly logs?: SpaceLogs }): KeepRule {
+  const { age, size } = logs?.keep ?? {};
+  return {
+    ageMs: age === undefined ? null : parseDurationMs(age),
+    bytes: size === undefined ? null : parseSizeBytes(size),
+  };
 }
 
 /** By space; one that is not here says nothing. */

@@ -2,11 +2,10 @@ import { errorFields } from "#host/log.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
-import type { KeepRules } from "#model/log-keep.ts";
+import { type KeepRules, keepRuleOf } from "#model/log-keep.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
 import { objects } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
-import { keepRuleOf } from "../view/keep-rules.ts";
 import { followStore } from "./follow-store.ts";
 
 /** Wait before an agent that did not take the rules is told them again. */

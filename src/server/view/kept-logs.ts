@@ -1,9 +1,8 @@
 import type { KeptLogsView } from "#model/api-logs.ts";
-import type { KeepRule, KeptLogs } from "#model/log-keep.ts";
+import { type KeepRule, type KeptLogs, keepRuleOf } from "#model/log-keep.ts";
 import type { SpaceName } from "#model/names.ts";
 import { objects } from "../objects/objects.ts";
 import type { Store } from "../store/store.ts";
-import { keepRuleOf } from "./keep-rules.ts";
 import { gather, type LogSearcherOptions } from "./log-search.ts";
 
 /** What machines keep of the logs of these spaces, and since when. */
