@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { receivers } from "./log-shipping-schemas.ts";
 
 export const shippingDestination = z
   .object({
     space: z.string(),
     name: z.string(),
-    kind: z.enum(["syslog", "otlp", "elasticsearch", "http"]),
+    kind: z.enum(receivers),
     to: z.string().meta({ description: "Its address." }),
     sinceMs: z.number().meta({ description: "It gets lines from this moment on." }),
     sent: z.int().meta({ description: "Events that it took." }),

@@ -18,7 +18,10 @@ const receiverUrl = z
 const hostAndPort = z
   .string()
   .regex(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253}):\d{1,5}$/, "a host and a port, such as logs.example.com:6514")
-  .refine((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "a port from 1 to 65535");
+  .refine((text) => {
+    const port = Number(text.slice(text.lastIndexOf(":") + 1));
+    return port >= 1 && port <= 65_535;
+  }, "a port from 1 to 65535");
 
 const isQuery = (text: string) => {
   try {

@@ -1,8 +1,8 @@
 import type { SavedSearchView } from "#model/api-logs.ts";
 import { DroverError } from "#model/errors.ts";
-import { kindsOfSpaces, type LogKind, logKinds } from "#model/log-kind.ts";
+import { kindsOfSpaces, logKinds } from "#model/log-kind.ts";
 import { apiPath } from "../api/client.ts";
-import { appReference, defaultSpace, wholeNumber } from "../arguments.ts";
+import { appReference, defaultSpace, oneOf, wholeNumber } from "../arguments.ts";
 import type { Call, Session, Verb } from "../command.ts";
 import { followEvents, printContext, printEvents, printHistogram, type Search } from "../logs/events.ts";
 import { printKept } from "../logs/kept.ts";
@@ -95,8 +95,8 @@ async function searchOf(session: Session, { args, options }: Call<Options>): Pro
   const { common, clock } = session;
   const about = args[0] === undefined ? { space: common.space ?? undefined, app: undefined } : appReference(args[0], common.space);
   const saved = options.saved === undefined ? null : await savedSearch(session, about.space ?? defaultSpace, options.saved);
-  const kind = options.of === undefined ? null : kindNamed(options.of);
-  const isOwn = options.own === true || (kind !== null && !kindsOfSpaces.includes(kind));
+  const kind = oneOf(options.of, "--of", logKinds);
+  const isOwn = options.own === true || (kind !== undefined && !kindsOfSpaces.includes(kind));
   const terms = [
     ...(saved === null ? [] : [saved.query]),
     ...(options.search === undefined ? [] : [options.search]),
@@ -112,20 +112,13 @@ async function searchOf(session: Session, { args, options }: Call<Options>): Pro
       space: isOwn ? undefined : (about.space ?? (saved === null ? undefined : defaultSpace)),
       app: about.app ?? saved?.app ?? undefined,
       process: options.process,
-      of: kind ?? undefined,
+      of: kind,
       own: isOwn ? true : undefined,
     },
     q: terms.join(" "),
     sinceMs: options.since === undefined ? undefined : moment(options.since, "--since", clock.nowMs()),
     untilMs: options.until === undefined ? undefined : moment(options.until, "--until", clock.nowMs()),
   };
-}
-
-/** @throws {DroverError} USAGE */
-function kindNamed(text: string): LogKind {
-  const kind = logKinds.find((one) => one === text);
-  if (kind !== undefined) return kind;
-  throw new DroverError("USAGE", `--of is "${text}"`, { hint: `Kinds of lines are ${logKinds.join(", ")}.` });
 }
 
 async function savedSearch({ api, signal }: Session, space: string, name: string): Promise<SavedSearchView> {
