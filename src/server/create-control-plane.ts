@@ -125,7 +125,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     unmended: async (space, target) => (await escalations.running())?.unmended(space, target) ?? [],
     stopped: Promise.all([
       core.stopped.then(() => news.stopped()),
-      keeping.stopped,
+      keeping.stopped(),
       collected,
       escalations.stopped(),
       autoscaler.stopped(),

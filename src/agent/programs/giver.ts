@@ -9,7 +9,7 @@ import { isRecord, isText, parseJson } from "#model/shape.ts";
 // Gives the parts of a Drover away, packed anew from its own folder: a program of its own, so that what packing takes is given back when it ends. It ends when nobody
 // has wanted anything for a while, or its agent has. usage: giver.ts ROOT FOLDER; each line in is an offer, the line out says what there is and where.
 
-/** An offer that nobody takes within this is forgotten, and with the last one the port is closed. */
+/** When nobody wants anything for so long, the port is closed and all offers are forgotten: the program ends. */
 const idleMs = 60_000;
 const sayWithinMs = 10_000;
 /** A socket that takes nothing for so long is of a host that is gone. */

@@ -19,11 +19,12 @@ export interface LogKeepingOptions {
 
 /** Tells agents how long spaces want their lines kept: each when it links, and all when a space changes. */
 export class LogKeeping {
-  readonly stopped: Promise<void>;
   readonly #options: LogKeepingOptions;
   readonly #signal: AbortSignal;
   /** What each linked agent was told last, or is being told. */
   readonly #told = new Map<AgentPeer, string>();
+  readonly #following: Promise<void>;
+  readonly #telling = new Set<Promise<void>>();
 
   constructor(options: LogKeepingOptions, signal: AbortSignal) {
     this.#options = options;
@@ -31,7 +32,7 @@ export class LogKeeping {
     const tellAll = () => {
       for (const agent of this.#told.keys()) this.#tell(agent);
     };
-    this.stopped = followStore("/spaces/", tellAll, tellAll, options, signal);
+    this.#following = followStore("/spaces/", tellAll, tellAll, options, signal);
   }
 
   follow(agent: AgentPeer): void {
@@ -45,7 +46,14 @@ export class LogKeeping {
     const text = JSON.stringify(rules);
     if (this.#told.get(agent) === text) return;
     this.#told.set(agent, text);
-    void this.#put(agent, rules, text);
+    const telling = this.#put(agent, rules, text).finally(() => this.#telling.delete(telling));
+    this.#telling.add(telling);
+  }
+
+  /** Once the signal has aborted and nobody is told anything any more. */
+  async stopped(): Promise<void> {
+    await this.#following;
+    await Promise.all(this.#telling);
   }
 
   async #put(agent: AgentPeer, rules: KeepRules, text: string): Promise<void> {
