@@ -1,4 +1,4 @@
-import type { LogEventFields } from "./log-fields.ts";
+import { fieldsOf, type LogEventFields, type LogFieldValue } from "./log-fields.ts";
 
 /**
  * Values that are not shown, in every form in which lines may have them, by the space whose they are. They go with a question, so that it is answered by what
@@ -19,14 +19,24 @@ export function maskText(text: string, pattern: RegExp | null): string {
   return pattern === null ? text : text.replace(pattern, maskedAs);
 }
 
-/** Fields too, whatever stands in the text: there, anything may be written as an escape. */
-export function maskFields(fields: LogEventFields, pattern: RegExp | null): LogEventFields {
-  if (pattern === null) return fields;
-  const masked: Record<string, LogEventFields[string]> = Object.create(null);
+/**
+ * Fields too, whatever stands in the text: there, anything may be written as an escape. And a value may be made of fields itself, as `host=db password=…` and
+ * JSON are: where something of the text is hidden, only those fields are there that what is shown of it has too.
+ * @param shown the text as it is shown
+ */
+export function maskFields(fields: LogEventFields, shown: string, pattern: RegExp | null): LogEventFields {
+  const isPartHidden = shown.includes(maskedAs);
+  if (pattern === null && !isPartHidden) return fields;
+  const shownFields = isPartHidden ? fieldsOf(shown) : fields;
+  const isShown = (name: string, value: LogFieldValue) =>
+    shownFields[name] === value || (shown.includes(String(value)) && name.split(".").every((part) => shown.includes(part)));
+  const masked: Record<string, LogFieldValue> = Object.create(null);
   for (const [name, value] of Object.entries(fields)) {
+    if (maskText(name, pattern) !== name) continue;
     const text = String(value);
-    const shown = text.replace(pattern, maskedAs);
-    masked[name] = shown === text ? value : shown;
+    const maskedText = maskText(text, pattern);
+    const kept = maskedText === text ? value : maskedText;
+    if (!isPartHidden || isShown(name, kept)) masked[name] = kept;
   }
   return masked;
 }

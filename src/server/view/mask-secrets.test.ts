@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fieldsOf } from "#model/log-fields.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { SecretMask } from "./mask-secrets.ts";
 
@@ -44,6 +45,16 @@ test("fields of an event are masked with its text", () => {
   });
 });
 
+test("a value that is made of fields itself leaves none of them, whatever else a line says", () => {
+  const mask = maskOf({ DSN: "host=db password=hunter2", KEY: '{"type":"account","key":"-----BEGIN"}' });
+  const fieldsShown = (text: string) => ({ ...mask.event({ instance: web, text, fields: fieldsOf(text) }).fields });
+  assert.deepEqual(fieldsShown("password=x host=db password=hunter2 took=12"), { took: "12" });
+  assert.deepEqual(fieldsShown('{"type":"account","key":"-----BEGIN"}'), {});
+  assert.deepEqual(fieldsShown('{"n":1,"key":{"type":"account","key":"-----BEGIN"}}'), { n: 1 });
+  assert.deepEqual(fieldsShown('{"host=db password=hunter2":1,"n":2}'), { n: 2 });
+  assert.deepEqual(fieldsShown('{"msg":"a \\"b\\"","dsn":"host=db password=hunter2"}'), { msg: 'a "b"', dsn: "******" });
+});
+
 test("a value is found as other languages and addresses write it, and in fields that were read out of escapes or are numbers", () => {
   const mask = maskOf({ A: "pa/ss<w\u00f6rd>", PIN: "12345678" });
   for (const text of [
@@ -56,7 +67,7 @@ test("a value is found as other languages and addresses write it, and in fields 
     assert.equal(mask.text(web, `x ${text} y`), "x ****** y", text);
   const event = {
     instance: web,
-    text: '{"t":"\\u0070a/ss<w\u00f6rd>","pin":12345678}',
+    text: '{"t":"\\u0070a/ss<w\u00f6rd>","pin":12345678,"n":1}',
     fields: { t: "pa/ss<w\u00f6rd>", pin: 12345678, n: 1 },
   };
   assert.deepEqual(mask.event(event).fields, { t: "******", pin: "******", n: 1 });

@@ -33,7 +33,8 @@ export class SecretMask {
   event<E extends Pick<LogEventView, "instance" | "text" | "fields">>(event: E): E {
     const { pattern } = this.#formsOf(spaceOf(event.instance));
     if (pattern === null) return event;
-    return { ...event, text: maskText(event.text, pattern), fields: { ...maskFields(event.fields, pattern) } };
+    const text = maskText(event.text, pattern);
+    return { ...event, text, fields: { ...maskFields(event.fields, text, pattern) } };
   }
 
   /** The space's values in every form in which they are not shown. @param has which secrets; all of them if left out */

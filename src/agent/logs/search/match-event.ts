@@ -32,7 +32,7 @@ export class ReadEvent {
 
   get fields(): LogEventFields {
     // Read out of what was printed, as whoever shows them does: a mask may stand across what makes them fields.
-    return (this.#fields ??= this.raw.source === "app" ? maskFields(fieldsOf(textOf(this.raw)), this.#hidden) : {});
+    return (this.#fields ??= this.raw.source === "app" ? maskFields(fieldsOf(textOf(this.raw)), this.text, this.#hidden) : {});
   }
 
   get level(): EventLevel | null {
