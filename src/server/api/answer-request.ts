@@ -15,7 +15,7 @@ import { bodyBytes, limitBytes } from "./body.ts";
 import { readPrecondition } from "./etag.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
 import { checkParams, checkWith } from "./request-check.ts";
-import { callSignal, sendEvents, sendLines } from "./respond.ts";
+import { callSignal, sendEvents, sendLines, streamHeaders } from "./respond.ts";
 import type { Answer, Call, Route } from "./route.ts";
 import type { FoundRoute, RouteTable } from "./route-table.ts";
 import { sendAnswer, sendError, sendWhole } from "./send-answer.ts";
@@ -53,7 +53,8 @@ export function createAnswering(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const shared: Shared = { ...options, stopping, slices: createSlices(options.clock.monotonicMs), openStreams: { count: 0 } };
   return async (request, response) => {
-    const { method = "GET", url = "/" } = request;
+    const { method = "GET" } = request;
+    const url = targetOf(request);
     const requestId = requestIdOf(request) ?? options.newRequestId();
     const queryAt = url.indexOf("?");
     const path = queryAt === -1 ? url : url.slice(0, queryAt);
@@ -66,6 +67,15 @@ export function createAnswering(
       fail(error, request, response, requestId, found?.route ?? null, options.log);
     }
   };
+}
+
+const authority = /^https?:\/\/[^/?#]*/i;
+
+/** The path and query that are asked for, which may have the server's address before them (RFC 9112, 3.2.2). Which address it is, the guard knows by Host. */
+function targetOf({ url = "/" }: IncomingMessage): string {
+  if (url.startsWith("/")) return url;
+  const rest = url.replace(authority, "");
+  return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
 async function answerRoute(
@@ -89,6 +99,7 @@ async function answerRoute(
   const query = readQuery(route, queryText);
   const body = await readBody(route, request);
   admission.checkNamed(query, body);
+  if (isStream(route) && request.method === "HEAD") return sendStreamHead(response, requestId);
   const receipt = shared.idempotency.begin(headers["idempotency-key"], route, request, principal, body);
   let signal: AbortSignal | null = null;
   // What is answered at once needs no life of its own.
@@ -170,6 +181,11 @@ function parseJson(bytes: Buffer): unknown {
   } catch (error) {
     throw new DroverError("REQUEST_INVALID", "the body is not JSON", { cause: error, hint: "Check the body; it has to be JSON in UTF-8." });
   }
+}
+
+/** There is no end to wait for, and what is never sent need not be made. */
+function sendStreamHead(response: ServerResponse, requestId: string): void {
+  response.writeHead(200, { ...streamHeaders, "x-request-id": requestId }).end();
 }
 
 async function sendStream(

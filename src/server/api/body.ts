@@ -1,5 +1,9 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Readable, Transform } from "node:stream";
 import { DroverError } from "#model/errors.ts";
+
+/** How long what is left of a body may come once its request is answered. */
+const discardMs = 10_000;
 
 function tooLarge(maxBytes: number): DroverError {
   return new DroverError("BODY_TOO_LARGE", `the body is over ${maxBytes} bytes`, { hint: "Send less at once." });
@@ -48,4 +52,16 @@ export function limitBytes(stream: Readable, maxBytes: number, announcedBytes: n
     if (!stream.readableEnded) limit.destroy(new Error("the caller went away in the middle of the body"));
   });
   return stream.pipe(limit);
+}
+
+/** Takes what is left of a body that is answered, and nobody reads: most clients send all of it before they look for the answer. Whoever never ends is cut off. */
+export function discardRest(request: IncomingMessage, response: ServerResponse): void {
+  const discard = () => {
+    if (request.complete || request.destroyed) return;
+    const cut = setTimeout(() => request.socket.destroy(), discardMs);
+    request.once("end", () => clearTimeout(cut)).once("close", () => clearTimeout(cut));
+    request.unpipe().resume();
+  };
+  if (response.writableFinished) discard();
+  else response.once("finish", discard);
 }

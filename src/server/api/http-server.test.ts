@@ -143,6 +143,31 @@ test("errors have one form, whatever is wrong, and name their request", async ()
   assert.deepEqual(api.logged, []);
 });
 
+test("a request may name the server before its path, ask for another protocol, or want a stream's head alone", async () => {
+  const host = `127.0.0.1:${api.port}`;
+  const head = `Host: ${host}\r\nAuthorization: Bearer ${api.token}\r\n`;
+  const close = "Connection: close\r\n\r\n";
+  assert.match(await sendRaw(`GET http://${host}/v1/spaces?x HTTP/1.1\r\n${head}${close}`), /^HTTP\/1.1 400 .*Unrecognized key/s);
+  assert.match(await sendRaw(`GET http://${host}/v1/spaces HTTP/1.1\r\n${head}${close}`), /^HTTP\/1.1 200 /);
+  assert.match(await sendRaw(`GET *v1/spaces HTTP/1.1\r\n${head}${close}`), /^HTTP\/1.1 404 /);
+  const other = "Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
+  assert.match(await sendRaw(`GET /v1/spaces HTTP/1.1\r\n${head}${other}`), /^HTTP\/1.1 200 /);
+  const both = await sendRaw(`HEAD /v1/events/watch HTTP/1.1\r\n${head}\r\nGET /v1/spaces HTTP/1.1\r\n${head}${close}`);
+  assert.match(both, /^HTTP\/1.1 200 .*\r\n\r\nHTTP\/1.1 200 .*"spaces"/s);
+});
+
+test("what is refused before it is read is taken all the same, and the next request is answered", async () => {
+  const length = 16 * 2 ** 20;
+  const head = `Host: 127.0.0.1:${api.port}\r\nAuthorization: Bearer ${api.token}\r\n`;
+  const socket = connect(api.port, "127.0.0.1");
+  socket.write(`PUT /v1/programs/none HTTP/1.1\r\n${head}Content-Type: application/octet-stream\r\nContent-Length: ${length}\r\n\r\n`);
+  socket.write(Buffer.alloc(length));
+  socket.write(`GET /v1/spaces HTTP/1.1\r\n${head}Connection: close\r\n\r\n`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  assert.match(Buffer.concat(chunks).toString(), /^HTTP\/1.1 400 .*no digest.*HTTP\/1.1 200 .*"spaces"/s);
+});
+
 test("bodies over their limit are refused, announced or not", async () => {
   const tooLarge = "x".repeat(2 ** 20 + 1);
   const announced = await send(

@@ -6,6 +6,7 @@ import { DroverError, hasCode, toErrorBody } from "#model/errors.ts";
 import { listenOnSocket } from "../unix-socket.ts";
 import { checkRule } from "./admit.ts";
 import { type AnsweringOptions, createAnswering } from "./answer-request.ts";
+import { discardRest } from "./body.ts";
 import { refuseMalformed, refuseOnSocket } from "./refuse-on-socket.ts";
 import type { Route } from "./route.ts";
 import { RouteTable } from "./route-table.ts";
@@ -55,10 +56,13 @@ export function createApi(options: ApiOptions): Api {
   const answer = createAnswering(options, table, stopping.signal);
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     void answer(request, response).finally(() => {
+      if (!request.complete) discardRest(request, response);
       if (stopping.signal.aborted) endAfter(response, request);
     });
   };
-  const settings = { maxHeaderSize, headersTimeout, requestTimeout, keepAliveTimeout };
+  // What else is asked for may be left unanswered, and some clients of HTTP/2 ask with each request whether it is spoken (RFC 9110, 7.8).
+  const shouldUpgradeCallback = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
+  const settings = { maxHeaderSize, headersTimeout, requestTimeout, keepAliveTimeout, shouldUpgradeCallback };
   const server: HttpServer | HttpsServer =
     options.tls === undefined
       ? http.createServer(settings, onRequest)
