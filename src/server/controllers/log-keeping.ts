@@ -21,8 +21,10 @@ export interface LogKeepingOptions {
 export class LogKeeping {
   readonly #options: LogKeepingOptions;
   readonly #signal: AbortSignal;
-  /** What each linked agent was told last, or is being told. */
-  readonly #told = new Map<AgentPeer, string>();
+  /** What each linked agent has taken last. */
+  readonly #taken = new Map<AgentPeer, string>();
+  /** Agents that are being told. */
+  readonly #busy = new Set<AgentPeer>();
   readonly #following: Promise<void>;
   readonly #telling = new Set<Promise<void>>();
 
@@ -30,23 +32,21 @@ export class LogKeeping {
     this.#options = options;
     this.#signal = signal;
     const tellAll = () => {
-      for (const agent of this.#told.keys()) this.#tell(agent);
+      for (const agent of this.#taken.keys()) this.#tell(agent);
     };
     this.#following = followStore("/spaces/", tellAll, tellAll, options, signal);
   }
 
   follow(agent: AgentPeer): void {
-    this.#told.set(agent, "");
-    agent.gone.addEventListener("abort", () => this.#told.delete(agent), { once: true });
+    this.#taken.set(agent, "");
+    agent.gone.addEventListener("abort", () => this.#taken.delete(agent), { once: true });
     this.#tell(agent);
   }
 
   #tell(agent: AgentPeer): void {
-    const rules = keepRules(this.#options.store);
-    const text = JSON.stringify(rules);
-    if (this.#told.get(agent) === text) return;
-    this.#told.set(agent, text);
-    const telling = this.#put(agent, rules, text).finally(() => this.#telling.delete(telling));
+    if (this.#busy.has(agent)) return;
+    this.#busy.add(agent);
+    const telling = this.#bring(agent).finally(() => this.#telling.delete(telling));
     this.#telling.add(telling);
   }
 
@@ -56,19 +56,27 @@ export class LogKeeping {
     await Promise.all(this.#telling);
   }
 
-  async #put(agent: AgentPeer, rules: KeepRules, text: string): Promise<void> {
+  /** Until it has taken what is wanted by then; one call after the other, so that what is older never comes last. */
+  async #bring(agent: AgentPeer): Promise<void> {
+    const { store, clock, log } = this.#options;
     const signal = AbortSignal.any([this.#signal, agent.gone]);
-    // Until it has taken them, or was told others.
-    while (!signal.aborted && this.#told.get(agent) === text) {
-      try {
-        await agent.keepLogs(rules, signal);
-        return;
-      } catch (error) {
-        // One from before there was such a call keeps lines as it always did.
-        if (signal.aborted || (error instanceof DroverError && error.code === "ROUTE_UNKNOWN")) return;
-        this.#options.log.warn("an agent does not know how long lines are to be kept", { machine: agent.machine, ...errorFields(error) });
-        await pause(this.#options.clock, againMs, signal);
+    try {
+      while (!signal.aborted) {
+        const rules = keepRules(store);
+        const text = JSON.stringify(rules);
+        if (this.#taken.get(agent) === text) return;
+        try {
+          await agent.keepLogs(rules, signal);
+          if (!signal.aborted) this.#taken.set(agent, text);
+        } catch (error) {
+          // One from before there was such a call keeps lines as it always did.
+          if (signal.aborted || (error instanceof DroverError && error.code === "ROUTE_UNKNOWN")) return;
+          log.warn("an agent does not know how long lines are to be kept", { machine: agent.machine, ...errorFields(error) });
+          await pause(clock, againMs, signal);
+        }
       }
+    } finally {
+      this.#busy.delete(agent);
     }
   }
 }
