@@ -88,7 +88,13 @@ export class StatsdListeners {
   async #listen(listener: Listener, instance: InstanceId): Promise<void> {
     const socket = dgram.createSocket("udp4");
     socket.bind({ address: "127.0.0.1", port: listener.port, exclusive: true });
-    await once(socket, "listening");
+    try {
+      await once(socket, "listening");
+    } catch (error) {
+      // One that could not listen is open all the same, and is tried again every second.
+      socket.close();
+      throw error;
+    }
     socket.unref();
     socket.on("error", (error) => this.#options.log.warn("figures by statsd were not read", { instance, ...errorFields(error) }));
     socket.on("message", (packet) => this.#take(listener, instance, packet));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import dgram from "node:dgram";
 import { once } from "node:events";
+import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import fc from "fast-check";
 import { systemClock } from "#host/clock.ts";
@@ -150,7 +151,11 @@ test("whose figures they are is the port's to say; one that is closed is free, a
   await until(() => countOf(x) > 0 && countOf(y) > 0);
   assert.deepEqual([countOf(x), countOf(y)], [1, 2]);
   const other = new StatsdListeners({ clock: systemClock, log });
-  assert.equal(await other.open(x, ports[0] as number, freePort), null, "what runs was told this port and no other");
+  const openFiles = async () => (await readdir("/proc/self/fd")).length;
+  const before = await openFiles();
+  for (let tried = 0; tried < 50; tried++)
+    assert.equal(await other.open(x, ports[0] as number, freePort), null, "what runs was told this port and no other");
+  assert.ok((await openFiles()) < before + 25, "what could not listen is open no more");
   listeners.close(x);
   assert.equal(await other.open(x, ports[0] as number, freePort), ports[0]);
   assert.deepEqual([listeners.read(x), other.read(x)?.metrics], [null, []]);
