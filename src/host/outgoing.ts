@@ -13,11 +13,13 @@ export type ResolveOutgoing = (host: string) => Promise<OutgoingAddress>;
 
 /**
  * Addresses that nothing outside of this machine has, or that give more than they should to whoever can make us call them: loopback, link-local
- * (with the clouds' metadata services), unspecified, multicast and reserved ones (RFC 6890), also written as IPv6.
+ * (with the clouds' metadata services), those of Alibaba and Azure, unspecified, multicast and reserved ones (RFC 6890), also written as IPv6.
  */
 const inside: readonly (readonly [network: string, prefix: number, family: "ipv4" | "ipv6"])[] = [
   ["0.0.0.0", 8, "ipv4"],
+  ["100.100.100.200", 32, "ipv4"],
   ["127.0.0.0", 8, "ipv4"],
+  ["168.63.129.16", 32, "ipv4"],
   ["169.254.0.0", 16, "ipv4"],
   ["192.0.0.0", 24, "ipv4"],
   ["224.0.0.0", 4, "ipv4"],
