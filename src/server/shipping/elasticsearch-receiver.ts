@@ -2,8 +2,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { isRecord, parseJson } from "#model/shape.ts";
 import { judge, type PostAnswer, Poster, type PostOptions } from "./post.ts";
-import type { Receiver } from "./receiver.ts";
-import { failed, type Outcome, type Refusal } from "./receiver.ts";
+import { failed, type Outcome, oneLine, type Receiver, type Refusal } from "./receiver.ts";
 import type { ShippedEvent } from "./shipped-event.ts";
 
 const compress = promisify(gzip);
@@ -56,7 +55,7 @@ function judgeItems(events: readonly ShippedEvent[], { body, retryAfterMs }: Pos
     if (typeof status !== "number") return failed("answered what is no answer to a bulk request");
     if (status < 300 || status === alreadyThere) continue;
     const said = isRecord(error) ? `${String(error["type"])}: ${String(error["reason"])}` : "without a reason";
-    const why = `answered ${status} to an event: ${said.slice(0, 300)}`;
+    const why = `answered ${status} to an event: ${oneLine(said)}`;
     // All are sent again; those that were taken are known by their ids.
     if (status === 429 || status >= 500 || status === 401 || status === 403 || status === 404) return failed(why, retryAfterMs);
     refused.push({ event, why });

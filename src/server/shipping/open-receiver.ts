@@ -12,6 +12,9 @@ import { syslogReceiver } from "./syslog-receiver.ts";
 /** A shorter word of a header's value says how it is meant. */
 const shortestPart = 8;
 
+/** Of what is told of a failure. */
+const longestWhy = 350;
+
 export interface OpenReceiverOptions {
   readonly secrets: Pick<Secrets, "latest" | "reveal">;
   readonly resolve: ResolveOutgoing;
@@ -88,9 +91,9 @@ function secretsOf(destination: Destination, options: OpenReceiverOptions): read
   return [...values, ...login, ...parts].filter((value) => value !== "");
 }
 
-/** A receiver may say what it was sent. */
+/** A receiver may say what it was sent. Cut only then, or the beginning of a secret would be left. */
 function withoutSecrets(outcome: Outcome, secrets: readonly string[]): Outcome {
-  const clean = (why: string) => secrets.reduce((text, secret) => text.replaceAll(secret, "******"), why);
+  const clean = (why: string) => secrets.reduce((text, secret) => text.replaceAll(secret, "******"), why).slice(0, longestWhy);
   if (outcome.kind !== "taken") return { ...outcome, why: clean(outcome.why) };
   return { ...outcome, refused: outcome.refused.map(({ event, why }) => ({ event, why: clean(why) })) };
 }

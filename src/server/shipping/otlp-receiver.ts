@@ -4,7 +4,7 @@ import type { LogFieldValue } from "#model/log-fields.ts";
 import type { EventLevel } from "#model/log-level.ts";
 import { isRecord, parseJson } from "#model/shape.ts";
 import { judge, Poster, type PostOptions } from "./post.ts";
-import type { Receiver, Refusal } from "./receiver.ts";
+import { oneLine, type Receiver, type Refusal } from "./receiver.ts";
 import type { ShippedEvent } from "./shipped-event.ts";
 
 const compress = promisify(gzip);
@@ -35,7 +35,7 @@ function refusedOf(events: readonly ShippedEvent[], body: string): readonly Refu
   if (!isRecord(partial)) return [];
   // 64-bit numbers are text in this encoding.
   const count = Number(partial["rejectedLogRecords"] ?? 0);
-  const why = `refused some events: ${String(partial["errorMessage"] ?? "without a reason").slice(0, 300)}`;
+  const why = `refused some events: ${oneLine(String(partial["errorMessage"] ?? "without a reason"))}`;
   return count > 0 ? events.slice(0, count).map((event) => ({ event, why })) : [];
 }
 

@@ -5,7 +5,7 @@ import { onUpgrade } from "#host/on-upgrade.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { Clock } from "#model/clock.ts";
 import { untilAborted } from "#model/until-aborted.ts";
-import { failed, type Outcome, taken } from "./receiver.ts";
+import { failed, type Outcome, oneLine, taken } from "./receiver.ts";
 
 /** A receiver that is up takes a batch of some hundred kilobytes within a moment; one that takes longer is overloaded, and is left alone for a while. */
 const deadlineMs = 30_000;
@@ -15,8 +15,6 @@ const longestAnswerBytes = 4 * 2 ** 20;
 const mostConnections = 4;
 /** Whoever asks to be left alone for longer is asked again all the same. */
 const longestRetryAfterMs = 3_600_000;
-/** Of what a receiver says of its refusal. */
-const longestWhy = 300;
 
 export interface PostAnswer {
   readonly status: number;
@@ -108,7 +106,7 @@ function retryAfter(text: string | undefined, nowMs: number): number | null {
  */
 export function judge({ status, retryAfterMs, body }: PostAnswer): Outcome {
   if (status >= 200 && status < 300) return taken;
-  const said = body.replaceAll(/\s+/g, " ").trim().slice(0, longestWhy);
+  const said = oneLine(body);
   const why = `answered ${status}${status >= 300 && status < 400 ? ", and redirects are not followed" : said === "" ? "" : `: ${said}`}`;
   return status === 400 || status === 413 || status === 422 ? { kind: "refused", why } : failed(why, retryAfterMs);
 }

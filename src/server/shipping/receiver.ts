@@ -25,3 +25,11 @@ export const taken: Outcome = { kind: "taken", refused: [] };
 export function failed(why: string, retryAfterMs: number | null = null): Outcome {
   return { kind: "failed", why, retryAfterMs };
 }
+
+/** Far above what of it is shown, and above any header's secret that may stand in it: it is cut once those are taken out. */
+const longestSaid = 32 * 1024;
+
+/** What a receiver says of a refusal. */
+export function oneLine(said: string): string {
+  return said.slice(0, longestSaid).replaceAll(/\s+/g, " ").trim();
+}

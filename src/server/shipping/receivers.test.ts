@@ -92,6 +92,8 @@ test("JSON lines come with credentials over a verified connection, and an id for
 });
 
 test("nothing is sent to whoever has no certificate that is trusted, nor to an address inside that is not allowed", async () => {
+  for (const host of ["127.1", "0x7f000001", "[::ffff:127.0.0.1]", "[::1]", "169.254.169.254", "100.100.100.200", "168.63.129.16"])
+    assert.match(JSON.stringify(await outcomeOf(receiver({ http: `http://${host}/` }, []))), /"failed".*which is inside/, host);
   const strange = await outcomeOf(receiver({ http: url() }));
   assert.ok(strange.kind === "failed" && /self-signed certificate/.test(strange.why), JSON.stringify(strange));
   const inside = await outcomeOf(receiver({ http: url(), ca: tls.cert }, []));
@@ -103,6 +105,9 @@ test("what an answer says decides whether the same is sent again, and no secret 
   const http = () => receiver({ http: url(), ca: tls.cert, headers: { Authorization: "TOKEN" } });
   server.answer = ({ headers }) => ({ status: 403, body: `who is ${headers.authorization}? swordfish-1234!` });
   assert.deepEqual(await outcomeOf(http()), { kind: "failed", why: "answered 403: who is ******? ******!", retryAfterMs: null });
+  server.answer = ({ headers }) => ({ status: 403, body: `${"x".repeat(290)} ${headers.authorization}` });
+  const cut = await outcomeOf(http());
+  assert.ok(cut.kind === "failed" && !cut.why.includes("Bearer") && cut.why.length < 400, JSON.stringify(cut));
   server.answer = () => ({ status: 429, headers: { "retry-after": "7" } });
   assert.deepEqual(await outcomeOf(http()), { kind: "failed", why: "answered 429", retryAfterMs: 7_000 });
   server.answer = () => ({ status: 302, headers: { location: "https://elsewhere.example" } });
