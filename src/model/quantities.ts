@@ -48,11 +48,16 @@ export function formatDuration(ms: number): string {
   return `${ms}ms`;
 }
 
-/** How long something took: 0.84 s, 12.3 s, 2 min 5 s. */
+/** How long something took: 0.84 s, 12.3 s, 2 min 5 s, 3 h 20 min, 12 d 4 h. */
 export function took(ms: number): string {
   if (ms < 10_000) return `${(ms / 1_000).toFixed(2)} s`;
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
+  if (ms < 59_950) return `${(ms / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1_440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const hours = Math.round(minutes / 60);
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 /** One decimal at most, binary units: 268435456 → `256MiB`. */
