@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { shippingDestination } from "#model/api-shipping.ts";
 import { spaceName } from "#model/name-schemas.ts";
+import { requireSpace } from "../../operations/space-operations.ts";
 import { type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";
 
-export function logShippingRoutes({ controlPlane }: Services): readonly Route[] {
+export function logShippingRoutes(services: Services): readonly Route[] {
   return [
     route({
       method: "GET",
@@ -15,7 +16,11 @@ export function logShippingRoutes({ controlPlane }: Services): readonly Route[] 
       query: z.strictObject({ space: spaceName.optional() }),
       answer: { kind: "json", schema: z.object({ destinations: z.array(shippingDestination) }) },
       handle: async (call, { space }) => {
-        const destinations = await controlPlane.shipping((one) => call.sees(one) && (space === undefined || one === space), call.signal);
+        if (space !== undefined) requireSpace(services, space);
+        const destinations = await services.controlPlane.shipping(
+          (one) => call.sees(one) && (space === undefined || one === space),
+          call.signal,
+        );
         return { json: { destinations } };
       },
     }),
