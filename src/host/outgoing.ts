@@ -48,10 +48,14 @@ export function createOutgoing(allowed: readonly string[], lookup: typeof dns.lo
     const { address, family } = net.isIP(name) === 0 ? await lookup(name) : { address: name, family: net.isIP(name) };
     const kind = family === 6 ? "ipv6" : "ipv4";
     if (refused.check(address, kind) && !excepted.check(address, kind)) {
-      throw new DroverError("ADDRESS_REFUSED", `"${host}" leads to ${address}, which is inside`, {
-        hint: `If it is meant, allow it with \`--allow-outgoing ${address}\` where the program is started.`,
-        details: { host, address },
-      });
+      throw new DroverError(
+        "ADDRESS_REFUSED",
+        `"${host}" leads to ${address}, which is inside, and \`--allow-outgoing\` does not allow it`,
+        {
+          hint: `If it is meant, allow it with \`--allow-outgoing ${address}\` where the program is started.`,
+          details: { host, address },
+        },
+      );
     }
     return { address, family: family === 6 ? 6 : 4 };
   };

@@ -1,6 +1,6 @@
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import type { Clock } from "#model/clock.ts";
-import { DroverError } from "#model/errors.ts";
+import { DroverError, hasCode } from "#model/errors.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Destination } from "./destinations.ts";
 import { elasticsearchReceiver } from "./elasticsearch-receiver.ts";
@@ -59,8 +59,10 @@ export function openReceiver(destination: Destination, options: OpenReceiverOpti
   }
 }
 
-/** Several addresses that were tried are one error each. */
+/** Several addresses that were tried are one error each. OpenSSL's words about what is no TLS at all help nobody. */
 function reasonOf(error: Error): string {
+  if (hasCode(error, "EPROTO") || hasCode(error, "ERR_SSL_WRONG_VERSION_NUMBER"))
+    return "what answers there does not speak TLS as it should; is it the right port?";
   const [first] = error instanceof AggregateError ? error.errors : [];
   return error.message !== "" ? error.message : first instanceof Error ? first.message : error.name;
 }

@@ -101,6 +101,20 @@ test("nothing is sent to whoever has no certificate that is trusted, nor to an a
   assert.equal(server.requests, 0);
 });
 
+test("a port that speaks no TLS is said to be none, in words of ours", async () => {
+  const plain = net.createServer((socket) => socket.on("error", () => socket.destroy()).end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  await once(plain.listen(0, "127.0.0.1"), "listening");
+  const { port } = plain.address() as AddressInfo;
+  try {
+    for (const manifest of [{ http: `https://127.0.0.1:${port}/in` }, { syslog: `127.0.0.1:${port}` }]) {
+      const outcome = await outcomeOf(receiver(manifest));
+      assert.ok(outcome.kind === "failed" && /does not speak TLS/.test(outcome.why), JSON.stringify(outcome));
+    }
+  } finally {
+    plain.close();
+  }
+});
+
 test("what an answer says decides whether the same is sent again, and no secret comes back with it", async () => {
   const http = () => receiver({ http: url(), ca: tls.cert, headers: { Authorization: "TOKEN" } });
   server.answer = ({ headers }) => ({ status: 403, body: `who is ${headers.authorization}? swordfish-1234!` });

@@ -50,7 +50,7 @@ export function syslogReceiver(options: SyslogOptions): Receiver {
         // One that is not accepted any more must not keep the next attempt from being made.
         session = undefined;
         if (signal.aborted) return failed(`did not take a batch and end the connection within ${deadlineMs / 1_000} s`);
-        return failed(error instanceof Error ? error.message : String(error));
+        throw error;
       }
     },
     close: () => undefined,

@@ -166,4 +166,7 @@ test("whoever waits is answered when something is printed, with how much is unre
   assert.equal(behind.lines, 2);
   assert.ok(behind.bytes > 0 && behind.bytes <= bytes);
   assert.equal(behind.sinceMs, places["shop/api"]?.atMs);
+  const declaredAtMs = (behind.sinceMs ?? 0) + 3_600_000;
+  const later = await store.unsent.wait({ ...question, places, sinceMs: declaredAtMs, waitMs: 1 }, never);
+  assert.equal(later.sinceMs, declaredAtMs, "nobody is behind for longer than the destination is declared");
 });

@@ -98,7 +98,8 @@ export class UnsentLogs {
       const isBegun = left[0]?.number === place?.segment;
       lines += left.reduce((sum, shelf) => sum + shelf.lines, 0) - (isBegun ? (place?.lines ?? 0) - (left[0]?.firstLine ?? 0) : 0);
       bytes += left.reduce((sum, shelf) => sum + shelf.bytes, 0) - (isBegun ? (place?.bytes ?? 0) : 0);
-      oldestMs = Math.min(oldestMs ?? Number.POSITIVE_INFINITY, place?.atMs ?? Math.max(sinceMs, left[0]?.firstAtMs ?? sinceMs));
+      // The place may be that of a line from before the destination was declared.
+      oldestMs = Math.min(oldestMs ?? Number.POSITIVE_INFINITY, Math.max(sinceMs, place?.atMs ?? left[0]?.firstAtMs ?? sinceMs));
     }
     return { lines: Math.max(0, lines), bytes: Math.max(0, bytes), sinceMs: oldestMs };
   }
