@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { DroverError } from "./errors.ts";
 import { longestQuery, parseLogQuery } from "./log-query.ts";
-import { appName, spaceName, variableName } from "./name-schemas.ts";
+import { appName, spaceName, variablePattern } from "./name-schemas.ts";
 import { namePattern } from "./names.ts";
 import { unique } from "./schema-parts.ts";
 
@@ -11,13 +11,19 @@ import { unique } from "./schema-parts.ts";
 const mostDestinations = 10;
 
 const receiverUrl = z
-  .url({ protocol: /^https?$/, error: "an address that begins with https:// or http://" })
+  .url({ protocol: /^https?$/, error: "an address that begins with https:// or http://", abort: true })
   .max(2_048)
   .refine((text) => URL.parse(text)?.username === "" && URL.parse(text)?.password === "", "an address without a password in it");
 
+/** People write the value itself here. */
+const secretName = z.string().regex(variablePattern, "the name of a secret of the space, such as LAKE_KEY, and not its value");
+
 const hostAndPort = z
   .string()
-  .regex(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253}):\d{1,5}$/, "a host and a port, such as logs.example.com:6514")
+  .regex(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253}):\d{1,5}$/, {
+    error: "a host and a port, such as logs.example.com:6514",
+    abort: true,
+  })
   .refine((text) => {
     const port = Number(text.slice(text.lastIndexOf(":") + 1));
     return port >= 1 && port <= 65_535;
@@ -56,7 +62,7 @@ export const destinationManifest = z
       .optional()
       .meta({ description: "Trusted in place of the machine's authorities, PEM." }),
     headers: z
-      .record(z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "the name of a header"), variableName)
+      .record(z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "the name of a header"), secretName)
       .refine((headers) => Object.keys(headers).length <= 10, "at most 10 headers")
       .optional()
       .meta({ description: "Headers of each request, by name: the names of the space's secrets that are their values." }),
@@ -66,7 +72,7 @@ export const destinationManifest = z
       .max(200)
       .regex(/^[^:]+$/, "a name without a colon")
       .optional(),
-    password: variableName.optional().meta({ description: "Name of the space's secret that is the user's password." }),
+    password: secretName.optional().meta({ description: "Name of the space's secret that is the user's password." }),
     apps: z
       .array(appName)
       .min(1)

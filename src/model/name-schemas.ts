@@ -17,9 +17,8 @@ export const machineName = label<MachineId>("machine");
 export const tokenName = label("token");
 export const processName = label<ProcessName>("process");
 /** Environment and secret names, as POSIX allows them. */
-export const variableName = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "a variable name: letters, digits and _, not starting with a digit");
+export const variablePattern = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+export const variableName = z.string().regex(variablePattern, "a variable name: letters, digits and _, not starting with a digit");
 export const digest = z
   .string()
   .regex(digestPattern, "sha256: and 64 hex digits")

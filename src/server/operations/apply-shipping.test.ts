@@ -49,6 +49,20 @@ test("a secret that a destination needs has to be set before", async () => {
   await declare(text);
 });
 
+test("the value of a secret in place of its name, or a receiver that is no address, is one problem that says what to write", async () => {
+  const refusedOnce = (destination: string, wanted: RegExp) =>
+    assert.rejects(declare(`space: two\nlogs: { ship: { a: ${destination} } }`), (error) => {
+      assert.ok(error instanceof DroverError);
+      const said = JSON.stringify(error.details);
+      assert.match(said, wanted);
+      assert.equal(said.split('"wanted"').length, 2, said);
+      return true;
+    });
+  await refusedOnce("{ http: 'https://a.example', headers: { Authorization: 'Bearer x' } }", /the name of a secret of the space/);
+  await refusedOnce("{ http: a.example }", /begins with https/);
+  await refusedOnce("{ syslog: a.example }", /a host and a port/);
+});
+
 test("lines of other spaces and of Drover itself take more than the right to deploy, whenever such a destination changes", async () => {
   const beyond: string[] = [];
   await declare("space: three\nlogs: { ship: { a: { http: 'https://a.example/in' } } }", beyond);
