@@ -29,6 +29,9 @@ const hostAndPort = z
     return port >= 1 && port <= 65_535;
   }, "a port from 1 to 65535");
 
+/** They say where a request ends and what it is, which is the sender's to say. */
+const ownHeaders = /^(host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-(length|type|encoding))$/i;
+
 const isQuery = (text: string) => {
   try {
     parseLogQuery(text);
@@ -64,6 +67,10 @@ export const destinationManifest = z
     headers: z
       .record(z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "the name of a header"), secretName)
       .refine((headers) => Object.keys(headers).length <= 10, "at most 10 headers")
+      .refine(
+        (headers) => !Object.keys(headers).some((name) => ownHeaders.test(name)),
+        "none of those that Drover sends itself, such as Host",
+      )
       .optional()
       .meta({ description: "Headers of each request, by name: the names of the space's secrets that are their values." }),
     user: z

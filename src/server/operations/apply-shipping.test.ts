@@ -86,6 +86,7 @@ test("what a destination cannot be is refused where it stands", async () => {
   await refused(of("{ syslog: a.example }"), /a host and a port/);
   await refused(of("{ syslog: 'a.example:0' }"), /a port from 1 to 65535/);
   await refused(of("{ syslog: 'a.example:514', headers: { X: Y } }"), /syslog has no headers/);
+  await refused(of("{ http: 'https://a.example', headers: { Transfer-Encoding: Y } }"), /none of those that Drover sends itself/);
   await refused(of("{ http: 'https://a.example', search: 'level:loud' }"), /a search as/);
   await refused(of("{ http: 'https://a.example', stream: x }"), /elasticsearch beside it/);
 });
