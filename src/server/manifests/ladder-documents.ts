@@ -8,7 +8,7 @@ import type { ManifestDocument, Place } from "./documents.ts";
 import type { FoundProblem } from "./problems.ts";
 import type { Declared } from "./read-manifests.ts";
 import { schemaProblems } from "./schema-problems.ts";
-import { fillVariables } from "./variables.ts";
+import { fillVariables, problemsOfFilled } from "./variables.ts";
 
 /** The ladder as declared for one space. */
 export interface DeclaredLadder {
@@ -28,7 +28,7 @@ export function readLadder(
   const ladders: { readonly document: ManifestDocument; readonly declared: DeclaredLadder }[] = [];
   for (const document of documents) {
     const filled = fillVariables(document, variables);
-    const found = [...filled.problems, ...schemaProblems(ladderManifest, filled.value, document)];
+    const found = problemsOfFilled(filled, schemaProblems(ladderManifest, filled.value, document));
     problems.push(...found);
     if (found.length > 0) continue;
     const { file, place } = document;

@@ -2,7 +2,7 @@ import { type PoolManifest, poolManifest } from "#model/pool-schemas.ts";
 import type { ManifestDocument, Place } from "./documents.ts";
 import type { FoundProblem } from "./problems.ts";
 import { schemaProblems } from "./schema-problems.ts";
-import { fillVariables } from "./variables.ts";
+import { fillVariables, problemsOfFilled } from "./variables.ts";
 
 /** A pool of machines as declared for one space. */
 export interface DeclaredPool {
@@ -21,7 +21,7 @@ export function readPools(
 ): readonly DeclaredPool[] {
   return documents.flatMap((document) => {
     const filled = fillVariables(document, variables);
-    const found = [...filled.problems, ...schemaProblems(poolManifest, filled.value, document)];
+    const found = problemsOfFilled(filled, schemaProblems(poolManifest, filled.value, document));
     problems.push(...found);
     if (found.length > 0) return [];
     const written = JSON.parse(JSON.stringify(filled.value)) as Record<string, unknown>;

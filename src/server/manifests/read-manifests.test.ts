@@ -133,6 +133,14 @@ test("variables are filled in everywhere but in command lines, and a missing one
   assert.deepEqual([problem?.line, problem?.column, problem?.path], [4, 8, "env.URL"]);
 });
 
+test("of a variable that is missing that alone is said, and not what is wanted in its place", () => {
+  const found = problems('app: web\nrun: sleep 1\ninstances: "many"\nstop: { grace: "${GRACE}" }');
+  assert.deepEqual(
+    found.map(({ path }) => path),
+    ["instances", "stop.grace"],
+  );
+});
+
 test("a variable's text is a value and never becomes structure", () => {
   const { manifest } = read("app: hello\nrun: x\nenv: { A: '${A}' }\n", { variables: { A: "1}\nrun: evil" } }).apps[0] ?? assert.fail();
   assert.equal(manifest.env["A"], "1}\nrun: evil");

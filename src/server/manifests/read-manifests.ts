@@ -7,7 +7,7 @@ import { mergePatch } from "./merge-patch.ts";
 import { type DeclaredPool, readPools } from "./pool-documents.ts";
 import { type FoundProblem, nearest, show, throwProblems } from "./problems.ts";
 import { schemaProblems } from "./schema-problems.ts";
-import { fillVariables } from "./variables.ts";
+import { fillVariables, problemsOfFilled } from "./variables.ts";
 
 /** One app as declared for one space. */
 export interface DeclaredApp {
@@ -150,7 +150,7 @@ function readSpace(
   problems: FoundProblem[],
 ): readonly DeclaredSpace[] {
   const filled = fillVariables(document, variables);
-  const found = [...filled.problems, ...schemaProblems(spaceManifest, filled.value, document)];
+  const found = problemsOfFilled(filled, schemaProblems(spaceManifest, filled.value, document));
   problems.push(...found);
   if (found.length > 0) return [];
   const manifest = spaceManifest.parse(filled.value);
@@ -183,7 +183,7 @@ function readApp(
     plain: overlay === undefined ? document.plain : new Set([...document.plain, ...plainBelow(document.plain, space)]),
   } satisfies ManifestDocument;
   const filled = fillVariables(locator, variables);
-  const found = [...shape, ...filled.problems, ...schemaProblems(appManifest, filled.value, locator)];
+  const found = [...shape, ...problemsOfFilled(filled, schemaProblems(appManifest, filled.value, locator))];
   problems.push(...found);
   if (found.length > 0) return [];
   if (space === reservedSpace) {

@@ -44,6 +44,12 @@ export function fillVariables(
   return { value: fill(document.value, []), problems };
 }
 
+/** All that is wrong with a document: where a variable has no value, only that, and not what the schema has against the text that stands for it. */
+export function problemsOfFilled(filled: ReturnType<typeof fillVariables>, ofSchema: readonly FoundProblem[]): readonly FoundProblem[] {
+  const without = new Set(filled.problems.map(({ line, column }) => `${line}:${column}`));
+  return [...filled.problems, ...ofSchema.filter(({ line, column }) => !without.has(`${line}:${column}`))];
+}
+
 function isCommandLine(path: readonly string[]): boolean {
   const key = path.at(-1);
   const isVariable = path.at(-2) === "env";
