@@ -41,7 +41,6 @@ export const errorCodes = {
   RELEASE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "The app has no such release, or it is no longer kept." },
   INSTANCE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "There is no running instance of that name." },
   ROUTE_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "No app has such a route." },
-  QUERIES_TOO_MANY: { status: 429, exit: 8, retryable: true, meaning: "The caller asks about more figures at once than are answered." },
   METRIC_NOT_FOUND: { status: 404, exit: 7, retryable: false, meaning: "Nothing is known of a metric of that name." },
   METRICS_UNREACHABLE: {
     status: 502,

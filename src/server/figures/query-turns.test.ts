@@ -43,7 +43,7 @@ test("more than a page of graphs asks is refused, and a question that failed giv
   const asked = Array.from({ length: 52 }, () => turns.run("ann", () => promise, signal));
   await assert.rejects(
     turns.run("ann", async () => {}, signal),
-    { code: "QUERIES_TOO_MANY" },
+    { code: "OVERLOADED" },
   );
   await turns.run("bob", async () => {}, signal);
   resolve();

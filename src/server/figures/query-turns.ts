@@ -20,7 +20,7 @@ export class QueryTurns {
   /**
    * Resolves or rejects as the task does, which begins once there is room. A caller that goes away gives its place up.
    * @param caller who asks, as one text
-   * @throws {DroverError} QUERIES_TOO_MANY
+   * @throws {DroverError} OVERLOADED
    */
   async run<T>(caller: string, task: () => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#turn(caller, signal);
@@ -41,7 +41,7 @@ export class QueryTurns {
       return Promise.resolve();
     }
     if (this.#waiting.filter((one) => one.caller === caller).length >= mostWaiting)
-      throw new DroverError("QUERIES_TOO_MANY", `${mostWaiting} questions about figures wait already`, {
+      throw new DroverError("OVERLOADED", `${mostWaiting} questions about figures wait already`, {
         hint: "Wait for some answers before you ask for more.",
       });
     const { promise, resolve, reject } = Promise.withResolvers<void>();

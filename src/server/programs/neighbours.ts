@@ -39,7 +39,7 @@ export async function findNeighbour(
       const had = parts.filter((part) => there.has(part));
       if (had.length === 0) continue;
       const offer = await agent.giveParts(had, signal);
-      if (offer.parts.length > 0) return { machine: id, host: address, ...offer };
+      if (offer.parts.length > 0) return { ...offer, machine: id, host: address };
     } catch (error) {
       // It is too old, or its disk is full, or it is gone: the next one may not be.
       signal.throwIfAborted();
