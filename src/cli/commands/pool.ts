@@ -73,10 +73,12 @@ const show = {
   summary: "show the machines of a pool",
   configure: (command) => command.argument("<pool>", "its name"),
   async run(session, { args }) {
-    const { out, clock } = session;
+    const { out, clock, common } = session;
     const pool = (await poolsOf(session)).find(({ name }) => name === args[0]);
     if (pool === undefined)
-      throw new DroverError("POOL_NOT_FOUND", `there is no pool "${args[0]}"`, { hint: "List them with `drover pool ls`." });
+      throw new DroverError("POOL_NOT_FOUND", `space "${common.space ?? defaultSpace}" has no pool "${args[0]}"`, {
+        hint: "List them with `drover pool ls`, or name another space with `--space`.",
+      });
     if (out.json) {
       out.value({ pool });
       return 0;
