@@ -43,7 +43,7 @@ const faults: Readonly<Record<string, readonly [Partial<HostFacts>, string, RegE
   "another C library": [{ libc: "" }, "library", /no GNU C library/],
   "an old C library": [{ libc: "glibc 2.17" }, "library", /glibc 2\.17; 2\.28 is the least/],
   "no tar": [{ lacks: ["tar", "gzip"] }, "tools", /lacks tar, gzip/],
-  "a clock a day behind": [{ clockMs: 1_000_000 - 86_400_000 }, "clock", /1440 min 0 s behind/],
+  "a clock a day behind": [{ clockMs: 1_000_000 - 86_400_000 }, "clock", /1 d 0 h behind/],
   "no clock": [{ clockMs: Number.NaN }, "clock", /unreadable/],
   "no room for the programs": [{ optFreeBytes: 90 * 2 ** 20 }, "disk", /90 MiB left for \/opt\/drover, which takes 300 MiB/],
   "no room for its state": [{ homeFreeBytes: 2 ** 20 }, "disk", /1 MiB left for \/var\/lib\/drover/],

