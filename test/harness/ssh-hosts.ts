@@ -119,6 +119,8 @@ export class SshHosts implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#hosts[Symbol.asyncDispose]();
     for (const disk of this.#disks.values()) {
+      // Ctrl-C of a terminal has ended it already.
+      if (disk.exitCode !== null || disk.signalCode !== null) continue;
       const ended = once(disk, "exit");
       disk.kill("SIGKILL");
       await ended;
