@@ -97,7 +97,7 @@ test("bare hosts become machines that run an app, the one that failed with --ret
   const log = await readFile(join(first.home, "ssh", "log", `free@${h3.address}.log`), "utf8");
   assert.match(log, new RegExp(`> receive [0-9a-f]{64} \\d+ ${cutAt}\\n`));
   assert.equal(
-    runOn(h3, "cd /opt/drover; ls -d versions/* parts/0* incoming/* before/f 2>/dev/null | sed s,versions/[a-f0-9]*$,version,"),
+    runOn(h3, "cd /opt/drover; ls -d versions/* parts/000? incoming/* before/f 2>/dev/null | sed s,versions/[a-f0-9]*$,version,"),
     "before/f\nparts/0002\nversion\nversion\n",
   );
 
