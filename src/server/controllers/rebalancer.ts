@@ -8,6 +8,7 @@ import { formatDuration } from "#model/quantities.ts";
 import { anywhere } from "#plan/placement/plan-placement.ts";
 import { type Balanced, type Move, planRebalance } from "#plan/placement/plan-rebalance.ts";
 import { isLeaving, isReady } from "#plan/rollout/counts.ts";
+import { wantedOf } from "#plan/rollout/orders.ts";
 import type { EventSink } from "../events/event-log.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { keys, objects, put, read, remove } from "../objects/objects.ts";
@@ -216,8 +217,14 @@ export class Rebalancer {
     }
     if (Object.values(spec.processes).every(({ onlyOne }) => onlyOne === true))
       return "it must never run twice, and would be away while it moves";
-    for (const { kind, isRemoving, instances } of fleet.workloads(id))
-      for (const instance of instances.values()) if (kind === "service" && (isRemoving || !isReady(instance))) return notReady;
+    const services = fleet.workloads(id).filter(({ kind }) => kind === "service");
+    for (const { isRemoving, instances } of services)
+      for (const instance of instances.values()) if (isRemoving || !isReady(instance)) return notReady;
+    // One more of them, all ready, is on its way from one machine to another: which of them goes is not decided yet.
+    for (const process of Object.keys(spec.processes) as ProcessName[]) {
+      const told = services.reduce((sum, one) => sum + (one.name.process === process ? one.count : 0), 0);
+      if (told !== wantedOf(app, process)) return notReady;
+    }
     return null;
   }
 
