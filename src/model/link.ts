@@ -71,6 +71,7 @@ export function isFenceLower(fence: Fence, than: Fence): boolean {
  *   POST   /logs                                LogQuery → stream of LogLine
  *   POST   /logs/search, /logs/count, /logs/context   LogSearch → LogSearchAnswer, LogCount → LogCountAnswer, LogContext → LogContextAnswer
  *   POST   /logs/tail                           LogTail → stream of LogEvent
+ *   PUT    /logs/tail/masks                     TailMasks → TailMasked: what a tail under way must not find from now on
  *   PUT    /logs/keep                           { spaces: KeepRules } → 204: how long each space wants its lines kept
  *   GET    /logs/kept                           KeptLogs: what is kept, and since when
  *   POST   /logs/unsent                         UnsentQuestion → UnsentAnswer, once there is something unread or its time is over; see log-shipping.ts

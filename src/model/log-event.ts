@@ -121,4 +121,17 @@ export interface LogContextAnswer {
 /** Events as they come. */
 export interface LogTail extends LogScope {
   readonly query: string;
+  /** By what the masks are changed meanwhile, and one tail's alone; left out: they stay. */
+  readonly reader?: string;
+}
+
+/** What a tail must not find from now on, in place of what it came with. */
+export interface TailMasks {
+  readonly reader: string;
+  readonly masks: LogMasks;
+}
+
+/** `isRead`: there is such a tail. Not yet, or no longer, otherwise. */
+export interface TailMasked {
+  readonly isRead: boolean;
 }

@@ -37,6 +37,7 @@ export function simulatedPeer({ engine, machine, link, order }: SimulatedPeerOpt
     countLogs: async () => null,
     logContext: async () => null,
     tailLogs: async function* () {},
+    remaskTail: async () => null,
     keepLogs: async () => {},
     keptLogs: async () => null,
     unsentLogs: async () => null,

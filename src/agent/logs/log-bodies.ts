@@ -1,5 +1,14 @@
 import { DroverError } from "#model/errors.ts";
-import { type LogContext, type LogCount, type LogKey, type LogScope, type LogSearch, type LogTail, mostBuckets } from "#model/log-event.ts";
+import {
+  type LogContext,
+  type LogCount,
+  type LogKey,
+  type LogScope,
+  type LogSearch,
+  type LogTail,
+  mostBuckets,
+  type TailMasks,
+} from "#model/log-event.ts";
 import type { KeepRules } from "#model/log-keep.ts";
 import { longestQuery } from "#model/log-query.ts";
 import { isCount, isListOf, isNumber, isRecord, isText } from "#model/shape.ts";
@@ -50,8 +59,15 @@ export function readLogContext(value: unknown): LogContext {
 
 /** @throws {DroverError} REQUEST_INVALID */
 export function readLogTail(value: unknown): LogTail {
-  if (isScope(value) && isText(value["query"], longestQuery)) return value as unknown as LogTail;
+  if (isScope(value) && isText(value["query"], longestQuery) && isCaller(value["reader"])) return value as unknown as LogTail;
   throw unreadable("tail");
+}
+
+/** @throws {DroverError} REQUEST_INVALID */
+export function readTailMasks(value: unknown): TailMasks {
+  if (isRecord(value) && isText(value["reader"], longestPrefix) && isRecord(value["masks"]) && isMasks(value["masks"]))
+    return value as unknown as TailMasks;
+  throw unreadable("change of a tail");
 }
 
 function isCaller(value: unknown): boolean {

@@ -1,5 +1,6 @@
 import type { LinkRoutes } from "#link/serve.ts";
-import { readKeepRules, readLogContext, readLogCount, readLogSearch, readLogTail } from "./log-bodies.ts";
+import type { TailMasked } from "#model/log-event.ts";
+import { readKeepRules, readLogContext, readLogCount, readLogSearch, readLogTail, readTailMasks } from "./log-bodies.ts";
 import type { LogStore } from "./log-store.ts";
 import { readUnsentQuestion, readUnsentRead } from "./shipping/unsent-bodies.ts";
 
@@ -19,6 +20,7 @@ export function logRoutes(store: Pick<LogStore, "searches" | "unsent" | "keep" |
       await call.lines(searches.tail(readLogTail(await call.body()), call.signal));
       return undefined;
     },
+    "PUT /logs/tail/masks": async (call): Promise<TailMasked> => ({ isRead: searches.remask(readTailMasks(await call.body())) }),
     "POST /logs/unsent": async (call) => unsent.wait(readUnsentQuestion(await call.body()), call.signal),
     "POST /logs/unsent/read": async (call) => unsent.read(readUnsentRead(await call.body()), call.signal),
   };

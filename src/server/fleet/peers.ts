@@ -17,6 +17,8 @@ import type {
   LogSearch,
   LogSearchAnswer,
   LogTail,
+  TailMasked,
+  TailMasks,
 } from "#model/log-event.ts";
 import type { KeepRules, KeptLogs } from "#model/log-keep.ts";
 import type { UnsentAnswer, UnsentBatch, UnsentQuestion, UnsentRead } from "#model/log-shipping.ts";
@@ -74,6 +76,8 @@ export interface AgentPeer extends ProbePeer {
   countLogs(count: LogCount, signal: AbortSignal): Promise<LogCountAnswer | null>;
   logContext(context: LogContext, signal: AbortSignal): Promise<LogContextAnswer | null>;
   tailLogs(tail: LogTail, signal: AbortSignal): AsyncIterable<LogEvent>;
+  /** Null where the agent is too old: the masks of its tails stay as they are. */
+  remaskTail(change: TailMasks, signal: AbortSignal): Promise<TailMasked | null>;
   /** How long each space wants its lines kept. @throws {DroverError} ROUTE_UNKNOWN where it is too old to be told */
   keepLogs(spaces: KeepRules, signal: AbortSignal): Promise<void>;
   /** What it keeps of logs; null where it is too old to say. */
@@ -189,6 +193,7 @@ export function agentOverLink(link: Link): AgentPeer {
     countLogs: (body, signal) => unlessUnknown(link.call("POST", "/logs/count", signal, { body })) as Promise<LogCountAnswer | null>,
     logContext: (body, signal) => unlessUnknown(link.call("POST", "/logs/context", signal, { body })) as Promise<LogContextAnswer | null>,
     tailLogs: (body, signal) => link.lines("POST", "/logs/tail", signal, { body }) as AsyncIterable<LogEvent>,
+    remaskTail: (body, signal) => unlessUnknown(link.call("PUT", "/logs/tail/masks", signal, { body })) as Promise<TailMasked | null>,
     keepLogs: (spaces, signal) => call("PUT", "/logs/keep", signal, { spaces }),
     keptLogs: (signal) => unlessUnknown(link.call("GET", "/logs/kept", signal)) as Promise<KeptLogs | null>,
     unsentLogs: (body, signal) =>

@@ -2,8 +2,8 @@ import type { LogTailItem } from "#model/api-logs.ts";
 import { pause } from "#model/clock.ts";
 import type { LogTail } from "#model/log-event.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
-import { masksFor } from "./log-masks.ts";
 import type { LogSearcherOptions } from "./log-search.ts";
+import { PresentMasks, type PresentMasksOptions } from "./present-masks.ts";
 
 /** Items that wait for their reader; past it what comes is left out, and the reader is told. */
 const mostWaiting = 10_000;
@@ -11,7 +11,11 @@ const mostWaiting = 10_000;
 const lookMs = 250;
 
 /** Matching events of all machines as they come, and which machines are not heard meanwhile, until the signal aborts. */
-export async function* tailLogs(options: LogSearcherOptions, tail: LogTail, signal: AbortSignal): AsyncGenerator<LogTailItem, void, void> {
+export async function* tailLogs(
+  options: LogSearcherOptions & PresentMasksOptions,
+  tail: LogTail,
+  signal: AbortSignal,
+): AsyncGenerator<LogTailItem, void, void> {
   const { fleet, clock, mask } = options;
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
@@ -23,13 +27,18 @@ export async function* tailLogs(options: LogSearcherOptions, tail: LogTail, sign
     else dropped++;
     wake?.();
   };
+  const masks = new PresentMasks(options, tail.of, until);
   const listen = async (agent: AgentPeer) => {
+    const over = new AbortController();
+    const whileThere = AbortSignal.any([until, agent.gone, over.signal]);
     try {
-      for await (const event of agent.tailLogs({ ...tail, masks: masksFor(options, agent, tail.of) }, AbortSignal.any([until, agent.gone])))
+      for await (const event of agent.tailLogs({ ...tail, ...masks.begin(agent, whileThere) }, whileThere))
         say({ kind: "event", event: mask.event(event) });
       if (!until.aborted) say({ kind: "silent", machine: agent.machine, why: "its link was lost" });
     } catch (error) {
       if (!until.aborted) say({ kind: "silent", machine: agent.machine, why: error instanceof Error ? error.message : String(error) });
+    } finally {
+      over.abort();
     }
   };
   const heard = new Set<string>();
@@ -61,6 +70,6 @@ export async function* tailLogs(options: LogSearcherOptions, tail: LogTail, sign
     }
   } finally {
     ended.abort();
-    await Promise.all([looking, ...listening.values()]);
+    await Promise.all([looking, masks.stopped(), ...listening.values()]);
   }
 }

@@ -2,9 +2,14 @@ import { type LogMasks, maskPattern, spaceOfInstance } from "#model/log-mask.ts"
 
 /** Finds, by instance, what is not shown of its lines; made once for each question. */
 export class LineMasks {
-  readonly #patterns: ReadonlyMap<string, RegExp | null>;
+  #patterns: ReadonlyMap<string, RegExp | null> = new Map();
 
   constructor(masks: LogMasks = {}) {
+    this.become(masks);
+  }
+
+  /** From now on these, in place of those before. */
+  become(masks: LogMasks): void {
     this.#patterns = new Map(Object.entries(masks).map(([space, forms]) => [space, maskPattern(forms)]));
   }
 

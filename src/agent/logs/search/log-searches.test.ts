@@ -237,6 +237,26 @@ test("matching events are told as they come, a trace that comes in parts as one"
   assert.deepEqual(seen, ['Traceback (most recent call last):\n  File "a.py"\nValueError: no', "last"]);
 });
 
+test("a tail finds nothing of what became a secret while it was followed", async () => {
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const { searches } = store;
+  const telling = searches.tail({ of: ["shop/"], except: [], query: "s3cret OR end", reader: "r1" }, stop.signal);
+  const following = (async () => {
+    for await (const event of telling) {
+      seen.push(event.text);
+      if (event.text === "s3cret.value before") {
+        assert.equal(searches.remask({ reader: "r1", masks: { shop: ["s3cret.value"] } }), true);
+        await print(web, "s3cret.value after\nend\n");
+      } else stop.abort();
+    }
+  })();
+  await print(web, "s3cret.value before\n");
+  await following;
+  assert.deepEqual(seen, ["s3cret.value before", "end"]);
+  assert.equal(searches.remask({ reader: "r1", masks: {} }), false);
+});
+
 test("a damaged segment is named and passed over, and the others are searched", async () => {
   await fill();
   await store.close();

@@ -8,6 +8,7 @@ import type {
   LogSearch,
   LogSearchAnswer,
   LogTail,
+  TailMasks,
 } from "#model/log-event.ts";
 import { parseLogQuery } from "#model/log-query.ts";
 import { LogFollower } from "../log-follower.ts";
@@ -29,6 +30,8 @@ const linesAnEvent = 20;
 export class LogSearches {
   readonly #options: LogReading;
   readonly #searcher: Searcher;
+  /** Of tails that have a name, what they must not find. */
+  readonly #tailMasks = new Map<string, LineMasks>();
 
   constructor(options: LogReading) {
     this.#options = options;
@@ -64,6 +67,7 @@ export class LogSearches {
     const { clock, machine, follow } = this.#options;
     const expression = parseLogQuery(tail.query);
     const masks = new LineMasks(tail.masks);
+    const { reader } = tail;
     const follower = new LogFollower(selectAny(tail));
     const ended = new AbortController();
     const until = AbortSignal.any([signal, ended.signal]);
@@ -75,6 +79,7 @@ export class LogSearches {
         if (matches(event, expression)) yield told(event, machine);
       }
     };
+    if (reader !== undefined) this.#tailMasks.set(reader, masks);
     try {
       while (!signal.aborted) {
         const frames = joiner.isEmpty ? await follower.next(until) : await nextWithin(follower, traceMs, clock, until);
@@ -83,8 +88,16 @@ export class LogSearches {
         yield* wanted(joiner.flush((lastAtMs) => frames.length > 0 && nowMs - lastAtMs < traceMs));
       }
     } finally {
+      if (reader !== undefined) this.#tailMasks.delete(reader);
       ended.abort();
     }
+  }
+
+  /** What a tail must not find from now on. @returns whether there is one of that name */
+  remask({ reader, masks }: TailMasks): boolean {
+    const tail = this.#tailMasks.get(reader);
+    tail?.become(masks);
+    return tail !== undefined;
   }
 
   close(): Promise<void> {
