@@ -23,6 +23,9 @@ export const shippingDestination = z
       .object({ sinceMs: z.number(), why: z.string(), retryAtMs: z.number() })
       .nullable()
       .meta({ description: "Null: it took the latest batch." }),
+    missing: z
+      .object({ apps: z.array(z.string()), spaces: z.array(z.string()) })
+      .meta({ description: "Whose lines it would get, by its declaration, and who is not there (yet)." }),
     silent: z
       .array(z.object({ machine: z.string(), why: z.string() }))
       .meta({ description: "Machines whose lines cannot be read; they wait there." }),

@@ -177,7 +177,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
       usage: shared.usage,
       shipping: async (sees, until) => {
         const shippers = shipping?.running()?.shippers.filter(({ destination }) => sees(destination.space)) ?? [];
-        return shippers.length === 0 ? [] : viewShipping(shippers, { fleet, clock }, until);
+        return shippers.length === 0 ? [] : viewShipping(shippers, { store, fleet, clock }, until);
       },
       appMetrics: shareAnswer(
         (until) => askAppMetrics({ store, fleet, clock, instances: (space, app) => view.instances(space, app) }, until),

@@ -32,8 +32,10 @@ const ls = {
     ]);
     const head = ["DESTINATION", "KIND", "TO", "STATE", "SENT", "LATEST", "BEHIND", "LOST", "REFUSED"];
     for (const line of table(head, rows, out.columns)) out.line(line);
-    for (const { space, name, failing, silent } of destinations) {
+    for (const { space, name, failing, missing, silent } of destinations) {
       if (failing !== null) out.line(`${space}/${name} has taken nothing for ${age(failing.sinceMs, nowMs)}: ${escapeText(failing.why)}`);
+      for (const app of missing.apps) out.line(`${space}/${name} gets the lines of "${app}", which the space does not have (yet)`);
+      for (const one of missing.spaces) out.line(`${space}/${name} gets the lines of space "${one}", which there is not (yet)`);
       for (const { machine, why } of silent) out.line(`${space}/${name}: the lines of machine ${machine} wait there: ${escapeText(why)}`);
     }
     return 0;

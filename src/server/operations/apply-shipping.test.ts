@@ -90,3 +90,16 @@ test("what a destination cannot be is refused where it stands", async () => {
   await refused(of("{ http: 'https://a.example', search: 'level:loud' }"), /a search as/);
   await refused(of("{ http: 'https://a.example', stream: x }"), /elasticsearch beside it/);
 });
+
+test("apps and spaces that a destination names and that there are not are warned of, and may come later", async () => {
+  const text =
+    "space: five\nlogs: { ship: { a: { http: 'https://a.example', apps: [wbe, web] }, b: { http: 'https://b.example', from: { spaces: [none] } } } }";
+  const warned = async (documents: string) => (await declare(documents)).plan.changes.find(({ kind }) => kind === "space")?.warnings;
+  const none = 'destination "b" gets the lines of space "none", which there is not (yet)';
+  const missing = (app: string) => `destination "a" gets the lines of "${app}", which space "five" does not have (yet)`;
+  assert.deepEqual(await warned(text), [missing("wbe"), missing("web"), none]);
+  assert.deepEqual(await warned(`${text}\n---\napp: web\nrun: sleep 1`), [`${missing("wbe")}; did you mean "web"?`, none]);
+  await declare("space: none");
+  assert.deepEqual(await warned(`${text}\n---\napp: wbe\nrun: sleep 1`), []);
+  assert.deepEqual(await warned(text), [], "they stay, though this file does not declare them");
+});

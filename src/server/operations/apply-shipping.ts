@@ -1,9 +1,10 @@
 import type { Space } from "#model/app.ts";
 import type { DestinationManifest } from "#model/log-shipping-schemas.ts";
 import type { SpaceLogs } from "#model/space-logs-schemas.ts";
-import { type FoundProblem, throwProblems } from "../manifests/problems.ts";
+import { type FoundProblem, nearest, throwProblems } from "../manifests/problems.ts";
 import type { Declared } from "../manifests/read-manifests.ts";
 import type { OperationContext } from "./context.ts";
+import { livingApps, missingSources } from "./missing-sources.ts";
 import { isEqualJson } from "./release-spec.ts";
 
 /** Since when each destination gets lines: what is sent elsewhere than before begins anew. */
@@ -54,4 +55,20 @@ export function requireShippingSecrets({ secrets }: OperationContext, { space, s
     }
   }
   throwProblems(problems);
+}
+
+/** What is declared may come later, so that it is not there yet is no mistake; a wrong name would be found out by lines that nobody gets. */
+export function shippingWarnings({ store }: OperationContext, { space, spaceManifest, apps }: Declared, prune: boolean): readonly string[] {
+  const known = new Set([...(prune ? [] : livingApps(store, space)), ...apps.map(({ manifest }) => manifest.app)]);
+  return Object.entries(spaceManifest?.manifest.logs?.ship ?? {}).flatMap(([name, destination]) => {
+    const missing = missingSources(store, space, destination, known);
+    return [
+      ...missing.apps.map((app) => {
+        const like = nearest(app, [...known]);
+        const meant = like === null ? "" : `; did you mean "${like}"?`;
+        return `destination "${name}" gets the lines of "${app}", which space "${space}" does not have (yet)${meant}`;
+      }),
+      ...missing.spaces.map((one) => `destination "${name}" gets the lines of space "${one}", which there is not (yet)`),
+    ];
+  });
 }

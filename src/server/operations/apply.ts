@@ -8,7 +8,7 @@ import type { Change, Condition } from "../store/store.ts";
 import { routeOwners } from "./app-routes.ts";
 import { draftLadder } from "./apply-ladder.ts";
 import { draftPools } from "./apply-pools.ts";
-import { changesWhatOthersSend, requireShippingSecrets, shipsSince } from "./apply-shipping.ts";
+import { changesWhatOthersSend, requireShippingSecrets, shippingWarnings, shipsSince } from "./apply-shipping.ts";
 import type { OperationContext } from "./context.ts";
 import { type DesiredApp, desireApps, livingApp, type Surroundings } from "./desired-apps.ts";
 import { differences } from "./differences.ts";
@@ -84,7 +84,7 @@ function draftApply(
     events: [],
   };
   requireSpace?.(objects.space(store, declared.space)?.modRevision ?? 0);
-  const space = draftSpace(context, declared, draft, nowMs);
+  const space = draftSpace(context, declared, request.prune, draft, nowMs);
   const every = objects.apps(store).filter(({ value }) => !isBeingDestroyed(value) || value.space !== declared.space);
   const existing = new Map(objects.apps(store, declared.space).map((stored) => [stored.value.name, stored]));
   for (const { manifest } of declared.apps) requireApp?.(existing.get(manifest.app)?.modRevision ?? 0);
@@ -112,7 +112,7 @@ function draftApply(
   return draft;
 }
 
-function draftSpace(context: OperationContext, declared: Declared, draft: ApplyDraft, nowMs: number): Space {
+function draftSpace(context: OperationContext, declared: Declared, prune: boolean, draft: ApplyDraft, nowMs: number): Space {
   const stored = objects.space(context.store, declared.space);
   const manifest = declared.spaceManifest?.manifest;
   requireShippingSecrets(context, declared);
@@ -137,7 +137,7 @@ function draftSpace(context: OperationContext, declared: Declared, draft: ApplyD
       source: null,
       build: null,
       file: declared.spaceManifest?.file ?? "",
-      warnings: [...declared.warnings],
+      warnings: [...declared.warnings, ...shippingWarnings(context, declared, prune)],
     });
   }
   // The condition also holds when the space stays as it is: nobody may destroy it under the apps.

@@ -2,25 +2,33 @@ import type { ShippingDestinationView } from "#model/api-shipping.ts";
 import type { Clock } from "#model/clock.ts";
 import type { UnsentAnswer } from "#model/log-shipping.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import { missingSources } from "../operations/missing-sources.ts";
 import type { DestinationShipper, MachineShipping } from "../shipping/destination-shipper.ts";
+import type { Store } from "../store/store.ts";
 import { askPeers } from "./peer-answers.ts";
+
+export interface ShippingViewOptions {
+  readonly store: Store;
+  readonly fleet: Pick<Fleet, "agents" | "machines">;
+  readonly clock: Clock;
+}
 
 /** How it is with each destination, asked of the machines now: while it takes nothing, nobody else asks them. */
 export async function viewShipping(
   shippers: readonly DestinationShipper[],
-  { fleet, clock }: { readonly fleet: Pick<Fleet, "agents" | "machines">; readonly clock: Clock },
+  options: ShippingViewOptions,
   signal: AbortSignal,
 ): Promise<readonly ShippingDestinationView[]> {
-  return Promise.all(shippers.map((shipper) => viewDestination(shipper, fleet, clock, signal)));
+  return Promise.all(shippers.map((shipper) => viewDestination(shipper, options, signal)));
 }
 
 async function viewDestination(
   { destination, machines, trouble }: DestinationShipper,
-  fleet: Pick<Fleet, "agents" | "machines">,
-  clock: Clock,
+  { store, fleet, clock }: ShippingViewOptions,
   signal: AbortSignal,
 ): Promise<ShippingDestinationView> {
-  const { space, name, kind, to, scope, sinceMs } = destination;
+  const { space, name, kind, to, manifest, scope, sinceMs } = destination;
+  const missing = missingSources(store, space, manifest);
   const known = new Map(machines.map((one) => [one.machine, one]));
   const placesOf = (one: MachineShipping | undefined) => one?.progress.places ?? {};
   const asked = await askPeers(
@@ -59,6 +67,7 @@ async function viewDestination(
       sinceMs: behindSince.length === 0 ? null : Math.min(...behindSince),
     },
     failing: trouble.failing === null ? null : pickFailing(trouble.failing),
+    missing: { apps: [...missing.apps], spaces: [...missing.spaces] },
     silent: silent.sort((a, b) => (a.machine < b.machine ? -1 : 1)),
   };
 }
