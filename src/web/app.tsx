@@ -32,6 +32,7 @@ const pages: readonly (readonly [pattern: RegExp, page: ComponentType<PageProps>
   [/^\/machines\/(?<machine>[^/]+)$/, lazy(async () => (await import("./pages/machines/machine-page.tsx")).MachinePage)],
   [/^\/spaces\/(?<space>[^/]+)\/pools\/(?<pool>[^/]+)$/, lazy(async () => (await import("./pages/machines/pool-page.tsx")).PoolPage)],
   [/^\/logs$/, lazy(async () => (await import("./pages/logs/logs-page.tsx")).LogsPage)],
+  [/^\/logs\/destinations$/, lazy(async () => (await import("./pages/logs/destinations-page.tsx")).DestinationsPage)],
   [/^\/graphs$/, lazy(async () => (await import("./pages/graphs/graphs-page.tsx")).GraphsPage)],
   [/^\/versions$/, lazy(async () => (await import("./pages/versions/versions-page.tsx")).VersionsPage)],
   [/^\/timeline$/, lazy(async () => (await import("./pages/timeline/timeline-page.tsx")).TimelinePage)],

@@ -112,8 +112,8 @@ const kindsOf: Readonly<Record<Exclude<Family, "all">, RegExp>> = {
   deploys: /^(release|app|instance|workload|routes?)\./,
   checks: /^(check|escalation|ladder|tell)\./,
   people:
-    /^(app\.(scaled|restarted|stopped|started|maintenance|destroying)|release\.rollback|env|secret|exec|session|ladder\.(paused|resumed|mode|acknowledged)|certificate)/,
-  platform: /^(agent|edge|server|space|certificate|acme|events)\./,
+    /^(app\.(scaled|restarted|stopped|started|maintenance|destroying)|release\.rollback|env|secret|exec|session|token|machine\.(cordoned|uncordoned|draining|forced|labelled|removed|exec)|ladder\.(paused|resumed|mode|acknowledged)|certificate)/,
+  platform: /^(agent|edge|server|machine|pool|rebalance|restore|logs|space|certificate|acme|events)\./,
 };
 
 function isOf({ kind }: EventView, family: Family): boolean {

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { type Condition, describeCondition } from "#model/conditions.ts";
 import { conditionPath } from "../state/location.ts";
 import { Link } from "./link.tsx";
@@ -17,16 +18,19 @@ interface ConditionLineProps extends ReasonProps {
   readonly isStarting?: boolean;
   /** Another line says the same of this code. */
   readonly isExplained?: boolean;
+  /** Where more of it is shown. */
+  readonly children?: ComponentChildren;
 }
 
 /** A line of a list: what is wrong, how bad that is, where it comes from, and what to do. */
-export function ConditionLine({ code, message, isStarting = false, isExplained = false }: ConditionLineProps) {
+export function ConditionLine({ code, message, isStarting = false, isExplained = false, children }: ConditionLineProps) {
   const condition = describeCondition(code);
   return (
     <li>
       {isStarting && condition?.severity !== "info" ? <State tone="busy" word="not yet" /> : <SeverityState condition={condition} />}
       <span>{visibleText(message)}</span>
       <ConditionCode code={code} />
+      {children}
       {!isExplained && <Meaning condition={condition} />}
     </li>
   );

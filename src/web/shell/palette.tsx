@@ -92,6 +92,11 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
 function entries(apps: readonly AppSummary[], machines: MachineList["machines"]): readonly Entry[] {
   return [
     ...destinations(space.value).map(({ name, to }) => ({ name, kind: "page", to })),
+    {
+      name: "Log destinations",
+      kind: "page",
+      to: `/logs/destinations${space.value === null ? "" : `?space=${encodeURIComponent(space.value)}`}`,
+    },
     { name: "Events", kind: "page", to: "/events" },
     { name: "Conditions", kind: "page", to: "/conditions" },
     { name: "Add machines", kind: "page", to: "/add-machines" },

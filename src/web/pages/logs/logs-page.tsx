@@ -15,6 +15,7 @@ import { EventDetails } from "./event-details.tsx";
 import { EventTable } from "./event-table.tsx";
 import { Histogram, Missing } from "./histogram.tsx";
 import { logsCommand, scopeOfPage } from "./log-scope.ts";
+import { LogTabs } from "./log-tabs.tsx";
 import { SavedSearches } from "./saved-searches.tsx";
 import { useEvents } from "./use-events.ts";
 
@@ -45,6 +46,7 @@ export function LogsPage() {
   return (
     <>
       <h1 class="unseen">Logs</h1>
+      <LogTabs />
       <Section
         title="Logs"
         note={isLive ? "live" : ""}

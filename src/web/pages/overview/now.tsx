@@ -50,7 +50,9 @@ export function Now({ attention: { silent, problems, runs, failing, troubled, de
         ))}
         <More shown={shownOfEach} of={silent.length} what="machine that does not answer" many="machines that do not answer" />
         {problems.map(({ code, message }) => (
-          <ConditionLine key={code + message} code={code} message={message} isExplained={isExplained(code)} />
+          <ConditionLine key={code + message} code={code} message={message} isExplained={isExplained(code)}>
+            {code.startsWith("LOGS_") && <Link to="/logs/destinations">destinations of logs</Link>}
+          </ConditionLine>
         ))}
         {runs.slice(0, shownOfEach).map((run) => (
           <li key={run.space + run.id}>
