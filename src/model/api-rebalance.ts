@@ -24,7 +24,7 @@ export const rebalanceProgress = z
 
 export const rebalanceView = z.object({
   plan: rebalancing,
-  last: rebalanceProgress.nullable().meta({ description: "Of the last one since the server's start." }),
+  last: rebalanceProgress.nullable().meta({ description: "Of the last one; null if none was, or if a backup was restored since." }),
 });
 
 export const rebalanceWhich = z.strictObject({

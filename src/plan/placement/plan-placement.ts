@@ -30,6 +30,8 @@ export interface PlacementRequest {
   /** What is there already of the same kind, by machine: new ones go where there are fewest. */
   readonly beside: ReadonlyMap<MachineId, number>;
   readonly rules: PlacementRules;
+  /** The most of the same kind that each machine may have, where that was decided beforehand; left out: any number. */
+  readonly most?: ReadonlyMap<MachineId, number> | undefined;
 }
 
 /** Where an app may run. */
@@ -73,6 +75,8 @@ interface Candidate {
   freeBytes: number;
   /** Of the same kind. */
   beside: number;
+  /** Of the same kind it may have at the most. */
+  readonly most: number;
   instances: number;
   /** Its place in the list. */
   readonly order: number;
@@ -149,7 +153,11 @@ function placeOne(request: PlacementRequest, machines: readonly MachineRoom[], t
   };
 }
 
-function zonesOf({ beside, rules }: PlacementRequest, machines: readonly MachineRoom[], taken: Map<MachineId, Taken>): readonly Zone[] {
+function zonesOf(
+  { beside, rules, most }: PlacementRequest,
+  machines: readonly MachineRoom[],
+  taken: Map<MachineId, Taken>,
+): readonly Zone[] {
   const zones = new Map<string | undefined, Zone>();
   for (const [order, machine] of machines.entries()) {
     const own = beside.get(machine.id) ?? 0;
@@ -165,6 +173,7 @@ function zonesOf({ beside, rules }: PlacementRequest, machines: readonly Machine
       freeCores: machine.freeCores - (gone?.cores ?? 0),
       freeBytes: machine.freeMemoryBytes - (gone?.bytes ?? 0),
       beside: own,
+      most: most === undefined ? Number.POSITIVE_INFINITY : (most.get(machine.id) ?? 0),
       instances: machine.instances + (gone?.instances ?? 0),
       order,
     });
@@ -183,8 +192,8 @@ export function suits(machine: Pick<MachineRoom, "id" | "labels">, { labels, poo
   return pool === null || isOfPool(machine.id, pool);
 }
 
-function holds({ freeCores, freeBytes }: Candidate, cores: number, bytes: number): boolean {
-  return fits(freeCores, cores) && fits(freeBytes, bytes);
+function holds({ freeCores, freeBytes, beside, most }: Candidate, cores: number, bytes: number): boolean {
+  return beside < most && fits(freeCores, cores) && fits(freeBytes, bytes);
 }
 
 function isBetter(one: Candidate, other: Candidate): boolean {

@@ -198,7 +198,7 @@ function wishFor(
   { beside, room, target }: { readonly beside: ReadonlyMap<MachineId, number>; readonly room: number; readonly target: number },
 ): Wish {
   const leaving = leavingMachines(input);
-  const most = input.rollout === null ? input.most?.get(process) : undefined;
+  const most = mostOf(input, process);
   const parts = release.parts.map((part) => ({
     machine: part.machine,
     count: part.count,
@@ -210,6 +210,11 @@ function wishFor(
   const shares = shareOut({ parts, total, room, beside });
   // What other releases have is about to be replaced: to keep away from it would leave new ones crowded where it was replaced first.
   return { process, release, total, shares, beside: besideOf([release]), isTarget: release.release === target };
+}
+
+/** Of the process, on each machine, while it is made more even: a deploy goes before that. */
+function mostOf({ rollout, most }: Known, process: ProcessName): ReadonlyMap<MachineId, number> | undefined {
+  return rollout === null ? most?.get(process) : undefined;
 }
 
 /** What becomes of a process that must not run twice, and what it waits for if none of it stays. */
@@ -249,6 +254,7 @@ function place(
       resources: input.releases.get(release.release)?.spec.processes[process]?.resources ?? noResources,
       beside,
       rules: input.placement,
+      most: mostOf(input, process),
     })),
     input.machines,
   );

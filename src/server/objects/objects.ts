@@ -17,7 +17,7 @@ import type { Change, Condition, Entry, StoreReader } from "../store/store.ts";
  *   /homes/<space>/<app>                 { machine }, which has the app's volumes; while there are several machines
  *   /leftovers/<machine>/<space>/<app>   of a destroyed app, to be removed once the machine is back
  *   /ahead/<space>/<app>                 AheadNote, of an app that ran what a restored store does not know
- *   /rebalance                           StoredRebalance, while instances are moved because people asked for it
+ *   /rebalance                           StoredRebalance, of the last time that people asked for instances to be moved
  *   /join-tokens/<id>                    StoredToken, for a day after its end
  *   /tokens/<name>                       StoredToken, for a month after its end
  *   /token-uses/<name>                   TokenUse

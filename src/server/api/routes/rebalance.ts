@@ -37,7 +37,9 @@ export function rebalanceRoutes(services: Services): readonly Route[] {
       access: { right: "operate", of: "installation" },
       body: json(rebalanceWhich),
       answer: { kind: "json", schema: rebalancing },
-      handle: async (call, _query, { app }) => ({ json: await controlPlane.rebalancer.start(which(app), signed(services, call).events) }),
+      handle: async (call, _query, { app }) => ({
+        json: await controlPlane.rebalancer.start(which(app), signed(services, call).events, call.receipt),
+      }),
     }),
     route({
       method: "DELETE",
