@@ -24,7 +24,7 @@ import { chooseExecPlace } from "./view/exec-place.ts";
 import { viewKeptLogs } from "./view/kept-logs.ts";
 import { masksFor } from "./view/log-masks.ts";
 import { countLogs, logContext, searchLogs } from "./view/log-search.ts";
-import { LogShares } from "./view/log-shares.ts";
+import { createLogShares } from "./view/log-shares.ts";
 import { tailLogs } from "./view/log-tail.ts";
 import { boundTo, viewMachines } from "./view/machine-view.ts";
 import { SecretMask } from "./view/mask-secrets.ts";
@@ -107,7 +107,7 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
     options.shipping === undefined
       ? null
       : lazyShipping({ ...options.shipping, store, secrets, fleet: core.fleet, events, mask, clock, random, log }, signal);
-  const shares = new LogShares();
+  const shares = createLogShares();
   const logSearcher = { store, fleet: core.fleet, clock, mask };
   const view = new AppView({ store, core, clock, addresses });
   const health = new HealthWatch({
@@ -221,9 +221,9 @@ export function createControlPlane(options: ControlPlaneOptions, signal: AbortSi
         }
       },
       logSearch: {
-        search: (search, until) => shares.within(search.by, () => searchLogs(logSearcher, search, until)),
-        count: (count, until) => shares.within(count.by, () => countLogs(logSearcher, count, until)),
-        context: (context, until) => shares.within(context.by, () => logContext(logSearcher, context, until)),
+        search: (search, until) => shares.run(search.by, () => searchLogs(logSearcher, search, until), until),
+        count: (count, until) => shares.run(count.by, () => countLogs(logSearcher, count, until), until),
+        context: (context, until) => shares.run(context.by, () => logContext(logSearcher, context, until), until),
         tail: (tail, until) => tailLogs({ ...logSearcher, subscribers: core.subscribers, log }, tail, until),
         kept: (has, until) => viewKeptLogs(logSearcher, has, until),
       },

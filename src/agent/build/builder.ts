@@ -3,6 +3,7 @@ import { chown, copyFile, lchown, mkdir, readdir, readFile } from "node:fs/promi
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { FairQueue } from "#host/fair-queue.ts";
 import { writeFileAtomic } from "#host/files.ts";
 import { errorFields } from "#host/log.ts";
 import { type BuildOptions, type BuildProgress, type BuildResult, buildLimits } from "#model/build.ts";
@@ -15,7 +16,6 @@ import { removeFolder } from "../artifacts/folders.ts";
 import { launchFile } from "../artifacts/launch.ts";
 import type { ArtifactStore } from "../artifacts/store.ts";
 import { readTree, type Tree, treeDigest } from "../artifacts/tree.ts";
-import { FairQueue } from "../fair-queue.ts";
 import { type ArchiveEntry, type BuildCache, openArchives, openResults, type ResultEntry } from "./cache.ts";
 import { Channel } from "./channel.ts";
 import { type Confine, killMarked } from "./confinement.ts";

@@ -1,9 +1,9 @@
 import { Worker } from "node:worker_threads";
+import { FairQueue } from "#host/fair-queue.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import { byChecks } from "#model/log-event.ts";
 import { untilAborted } from "#model/until-aborted.ts";
-import { FairQueue } from "../../fair-queue.ts";
 import type { ScanAnswers, ScanJob, ScanQuestion, ScanReply } from "./jobs.ts";
 
 /** The thread takes some 15 MB: it is there while people search, and a little longer because they search again. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { aggregate, figureFunction, metricAnswer, metricLabels, metricName } from "#model/api-metrics.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Match } from "../../figures/figure-source.ts";
-import { QueryTurns } from "../../figures/query-turns.ts";
+import { createQueryTurns } from "../../figures/query-turns.ts";
 import { collectMetrics } from "../../metrics/collect.ts";
 import { Exposition, expositionType } from "../../metrics/exposition.ts";
 import { wholeNumber } from "../query.ts";
@@ -23,7 +23,7 @@ const time = wholeNumber(Number.MAX_SAFE_INTEGER).optional();
 
 /** Figures: as they are now, and over time. */
 export function metricRoutes({ controlPlane, store, version, startedAtMs, figures, source, webUi }: Services): readonly Route[] {
-  const turns = new QueryTurns();
+  const turns = createQueryTurns();
   return [
     route({
       method: "GET",
