@@ -1,3 +1,5 @@
+// What does one change cost with 10 apps and with 1,000, how large is the server, and how long does a restart take? The server's own pieces over a
+// real store and real links; only the processes and the edge's sockets are simulated.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -13,9 +15,6 @@ import { serveLink } from "../src/link/serve.ts";
 import type { RoutingPatch, RoutingTable } from "../src/model/routing-table.ts";
 import { SimulatedEdge } from "../test/simulation/simulated-edge.ts";
 import { median, quantile, report } from "./lib.ts";
-
-// What does one change cost with 10 apps and with 1,000, how large is the server, and how long does a restart take? The server's own pieces over a
-// real store and real links; only the processes and the edge's sockets are simulated.
 
 interface Figures {
   readonly ready: number;
@@ -37,7 +36,7 @@ class Server {
   }
 
   static async start(folder: string): Promise<Server> {
-    const child = fork(join(import.meta.dirname, "control-plane-server.ts"), [folder], { execArgv: ["--max-semi-space-size=4"] });
+    const child = fork(join(import.meta.dirname, "parts", "control-plane-server.ts"), [folder], { execArgv: ["--max-semi-space-size=4"] });
     await once(child, "message");
     return new Server(child);
   }

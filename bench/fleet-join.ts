@@ -1,3 +1,5 @@
+// How long it takes from three bare hosts to an app that runs on all of them, by one `drover machine add` over SSH and one `drover apply`; with nothing packed
+// yet, and again after Drover was taken away from them; and how much the command sends to the first of them, and to those beside it. Then fifty hosts in one call, with simulated SSH.
 import { watch } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,9 +9,6 @@ import { TestDrover } from "../test/harness/drover.ts";
 import { TestMachines } from "../test/harness/machines.ts";
 import { SshHosts, whyNoSshHosts } from "../test/harness/ssh-hosts.ts";
 import { median, report, skip } from "./lib.ts";
-
-// How long it takes from three bare hosts to an app that runs on all of them, by one `drover machine add` over SSH and one `drover apply`; with nothing packed
-// yet, and again after Drover was taken away from them; and how much the command sends to the first of them, and to those beside it. Then fifty hosts in one call, with simulated SSH.
 
 const web = "require('http').createServer((q, s) => s.end('hello')).listen(process.env.PORT)";
 const manifest = `app: hello\nrun: exec node -e "${web}"\ninstances: 4\nstop: { drain: 1s, grace: 1s }\n`;

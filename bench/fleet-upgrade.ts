@@ -1,3 +1,5 @@
+// What a rolling upgrade of three machines, the server's among them, costs those who use what runs there: 200 requests a second through the edge of the
+// server's machine while all go over to another version, and back. The goal is no failed request.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -7,9 +9,6 @@ import { type Host, Hosts, whyNoHosts } from "../test/harness/hosts.ts";
 import type { LoadReport } from "../test/harness/load.ts";
 import { makeVersion } from "../test/harness/other-version.ts";
 import { report, skip } from "./lib.ts";
-
-// What a rolling upgrade of three machines, the server's among them, costs those who use what runs there: 200 requests a second through the edge of the
-// server's machine while all go over to another version, and back. The goal is no failed request.
 
 const web = "require('http').createServer((q, s) => s.end('hello')).listen(process.env.PORT)";
 const manifest = `app: hello\nrun: exec node -e "${web}"\ninstances: 6\nstop: { drain: 1s, grace: 1s }\n`;

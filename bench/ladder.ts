@@ -1,3 +1,5 @@
+// What does one plan cost in a space of 1,000 machines and 5,000 checks: when all is well, when one machine is lost, in the middle of its run, and
+// in the worst moments, when everything fails at once: nothing open yet, every window over, every run under way, and one run over the whole space?
 import type { CheckState } from "../src/model/check.ts";
 import type { Escalation } from "../src/model/ladder.ts";
 import type { AppName, CheckId, MachineId, PoolName } from "../src/model/names.ts";
@@ -7,9 +9,6 @@ import type { LadderInput } from "../src/plan/ladder/input.ts";
 import { planLadder } from "../src/plan/ladder/plan-ladder.ts";
 import { check, classic, inputOf, stateOf, t0 } from "../src/plan/testing/ladder-world.ts";
 import { median, quantile, report } from "./lib.ts";
-
-// What does one plan cost in a space of 1,000 machines and 5,000 checks: when all is well, when one machine is lost, in the middle of its run, and
-// in the worst moments, when everything fails at once: nothing open yet, every window over, every run under way, and one run over the whole space?
 
 const machines = 1_000;
 const topology: Topology = {

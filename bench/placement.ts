@@ -1,3 +1,5 @@
+// How long does planning take in a fleet of 5,000 machines with 50,000 instances: for a new app of 1,000 instances, and for all apps of which something
+// was on 100 machines that are lost at once? The fleet is the server's own; its agents are names without a link.
 import {
   type AppId,
   type AppName,
@@ -17,9 +19,6 @@ import { observe } from "../src/server/controllers/observe.ts";
 import { Fleet } from "../src/server/fleet/fleet.ts";
 import type { AgentPeer } from "../src/server/fleet/peers.ts";
 import { median, quantile, report } from "./lib.ts";
-
-// How long does planning take in a fleet of 5,000 machines with 50,000 instances: for a new app of 1,000 instances, and for all apps of which something
-// was on 100 machines that are lost at once? The fleet is the server's own; its agents are names without a link.
 
 const machines = 5_000;
 const apps = 1_000;

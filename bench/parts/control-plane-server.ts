@@ -1,19 +1,19 @@
+// The server of bench/control-plane.ts, in a process of its own so that its memory and CPU can be told apart from what is simulated.
 import { rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { systemClock } from "../src/host/clock.ts";
-import { createLog } from "../src/host/log.ts";
-import type { AppName, ProcessName, SpaceName } from "../src/model/names.ts";
-import { createControlPlane } from "../src/server/create-control-plane.ts";
-import { openEventLog } from "../src/server/events/sqlite-event-log.ts";
-import { objects, put, unchanged } from "../src/server/objects/objects.ts";
-import { openSealer } from "../src/server/secrets/open-sealer.ts";
-import { createSecrets } from "../src/server/secrets/sealed-secrets.ts";
-import { openSqliteStore } from "../src/server/store/sqlite-store.ts";
-import { appAndRelease } from "../test/simulation/fixtures.ts";
+import { systemClock } from "../../src/host/clock.ts";
+import { createLog } from "../../src/host/log.ts";
+import type { AppName, ProcessName, SpaceName } from "../../src/model/names.ts";
+import { createControlPlane } from "../../src/server/create-control-plane.ts";
+import { openEventLog } from "../../src/server/events/sqlite-event-log.ts";
+import { objects, put, unchanged } from "../../src/server/objects/objects.ts";
+import { openSealer } from "../../src/server/secrets/open-sealer.ts";
+import { createSecrets } from "../../src/server/secrets/sealed-secrets.ts";
+import { openSqliteStore } from "../../src/server/store/sqlite-store.ts";
+import { appAndRelease } from "../../test/simulation/fixtures.ts";
 
-// The server of bench/control-plane.ts, in a process of its own so that its memory and CPU can be told apart from what is simulated.
 const folder = process.argv[2] ?? "";
 const stop = new AbortController();
 const clock = systemClock;
