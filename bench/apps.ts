@@ -5,8 +5,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "#host/testing/free-ports.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { TestDrover } from "../test/harness/drover.ts";
-import { allAnswer, median, npmPeer, programOnPath, publicFolder, report, runTimed, skip, timed } from "./lib.ts";
+import { allAnswer, median, npmPeer, publicFolder, report, runTimed, skip, timed } from "./lib.ts";
 
 const count = 75;
 const kind = process.argv[2] === "node" ? "node" : "busybox";

@@ -11,8 +11,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { freePorts } from "#host/testing/free-ports.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { droverBin } from "../test/harness/drover.ts";
-import { cpuSecondsOf, median, programOnPath, quantile, report, skip, undisturbed } from "./lib.ts";
+import { cpuSecondsOf, median, quantile, report, skip, undisturbed } from "./lib.ts";
 
 const run = promisify(execFile);
 const taskset = programOnPath("taskset");

@@ -5,8 +5,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePorts } from "#host/testing/free-ports.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { keyPem, makeCertificate, newKey } from "../src/host/x509/make-certificate.ts";
-import { listening, programOnPath, skip } from "./lib.ts";
+import { listening, skip } from "./lib.ts";
 import { startPeer } from "./proxies/peers.ts";
 import { type Figures, medianOf, type Place, ProxyBench, reportBeside } from "./proxies/proxy-bench.ts";
 

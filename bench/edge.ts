@@ -5,7 +5,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort } from "#host/testing/free-ports.ts";
-import { listening, programOnPath, report, skip } from "./lib.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { listening, report, skip } from "./lib.ts";
 import { startPeer } from "./proxies/peers.ts";
 import { type Figures, medianOf, type Place, ProxyBench, reportBeside } from "./proxies/proxy-bench.ts";
 

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { createLog } from "../src/host/log.ts";
 import { freePort } from "../src/host/testing/free-ports.ts";
 import { VirtualClock } from "../src/host/testing/virtual-clock.ts";
@@ -14,7 +15,7 @@ import { FigureStore } from "../src/server/figures/figure-store.ts";
 import { finest } from "../src/server/figures/levels.ts";
 import { OwnFigures } from "../src/server/figures/own-figures.ts";
 import { keyOf, type Sample } from "../src/server/figures/series.ts";
-import { cpuSecondsOf, listening, median, memoryOf, programOnPath, report, skip } from "./lib.ts";
+import { cpuSecondsOf, listening, median, memoryOf, report, skip } from "./lib.ts";
 
 const names = 50;
 const apps = 100;

@@ -1,8 +1,9 @@
 // Twenty idle apps: memory and CPU of all of Drover's own programs together, over half a minute.
 // Usage: node bench/idle.ts [seconds]
 import { setTimeout as delay } from "node:timers/promises";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { nodeProcessesOf, TestDrover } from "../test/harness/drover.ts";
-import { cpuSecondsOf, memoryOf, programOnPath, report, skip } from "./lib.ts";
+import { cpuSecondsOf, memoryOf, report, skip } from "./lib.ts";
 
 const seconds = Number(process.argv[2] ?? 30);
 const busybox = programOnPath("busybox");

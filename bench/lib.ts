@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readFile } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { root } from "../test/harness/drover.ts";
 
 export function median(values: readonly number[]): number {
@@ -35,11 +36,6 @@ export function report(
 
 export function skip(what: string, why: string): void {
   console.log(`${what.padEnd(58)}  skipped: ${why}`);
-}
-
-export function programOnPath(name: string): string | null {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) if (existsSync(join(folder, name))) return join(folder, name);
-  return null;
 }
 
 /** A temporary folder that every user can read: as root, each app runs as a user of its own. */

@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { defaultLogRules } from "../src/agent/logs/log-rules.ts";
 import { type LogStore, openLogStore } from "../src/agent/logs/log-store.ts";
 import { systemClock } from "../src/host/clock.ts";
@@ -16,7 +17,7 @@ import { createLog } from "../src/host/log.ts";
 import type { LogSearch } from "../src/model/log-event.ts";
 import type { InstanceId, MachineId } from "../src/model/names.ts";
 import { seeded } from "../test/harness/random.ts";
-import { median, npmPeer, programOnPath, report, skip } from "./lib.ts";
+import { median, npmPeer, report, skip } from "./lib.ts";
 
 const lines = Number(process.argv[2] ?? 10_000_000);
 const needle = "needle-7f3a9c";

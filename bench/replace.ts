@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readTextIfThere } from "#host/files.ts";
 import { freePorts } from "#host/testing/free-ports.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { TestDrover } from "../test/harness/drover.ts";
-import { answers, median, npmPeer, programOnPath, publicFolder, quantile, report, runTimed, skip, timed } from "./lib.ts";
+import { answers, median, npmPeer, publicFolder, quantile, report, runTimed, skip, timed } from "./lib.ts";
 
 const kills = Number(process.argv[2] ?? 40);
 const busybox = programOnPath("busybox");

@@ -2,8 +2,9 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { request, TestDrover } from "../test/harness/drover.ts";
-import { median, programOnPath, publicFolder, report, skip, timed } from "./lib.ts";
+import { median, publicFolder, report, skip, timed } from "./lib.ts";
 
 const busybox = programOnPath("busybox");
 if (busybox === null) {

@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createLog } from "#host/log.ts";
 import { freePort } from "#host/testing/free-ports.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { openSqliteStore } from "../src/server/store/sqlite-store.ts";
 import { TestDrover } from "../test/harness/drover.ts";
-import { programOnPath, report, skip } from "./lib.ts";
+import { report, skip } from "./lib.ts";
 
 const clients = 64;
 const seconds = 4;

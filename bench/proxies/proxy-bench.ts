@@ -4,8 +4,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { droverBin } from "../../test/harness/drover.ts";
-import { cpuSecondsOf, listening, median, programOnPath, report, skip } from "../lib.ts";
+import { cpuSecondsOf, listening, median, report, skip } from "../lib.ts";
 
 const run = promisify(execFile);
 const taskset = programOnPath("taskset") ?? "";

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import dgram from "node:dgram";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
 import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import tls from "node:tls";
 import { systemClock } from "#host/clock.ts";
 import { createOutgoing } from "#host/outgoing.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { keyPem, makeCertificate, newKey } from "#host/x509/make-certificate.ts";
 import type { CheckTest, HttpExpectation } from "#model/check.ts";
 import type { ProbedTest } from "#model/check-orders.ts";
@@ -269,7 +269,7 @@ test("a program that runs no commands says that it cannot make such a check, whi
   await assert.rejects(check({ kind: "command", run: "true", env: {}, output: "exit" }), { code: "CHECK_IMPOSSIBLE" });
 });
 
-const hasPing = (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, "ping")));
+const hasPing = programOnPath("ping") !== null;
 test("a host that is there answers pings, and one that is not does not", {
   skip: hasPing ? false : "there is no ping here: checks by icmp were not made",
 }, async () => {

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
@@ -331,9 +330,4 @@ export function request(options: {
     call.on("error", reject);
     call.end(options.body);
   });
-}
-
-/** Whether a program is on the path; tests that need it skip otherwise, and say so. */
-export function hasProgram(name: string): boolean {
-  return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, name)));
 }

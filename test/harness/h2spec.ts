@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { hasProgram, root } from "./drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { root } from "./drover.ts";
 
 const version = "v2.2.1+incompatible";
 const folder = join(root, "node_modules", ".cache", `h2spec-${version}`);
@@ -12,7 +13,7 @@ const installMs = 120_000;
 export function h2spec(): string | null {
   const program = join(folder, "h2spec");
   if (existsSync(program)) return program;
-  if (!hasProgram("go")) return null;
+  if (programOnPath("go") === null) return null;
   mkdirSync(folder, { recursive: true });
   const env = { ...process.env, GOBIN: folder };
   spawnSync("go", ["install", `github.com/summerwind/h2spec/cmd/h2spec@${version}`], { env, stdio: "ignore", timeout: installMs });

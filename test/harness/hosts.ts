@@ -2,7 +2,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hasProgram, root } from "./drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { root } from "./drover.ts";
 
 /** Networks of their own that test hosts take, one after another, so that two sets can be there at once. */
 const networks = Array.from({ length: 50 }, (_, i) => `10.213.${i + 1}`);
@@ -12,7 +13,7 @@ const setUpMs = 10_000;
 export function whyNoHosts(): string | null {
   if (process.platform !== "linux") return "hosts are made of Linux namespaces";
   if (process.getuid?.() !== 0) return "making hosts needs root";
-  const missing = ["ip", "unshare", "nsenter"].filter((program) => !hasProgram(program));
+  const missing = ["ip", "unshare", "nsenter"].filter((program) => programOnPath(program) === null);
   if (missing.length > 0) return `${missing.join(", ")} missing`;
   const name = `drvt${process.pid}`;
   const { status, stderr } = spawnSync("ip", ["netns", "add", name], { encoding: "utf8" });

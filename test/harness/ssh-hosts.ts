@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hasProgram, root } from "./drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { root } from "./drover.ts";
 import { type Host, Hosts, whyNoHosts } from "./hosts.ts";
 
 const startMs = 10_000;
@@ -15,7 +16,7 @@ const sshd = ["/usr/sbin/sshd", join(root, "node_modules", ".cache", "drover-sys
 export function whyNoSshHosts(): string | null {
   const why = whyNoHosts();
   if (why !== null) return why;
-  const missing = ["ssh", "ssh-keygen", "sudo", "bash", "timeout"].filter((program) => !hasProgram(program));
+  const missing = ["ssh", "ssh-keygen", "sudo", "bash", "timeout"].filter((program) => programOnPath(program) === null);
   if (missing.length > 0) return `${missing.join(", ")} missing`;
   if (sshd === undefined) return "there is no sshd";
   // It says that it was called wrongly, if it can be started at all.

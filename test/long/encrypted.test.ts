@@ -3,11 +3,12 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
-import { hasProgram, TestDrover } from "../harness/drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { TestDrover } from "../harness/drover.ts";
 import { isLinked } from "../harness/fleet.ts";
 import { type Host, Hosts, whyNoHosts } from "../harness/hosts.ts";
 
-const why = whyNoHosts() ?? (hasProgram("perl") ? null : "perl is missing");
+const why = whyNoHosts() ?? (programOnPath("perl") === null ? "perl is missing" : null);
 const skip = why === null ? false : `encrypted traffic between two hosts was not tried: ${why}`;
 
 const marker = "nobody-on-the-network-may-read-this";

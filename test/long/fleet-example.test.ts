@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { hasProgram, root, TestDrover } from "../harness/drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { root, TestDrover } from "../harness/drover.ts";
 import { done, Escalations, type Run, since, stepsOf } from "../harness/escalations.ts";
 import type { Host } from "../harness/hosts.ts";
 import { Rack } from "../harness/rack.ts";
@@ -14,7 +15,7 @@ import { runOn, SshHosts, whyNoSshHosts } from "../harness/ssh-hosts.ts";
  * the records afterwards.
  */
 
-const missing = ["ping", "curl"].find((program) => !hasProgram(program));
+const missing = ["ping", "curl"].find((program) => programOnPath(program) === null);
 const why = whyNoSshHosts() ?? (missing === undefined ? null : `${missing} missing`);
 const skip = why === null ? false : `the truth table was not played on hosts: ${why}`;
 

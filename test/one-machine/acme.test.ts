@@ -5,10 +5,13 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import tls from "node:tls";
-import { hasProgram, root, TestDrover } from "../harness/drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { root, TestDrover } from "../harness/drover.ts";
 import { Pebble } from "../harness/pebble.ts";
 
-const skip = hasProgram("pebble") && hasProgram("curl") ? false : "pebble or curl is not here: ordering certificates was not tested";
+const skip =
+  ["pebble", "curl"].some((program) => programOnPath(program) === null) &&
+  "pebble or curl is not here: ordering certificates was not tested";
 const web = `exec node ${join(root, "test/fixtures/web.mjs")}`;
 const manifest = (hosts: readonly string[]) => `
 app: web

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freePort } from "#host/testing/free-ports.ts";
-import { hasProgram, processesOf, TestDrover } from "../harness/drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { processesOf, TestDrover } from "../harness/drover.ts";
 
 /** Apps that misbehave. Each gets a clear word, harms no other app, and leaves nothing behind. */
 
@@ -106,7 +107,7 @@ test("apps that misbehave are reported in words and leave nothing behind", async
 });
 
 test("busybox is here, or its tests are skipped", {
-  skip: hasProgram("busybox") ? false : "busybox is not on the path: seventy-five small apps were not tested",
+  skip: programOnPath("busybox") === null && "busybox is not on the path: seventy-five small apps were not tested",
 }, async () => {
   await using drover = await TestDrover.start();
   const busybox = `busybox httpd -f -p 127.0.0.1:$PORT -h ${drover.home}`;

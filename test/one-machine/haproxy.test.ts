@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readTextIfThere } from "#host/files.ts";
-import { programOnPath } from "../../bench/lib.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { root, TestDrover } from "../harness/drover.ts";
 import { startLoad } from "../harness/load.ts";
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { systemClock } from "#host/clock.ts";
 import { freePort } from "#host/testing/free-ports.ts";
-import { programOnPath } from "../../bench/lib.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { PrometheusFigures } from "../../src/server/figures/prometheus-figures.ts";
 import { familyOf } from "../../src/server/metrics/families.ts";
 import { root, TestDrover } from "../harness/drover.ts";

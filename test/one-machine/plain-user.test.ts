@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { hasProgram, root, TestDrover } from "../harness/drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { root, TestDrover } from "../harness/drover.ts";
 
 const fixture = join(root, "test/fixtures/web.mjs");
 /** Whoever it is on a machine: nobody. */
@@ -35,7 +36,7 @@ async function isOpenToAll(folder: string): Promise<boolean> {
 }
 
 test("nothing that an app runs gives it more rights than it has", async (t) => {
-  if (!hasProgram("setpriv")) return t.skip("setpriv is not here: that apps gain no rights was not tested");
+  if (programOnPath("setpriv") === null) return t.skip("setpriv is not here: that apps gain no rights was not tested");
   await using drover = await TestDrover.start();
   await drover.apply("app: idle\nrun: grep NoNewPrivs /proc/self/status; exec sleep 1000\nport: none\n");
   await drover.until("it says so", async () => /NoNewPrivs:\s+1/.test(await drover.run("logs", "idle")));

@@ -5,7 +5,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { hasProgram, processesOf, root, TestDrover } from "../harness/drover.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
+import { processesOf, root, TestDrover } from "../harness/drover.ts";
 
 const unit = await readFile(join(root, "packaging/systemd/drover.service"), "utf8");
 
@@ -21,7 +22,7 @@ function commandOf(text: string, key: "ExecStart" | "ExecStop"): readonly [strin
 }
 
 test("systemd has nothing to say against the unit", async (t) => {
-  if (!hasProgram("systemd-analyze")) return t.skip("systemd-analyze is not here: the unit was not verified");
+  if (programOnPath("systemd-analyze") === null) return t.skip("systemd-analyze is not here: the unit was not verified");
   const folder = await mkdtemp(join(tmpdir(), "drover-unit-"));
   t.after(() => rm(folder, { recursive: true }));
   const file = join(folder, "drover.service");

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { programOnPath } from "../../bench/lib.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { root } from "../harness/drover.ts";
 
 /** The system's Chromium; null if there is none. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createLog } from "#host/log.ts";
+import { programOnPath } from "#host/testing/program-on-path.ts";
 import { hasCode } from "#model/errors.ts";
 import { createStore } from "./core.ts";
 import type { Journal, VersionRow } from "./journal.ts";
@@ -183,7 +183,6 @@ test("after a write whose outcome is unknown the store says so once, refuses com
   assert.deepEqual([fatal, content(store), (await watched).done], [[broken], { "/a": "1" }, true]);
 });
 
-const has = (command: string) => (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, command)));
 const FATAL_STATUS = 70;
 
 /** Runs the crash test's program so that the machine itself fails it, until a run gets through. */
@@ -214,7 +213,7 @@ async function failForReal(t: TestContext, wrap: (attempt: number) => readonly s
 }
 
 test("writes that the kernel refuses end the process, and nothing acknowledged is lost", {
-  skip: !has("prlimit") && "needs prlimit",
+  skip: programOnPath("prlimit") === null && "needs prlimit",
 }, async (t) => {
   const steps = [4_096, 30_000, 60_000, 100_000, 200_000, 400_000, 800_000, 64 * 1024 * 1024];
   const failed = await failForReal(t, (attempt) => ["prlimit", `--fsize=${steps[attempt - 1] ?? 2 ** 30}`], steps.length + 1);
@@ -234,5 +233,5 @@ test("an fsync that the kernel fails ends the process, and nothing acknowledged 
 
 /** Some machines have strace and do not let it trace. */
 function canTrace(): boolean {
-  return has("strace") && spawnSync("strace", ["-qq", "-o", "/dev/null", "true"]).status === 0;
+  return programOnPath("strace") !== null && spawnSync("strace", ["-qq", "-o", "/dev/null", "true"]).status === 0;
 }
