@@ -7,7 +7,7 @@ import { root } from "../harness/drover.ts";
 
 test("what the pages link to is there", async () => {
   const broken: string[] = [];
-  for await (const page of glob(["*.md", "docs/**/*.md", "examples/**/*.md"], { cwd: root })) {
+  for await (const page of glob(["*.md", "docs/**/*.md", "examples/**/*.md", "bench/*.md"], { cwd: root })) {
     const text = await readFile(join(root, page), "utf8");
     for (const [, target = ""] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
@@ -23,6 +23,19 @@ test("the files that the pages name are there", async () => {
     const text = await readFile(join(root, page), "utf8");
     for (const [, file = ""] of text.matchAll(/\b((?:src|test|scripts|packaging|bench)\/[\w./-]*\w)/g))
       if (!existsSync(join(root, file))) missing.push(`${page}: ${file}`);
+  }
+  assert.deepEqual(missing, []);
+});
+
+test("each bench has a row in their README, and each decision its title in the index", async () => {
+  const benches = await readFile(join(root, "bench/README.md"), "utf8");
+  const index = await readFile(join(root, "docs/decisions/README.md"), "utf8");
+  const missing: string[] = [];
+  for await (const file of glob("*.ts", { cwd: join(root, "bench") }))
+    if (file !== "lib.ts" && !benches.includes(`](${file})`)) missing.push(`bench/${file}`);
+  for await (const file of glob("0*.md", { cwd: join(root, "docs/decisions") })) {
+    const [, number = "", title = ""] = /^# (\d+)\. (.*)/.exec(await readFile(join(root, "docs/decisions", file), "utf8")) ?? [];
+    if (!index.includes(`\n${number}. [${title}](${file})`)) missing.push(`${file}: ${number}. ${title}`);
   }
   assert.deepEqual(missing, []);
 });
