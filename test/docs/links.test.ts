@@ -5,13 +5,22 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { root } from "../harness/drover.ts";
 
-test("what the pages link to is there", async () => {
+/** As the headings of a page are linked to: lower case, without marks and punctuation. */
+function anchorsOf(text: string): ReadonlySet<string> {
+  const headings = text.replaceAll(/^```.*?^```/gms, "").matchAll(/^#+ (.*)$/gm);
+  const plain = (heading: string) => heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "");
+  return new Set([...headings].map(([, heading = ""]) => plain(heading.trim()).replaceAll(" ", "-")));
+}
+
+test("what the pages link to is there, with its heading", async () => {
   const broken: string[] = [];
   for await (const page of glob(["*.md", "docs/**/*.md", "examples/**/*.md", "bench/*.md"], { cwd: root })) {
     const text = await readFile(join(root, page), "utf8");
-    for (const [, target = ""] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+    for (const [, target = "", anchor = ""] of text.matchAll(/\]\(([^)#\s]*)(?:#([^)]*))?\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
-      if (!existsSync(join(root, dirname(page), target))) broken.push(`${page}: ${target}`);
+      const file = target === "" ? join(root, page) : join(root, dirname(page), target);
+      if (!existsSync(file)) broken.push(`${page}: ${target}`);
+      else if (anchor !== "" && !anchorsOf(await readFile(file, "utf8")).has(anchor)) broken.push(`${page}: ${target}#${anchor}`);
     }
   }
   assert.deepEqual(broken, []);
