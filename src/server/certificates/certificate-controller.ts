@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { errorFields } from "#host/log.ts";
+import type { App } from "#model/app.ts";
 import type { AcmeChallenge, CertificateFacts, EdgeCertificate } from "#model/certificates.ts";
 import type { Clock } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
@@ -11,7 +12,7 @@ import { WorkQueue } from "../controllers/work-queue.ts";
 import type { EventLog } from "../events/event-log.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
 import type { MachineIdentities } from "../members/machine-identities.ts";
-import { objects } from "../objects/objects.ts";
+import { objects, read } from "../objects/objects.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { Change, Store } from "../store/store.ts";
 import { Alerts } from "./alerts.ts";
@@ -25,6 +26,10 @@ import { ticketKeys } from "./ticket-keys.ts";
 
 /** Certificates that are made between two commits: some 100 ms of work. */
 const atOnce = 50;
+/** As many as a person adds by hand are made at once; making these takes some 30 ms. */
+const fewIssues = 20;
+/** More than those come with apps that are all being started: their work goes first, because without it there is nothing to encrypt. */
+const manyIssuesAfterMs = 1_000;
 /** Timers of Node hold at most 2^31 ms. */
 const longestWaitMs = 86_400_000;
 
@@ -55,6 +60,10 @@ export class CertificateController {
   /** Host → the certificate's id. */
   #shownTo: ReadonlyMap<string, string> = new Map();
   #wanted: Omit<WantedCertificates, "identity"> = { certificates: [], challenges: [], ticketKeys: "" };
+  /** By key of its app, what `/apps/` said last. */
+  readonly #routedBy = new Map<string, string>();
+  /** When those that are too many to be made at once are made, in epoch milliseconds; null while there are none. */
+  #manyIssuesAtMs: number | null = null;
   /** Of what the edges are to have, by id. */
   #prints: ReadonlyMap<string, string> = new Map();
   #failure: string | null = null;
@@ -72,7 +81,8 @@ export class CertificateController {
     );
     this.#alerts = new Alerts({ ...options, failureOf: (host) => this.failureOf(host) });
     const wake = () => this.wake();
-    for (const prefix of ["/apps/", "/certificates/", "/tls/"]) this.#own(followStore(prefix, wake, wake, options, signal));
+    this.#own(followStore("/apps/", (key) => this.#appChanged(key), wake, options, signal));
+    for (const prefix of ["/certificates/", "/tls/"]) this.#own(followStore(prefix, wake, wake, options, signal));
     const { machines } = options;
     if (machines !== null) this.#own(machines.follow(() => this.#edgesChanged(), signal));
     this.wake();
@@ -126,6 +136,16 @@ export class CertificateController {
     await Promise.all(this.#running);
   }
 
+  /** A deploy writes its app several times; that changes no certificate unless it changes hosts. */
+  #appChanged(key: string): void {
+    const app = read<App>(this.#options.store, key);
+    const hosts = app === null ? "" : hostsOf(app.value).join();
+    if (hosts === (this.#routedBy.get(key) ?? "")) return;
+    if (hosts === "") this.#routedBy.delete(key);
+    else this.#routedBy.set(key, hosts);
+    this.wake();
+  }
+
   #start(edge: EdgeCertificates): void {
     const run = async () => {
       await edge.run(this.#signal);
@@ -176,19 +196,23 @@ export class CertificateController {
     this.#shownTo = new Map([...plan.serving].flatMap(([id, served]) => served.map((host) => [host, id])));
     await this.#alerts.set(plan.alerts, certificates);
     this.#orders.start(plan.actions.flatMap((action) => (action.kind === "order" ? [action.host] : [])));
-    await this.#make(plan.actions);
+    const manyIssuesAtMs = await this.#make(plan.actions, nowMs);
     const tickets = hosts.size === 0 ? null : await ticketKeys(store, sealer, nowMs);
     this.#tellEdges(certificates, tickets?.keys ?? "");
-    return Math.min(plan.replanAtMs ?? Number.POSITIVE_INFINITY, tickets?.untilMs ?? Number.POSITIVE_INFINITY);
+    return Math.min(...[plan.replanAtMs, tickets?.untilMs, manyIssuesAtMs].map((atMs) => atMs ?? Number.POSITIVE_INFINITY));
   }
 
-  /** What was made is seen by the next pass, which the store's watch wakes. */
-  async #make(actions: readonly CertificateAction[]): Promise<void> {
+  /** What was made is seen by the next pass, which the store's watch wakes. @returns when what was left is to be made; null if nothing was. */
+  async #make(actions: readonly CertificateAction[], nowMs: number): Promise<number | null> {
     const { store } = this.#options;
-    const issues = actions.flatMap((action) => (action.kind === "issue" ? [action.host] : []));
-    for (let at = 0; at < issues.length; at += atOnce) await this.#issue(issues.slice(at, at + atOnce));
     const drops = actions.flatMap((action) => (action.kind === "drop" ? [dropCertificate(action.id)] : []));
     if (drops.length > 0) await store.commit({ changes: drops, leadsToDeletions: true });
+    const issues = actions.flatMap((action) => (action.kind === "issue" ? [action.host] : []));
+    this.#manyIssuesAtMs =
+      issues.length <= fewIssues ? null : Math.min(this.#manyIssuesAtMs ?? Number.POSITIVE_INFINITY, nowMs + manyIssuesAfterMs);
+    if (this.#manyIssuesAtMs !== null && nowMs < this.#manyIssuesAtMs) return this.#manyIssuesAtMs;
+    for (let at = 0; at < issues.length; at += atOnce) await this.#issue(issues.slice(at, at + atOnce));
+    return null;
   }
 
   async #issue(hosts: readonly string[]): Promise<void> {
@@ -245,10 +269,13 @@ function isTrusted(id: string): boolean {
 /** Hosts that the edge ends TLS for. */
 function routedHosts(store: Store): ReadonlySet<string> {
   const hosts = new Set<string>();
-  for (const { value } of objects.apps(store)) {
-    if (value.destroying) continue;
-    for (const route of value.routes)
-      if ("host" in route && route.host !== "*" && route.passthrough !== true && route.policy?.tls?.mode !== "off") hosts.add(route.host);
-  }
+  for (const { value } of objects.apps(store)) for (const host of hostsOf(value)) hosts.add(host);
   return hosts;
+}
+
+function hostsOf({ destroying, routes }: App): readonly string[] {
+  if (destroying) return [];
+  return routes.flatMap((route) =>
+    "host" in route && route.host !== "*" && route.passthrough !== true && route.policy?.tls?.mode !== "off" ? [route.host] : [],
+  );
 }
