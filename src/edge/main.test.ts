@@ -115,6 +115,15 @@ test("a table that the server sends is in force when its call is answered, and s
   assert.deepEqual(await (await server.next()).call("GET", "/revision", t.signal), { epoch: 1, revision: 2, problems: [] });
 });
 
+test("a second edge on one home is refused, and the first goes on", async (t) => {
+  const home = await homeOf(t);
+  const first = await startProgram(t, home);
+  const second = await startProgram(t, home);
+  assert.equal(await second.ended, 2);
+  assert.match(second.output(), new RegExp(`\\(pid ${first.child.pid}\\) {3}\\[HOME_IN_USE\\]\nhint: `));
+  assert.equal(statusOf(await exchangeBytes(first.port, request)), 404);
+});
+
 test("a port that stays taken is named", async (t) => {
   const other = await rawOrigin(t);
   const edge = await startProgram(t, await homeOf(t), other.port);

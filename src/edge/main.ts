@@ -15,6 +15,7 @@ import packageFile from "../../package.json" with { type: "json" };
 import { Certificates } from "./certificates/certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
 import { Door } from "./door.ts";
+import { lockEdge } from "./edge-lock.ts";
 import { dropHeld, heldSocket, isHeld, releaseHeld } from "./held-sockets.ts";
 import { type DnsOptions, type EdgeOptions, edgeUsage, parseEdgeOptions } from "./options.ts";
 import type { HaproxyRouter } from "./router/haproxy/haproxy-router.ts";
@@ -46,6 +47,8 @@ async function main(): Promise<void> {
   const options = parseEdgeOptions(process.argv.slice(2), defaultHome(process.env, process.getuid?.() === 0));
   const home = homeAt(options.home);
   await makeHome(home);
+  // Before anything of another edge is touched: its ports are taken over further down.
+  const lock = await lockEdge(home, { pid: process.pid, holder: isHeld() ? process.ppid : null });
 
   const last = await loadTable(home.edge, log);
   const table = new Table(last ?? undefined);
@@ -153,6 +156,7 @@ async function main(): Promise<void> {
     }
   } finally {
     await Promise.all([router.close(closeWithinMs), dns?.close(), writer.flushed()]);
+    lock.release();
   }
   log.info("stopped");
 }

@@ -1,9 +1,7 @@
 import { rm } from "node:fs/promises";
-import { connect, type Server } from "node:net";
-import { DroverError, hasCode } from "#model/errors.ts";
-
-/** How long an answer on an existing socket is waited for before its file counts as left over. */
-const probeMs = 1_000;
+import type { Server } from "node:net";
+import { isAnswered } from "#host/answered-socket.ts";
+import { DroverError } from "#model/errors.ts";
 
 /**
  * Makes way for listening on a Unix socket: removes a file that a killed server left behind, never the socket of one that lives.
@@ -16,21 +14,6 @@ export async function claimSocket(file: string): Promise<void> {
     });
   }
   await rm(file, { force: true });
-}
-
-function isAnswered(file: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(file);
-    const settle = (finish: () => void) => {
-      socket.destroy();
-      finish();
-    };
-    socket.setTimeout(probeMs, () => settle(() => resolve(true)));
-    socket.once("connect", () => settle(() => resolve(true)));
-    socket.once("error", (error) =>
-      settle(() => (hasCode(error, "ECONNREFUSED") || hasCode(error, "ENOENT") ? resolve(false) : reject(error))),
-    );
-  });
 }
 
 /** Listens on a Unix socket that only this user may open. */
