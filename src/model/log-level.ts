@@ -1,6 +1,8 @@
 /** From the least to the worst. */
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export type EventLevel = (typeof logLevels)[number];
+/** How bad it is what a notice of Drover's in place says: `warn` where something was lost, broke or ended by itself, `info` where all went as ordered. */
+export type NoticeLevel = Extract<EventLevel, "info" | "warn">;
 
 /** What programs call their levels. */
 const levelOfWord: Readonly<Record<string, EventLevel>> = {

@@ -32,10 +32,10 @@ async function keep(record: LogRecord, progress: BuildProgress): Promise<void> {
       await record.write(Buffer.from(`${progress.line}\n`));
       return;
     case "step":
-      record.notice(progress.message);
+      record.notice(progress.message, "info");
       return;
     case "done":
-      record.notice(`built ${progress.result.artifact}`);
+      record.notice(`built ${progress.result.artifact}`, "info");
       return;
     case "failed":
       record.notice(`the build failed: ${progress.error.message}   [${progress.error.code}]`);

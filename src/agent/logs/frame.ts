@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import type { NoticeLevel } from "#model/log-level.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { LogLine } from "#model/workload.ts";
 
@@ -9,13 +10,16 @@ export interface LogFrame {
   /** Of the first line; the others follow by one. */
   readonly sequence: number;
   readonly lines: number;
-  readonly source: LogLine["source"];
+  /** Of a line of Drover's own; null: the app printed these. */
+  readonly notice: NoticeLevel | null;
   /** The lines as the app wrote them, each ended by a line feed. */
   readonly body: Buffer;
 }
 
-/** Bytes before the name: length of the rest, CRC-32 of the rest, time, sequence, number of lines, source, length of the name. */
+/** Bytes before the name: length of the rest, CRC-32 of the rest, time, sequence, number of lines, who says it, length of the name. */
 const headBytes = 4 + 4 + 8 + 8 + 4 + 1 + 1;
+/** Who says it. To versions without levels of notices all but 0 is Drover, and 1 was all that they wrote. */
+const [app, warning, information] = [0, 1, 2];
 /** Length and CRC-32 stand before what they cover. */
 const guardBytes = 8;
 /** No frame is longer: a chunk as read from a pipe, with the line that began before it. Anything longer in a file is damage. */
@@ -29,7 +33,7 @@ export function encodeFrame(frame: LogFrame): readonly [Buffer, Buffer] {
   head.writeDoubleLE(frame.atMs, 8);
   head.writeDoubleLE(frame.sequence, 16);
   head.writeUInt32LE(frame.lines, 24);
-  head.writeUInt8(frame.source === "app" ? 0 : 1, 28);
+  head.writeUInt8(frame.notice === null ? app : frame.notice === "info" ? information : warning, 28);
   head.writeUInt8(nameBytes, 29);
   head.write(frame.instance, headBytes);
   head.writeUInt32LE(crc32(frame.body, crc32(head.subarray(guardBytes))), 4);
@@ -49,10 +53,19 @@ export function decodeFrame(bytes: Buffer, offset: number): { readonly frame: Lo
     atMs: bytes.readDoubleLE(offset + 8),
     sequence: bytes.readDoubleLE(offset + 16),
     lines: bytes.readUInt32LE(offset + 24),
-    source: bytes.readUInt8(offset + 28) === 0 ? "app" : "drover",
+    notice: noticeOf(bytes.readUInt8(offset + 28)),
     body: bytes.subarray(nameEnd, next),
   };
   return { frame, next };
+}
+
+function noticeOf(byte: number): NoticeLevel | null {
+  if (byte === app) return null;
+  return byte === information ? "info" : "warn";
+}
+
+export function sourceOf(notice: NoticeLevel | null): LogLine["source"] {
+  return notice === null ? "app" : "drover";
 }
 
 /** What a frame takes where it is stored. */
@@ -72,11 +85,12 @@ export function offsetAfterDamage(bytes: Buffer, offset: number): number {
 
 /** Each line of a frame, oldest first; invalid UTF-8 becomes U+FFFD only here, what is stored stays as it was. */
 export function* linesOf(frame: LogFrame): Generator<LogLine, void, void> {
+  const source = sourceOf(frame.notice);
   let from = 0;
   for (let index = 0; index < frame.lines; index++) {
     const end = frame.body.indexOf(10, from);
     const text = frame.body.toString("utf8", from, end === -1 ? frame.body.length : end);
-    yield { instance: frame.instance, atMs: frame.atMs, sequence: frame.sequence + index, text, source: frame.source };
+    yield { instance: frame.instance, atMs: frame.atMs, sequence: frame.sequence + index, text, source };
     from = end + 1;
   }
 }

@@ -1,3 +1,4 @@
+import type { NoticeLevel } from "#model/log-level.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { LogFrame } from "./frame.ts";
 import { LineSplitter, type Piece } from "./line-splitter.ts";
@@ -30,7 +31,7 @@ export class InstanceIntake {
   readonly #sink: IntakeSink;
   readonly #splitter = new LineSplitter();
   readonly #losses = new Map<LossReason, { lines: number; bytes: number }>();
-  readonly #retold: Buffer[] = [];
+  readonly #retold: LogFrame[] = [];
   #refused: LossReason | null = null;
   #nextSequence: number;
 
@@ -59,25 +60,25 @@ export class InstanceIntake {
   }
 
   /** A line of ours in place. Notices are few and small, so no budget holds them back. */
-  notice(text: string): void {
+  notice(text: string, level: NoticeLevel = "warn"): void {
     this.tellLosses();
-    this.#enqueue("drover", 1, Buffer.from(`${text.replaceAll("\n", " ")}\n`));
+    this.#enqueue(level, 1, Buffer.from(`${text.replaceAll("\n", " ")}\n`));
   }
 
   /** Counts lines that had a number but were lost on their way to the disk. */
   lose(frame: LogFrame, reason: LossReason): void {
-    if (frame.source === "drover" && this.#retold.length < mostRetold) this.#retold.push(frame.body);
+    if (frame.notice !== null && this.#retold.length < mostRetold) this.#retold.push(frame);
     else this.#count(reason, frame.lines, frame.body.length);
   }
 
   /** Writes down what was lost up to here. */
   tellLosses(): void {
-    for (const body of this.#retold.splice(0)) this.#enqueue("drover", 1, body);
+    for (const { notice, body } of this.#retold.splice(0)) this.#enqueue(notice, 1, body);
     const losses = [...this.#losses];
     this.#losses.clear();
     for (const [reason, { lines, bytes }] of losses) {
       const what = `${lines} ${lines === 1 ? "line" : "lines"} (${bytes} bytes) dropped: ${lossWords[reason]}`;
-      this.#enqueue("drover", 1, Buffer.from(`${what}\n`));
+      this.#enqueue("warn", 1, Buffer.from(`${what}\n`));
     }
   }
 
@@ -87,7 +88,7 @@ export class InstanceIntake {
       this.#refused = this.#sink.admit(piece.body.length, origin);
       if (this.#refused === null) {
         this.tellLosses();
-        this.#enqueue("app", piece.lines, piece.body);
+        this.#enqueue(null, piece.lines, piece.body);
       } else this.#count(this.#refused, piece.lines, piece.body.length);
     }
   }
@@ -103,9 +104,9 @@ export class InstanceIntake {
     this.#losses.set(reason, { lines: loss.lines + lines, bytes: loss.bytes + bytes });
   }
 
-  #enqueue(source: LogFrame["source"], lines: number, body: Buffer): void {
+  #enqueue(notice: LogFrame["notice"], lines: number, body: Buffer): void {
     const sequence = this.#nextSequence;
     this.#nextSequence += lines;
-    this.#sink.enqueue({ instance: this.instance, atMs: this.#sink.nowMs(), sequence, lines, source, body });
+    this.#sink.enqueue({ instance: this.instance, atMs: this.#sink.nowMs(), sequence, lines, notice, body });
   }
 }

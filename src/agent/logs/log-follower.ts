@@ -68,5 +68,5 @@ export class LogFollower {
 /** Carries the number of the last line that it stands for. */
 function skippedNotice(last: LogFrame, lines: number): LogFrame {
   const text = `${lines} lines skipped: this reader is slower than the app; read them again without following`;
-  return { ...last, sequence: last.sequence + last.lines - 1, lines: 1, source: "drover", body: Buffer.from(`${text}\n`) };
+  return { ...last, sequence: last.sequence + last.lines - 1, lines: 1, notice: "warn", body: Buffer.from(`${text}\n`) };
 }

@@ -379,6 +379,20 @@ test("notices stand in place", async () => {
   );
 });
 
+test("a notice has the level that it was given, and is a warning without one", async () => {
+  await store.notice(web, "as ordered", "info");
+  await store.notice(web, "by itself");
+  const search = { of: [""], except: [], query: "source:drover", sinceMs: null, untilMs: null, before: null, limit: 10 };
+  const { events } = await store.searches.search(search, never);
+  assert.deepEqual(
+    events.map(({ text, level }) => [text, level]),
+    [
+      ["by itself", "warn"],
+      ["as ordered", "info"],
+    ],
+  );
+});
+
 test("a destroyed app leaves nothing, and others keep theirs", async () => {
   await print(web, "one\n");
   await print(other, "two\n");

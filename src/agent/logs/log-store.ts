@@ -8,6 +8,7 @@ import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { KeepRules, KeptLines, KeptLogs } from "#model/log-keep.ts";
+import type { NoticeLevel } from "#model/log-level.ts";
 import { maskText } from "#model/log-mask.ts";
 import { type AppId, appOfInstance, type InstanceId, type MachineId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
@@ -51,7 +52,7 @@ export interface LogRecord {
   /** A promise asks to wait for it before more is written. */
   write(bytes: Buffer): Promise<void> | null;
   /** A line of Drover's own, in place. */
-  notice(text: string): void;
+  notice(text: string, level?: NoticeLevel): void;
   /** Takes a line that has begun as it is. Resolves once all of it is on the disk. */
   end(): Promise<void>;
 }
@@ -74,7 +75,7 @@ export interface LogStore {
   /** Takes what is printed by something that is no instance, under a name as if it were one. */
   record(instance: InstanceId): Promise<LogRecord>;
   /** Adds a line of Drover's own, in place. */
-  notice(instance: InstanceId, text: string): Promise<void>;
+  notice(instance: InstanceId, text: string, level?: NoticeLevel): Promise<void>;
   query(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** The latest lines of an instance, such as for the report of a failed release. */
   last(instance: InstanceId, count: number, signal: AbortSignal): Promise<readonly LogLine[]>;
@@ -222,14 +223,14 @@ class FileLogStore implements LogStore {
     const { app, intake } = await this.#begin(instance);
     return {
       write: (bytes) => this.#take(app, intake, bytes),
-      notice: (text) => intake.notice(text),
+      notice: (text, level) => intake.notice(text, level),
       end: () => this.#finish(app, intake),
     };
   }
 
-  async notice(instance: InstanceId, text: string): Promise<void> {
+  async notice(instance: InstanceId, text: string, level?: NoticeLevel): Promise<void> {
     const app = await this.#open(appOfInstance(instance));
-    app.instance(instance).notice(text);
+    app.instance(instance).notice(text, level);
   }
 
   async *query(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void, void> {

@@ -15,7 +15,7 @@ async function* recorded({ output, exit }: ExecSession, record: LogRecord): Asyn
       yield piece;
     }
     const { code, signal } = await exit;
-    record.notice(code === null ? `the command was ended by ${signal}` : `the command exited with ${code}`);
+    record.notice(code === null ? `the command was ended by ${signal}` : `the command exited with ${code}`, code === 0 ? "info" : "warn");
   } finally {
     await record.end();
   }

@@ -3,6 +3,7 @@ import { errorFields } from "#host/log.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
+import type { NoticeLevel } from "#model/log-level.ts";
 import { formatSize } from "#model/quantities.ts";
 import type { InstanceState, Reason, Workload } from "#model/workload.ts";
 import { createBackground } from "../../background.ts";
@@ -58,6 +59,11 @@ export interface InstanceLife {
   settle(): Promise<void>;
 }
 
+/** Whether it is to end. */
+function isPlanned({ state, dead }: HeldInstance): boolean {
+  return (state === "stopping" || state === "draining") && !dead;
+}
+
 export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
   const { machinery, output, clock, random, log, changed, signal } = options;
   const { records, ports, pipes, cgroups, statsd } = machinery;
@@ -79,7 +85,8 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
     changed(held);
   };
 
-  const tell = (held: HeldInstance, text: string) => goOn(held, "notice not kept", () => output.notice(held.id, text));
+  const tell = (held: HeldInstance, text: string, level: NoticeLevel = "warn") =>
+    goOn(held, "notice not kept", () => output.notice(held.id, text, level));
 
   /** @param wasReady whether it was ready when an earlier agent last looked: its traffic must not stop because the agent was away. */
   const begin = (held: HeldInstance, workload: Workload, run: Run, wasReady: boolean) => {
@@ -188,13 +195,14 @@ export function createInstanceLife(options: InstanceLifeOptions): InstanceLife {
       ? `ran out of memory (limit ${formatSize(workload.resources.memoryBytes ?? 0)}, peak ${formatSize(memory?.peakBytes ?? 0)})`
       : describeExit(exit);
     log.info("instance ended", { instance: held.id, exit_code: exit.code, exit_signal: exit.signal, out_of_memory: outOfMemory });
-    tell(held, words);
+    const isWell = !outOfMemory && (isPlanned(held) || (workload.kind === "task" && exit.code === 0));
+    tell(held, words, isWell ? "info" : "warn");
     await afterEnd(held, workload, { code: outOfMemory ? "OUT_OF_MEMORY" : "EXITED", message: words });
     failpoint("instance.ended.after");
   };
 
   const afterEnd = async (held: HeldInstance, workload: Workload, reason: Reason) => {
-    const planned = (held.state === "stopping" || held.state === "draining") && !held.dead;
+    const planned = isPlanned(held);
     const stays = workload.kind === "task" || (planned && held.afterwards === "stop");
     if (stays) {
       await letGo(held);

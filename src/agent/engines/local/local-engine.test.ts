@@ -45,7 +45,21 @@ test("an app that exits at once is started again with growing waits, and says ho
   await engine.apply(workload("echo no config; exit 3"), t.signal);
   const [instance] = await world.until(engine, ([one]) => one?.state === "backoff" && one.restarts >= 3);
   assert.deepEqual([instance?.exit?.code, instance?.reason], [3, { code: "EXITED", message: "exited with code 3" }]);
-  assert.match(world.output.text(instance?.id ?? ("" as never)), /no config\n/);
+  assert.match(world.output.text(instance?.id ?? ("" as never)), /no config\n<warn: exited with code 3>\n/);
+});
+
+test("the end of an instance that was to stop, or of a task that has done its work, is no warning", async (t) => {
+  const world = await localWorld(t);
+  const engine = await world.open();
+  const service = workload("exec sleep 60");
+  await engine.apply(service, t.signal);
+  const [instance] = await world.until(engine, isReady);
+  await engine.remove(service.id, service.revision, t.signal);
+  await world.until(engine, (instances) => instances.length === 0);
+  assert.equal(world.output.text(instance?.id ?? ("" as never)), "<info: ended by SIGTERM>\n");
+  await engine.apply(workload("true", { kind: "task", revision: service.revision + 1 }), t.signal);
+  const [task] = await world.until(engine, ([one]) => one?.state === "exited");
+  assert.equal(world.output.text(task?.id ?? ("" as never)), "<info: exited with code 0>\n");
 });
 
 test("a command that does not exist is told as such", async (t) => {

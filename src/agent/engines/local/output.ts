@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { NoticeLevel } from "#model/log-level.ts";
 import type { InstanceId } from "#model/names.ts";
 import type { LogLine, LogQuery } from "#model/workload.ts";
 
@@ -9,6 +10,6 @@ export interface OutputStore {
   /** Takes what was written to `file` while nobody read the instance; `droppedBytes` did not fit there. */
   attachSpill(instance: InstanceId, file: string, droppedBytes: number, signal: AbortSignal): Promise<void>;
   /** Adds a line of Drover's own, in place. */
-  notice(instance: InstanceId, text: string): Promise<void>;
+  notice(instance: InstanceId, text: string, level: NoticeLevel): Promise<void>;
   query(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
 }

@@ -4,6 +4,7 @@ import type { EventLevel } from "#model/log-level.ts";
 import { maskFields, maskText } from "#model/log-mask.ts";
 import { foldText, type LogExpression, type LogTerm } from "#model/log-query.ts";
 import type { MachineId } from "#model/names.ts";
+import { sourceOf } from "../frame.ts";
 import { levelOfRaw, type RawEvent, textOf } from "./raw-events.ts";
 
 /** An event with what is only worked out if somebody asks. */
@@ -32,7 +33,7 @@ export class ReadEvent {
 
   get fields(): LogEventFields {
     // Read out of what was printed, as whoever shows them does: a mask may stand across what makes them fields.
-    return (this.#fields ??= this.raw.source === "app" ? maskFields(fieldsOf(textOf(this.raw)), this.text, this.#hidden) : {});
+    return (this.#fields ??= this.raw.notice === null ? maskFields(fieldsOf(textOf(this.raw)), this.text, this.#hidden) : {});
   }
 
   get level(): EventLevel | null {
@@ -41,7 +42,7 @@ export class ReadEvent {
 
   /** One of the fields that every event has, or of its text. */
   field(name: string): LogFieldValue | undefined {
-    const { instance, source } = this.raw;
+    const { instance, notice } = this.raw;
     const [space = "", app = "", rest = ""] = instance.split("/");
     const [process = "", release = ""] = rest.split(".");
     switch (name) {
@@ -58,7 +59,7 @@ export class ReadEvent {
       case "machine":
         return this.#machine;
       case "source":
-        return source;
+        return sourceOf(notice);
       case "of":
         return kindOfInstance(instance);
       default:

@@ -17,7 +17,7 @@ export interface RawEvent extends Piece {
   readonly atMs: number;
   readonly sequence: number;
   lines: number;
-  readonly source: LogFrame["source"];
+  readonly notice: LogFrame["notice"];
   /** Further lines that came in other frames. */
   more: Piece[] | null;
 }
@@ -33,8 +33,6 @@ const mostLines = 500;
 const mostBytes = 64 * 1024;
 /** A program writes a stack trace at once; what comes later is something else. */
 const longestPauseMs = 1_000;
-/** Notices of Drover's in place are about something that was lost or broken. */
-const noticeLevel: EventLevel = "warn";
 /** What a line of a trace is recognised by. */
 const headBytes = 256;
 
@@ -52,8 +50,8 @@ export class EventJoiner {
         extend(open, frame, bytes, from, end);
       } else {
         if (open !== undefined) yield open.event;
-        const { instance, atMs, source } = frame;
-        const event: RawEvent = { instance, atMs, sequence: frame.sequence + index, lines: 1, source, bytes, from, to: end, more: null };
+        const { instance, atMs, notice } = frame;
+        const event: RawEvent = { instance, atMs, sequence: frame.sequence + index, lines: 1, notice, bytes, from, to: end, more: null };
         const first = bytes[from] ?? 0;
         const state = first === 0x54 || first === 0x70 || first === 0x66 || first === 0x67 ? traceStart(headOf(bytes, from, end)) : "line";
         open = { event, state, lastAtMs: atMs };
@@ -84,7 +82,7 @@ export class EventJoiner {
   #goesOn(open: Open, frame: LogFrame, bytes: Buffer, from: number, end: number): boolean {
     const { event, state } = open;
     if (state === "line" && !mayGoOn(bytes[from] ?? 0)) return false;
-    if (frame.source !== "app" || event.source !== "app" || frame.atMs - open.lastAtMs > longestPauseMs) return false;
+    if (frame.notice !== null || event.notice !== null || frame.atMs - open.lastAtMs > longestPauseMs) return false;
     if (event.lines >= mostLines || sizeOf(event) > mostBytes) return false;
     const next = traceGoesOn(state, headOf(bytes, from, end));
     // A traceback belongs to what a logger said of it, and to no other line that happens to stand before it.
@@ -121,8 +119,8 @@ export function sizeOf({ from, to, more }: Pick<RawEvent, "from" | "to" | "more"
 }
 
 /** The event's level, told from no more of its bytes than that takes: the same for whoever counts and whoever reads. */
-export function levelOfRaw({ source, bytes, from, to }: RawEvent): EventLevel | null {
-  if (source === "drover") return noticeLevel;
+export function levelOfRaw({ notice, bytes, from, to }: RawEvent): EventLevel | null {
+  if (notice !== null) return notice;
   const quick = quickLevel(bytes, from, to);
   if (quick !== undefined) return quick;
   const isJson = bytes[from] === 0x7b;

@@ -28,8 +28,8 @@ export function captureOutput(): CapturedOutput {
     attachSpill: async (instance, file, droppedBytes) => {
       add(instance, `<spill ${file} ${droppedBytes}>`);
     },
-    notice: async (instance, text) => {
-      add(instance, `<${text}>\n`);
+    notice: async (instance, text, level) => {
+      add(instance, `<${level}: ${text}>\n`);
     },
     query: async function* () {},
   };
