@@ -3,7 +3,7 @@ import { parse as parseQuery } from "node:querystring";
 import { z } from "zod";
 import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
-import { DroverError, toErrorBody } from "#model/errors.ts";
+import { DroverError, type ErrorBody, toErrorBody } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import type { Lives } from "../access/lives.ts";
 import type { RequestGuard } from "../access/request-guard.ts";
@@ -11,20 +11,15 @@ import type { Sessions } from "../access/sessions.ts";
 import type { Tokens } from "../access/tokens.ts";
 import type { WebSite } from "../web/web-site.ts";
 import { admit } from "./admit.ts";
-import { bodyBytes, limitBytes } from "./body.ts";
+import { type Asked, askedOverHttp } from "./asked.ts";
 import { readPrecondition } from "./etag.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
 import { checkParams, checkWith } from "./request-check.ts";
-import { callSignal, sendEvents, sendLines, streamHeaders } from "./respond.ts";
 import type { Answer, Call, Route } from "./route.ts";
 import type { FoundRoute, RouteTable } from "./route-table.ts";
-import { sendAnswer, sendError, sendWhole } from "./send-answer.ts";
-import { createSlices } from "./slices.ts";
-
-/** How long a body may trickle in unless it is a stream. */
-const bodyTimeoutMs = 60_000;
-/** Streams (watches, logs) open at once. Each costs a socket and a few kilobytes. */
-const maxStreams = 5_000;
+import { sendAnswer, sendWhole } from "./send-answer.ts";
+import { createStreams, streamHeaders } from "./streams.ts";
+import { type Whole, type WholeAnswer, wholeAnswer, wholeError, withLength } from "./whole-answer.ts";
 
 export interface AnsweringOptions {
   readonly tokens: Pick<Tokens, "authenticate">;
@@ -41,53 +36,101 @@ export interface AnsweringOptions {
 
 interface Shared extends AnsweringOptions {
   readonly stopping: AbortSignal;
-  readonly slices: ReturnType<typeof createSlices>;
-  readonly openStreams: { count: number };
 }
 
-/** Answers a request, whatever it is; never fails, and what goes wrong is an answer or in the log. Streams end with `stopping`. */
-export function createAnswering(
-  options: AnsweringOptions,
-  table: RouteTable,
-  stopping: AbortSignal,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const shared: Shared = { ...options, stopping, slices: createSlices(options.clock.monotonicMs), openStreams: { count: 0 } };
-  return async (request, response) => {
-    const { method = "GET" } = request;
-    const url = targetOf(request);
-    const requestId = requestIdOf(request) ?? options.newRequestId();
-    const queryAt = url.indexOf("?");
-    const path = queryAt === -1 ? url : url.slice(0, queryAt);
-    let found: FoundRoute | null = null;
-    try {
-      if (isForPages(method, path, request) && (await sendPage(path, request, response, options))) return;
-      found = table.find(method, path);
-      await answerRoute(found, queryAt === -1 ? "" : url.slice(queryAt + 1), request, response, requestId, shared);
-    } catch (error) {
-      fail(error, request, response, requestId, found?.route ?? null, options.log);
-    }
+export interface Answering {
+  /** Answers a request, whatever it is; never fails, and what goes wrong is an answer or in the log. Streams end with `stopping`. */
+  answer(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** The answer to a request of a route with {@link answersWhole}; never fails. */
+  answerWhole(found: FoundRoute, asked: Asked): Promise<WholeAnswer>;
+}
+
+/** What becomes of an answer. */
+interface Replying<T> {
+  answer(answer: Answer, headers: Readonly<Record<string, string>>, call: Call): Promise<T>;
+  /** The request asks for the head of a stream alone: there is no end to wait for, and what is never sent need not be made. */
+  streamHead(): T;
+}
+
+export function createAnswering(options: AnsweringOptions, table: RouteTable, stopping: AbortSignal): Answering {
+  const shared: Shared = { ...options, stopping };
+  const streams = createStreams(options.clock, options.log);
+  const whole: Replying<WholeAnswer> = {
+    answer: async (answer, headers) => wholeAnswer(requireWhole(answer), headers),
+    streamHead: () => {
+      throw notWhole();
+    },
   };
+  return {
+    answer: async (request, response) => {
+      const asked = askedOverHttp(request, response);
+      const requestId = requestIdOf(asked) ?? options.newRequestId();
+      const [path, query] = splitTarget(asked.url);
+      let found: FoundRoute | null = null;
+      try {
+        if (isForPages(path, asked) && (await sendPage(path, asked, response, options))) return;
+        found = table.find(asked.method, path);
+        await answerRoute(found, query, asked, requestId, shared, {
+          answer: async (answer, headers, call) => {
+            if ("events" in answer || "lines" in answer) await streams.send(response, answer, call);
+            else await sendAnswer(response, answer, headers);
+          },
+          streamHead: () => void response.writeHead(200, { ...streamHeaders, "x-request-id": requestId }).end(),
+        });
+      } catch (error) {
+        // Whoever went away in the middle of a request is nobody's defect.
+        const isGone = response.destroyed || request.errored !== null;
+        const body = explain(error, isGone, asked, requestId, found?.route ?? null, options.log);
+        if (!response.headersSent && !response.destroyed) sendWhole(response, wholeError(body, requestId));
+        // A half of an answer must not pass for a whole one.
+        else if (!response.writableEnded) response.destroy();
+      }
+    },
+    answerWhole: async (found, asked) => {
+      const requestId = requestIdOf(asked) ?? options.newRequestId();
+      try {
+        return await answerRoute(found, splitTarget(asked.url)[1], asked, requestId, shared, whole);
+      } catch (error) {
+        return wholeError(explain(error, false, asked, requestId, found.route, options.log), requestId);
+      }
+    },
+  };
+}
+
+/** Whether a route reads its body and makes its answer as a whole, neither of them piece by piece. */
+export function answersWhole({ answer: { kind }, body }: Route): boolean {
+  return (kind === "json" || kind === "bytes" || kind === "none") && body?.kind !== "stream";
+}
+
+function requireWhole(answer: Answer): Whole {
+  if ("events" in answer || "lines" in answer || "pieces" in answer) throw notWhole();
+  return answer;
+}
+
+function notWhole(): Error {
+  return new Error("a route that says that its answers are whole makes a stream");
 }
 
 const authority = /^https?:\/\/[^/?#]*/i;
 
-/** The path and query that are asked for, which may have the server's address before them (RFC 9112, 3.2.2). Which address it is, the guard knows by Host. */
-function targetOf({ url = "/" }: IncomingMessage): string {
-  if (url.startsWith("/")) return url;
-  const rest = url.replace(authority, "");
-  return rest.startsWith("/") ? rest : `/${rest}`;
+/** The path and the query that are asked for. The server's address may stand before them (RFC 9112, 3.2.2); which one it is, the guard knows by Host. */
+export function splitTarget(target: string): readonly [path: string, query: string] {
+  const rest = target.startsWith("/") ? target : target.replace(authority, "");
+  const url = rest.startsWith("/") ? rest : `/${rest}`;
+  const queryAt = url.indexOf("?");
+  return queryAt === -1 ? [url, ""] : [url.slice(0, queryAt), url.slice(queryAt + 1)];
 }
 
-async function answerRoute(
+async function answerRoute<T>(
   { route, params }: FoundRoute,
   queryText: string,
-  request: IncomingMessage,
-  response: ServerResponse,
+  asked: Asked,
   requestId: string,
   shared: Shared,
-): Promise<void> {
-  const { headers } = request;
-  shared.guard.check({ method: request.method ?? "GET", headers, isUpgrade: false });
+  reply: Replying<T>,
+): Promise<T> {
+  const { method, headers } = asked;
+  shared.guard.check({ method, headers, isUpgrade: false });
   if (route.answer.kind === "upgrade") {
     throw new DroverError("METHOD_NOT_ALLOWED", `${route.path} is a WebSocket, and the request asks for none`, {
       hint: "Open it as a WebSocket.",
@@ -97,17 +140,14 @@ async function answerRoute(
   const admission = admit(route, principal, params);
   checkParams(params);
   const query = readQuery(route, queryText);
-  const body = await readBody(route, request);
+  const body = await readBody(route, asked);
   admission.checkNamed(query, body);
-  if (isStream(route) && request.method === "HEAD") return sendStreamHead(response, requestId);
-  const receipt = shared.idempotency.begin(headers["idempotency-key"], route, request, principal, body);
+  if (isStream(route) && method === "HEAD") return reply.streamHead();
+  const receipt = shared.idempotency.begin(headers["idempotency-key"], route, asked, principal, body);
   let signal: AbortSignal | null = null;
   // What is answered at once needs no life of its own.
   using life = principal !== null && isStream(route) ? shared.lives.begin(principal) : null;
   try {
-    if (receipt !== null && receipt.repeated !== null) {
-      return await sendAnswer(response, receipt.repeated, { "x-request-id": requestId, "idempotency-replayed": "true" });
-    }
     const call: Call = {
       params,
       get caller() {
@@ -121,14 +161,15 @@ async function answerRoute(
       receipt,
       // Made when it is asked for: most handlers answer from memory, and a signal of its own costs a request a good part of its time.
       get signal() {
-        return (signal ??= callSignal(request, response, life === null ? [shared.stopping] : [shared.stopping, life.signal]));
+        return (signal ??= asked.goneOr(life === null ? [shared.stopping] : [shared.stopping, life.signal]));
       },
       requestId,
       userAgent: headerText(headers["user-agent"]) ?? "",
     };
-    const answer = await route.handle(call, query, body);
-    if ("events" in answer || "lines" in answer) await sendStream(response, answer, shared, call);
-    else await sendAnswer(response, answer, { "x-request-id": requestId });
+    const own = { "x-request-id": requestId };
+    if (receipt !== null && receipt.repeated !== null)
+      return await reply.answer(receipt.repeated, { ...own, "idempotency-replayed": "true" }, call);
+    return await reply.answer(await route.handle(call, query, body), own, call);
   } finally {
     receipt?.end();
   }
@@ -146,20 +187,19 @@ function isStream({ answer }: Route): boolean {
   return answer.kind === "events" || answer.kind === "lines";
 }
 
-async function readBody(route: Route, request: IncomingMessage): Promise<unknown> {
+async function readBody(route: Route, asked: Asked): Promise<unknown> {
   const rule = route.body ?? { kind: "none" };
-  const announced = Number(request.headers["content-length"] ?? 0);
   switch (rule.kind) {
     case "none":
-      if (announced > 0) await bodyBytes(request, 1_024, announced, bodyTimeoutMs);
+      if (Number(asked.headers["content-length"] ?? 0) > 0) await asked.bytes(1_024);
       return null;
     case "bytes":
-      return bodyBytes(request, rule.maxBytes, announced, bodyTimeoutMs);
+      return asked.bytes(rule.maxBytes);
     case "stream":
-      return limitBytes(request, rule.maxBytes, announced);
+      return asked.stream(rule.maxBytes);
     case "json": {
-      const bytes = await bodyBytes(request, rule.maxBytes, announced, bodyTimeoutMs);
-      requireJsonType(request.headers["content-type"], bytes.length);
+      const bytes = await asked.bytes(rule.maxBytes);
+      requireJsonType(asked.headers["content-type"], bytes.length);
       return checkWith(rule.schema, parseJson(bytes), "body");
     }
     default:
@@ -183,50 +223,16 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-/** There is no end to wait for, and what is never sent need not be made. */
-function sendStreamHead(response: ServerResponse, requestId: string): void {
-  response.writeHead(200, { ...streamHeaders, "x-request-id": requestId }).end();
-}
-
-async function sendStream(
-  response: ServerResponse,
-  answer: Extract<Answer, { events: unknown } | { lines: unknown }>,
-  { openStreams, slices, log }: Shared,
-  { requestId, signal }: Call,
-): Promise<void> {
-  if (openStreams.count >= maxStreams) {
-    throw new DroverError("OVERLOADED", `${maxStreams} streams are open already`, {
-      hint: "Close watches that are not needed, and try again.",
-    });
-  }
-  openStreams.count++;
-  response.setHeader("x-request-id", requestId);
-  try {
-    if ("events" in answer) await sendEvents(response, answer.events, slices, signal);
-    else await sendLines(response, answer.lines, signal);
-  } catch (error) {
-    if (!response.headersSent) throw error;
-    if (!signal.aborted) log.error("stream failed", { request_id: requestId, ...errorFields(error) });
-  } finally {
-    openStreams.count--;
-  }
-}
-
-function fail(error: unknown, request: IncomingMessage, response: ServerResponse, requestId: string, route: Route | null, log: Log): void {
+/** What the caller is told; what is our own defect is logged. */
+function explain(error: unknown, isGone: boolean, { method }: Asked, requestId: string, route: Route | null, log: Log): ErrorBody {
   const body = toErrorBody(error);
-  // Whoever went away in the middle of a request is nobody's defect.
-  const isGone = response.destroyed || request.errored !== null;
-  if (body.code === "INTERNAL") {
-    const { method } = request;
+  if (body.code === "INTERNAL")
     log[isGone ? "debug" : "error"]("request failed", { request_id: requestId, method, route: route?.path ?? null, ...errorFields(error) });
-  }
-  if (!response.headersSent && !response.destroyed) sendError(response, body, requestId);
-  // A half of an answer must not pass for a whole one.
-  else if (!response.writableEnded) response.destroy();
+  return body;
 }
 
 /** What a browser opens, or loads for what it opened; programs that take a wrong path are told so. */
-function isForPages(method: string, path: string, { headers }: IncomingMessage): boolean {
+function isForPages(path: string, { method, headers }: Asked): boolean {
   if ((method !== "GET" && method !== "HEAD") || path.startsWith("/v1/")) return false;
   return path.startsWith("/assets/") || (headers.accept ?? "").includes("text/html");
 }
@@ -234,18 +240,18 @@ function isForPages(method: string, path: string, { headers }: IncomingMessage):
 /** False if there is no page at the path. */
 async function sendPage(
   path: string,
-  { method = "GET", headers }: IncomingMessage,
+  { method, headers }: Asked,
   response: ServerResponse,
   { web, guard }: AnsweringOptions,
 ): Promise<boolean> {
   if (web === undefined) return false;
   guard.check({ method, headers, isUpgrade: false });
   const page = await web.answer(path, headers);
-  if (page !== null) sendWhole(response, page.status, { ...page.headers }, page.body);
+  if (page !== null) sendWhole(response, withLength(page.status, { ...page.headers }, page.body));
   return page !== null;
 }
 
-function requestIdOf({ headers }: IncomingMessage): string | null {
+function requestIdOf({ headers }: Asked): string | null {
   const given = headers["x-request-id"];
   return typeof given === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : null;
 }

@@ -5,7 +5,7 @@ import { DroverError } from "#model/errors.ts";
 /** How long what is left of a body may come once its request is answered. */
 const discardMs = 10_000;
 
-function tooLarge(maxBytes: number): DroverError {
+export function tooLarge(maxBytes: number): DroverError {
   return new DroverError("BODY_TOO_LARGE", `the body is over ${maxBytes} bytes`, { hint: "Send less at once." });
 }
 

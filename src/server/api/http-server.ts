@@ -1,5 +1,6 @@
 import http, { type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import https, { type Server as HttpsServer } from "node:https";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { errorFields } from "#host/log.ts";
 import { DroverError, hasCode, toErrorBody } from "#model/errors.ts";
@@ -7,6 +8,7 @@ import { listenOnSocket } from "../unix-socket.ts";
 import { checkRule } from "./admit.ts";
 import { type AnsweringOptions, createAnswering } from "./answer-request.ts";
 import { discardRest } from "./body.ts";
+import { DirectConnections } from "./direct-connections.ts";
 import { refuseMalformed, refuseOnSocket } from "./refuse-on-socket.ts";
 import type { Route } from "./route.ts";
 import { RouteTable } from "./route-table.ts";
@@ -17,7 +19,7 @@ const maxHeaderSize = 16 * 1024;
 const headersTimeout = 10_000;
 const requestTimeout = 0;
 /** How long an idle connection is kept for the next request. */
-const keepAliveTimeout = 65_000;
+const keepAliveMs = 65_000;
 /** How long requests in flight may go on when the server stops: what they wait for is durable in milliseconds. */
 const closeGraceMs = 1_000;
 /** Open connections; beyond, new ones are closed at once so that the ones that are served stay fast. */
@@ -53,7 +55,7 @@ export function createApi(options: ApiOptions): Api {
   const stopping = new AbortController();
   for (const route of options.routes) checkRule(route);
   const table = new RouteTable(options.routes);
-  const answer = createAnswering(options, table, stopping.signal);
+  const { answer, answerWhole } = createAnswering(options, table, stopping.signal);
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     void answer(request, response).finally(() => {
       if (!request.complete) discardRest(request, response);
@@ -62,13 +64,16 @@ export function createApi(options: ApiOptions): Api {
   };
   // What else is asked for may be left unanswered, and some clients of HTTP/2 ask with each request whether it is spoken (RFC 9110, 7.8).
   const shouldUpgradeCallback = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
-  const settings = { maxHeaderSize, headersTimeout, requestTimeout, keepAliveTimeout, shouldUpgradeCallback };
+  const settings = { maxHeaderSize, headersTimeout, requestTimeout, keepAliveTimeout: keepAliveMs, shouldUpgradeCallback };
   const server: HttpServer | HttpsServer =
     options.tls === undefined
       ? http.createServer(settings, onRequest)
       : https.createServer({ ...settings, ...options.tls, minVersion: "TLSv1.3" }, onRequest);
   server.maxConnections = maxConnections;
   server.on("clientError", refuseMalformed);
+  const times = { firstRequestMs: headersTimeout, keepAliveMs, maxHeadBytes: maxHeaderSize };
+  const direct = new DirectConnections({ table, answerWhole, handOver: takeReader(server), log: options.log, ...times });
+  server.on(connected(server), (socket: Socket) => direct.take(socket));
   server.on("upgrade", (request, socket, head) => void upgrade(request, socket, head, table, options));
 
   return {
@@ -78,11 +83,30 @@ export function createApi(options: ApiOptions): Api {
     close: async () => {
       stopping.abort(new Error("the server stops"));
       if (!server.listening) return;
-      // Idle connections are closed at once; one that never asked anything does not count as idle.
-      const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
+      direct.stop();
+      // Node's idle connections are closed at once; one that never asked anything does not count as idle.
+      const cut = setTimeout(() => {
+        server.closeAllConnections();
+        direct.destroy();
+      }, closeGraceMs);
       await new Promise((resolve) => server.close(resolve));
       clearTimeout(cut);
     },
+  };
+}
+
+/** The event at which Node's reader of HTTP takes a connection. */
+function connected(server: HttpServer | HttpsServer): "connection" | "secureConnection" {
+  return server instanceof https.Server ? "secureConnection" : "connection";
+}
+
+/** Keeps Node's reader of HTTP from new connections. @returns gives it one */
+function takeReader(server: HttpServer | HttpsServer): (socket: Socket) => void {
+  const event = connected(server);
+  const readers = server.listeners(event) as ((socket: Socket) => void)[];
+  server.removeAllListeners(event);
+  return (socket) => {
+    for (const read of readers) read.call(server, socket);
   };
 }
 

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Principal } from "../access/access-rule.ts";
 import { put, remove } from "../objects/objects.ts";
 import type { Receipt } from "../operations/receipt.ts";
 import type { Entry, Store } from "../store/store.ts";
+import type { Asked } from "./asked.ts";
 import type { Route } from "./route.ts";
 
 /** How long an answer is repeated: longer than any client retries. */
@@ -35,7 +35,7 @@ export interface IdempotencyKeys {
    * Null without a key. @throws {DroverError} IDEMPOTENCY_KEY_REUSED for another request under the same key; CONFLICT while the first is
    * under way; REQUEST_INVALID for a key that is none, or where the answer is a stream, which cannot be kept.
    */
-  begin(key: unknown, route: Route, request: IncomingMessage, principal: Principal | null, body: unknown): KeyedRequest | null;
+  begin(key: unknown, route: Route, request: Asked, principal: Principal | null, body: unknown): KeyedRequest | null;
   /** Forgets what is too old or too much. */
   sweep(): Promise<void>;
 }

@@ -7,13 +7,19 @@ export interface FoundRoute {
   readonly params: Readonly<Record<string, string>>;
 }
 
+/** A route and what the parts of its path that may be anything are called, in order. */
+interface Leaf {
+  readonly route: Route;
+  readonly names: readonly string[];
+}
+
 interface Node {
   readonly fixed: Map<string, Node>;
   /** What follows a part that may be anything but empty. */
   any: Node | null;
   /** Routes that end here, and those whose `*` takes the rest. */
-  readonly ending: Map<string, Route>;
-  readonly taking: Map<string, Route>;
+  readonly ending: Map<string, Leaf>;
+  readonly taking: Map<string, Leaf>;
 }
 
 const methods: readonly Method[] = ["GET", "PUT", "POST", "PATCH", "DELETE"];
@@ -30,9 +36,9 @@ export class RouteTable {
   find(method: string, path: string): FoundRoute {
     const parts = partsOf(path);
     const values: string[] = [];
-    const route = search(this.#root, parts, 0, method === "HEAD" ? "GET" : method, values);
-    if (route === null) throw this.unknown(method, path);
-    return { route, params: paramsOf(route, values) };
+    const leaf = search(this.#root, parts, 0, method === "HEAD" ? "GET" : method, values);
+    if (leaf === null) throw this.unknown(method, path);
+    return { route: leaf.route, params: paramsOf(leaf, values) };
   }
 
   /** Why there is no route: a known path that has other methods is told from an unknown one. */
@@ -49,8 +55,10 @@ export class RouteTable {
 
   #add(route: Route): void {
     let node = this.#root;
-    for (const part of partsOf(route.path)) {
-      if (part === "*") return void node.taking.set(route.method, route);
+    const parts = partsOf(route.path);
+    const leaf = { route, names: parts.filter((part) => part === "*" || part.startsWith(":")).map((part) => part.replace(":", "")) };
+    for (const part of parts) {
+      if (part === "*") return void node.taking.set(route.method, leaf);
       if (part.startsWith(":")) node = node.any ??= emptyNode();
       else {
         const next = node.fixed.get(part) ?? emptyNode();
@@ -58,7 +66,7 @@ export class RouteTable {
         node = next;
       }
     }
-    node.ending.set(route.method, route);
+    node.ending.set(route.method, leaf);
   }
 }
 
@@ -71,7 +79,7 @@ function partsOf(path: string): readonly string[] {
 }
 
 /** What a path says literally goes before what may be anything. Fills `values` with what the parts that may are. */
-function search(node: Node, parts: readonly string[], at: number, method: string, values: string[]): Route | null {
+function search(node: Node, parts: readonly string[], at: number, method: string, values: string[]): Leaf | null {
   const part = parts[at];
   if (part === undefined) return node.ending.get(method) ?? null;
   const next = node.fixed.get(part);
@@ -88,13 +96,9 @@ function search(node: Node, parts: readonly string[], at: number, method: string
   return rest;
 }
 
-function paramsOf({ path }: Route, values: readonly string[]): Readonly<Record<string, string>> {
+function paramsOf({ names }: Leaf, values: readonly string[]): Readonly<Record<string, string>> {
   const params: Record<string, string> = {};
-  let at = 0;
-  for (const part of partsOf(path)) {
-    if (part === "*") params["*"] = decode(values[at++] ?? "");
-    else if (part.startsWith(":")) params[part.slice(1)] = decode(values[at++] ?? "");
-  }
+  for (const [at, name] of names.entries()) params[name] = decode(values[at] ?? "");
   return params;
 }
 

@@ -1,33 +1,55 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
+import { errorFields } from "#host/log.ts";
 import { drained } from "#link/ndjson.ts";
-import { DroverError, type ErrorBody, errorCodes, toErrorBody } from "#model/errors.ts";
-import type { SentEvent } from "./route.ts";
-import type { Slices } from "./slices.ts";
+import type { Clock } from "#model/clock.ts";
+import { DroverError, toErrorBody } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
+import type { Answer, Call, SentEvent } from "./route.ts";
+import { createSlices, type Slices } from "./slices.ts";
 
+/** Streams (watches, logs) open at once. Each costs a socket and a few kilobytes. */
+const maxStreams = 5_000;
 /** How often a quiet stream shows that it lives, so that neither side waits for a peer that is gone. */
 const heartbeatMs = 15_000;
 
 export const streamHeaders = { "cache-control": "no-store", "x-accel-buffering": "no", "x-content-type-options": "nosniff" } as const;
 
-/** Headers that every error carries besides its body. */
-export function errorHeaders(body: ErrorBody): Record<string, string> {
-  if (body.code === "UNAUTHENTICATED") return { "www-authenticate": 'Bearer realm="drover"' };
-  if (errorCodes[body.code].status === 503) return { "retry-after": "1" };
-  // The rest of the body is still on its way, and nobody reads it.
-  if (body.code === "BODY_TOO_LARGE" || body.code === "TIMED_OUT") return { connection: "close" };
-  return {};
+/** The streams of one API. */
+export interface Streams {
+  /** @throws {DroverError} OVERLOADED; and whatever the source fails with before anything of it is sent */
+  send(response: ServerResponse, answer: Extract<Answer, { events: unknown } | { lines: unknown }>, call: Call): Promise<void>;
+}
+
+export function createStreams(clock: Clock, log: Log): Streams {
+  const slices = createSlices(clock.monotonicMs);
+  let open = 0;
+  return {
+    send: async (response, answer, { requestId, signal }) => {
+      if (open >= maxStreams) {
+        throw new DroverError("OVERLOADED", `${maxStreams} streams are open already`, {
+          hint: "Close watches that are not needed, and try again.",
+        });
+      }
+      open++;
+      response.setHeader("x-request-id", requestId);
+      try {
+        if ("events" in answer) await sendEvents(response, answer.events, slices, signal);
+        else await sendLines(response, answer.lines, signal);
+      } catch (error) {
+        if (!response.headersSent) throw error;
+        if (!signal.aborted) log.error("stream failed", { request_id: requestId, ...errorFields(error) });
+      } finally {
+        open--;
+      }
+    },
+  };
 }
 
 /**
  * Sends server-sent events until the source ends. The first event is awaited before the status is sent, as far as it comes at once, so that
  * a watch of compacted history is refused with its own status; later failures are an event named `error`, and the end.
  */
-export async function sendEvents(
-  response: ServerResponse,
-  source: AsyncIterable<SentEvent>,
-  slices: Slices,
-  signal: AbortSignal,
-): Promise<void> {
+async function sendEvents(response: ServerResponse, source: AsyncIterable<SentEvent>, slices: Slices, signal: AbortSignal): Promise<void> {
   const iterator = source[Symbol.asyncIterator]();
   let next = iterator.next();
   await Promise.race([next, soon()]);
@@ -60,7 +82,7 @@ function frame({ id, event, json }: SentEvent): string {
 }
 
 /** Sends one JSON value a line until the source ends; a failure after the first line is a last line `{ "error": … }`. */
-export async function sendLines(response: ServerResponse, source: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
+async function sendLines(response: ServerResponse, source: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
   const iterator = source[Symbol.asyncIterator]();
   let next = iterator.next();
   await Promise.race([next, soon()]);
@@ -95,15 +117,4 @@ function endOf(error: unknown, signal: AbortSignal): unknown {
 /** A few turns of the event loop: what fails at once has failed by then. */
 function soon(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 10));
-}
-
-/** Aborted when the caller is gone, which it never is after a complete answer to a complete request, or with one of `others`. */
-export function callSignal(request: IncomingMessage, response: ServerResponse, others: readonly AbortSignal[]): AbortSignal {
-  const gone = new AbortController();
-  const abort = () => gone.abort(new Error("the caller went away"));
-  if (response.destroyed) abort();
-  response.once("close", () => {
-    if (!response.writableFinished || !request.complete) abort();
-  });
-  return AbortSignal.any([gone.signal, ...others]);
 }
