@@ -13,7 +13,8 @@ const answered = "filter_path=errors,items.*.status,items.*.error.type,items.*.e
 const alreadyThere = 409;
 
 /**
- * Elasticsearch, or what takes its `_bulk` requests: `create` alone, which data streams ask for and which takes no event twice.
+ * Elasticsearch, or what takes its `_bulk` requests: `create` alone, which data streams ask for and which takes no event twice. Where to is said with
+ * each event, because some that take such requests have one address for all.
  * @param stream data stream or index
  */
 export function elasticsearchReceiver(
@@ -21,13 +22,14 @@ export function elasticsearchReceiver(
   headers: () => Readonly<Record<string, string>>,
 ): Receiver {
   const url = new URL(options.url);
-  url.pathname = `${url.pathname.replace(/\/$/, "")}/${options.stream}/_bulk`;
-  url.search = `?${answered}`;
+  url.pathname = `${url.pathname.replace(/\/$/, "")}/_bulk`;
+  // VictoriaLogs is told by parameters which fields are what.
+  url.search = [url.search.slice(1), answered].filter((part) => part !== "").join("&");
   const poster = new Poster({ ...options, url });
   return {
     send: async (events, signal) => {
       const text = events
-        .map((event) => `${JSON.stringify({ create: { _id: event.id } })}\n${JSON.stringify(documentOf(event))}\n`)
+        .map((event) => `${JSON.stringify({ create: { _index: options.stream, _id: event.id } })}\n${JSON.stringify(documentOf(event))}\n`)
         .join("");
       const answer = await poster.post(
         await compress(text),

@@ -137,7 +137,7 @@ test("what an answer says decides whether the same is sent again, and no secret 
 });
 
 test("a bulk request creates each event under its id, and the answer to each counts", async () => {
-  const to = () => receiver({ elasticsearch: `${url()}/es/`, ca: tls.cert, user: "me", password: "PASSWORD" });
+  const to = () => receiver({ elasticsearch: `${url()}/es/?pipeline=p`, ca: tls.cert, user: "me", password: "PASSWORD" });
   const statuses = (...of: number[]) => ({
     status: 200,
     body: JSON.stringify({ errors: true, items: of.map((status) => ({ create: { status, error: { type: "odd", reason: "told" } } })) }),
@@ -145,14 +145,14 @@ test("a bulk request creates each event under its id, and the answer to each cou
   server.answer = () => ({ status: 200, body: '{"errors":false}' });
   assert.deepEqual(await outcomeOf(to(), [rich]), { kind: "taken", refused: [] });
   const [{ path, headers, body } = assert.fail("nothing came")] = server.taken;
-  assert.match(path, /^\/es\/logs-drover-shop\/_bulk\?filter_path=/);
+  assert.match(path, /^\/es\/_bulk\?pipeline=p&filter_path=errors,/);
   assert.equal(headers.authorization, `Basic ${Buffer.from("me:open sesame").toString("base64")}`);
   assert.ok(body.endsWith("\n"), "the last line too");
   const [action = {}, document = {}] = body
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
-  assert.deepEqual(action, { create: { _id: rich.id } });
+  assert.deepEqual(action, { create: { _index: "logs-drover-shop", _id: rich.id } });
   assert.deepEqual(document["labels"], { ok: "true", user_id: "7" });
   assert.deepEqual(document["numeric_labels"], { ms: 1.5 });
   assert.deepEqual(document["log"], { level: "error" });
