@@ -295,3 +295,26 @@ test("edge alone, or with a slip of its command, shows how it is called and star
     assert.deepEqual([slip.code, /Did you mean "restart"\?/.test(slip.stderr)], [2, true], slip.stderr);
   });
 });
+
+test("a drain waits while the server does not know what the machine runs, and for what it was told to start", async () => {
+  const machine = { id: "m1", joined: false, bound: 0, staying: [] };
+  const looks = [
+    [{ ...machine, instances: 2, pending: 0, known: true }],
+    // It was restarted: first it knows nothing, then who is there, then what they run.
+    [],
+    [{ ...machine, instances: 0, pending: 0, known: false }],
+    [{ ...machine, instances: 0, pending: 1, known: true }],
+    [{ ...machine, instances: 0, pending: 0, known: true }],
+  ];
+  let asked = 0;
+  const routes = {
+    "PATCH /v1/machines/m1": { json: { machine: "m1", bound: [] } },
+    "GET /v1/machines": () => ({ json: { machines: looks[asked++] ?? [], join: null } }),
+  };
+  await withServer(routes, async (fake) => {
+    const { code, stdout, stderr } = await fake.run(["machine", "drain", "m1"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^m1 is drained/);
+    assert.equal(asked, looks.length);
+  });
+});

@@ -411,6 +411,11 @@ export const machine = z
     cores: z.number(),
     memoryBytes: z.number(),
     instances: z.int(),
+    pending: z.int().meta({ description: "Instances that it was told to start and has not told of yet." }),
+    known: z.boolean().meta({
+      description:
+        "Whether it has told all that it runs since the server's start, or is lost, so that nothing of it counts. Until then it may run more than is said here.",
+    }),
     linked: z.boolean(),
     joined: z.boolean().meta({ description: "It has joined over the network; false for the server's own." }),
     labels: z.record(z.string(), z.string()),

@@ -62,12 +62,12 @@ test("an app spreads over machines, moves when one is drained, and starts elsewh
   assert.equal(await first.run("machine", "label", own, "disk=ssd", "zone=a"), `${own} has disk=ssd zone=a\n`);
   await first.apply(`${manifest}place: { labels: { disk: ssd } }\n`);
   await first.until("all of it runs where the label is", async () => sameCounts(await readyOn(first), { [own]: 4 }));
-  const stuck = await first.cli(["machine", "drain", own, "--timeout", "2s"]);
+  const stuck = await first.cli(["machine", "drain", own, "--timeout", "5s"]);
   assert.match(
     stuck.stderr,
     /\S+ of default\/hello cannot move: web needs a machine; 2 machines looked at, m2 has no label disk=ssd, \S+ is cordoned/,
   );
-  assert.match(stuck.stderr, /4 instances of \S+ had not moved, and cannot as things are, within 2\S* s {3}\[TIMED_OUT\]/);
+  assert.match(stuck.stderr, /4 instances of \S+ had not moved, and cannot as things are, within 5\S* s {3}\[TIMED_OUT\]/);
   assert.match(await first.status(), new RegExp(`${own} is drained, and 4 instances cannot move: default/hello: web needs a machine`));
   assert.match(await first.run("machine", "show", own), /drain +\S+ of default\/hello cannot move: web needs a machine/);
   await first.run("machine", "uncordon", own);

@@ -107,7 +107,7 @@ const drain = {
     const { force = false } = options as { readonly force?: true };
     const { bound } = await change(session, name, { cordoned: true, draining: true, forced: force });
     let machine: MachineView | null = null;
-    const left = () => (machine === null ? 0 : machine.instances - (force ? 0 : machine.bound));
+    const left = () => (machine === null ? 0 : machine.instances + machine.pending - (force ? 0 : machine.bound));
     if (!common.detach) {
       let told: readonly string[] = [];
       const late = () => ({
@@ -121,13 +121,15 @@ const drain = {
       });
       await until(session, { timeoutMs: common.timeoutMs ?? drainTimeoutMs, late }, async (asked) => {
         const { machines } = await api.call<MachineList>("GET", apiPath(["machines"]), asked);
+        const before = machine;
         machine = machines.find(({ id }) => id === name) ?? null;
-        if (left() === 0) return true;
+        // A server that has just started knows nothing of it yet; one that had joined and is not there any more was removed.
+        if (machine === null ? before?.joined === true : machine.known && left() === 0) return true;
         const stuck = stuckLines(machine);
         // Said when it is new, and not at every look.
         for (const line of stuck) if (!told.includes(line)) progress.note(line);
         told = stuck;
-        progress.show([`${name}  ${count(left(), "instance")} to move`]);
+        progress.show([`${name}  ${machine?.known === true ? `${count(left(), "instance")} to move` : "has not told yet what it runs"}`]);
         return null;
       });
       progress.clear();

@@ -8,7 +8,10 @@ import type { FleetLook } from "./fleet-look.ts";
  */
 export function judgeMachine(machine: string, before: FleetLook | null, now: FleetLook): readonly string[] {
   const faults: string[] = [];
-  if (!now.machines.some(({ id, linked }) => id === machine && linked)) faults.push("its agent does not answer");
+  const own = now.machines.find(({ id }) => id === machine);
+  if (own?.linked !== true) faults.push("its agent does not answer");
+  // A server from before this was said says nothing of it.
+  else if (own.known === false) faults.push("its agent has not told yet what it runs");
   const hadEdge = before === null || before.edges.some((edge) => edge.machine === machine && edge.linked);
   const hasEdge = now.edges.some((edge) => edge.machine === machine && edge.linked && edge.revision !== null);
   if (hadEdge && !hasEdge) faults.push("its edge has no routes yet");

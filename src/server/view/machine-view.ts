@@ -25,12 +25,15 @@ export function viewMachines(
     const room = rooms.get(id);
     return room === undefined ? null : { cores: room.freeCores, memoryBytes: room.freeMemoryBytes };
   };
-  const seen = fleet.machines().map(({ id, machine, peer }) => ({
+  const isLost = (id: MachineId) => members.get(id)?.lostAtMs !== undefined;
+  const seen = fleet.machines().map(({ id, machine, peer, isKnown }) => ({
     id,
     hostName: machine.hostName,
     cores: machine.cores,
     memoryBytes: machine.memoryBytes,
     instances: fleet.instancesOn(id),
+    pending: pendingOn(fleet, id),
+    known: isKnown || (peer === null && isLost(id)),
     linked: peer !== null,
     joined: members.has(id),
     ...said(id),
@@ -54,6 +57,8 @@ export function viewMachines(
       cores: 0,
       memoryBytes: 0,
       instances: 0,
+      pending: 0,
+      known: isLost(name),
       linked: false,
       joined: true,
       ...said(name),
@@ -69,6 +74,13 @@ export function viewMachines(
       free: null,
     }));
   return [...seen, ...unseen].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Instances that the machine was told to start and has not told of yet. */
+function pendingOn(fleet: Fleet, machine: MachineId): number {
+  let pending = 0;
+  for (const { count, instances } of fleet.workloadsOn(machine)) pending += Math.max(0, count - instances.size);
+  return pending;
 }
 
 /** Apps whose volumes are on the machine. */

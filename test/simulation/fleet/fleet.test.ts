@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AppName } from "../../../src/model/names.ts";
+import { viewMachines } from "../../../src/server/view/machine-view.ts";
 import { playHistories } from "../many.ts";
 import { runFleetHistory } from "./history.ts";
 import { FleetWorld } from "./world.ts";
@@ -92,5 +93,31 @@ test("a machine is lost after the time that was said, and what must not run twic
   await world.clock.advance(10_000, world.settle);
   assert.equal(readyOn(world, single).length, 1);
   assert.equal(others(world, single, "m2").length, 1, "it runs elsewhere");
+  world.close();
+});
+
+test("a server that has just started says what it does not know: a machine that has told nothing yet is not one that runs nothing", async () => {
+  const world = await openFleet();
+  const [, m2, m3] = world.machines;
+  assert.ok(m2 && m3);
+  const seen = (name: string) => {
+    const found = viewMachines(world.store, world.core).find(({ id }) => id === name);
+    return found && { known: found.known, there: found.instances + found.pending };
+  };
+  world.killServer();
+  for (const machine of [m2, m3]) world.cut(machine);
+  await world.startServer();
+  assert.equal(seen("m1")?.known ?? false, false);
+  assert.deepEqual(seen("m2"), { known: false, there: 0 });
+  await world.heal(m2);
+  await world.clock.advance(1_000, world.settle);
+  assert.deepEqual([seen("m1"), seen("m2"), seen("m3")], [...Array(2).fill({ known: true, there: 1 }), { known: false, there: 0 }]);
+  await world.clock.advance(10_000, world.settle);
+  assert.deepEqual(seen("m3"), { known: true, there: 0 }, "it is lost");
+  const there = ["m1", "m2", "m4"].map((name) => seen(name)?.there ?? 0);
+  assert.equal(
+    there.reduce((sum, one) => sum + one),
+    4,
+  );
   world.close();
 });

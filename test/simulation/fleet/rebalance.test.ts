@@ -35,7 +35,7 @@ async function untilOver(world: FleetWorld): Promise<readonly Readonly<Record<st
   const seen: Readonly<Record<string, number>>[] = [];
   for (let look = 0; look < 1_000; look++) {
     await world.clock.advance(100, world.settle);
-    if (world.rebalancer.progress?.state !== "running") return seen;
+    if (world.core.rebalancer.progress?.state !== "running") return seen;
     seen.push(countsOf(world));
   }
   throw new Error("it never ends");
@@ -45,15 +45,15 @@ test("a rebalance ends as it was meant and says how many have moved, whenever a 
   let isOver = false;
   for (let atMs = 0; !isOver; atMs += killEveryMs) {
     const world = await openUneven(atMs + 1);
-    await world.rebalancer.start(null, nullEvents);
+    await world.core.rebalancer.start(null, nullEvents);
     await world.clock.advance(atMs, world.settle);
-    isOver = world.rebalancer.progress?.state !== "running";
+    isOver = world.core.rebalancer.progress?.state !== "running";
     world.killServer();
     await world.clock.advance(500, world.settle);
     await world.startServer();
     await world.settle();
     for (const { m2 = 0, m3 = 0 } of await untilOver(world)) assert.ok(m2 <= 2 && m3 <= 2, `killed after ${atMs} ms, one came too much`);
-    assert.deepEqual(world.rebalancer.progress, { state: "done", total: 4, moved: 4, reason: null }, `killed after ${atMs} ms`);
+    assert.deepEqual(world.core.rebalancer.progress, { state: "done", total: 4, moved: 4, reason: null }, `killed after ${atMs} ms`);
     assert.deepEqual(countsOf(world), balanced, `killed after ${atMs} ms, once it says that it is done`);
     world.close();
   }
@@ -63,11 +63,11 @@ test("a machine that takes instances from the middle of a rebalance on takes non
   const world = await openUneven(1, ["m3"]);
   const [, , m3] = world.machines;
   assert.ok(m3);
-  await world.rebalancer.start(null, nullEvents);
+  await world.core.rebalancer.start(null, nullEvents);
   await world.clock.advance(300, world.settle);
   await world.say(m3, { cordoned: false });
   for (const { m3: there = 0 } of await untilOver(world)) assert.equal(there, 0);
-  assert.deepEqual(world.rebalancer.progress, { state: "done", total: 3, moved: 3, reason: null });
+  assert.deepEqual(world.core.rebalancer.progress, { state: "done", total: 3, moved: 3, reason: null });
   assert.deepEqual(countsOf(world), { m1: 3, m2: 3 });
   world.close();
 });
@@ -80,11 +80,11 @@ for (const [what, change, why] of [
 ] as const satisfies readonly (readonly [string, (world: FleetWorld) => Promise<unknown>, RegExp])[]) {
   test(`a rebalance whose app ${what} stops, says why and how many have moved, and the app has all that it wants`, async () => {
     const world = await openUneven(1);
-    await world.rebalancer.start(null, nullEvents);
+    await world.core.rebalancer.start(null, nullEvents);
     await world.clock.advance(300, world.settle);
     await change(world);
     await untilOver(world);
-    const { state, total, moved = -1, reason } = world.rebalancer.progress ?? {};
+    const { state, total, moved = -1, reason } = world.core.rebalancer.progress ?? {};
     assert.equal(state, "stopped");
     assert.equal(total, 4);
     assert.match(reason ?? "", why);

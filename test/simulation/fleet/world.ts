@@ -10,7 +10,6 @@ import type { LeaseAnswer, LeaseRenewal } from "../../../src/model/lease.ts";
 import type { AppName, MachineId, ProcessName } from "../../../src/model/names.ts";
 import type { EngineChange, Instance } from "../../../src/model/workload.ts";
 import { type Core, startCore } from "../../../src/server/controllers/core.ts";
-import type { Rebalancer } from "../../../src/server/controllers/rebalancer.ts";
 import type { AgentPeer } from "../../../src/server/fleet/peers.ts";
 import { type StandingChange, setStanding, standingOf } from "../../../src/server/members/standings.ts";
 import { keys, objects, put, unchanged } from "../../../src/server/objects/objects.ts";
@@ -78,9 +77,9 @@ export class FleetWorld {
     return this.#server.store;
   }
 
-  get rebalancer(): Rebalancer {
+  get core(): Core {
     if (this.#server === null) throw new Error("no server was started yet");
-    return this.#server.core.rebalancer;
+    return this.#server.core;
   }
 
   get isServing(): boolean {

@@ -109,10 +109,15 @@ export function machineRoutes(services: Services): readonly Route[] {
       query: z.strictObject({ force: z.enum(["true", "false"]).default("false") }),
       answer: { kind: "json", schema: z.object({ machine: z.string() }) },
       handle: async ({ params, caller }, { force }) => {
-        const { id, instances, linked } = requireMachine(params["machine"]);
+        const { id, instances, pending, known, linked } = requireMachine(params["machine"]);
         const name = id as MachineId;
-        if (instances > 0 && linked && force !== "true")
-          throw new DroverError("CONFLICT", `"${name}" runs ${instances === 1 ? "an instance" : `${instances} instances`}`, {
+        if (linked && !known && force !== "true")
+          throw new DroverError("CONFLICT", `"${name}" has not told yet what it runs`, {
+            hint: "Try again in a few seconds, or remove it all the same with --force.",
+          });
+        const there = instances + pending;
+        if (there > 0 && linked && force !== "true")
+          throw new DroverError("CONFLICT", `"${name}" runs ${there === 1 ? "an instance" : `${there} instances`}`, {
             hint: `Move them first with "drover machine drain ${name}", or remove it all the same with --force.`,
           });
         await requireRemote().remove(name, signed(services, { caller }).events);
