@@ -4,6 +4,7 @@ import type { CheckResult } from "#model/check.ts";
 import type { CheckOrder, CheckReport, ScheduledCheck } from "#model/check-orders.ts";
 import type { Clock } from "#model/clock.ts";
 import type { CheckId } from "#model/names.ts";
+import { Wakeup } from "#model/wakeup.ts";
 import type { Finding, RunCheckCommand } from "./finding.ts";
 import { CheckSchedule } from "./schedule.ts";
 
@@ -36,7 +37,7 @@ export class OrderedChecks {
   #otherEdge: OutgoingAddress | null = null;
   #running: { readonly schedule: CheckSchedule; readonly stop: AbortController } | null = null;
   #waiting: WaitingReport[] = [];
-  #wake: (() => void) | null = null;
+  readonly #wakeup = new Wakeup();
 
   constructor(options: OrderedChecksOptions, signal: AbortSignal) {
     this.#options = options;
@@ -75,16 +76,7 @@ export class OrderedChecks {
       const batch = this.#waiting;
       this.#waiting = [];
       for (const report of batch) yield this.#aged(report);
-      if (this.#waiting.length > 0) continue;
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          signal.removeEventListener("abort", wake);
-          this.#wake = null;
-          resolve();
-        };
-        this.#wake = wake;
-        signal.addEventListener("abort", wake, { once: true });
-      });
+      if (this.#waiting.length === 0) await this.#wakeup.wait(signal);
     }
   }
 
@@ -124,6 +116,6 @@ export class OrderedChecks {
   #report(report: WaitingReport): void {
     this.#waiting.push(report);
     if (this.#waiting.length > mostWaiting) this.#waiting.shift();
-    this.#wake?.();
+    this.#wakeup.wake();
   }
 }

@@ -1,8 +1,10 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { errorFields } from "#host/log.ts";
 import { digestsOf } from "#link/certificate-digest.ts";
 import type { AcmeChallenge, CertificateChange, CertificateDigests, EdgeCertificate, MachineIdentity } from "#model/certificates.ts";
 import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
+import { Wakeup } from "#model/wakeup.ts";
 import { Backoff } from "../controllers/backoff.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
 
@@ -26,7 +28,7 @@ export class EdgeCertificates {
   readonly #random: () => number;
   readonly #log: Log;
   #isDirty = true;
-  #wake: (() => void) | null = null;
+  readonly #wakeup = new Wakeup();
   #settled: (() => void)[] = [];
 
   constructor(options: {
@@ -53,7 +55,7 @@ export class EdgeCertificates {
       if (this.isGone) return resolve();
       this.#settled.push(resolve);
       this.#isDirty = true;
-      this.#wake?.();
+      this.#wakeup.wake();
     });
   }
 
@@ -63,7 +65,9 @@ export class EdgeCertificates {
     try {
       while (!signal.aborted) {
         if (!this.#isDirty) {
-          await this.#changed(signal);
+          await this.#wakeup.wait(signal);
+          // What changes together is sent together.
+          await nextTurn();
           continue;
         }
         this.#isDirty = false;
@@ -90,18 +94,6 @@ export class EdgeCertificates {
     const have = await this.#peer.certificates(signal);
     // Challenges and ticket keys go first: an authority may be about to look.
     for (const change of differences(wanted, have)) await this.#peer.patchCertificates(change, signal);
-  }
-
-  #changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#wake = null;
-        signal.removeEventListener("abort", wake);
-        setImmediate(resolve);
-      };
-      this.#wake = wake;
-      signal.addEventListener("abort", wake, { once: true });
-    });
   }
 }
 

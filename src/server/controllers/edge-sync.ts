@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { failpoint } from "#host/failpoint.ts";
 import { errorFields } from "#host/log.ts";
 import { type Clock, pause } from "#model/clock.ts";
@@ -5,6 +6,7 @@ import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import { type AppId, type AppName, appId, type InstanceId, type MachineId, type RouteId, type SpaceName } from "#model/names.ts";
 import type { Endpoint, Route } from "#model/routing-table.ts";
+import { Wakeup } from "#model/wakeup.ts";
 import { diffRoutes } from "#plan/routes/claims.ts";
 import type { EdgePeer } from "../fleet/peers.ts";
 import { Backoff } from "./backoff.ts";
@@ -44,7 +46,7 @@ export class EdgeSync {
   #kept: ReadonlySet<AppId> = new Set();
   #revision: number | null = null;
   #isWhole = true;
-  #wake: (() => void) | null = null;
+  readonly #wakeup = new Wakeup();
   #isLinked = true;
 
   constructor(options: EdgeSyncOptions) {
@@ -67,14 +69,14 @@ export class EdgeSync {
 
   change(routes: ReadonlySet<RouteId>): void {
     for (const id of routes) this.#changed.add(id);
-    this.#wake?.();
+    this.#wakeup.wake();
   }
 
   /** What is kept of an app's routes may have to go. */
   appChanged(app: AppId): void {
     if (!this.#kept.has(app)) return;
     this.#isWhole = true;
-    this.#wake?.();
+    this.#wakeup.wake();
   }
 
   /** Whether it is in the table that this edge confirmed last. */
@@ -107,7 +109,9 @@ export class EdgeSync {
     const backoff = new Backoff<"edge">(random);
     while (!signal.aborted) {
       if (!this.#isWhole && this.#changed.size === 0) {
-        await this.#change(signal);
+        await this.#wakeup.wait(signal);
+        // Changes that are reported together are sent together.
+        await nextTurn();
         continue;
       }
       try {
@@ -123,20 +127,6 @@ export class EdgeSync {
         else backoff.failed("edge");
       }
     }
-  }
-
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#wake = null;
-        signal.removeEventListener("abort", wake);
-        // One turn of the event loop later, so that changes that were reported together are sent together.
-        setImmediate(resolve);
-      };
-      if (signal.aborted) return resolve();
-      this.#wake = wake;
-      signal.addEventListener("abort", wake, { once: true });
-    });
   }
 
   async #sendTable(signal: AbortSignal): Promise<void> {

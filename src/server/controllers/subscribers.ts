@@ -1,11 +1,13 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AppId } from "#model/names.ts";
+import { Wakeup } from "#model/wakeup.ts";
 
 /** Hears of changed apps from when it was made until it is closed. Holds each id at most once, so it is bounded by the number of apps. */
 export class Follower {
   readonly #only: AppId | null;
   readonly #leave: (follower: Follower) => void;
   #changed = new Set<AppId>();
-  #wake: (() => void) | null = null;
+  readonly #wakeup = new Wakeup();
 
   constructor(only: AppId | null, leave: (follower: Follower) => void) {
     this.#only = only;
@@ -15,22 +17,15 @@ export class Follower {
   changed(app: AppId): void {
     if (this.#only !== null && app !== this.#only) return;
     this.#changed.add(app);
-    this.#wake?.();
+    this.#wakeup.wake();
   }
 
   /** Ids of what changed since the last call, as soon as there are any; empty when the signal aborts. */
   async next(signal: AbortSignal): Promise<ReadonlySet<AppId>> {
     if (this.#changed.size === 0 && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          this.#wake = null;
-          signal.removeEventListener("abort", wake);
-          // One turn later, so that what changes together arrives together.
-          setImmediate(resolve);
-        };
-        this.#wake = wake;
-        signal.addEventListener("abort", wake, { once: true });
-      });
+      await this.#wakeup.wait(signal);
+      // What changes together arrives together.
+      await nextTurn();
     }
     const batch = this.#changed;
     this.#changed = new Set();

@@ -1,6 +1,7 @@
 import type { LogTailItem } from "#model/api-logs.ts";
 import { pause } from "#model/clock.ts";
 import type { LogTail } from "#model/log-event.ts";
+import { Wakeup } from "#model/wakeup.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
 import type { LogSearcherOptions } from "./log-search.ts";
 import { PresentMasks, type PresentMasksOptions } from "./present-masks.ts";
@@ -20,12 +21,12 @@ export async function* tailLogs(
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
   const waiting: LogTailItem[] = [];
-  let wake: (() => void) | null = null;
+  const wakeup = new Wakeup();
   let dropped = 0;
   const say = (item: LogTailItem) => {
     if (waiting.length < mostWaiting) waiting.push(item);
     else dropped++;
-    wake?.();
+    wakeup.wake();
   };
   const masks = new PresentMasks(options, tail.of, until);
   const listen = async (agent: AgentPeer) => {
@@ -57,16 +58,13 @@ export async function* tailLogs(
     }
   };
   const looking = look();
-  const onAbort = () => wake?.();
-  until.addEventListener("abort", onAbort, { once: true });
   try {
     while (!until.aborted) {
       for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) yield item;
       if (dropped > 0) {
         yield { kind: "silent", machine: "server", why: `${dropped} events came faster than they were read, and were left out` };
         dropped = 0;
-      } else if (!until.aborted) await new Promise<void>((resolve) => (wake = resolve));
-      wake = null;
+      } else await wakeup.wait(until);
     }
   } finally {
     ended.abort();
