@@ -8,8 +8,9 @@ import { sinceBootMs, systemClock } from "#host/clock.ts";
 import { readDoor } from "#host/edge-door.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
+import { tellEnd } from "#host/tell-end.ts";
 import { openConnector } from "#link/connector.ts";
-import { DroverError, errorCodes } from "#model/errors.ts";
+import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import { type Agent, type AgentParts, openAgent, protectFromMemoryPressure } from "./agent.ts";
 import { openAgentLog } from "./agent-log.ts";
@@ -175,11 +176,7 @@ async function applyWhenReady(agent: Agent, home: Home, path: string): Promise<v
 try {
   await main();
 } catch (error) {
-  const hint = error instanceof DroverError && error.hint !== "" ? `\nhint:  ${error.hint}` : "";
-  const code = error instanceof DroverError ? `   [${error.code}]` : "";
-  process.stderr.write(`error: ${errorFields(error)["error"]}${code}${hint}\n`);
-  if (!(error instanceof DroverError) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  process.exitCode = error instanceof DroverError ? errorCodes[error.code].exit : 1;
+  process.exitCode = tellEnd(error);
 }
 // Whatever still holds the loop open has nothing to finish any more.
 process.exit();

@@ -9,8 +9,9 @@ import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { openSocket } from "#host/listening-socket.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { wantsHelp } from "#host/program-options.ts";
+import { tellEnd } from "#host/tell-end.ts";
 import { openConnector } from "#link/connector.ts";
-import { DroverError, errorCodes } from "#model/errors.ts";
+import { DroverError } from "#model/errors.ts";
 import packageFile from "../../package.json" with { type: "json" };
 import { Certificates } from "./certificates/certificates.ts";
 import type { DnsServer } from "./dns/dns-server.ts";
@@ -240,10 +241,11 @@ try {
 } catch (error) {
   if (!stop.signal.aborted || error !== stop.signal.reason) {
     // What somebody can do something about is told to them, as by the other programs; anything else is for the log.
-    if (error instanceof DroverError)
-      process.stderr.write(`error: ${errorFields(error)["error"]}   [${error.code}]\n${error.hint === "" ? "" : `hint:  ${error.hint}\n`}`);
-    else log.error("the edge ended", errorFields(error));
-    process.exitCode = error instanceof DroverError ? errorCodes[error.code].exit : 1;
+    if (error instanceof DroverError) process.exitCode = tellEnd(error);
+    else {
+      log.error("the edge ended", errorFields(error));
+      process.exitCode = 1;
+    }
   }
 }
 // Whatever still holds the loop open has nothing to finish any more.

@@ -11,16 +11,17 @@ import { createLog, errorFields } from "#host/log.ts";
 import { createOutgoing } from "#host/outgoing.ts";
 import { wantsHelp } from "#host/program-options.ts";
 import { forgetWhyServerEnded, noteWhyServerEnded } from "#host/server-note.ts";
-import { type Clock, pause } from "#model/clock.ts";
-import { DroverError, errorCodes } from "#model/errors.ts";
+import { tellEnd } from "#host/tell-end.ts";
+import type { Clock } from "#model/clock.ts";
+import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
 import packageFile from "../../package.json" with { type: "json" };
 import { openAccess } from "./access/open-access.ts";
-import { ownTls, renewalInMs } from "./access/own-tls.ts";
+import { ownTls } from "./access/own-tls.ts";
 import { createRequestGuard } from "./access/request-guard.ts";
 import { createExecSockets } from "./api/exec-socket.ts";
 import { createExecTickets } from "./api/exec-tickets.ts";
-import { type Api, type ApiOptions, createApi } from "./api/http-server.ts";
+import { type ApiOptions, createApi } from "./api/http-server.ts";
 import { createIdempotencyKeys } from "./api/idempotency.ts";
 import { allRoutes } from "./api/routes/index.ts";
 import type { Services } from "./api/services.ts";
@@ -35,13 +36,12 @@ import type { FigureSource } from "./figures/figure-source.ts";
 import { FigureStore } from "./figures/figure-store.ts";
 import { createMeasure } from "./figures/measure.ts";
 import { OwnFigures } from "./figures/own-figures.ts";
+import { keepHouse, renewTls } from "./housekeeping.ts";
 import { createAdditions } from "./members/additions.ts";
 import { familyOf } from "./metrics/families.ts";
 import { followFigures } from "./metrics/figure-collector.ts";
 import { objects } from "./objects/objects.ts";
-import { sweepArtifacts } from "./operations/artifacts.ts";
 import { makeDefaultSpace } from "./operations/space-operations.ts";
-import { sweepTokens } from "./operations/token-operations.ts";
 import { isLoopback, readServerOptions, type ServerOptions, serverUsage } from "./options.ts";
 import { openPartStore } from "./programs/part-store.ts";
 import { openRemembered } from "./restore/remembered.ts";
@@ -53,13 +53,6 @@ import { storeFiles } from "./store/store-files.ts";
 import { claimSocket, listenOnSocket } from "./unix-socket.ts";
 import type { WebSite } from "./web/web-site.ts";
 
-/** How often what is kept only for a while is looked through, and the first time after the start, when nothing else is going on. */
-const sweepEveryMs = 3_600_000;
-const firstSweepMs = 30_000;
-/** Backups of the store kept beside it; older ones are worth little once damage has been there for hours. */
-const backupsKept = 5;
-/** Timers of Node hold at most 2^31 ms. */
-const longestTimerMs = 24 * 3_600_000;
 /** How long stopping may take before it is cut short: everything that was answered is durable already. */
 const stopMs = 5_000;
 
@@ -272,10 +265,11 @@ async function serve(home: Home, options: ServerOptions, log: Log): Promise<void
   log.info("server ready", { api: addresses.api, revision: store.revision });
 
   await makeDefaultSpace(services);
-  const renewals = tls === undefined ? null : renewTls(home.server, openOwnAuthority, hosts, tls, api, log, stopping);
+  const renewals =
+    tls === undefined ? null : renewTls({ folder: home.server, authority: openOwnAuthority, hosts, first: tls, api, clock, log }, stopping);
   const { startedAtMs } = services;
   const following = followFigures({ controlPlane, store, figures, version: packageFile.version, startedAtMs, clock, log }, stopping);
-  const chores = keepHouse({ store, idempotency, log, folder: home.server }, stopping);
+  const chores = keepHouse({ store, idempotency, clock, log, folder: home.server }, stopping);
   await new Promise((resolve) => stopping.addEventListener("abort", resolve, { once: true }));
   log.info("server stops", { reason: String(stopping.reason?.message ?? "") });
   const cut = setTimeout(() => process.exit(0), stopMs);
@@ -307,60 +301,4 @@ async function openSource(url: string | null, figures: FigureStore, store: Servi
   return new PrometheusFigures({ url, clock, own: familyOf, spaces });
 }
 
-/** Backups, and forgetting what is kept only for a while. */
-async function keepHouse(
-  { store, idempotency, log, folder }: { store: Services["store"]; idempotency: ApiOptions["idempotency"]; log: Log; folder: string },
-  signal: AbortSignal,
-): Promise<void> {
-  for (let waitMs = firstSweepMs; !signal.aborted; waitMs = sweepEveryMs) {
-    try {
-      await systemClock.sleep(waitMs, signal);
-      const { backUp } = await import("./store/backups.ts");
-      const backup = await backUp(store, join(folder, "backups"), backupsKept);
-      if (backup !== null) log.info("store backed up", { file: backup.file, revision: backup.revision });
-      await idempotency.sweep();
-      await sweepArtifacts(store, systemClock.nowMs());
-      await sweepTokens(store, systemClock.nowMs());
-    } catch (error) {
-      if (signal.aborted) return;
-      log.error("housekeeping failed; it is tried again in an hour", errorFields(error));
-    }
-  }
-}
-
-/** Keeps the API's certificate young for as long as the server runs. */
-async function renewTls(
-  folder: string,
-  authority: () => Promise<Authority>,
-  hosts: readonly string[],
-  first: { readonly key: string; readonly cert: string },
-  api: Api,
-  log: Log,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let tls = first; !signal.aborted; ) {
-    try {
-      await systemClock.sleep(Math.min(renewalInMs(tls, systemClock), longestTimerMs), signal);
-      tls = await ownTls(folder, await authority(), hosts, systemClock);
-      api.renewTls(tls);
-    } catch (error) {
-      if (signal.aborted) return;
-      log.error("the API's certificate could not be renewed; it is tried again in a minute", errorFields(error));
-      await pause(systemClock, 60_000, signal);
-    }
-  }
-}
-
-main().catch((error: unknown) => {
-  if (error instanceof DroverError) {
-    process.stderr.write(`error: ${messages(error)}   [${error.code}]\n${error.hint === "" ? "" : `hint:  ${error.hint}\n`}`);
-    process.exit(errorCodes[error.code].exit);
-  }
-  process.stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exit(1);
-});
-
-/** The message and its causes, as one line. */
-function messages(error: Error): string {
-  return error.cause instanceof Error ? `${error.message}: ${messages(error.cause)}` : error.message;
-}
+main().catch((error: unknown) => process.exit(tellEnd(error)));
