@@ -5,12 +5,13 @@ import { errorFields } from "#host/log.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError, type ErrorBody, toErrorBody } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";
+import type { Principal } from "../access/access-rule.ts";
 import type { Lives } from "../access/lives.ts";
 import type { RequestGuard } from "../access/request-guard.ts";
 import type { Sessions } from "../access/sessions.ts";
 import type { Tokens } from "../access/tokens.ts";
 import type { WebSite } from "../web/web-site.ts";
-import { admit } from "./admit.ts";
+import { type Admission, admit } from "./admit.ts";
 import { type Asked, askedOverHttp } from "./asked.ts";
 import { readPrecondition } from "./etag.ts";
 import type { IdempotencyKeys } from "./idempotency.ts";
@@ -144,34 +145,69 @@ async function answerRoute<T>(
   admission.checkNamed(query, body);
   if (isStream(route) && method === "HEAD") return reply.streamHead();
   const receipt = shared.idempotency.begin(headers["idempotency-key"], route, asked, principal, body);
-  let signal: AbortSignal | null = null;
   // What is answered at once needs no life of its own.
   using life = principal !== null && isStream(route) ? shared.lives.begin(principal) : null;
   try {
-    const call: Call = {
-      params,
-      get caller() {
-        if (principal === null) throw new Error("a route that asks for nobody wants to know who calls");
-        return principal;
-      },
-      sees: admission.sees,
-      requireRight: admission.requireRight,
-      precondition: readPrecondition(headers),
-      lastEventId: headerText(headers["last-event-id"]),
-      receipt,
-      // Made when it is asked for: most handlers answer from memory, and a signal of its own costs a request a good part of its time.
-      get signal() {
-        return (signal ??= asked.goneOr(life === null ? [shared.stopping] : [shared.stopping, life.signal]));
-      },
-      requestId,
-      userAgent: headerText(headers["user-agent"]) ?? "",
-    };
+    const ends = life === null ? [shared.stopping] : [shared.stopping, life.signal];
+    const call = new CheckedCall(asked, params, principal, admission, receipt, requestId, ends);
     const own = { "x-request-id": requestId };
     if (receipt !== null && receipt.repeated !== null)
       return await reply.answer(receipt.repeated, { ...own, "idempotency-replayed": "true" }, call);
     return await reply.answer(await route.handle(call, query, body), own, call);
   } finally {
     receipt?.end();
+  }
+}
+
+/** A class, since one is made for each request: properties that are worked out when they are asked for cost an object of its own kilobytes. */
+class CheckedCall implements Call {
+  readonly params: Call["params"];
+  readonly sees: Call["sees"];
+  readonly requireRight: Call["requireRight"];
+  readonly receipt: Call["receipt"];
+  readonly requestId: string;
+  readonly precondition: Call["precondition"];
+  readonly #asked: Asked;
+  readonly #principal: Principal | null;
+  readonly #ends: readonly AbortSignal[];
+  #signal: AbortSignal | null = null;
+
+  constructor(
+    asked: Asked,
+    params: Call["params"],
+    principal: Principal | null,
+    { sees, requireRight }: Admission,
+    receipt: Call["receipt"],
+    requestId: string,
+    ends: readonly AbortSignal[],
+  ) {
+    this.#asked = asked;
+    this.params = params;
+    this.#principal = principal;
+    this.sees = sees;
+    this.requireRight = requireRight;
+    this.receipt = receipt;
+    this.requestId = requestId;
+    this.#ends = ends;
+    this.precondition = readPrecondition(asked.headers);
+  }
+
+  get caller(): Principal {
+    if (this.#principal === null) throw new Error("a route that asks for nobody wants to know who calls");
+    return this.#principal;
+  }
+
+  get lastEventId(): string | null {
+    return headerText(this.#asked.headers["last-event-id"]);
+  }
+
+  get userAgent(): string {
+    return headerText(this.#asked.headers["user-agent"]) ?? "";
+  }
+
+  /** Made when it is asked for: most handlers answer from memory. */
+  get signal(): AbortSignal {
+    return (this.#signal ??= this.#asked.goneOr(this.#ends));
   }
 }
 

@@ -1,6 +1,6 @@
-import { STATUS_CODES } from "node:http";
+import { type IncomingHttpHeaders, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { Log } from "#model/log.ts";
 import { type Answering, answersWhole, splitTarget } from "./answer-request.ts";
 import type { Asked } from "./asked.ts";
@@ -60,14 +60,15 @@ class DirectConnection {
   readonly #all: DirectConnections;
   /** Of the last request. */
   #fields: Fields | null = null;
+  /** From a request until its answer is taken. */
   #isBusy = false;
   #hasAnswered = false;
   /** The other side sends no more. */
   #isEnding = false;
   /** What came while a request was being answered. */
   #next: Buffer | null = null;
-  /** Told when the caller of the present request goes away. */
-  #gone: AbortController | null = null;
+  /** The one that is being answered. */
+  #request: DirectRequest | null = null;
 
   constructor(socket: Socket, all: DirectConnections) {
     this.#socket = socket;
@@ -116,7 +117,7 @@ class DirectConnection {
 
   readonly #onClose = (): void => {
     this.#all.open.delete(this);
-    this.#gone?.abort(new Error("the caller went away"));
+    this.#request?.abort();
   };
 
   /** Null for what is not answered as a whole, or refused: that is told the same way whoever reads the request. */
@@ -129,26 +130,12 @@ class DirectConnection {
     }
   }
 
-  async #answer({ method, url, fields, body }: WholeRequest, found: FoundRoute): Promise<void> {
+  async #answer(request: WholeRequest, found: FoundRoute): Promise<void> {
     this.#isBusy = true;
-    this.#fields = fields;
-    const asked: Asked = {
-      method,
-      url,
-      headers: fields.headers,
-      bytes: async (maxBytes) => {
-        if (body.length > maxBytes) throw tooLarge(maxBytes);
-        return body;
-      },
-      stream: () => Readable.from([body]),
-      goneOr: (others) => {
-        this.#gone ??= new AbortController();
-        if (this.#socket.destroyed) this.#gone.abort(new Error("the caller went away"));
-        return AbortSignal.any([this.#gone.signal, ...others]);
-      },
-    };
-    const answer = await this.#all.options.answerWhole(found, asked);
-    this.#gone = null;
+    this.#fields = request.fields;
+    this.#request = new DirectRequest(request);
+    const answer = await this.#all.options.answerWhole(found, this.#request);
+    this.#request = null;
     if (this.#socket.destroyed) return;
     const isLast = this.#isOver() || answer.headers["connection"] === "close";
     const isSent = this.#send(answer, isLast);
@@ -202,6 +189,43 @@ class DirectConnection {
     socket.unshift(bytes);
     this.#all.options.handOver(socket);
     process.nextTick(() => socket.resume());
+  }
+}
+
+class DirectRequest implements Asked {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly #body: Buffer;
+  #isGone = false;
+  #gone: AbortController | null = null;
+
+  constructor({ method, url, fields, body }: WholeRequest) {
+    this.method = method;
+    this.url = url;
+    this.headers = fields.headers;
+    this.#body = body;
+  }
+
+  async bytes(maxBytes: number): Promise<Buffer> {
+    if (this.#body.length > maxBytes) throw tooLarge(maxBytes);
+    return this.#body;
+  }
+
+  stream(): Readable {
+    throw new Error("a route that says that its body is whole reads a stream");
+  }
+
+  goneOr(others: readonly AbortSignal[]): AbortSignal {
+    this.#gone ??= new AbortController();
+    if (this.#isGone) this.abort();
+    return AbortSignal.any([this.#gone.signal, ...others]);
+  }
+
+  /** The caller goes away. */
+  abort(): void {
+    this.#isGone = true;
+    this.#gone?.abort(new Error("the caller went away"));
   }
 }
 
