@@ -150,7 +150,7 @@ export async function startEscalator(options: EscalatorOptions, signal: AbortSig
     {
       pools: () =>
         poolObjects.pools(store).map(({ value }) => compilePool(value, readPoolSize(store, value.space, value.name)?.value ?? null)),
-      providerOf: createProviders({ secrets, remote, forgetMember, sshFolder, environment, outgoing, tasks }, signal),
+      providerOf: createProviders({ secrets, remote, forgetMember, sshFolder, environment, outgoing, tasks, log }, signal),
       clock,
       steadyNowMs,
       log,

@@ -3,6 +3,7 @@ import { readHostAndPort } from "#host/address.ts";
 import { type Distribution, ownRoot, packDistribution } from "#host/distribution.ts";
 import type { ResolveOutgoing } from "#host/outgoing.ts";
 import { DroverError } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
 import type { MachineId, SpaceName } from "#model/names.ts";
 import type { CommandPool, Pool, RedfishPool, SshPool } from "#model/pool.ts";
 import type { Members } from "#ssh/add-machine.ts";
@@ -34,6 +35,7 @@ export interface ProviderOptions {
   /** Judges addresses that users named. */
   readonly outgoing: ResolveOutgoing;
   readonly tasks: TaskOptions;
+  readonly log: Log;
 }
 
 /** Makes the providers of pools, over what this server has. @param signal ends what they share */
@@ -122,7 +124,7 @@ function redfishProvider(pool: Pool & { readonly provider: RedfishPool }, { secr
   });
 }
 
-function membersOf({ remote, forgetMember, tasks: { store, fleet } }: ProviderOptions): Members | null {
+function membersOf({ remote, forgetMember, log, tasks: { store, fleet } }: ProviderOptions): Members | null {
   const join = remote === null ? null : readHostAndPort(remote.address);
   if (remote === null || join === null) return null;
   return {
@@ -133,7 +135,7 @@ function membersOf({ remote, forgetMember, tasks: { store, fleet } }: ProviderOp
     forget: (machine) => forgetMember(machine as MachineId),
     neighbour: (question, signal) => {
       const machines = fleet.machines().map(({ id }) => ({ id, address: fleet.addressOf(id), labels: standingOf(store, id).labels }));
-      return findNeighbour(machines, (id) => fleet.agentOn(id), question, signal);
+      return findNeighbour(machines, (id) => fleet.agentOn(id), question, log, signal);
     },
   };
 }

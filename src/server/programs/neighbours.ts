@@ -1,4 +1,6 @@
+import { errorFields } from "#host/log.ts";
 import { DroverError } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
 import type { MachineId } from "#model/names.ts";
 import type { Neighbour, NeighbourQuestion } from "#model/programs.ts";
 import { siteOf } from "#model/site.ts";
@@ -24,6 +26,7 @@ export async function findNeighbour(
   // Null, or CLUSTER_UNREACHABLE, where there is none now.
   agentOn: (machine: MachineId) => AgentPeer | null,
   { parts, except, ...asker }: NeighbourQuestion,
+  log: Log,
   signal: AbortSignal,
 ): Promise<Neighbour | null> {
   const site = siteOf(asker.address, asker.labels);
@@ -44,6 +47,7 @@ export async function findNeighbour(
       // It is too old, or its disk is full, or it is gone: the next one may not be.
       signal.throwIfAborted();
       if (!(error instanceof DroverError)) throw error;
+      log.warn("a machine gives no parts of Drover to its neighbours", { machine: id, ...errorFields(error) });
     }
   }
   return null;

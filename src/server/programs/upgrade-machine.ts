@@ -1,4 +1,6 @@
+import { errorFields } from "#host/log.ts";
 import { DroverError, toErrorBody } from "#model/errors.ts";
+import type { Log } from "#model/log.ts";
 import { leastNearBytes, type Neighbour, type ProgramsOrder, type ProgramsProgress } from "#model/programs.ts";
 import type { AgentPeer } from "../fleet/peers.ts";
 import type { PartStore } from "./part-store.ts";
@@ -12,6 +14,7 @@ export async function* upgradeMachine(
   agent: AgentPeer,
   order: ProgramsOrder,
   parts: PartStore,
+  log: Log,
   neighbour: (parts: readonly string[]) => Promise<Neighbour | null>,
   signal: AbortSignal,
 ): AsyncGenerator<ProgramsProgress, void, void> {
@@ -23,7 +26,7 @@ export async function* upgradeMachine(
     const near = large.length === 0 ? null : await neighbour(large);
     for (const [index, digest] of missing.entries()) {
       yield { kind: "copying", part: index + 1, of: missing.length };
-      if (near?.parts.includes(digest) === true && (await fetchedNear(agent, digest, sizes.get(digest) ?? 0, near, signal))) continue;
+      if (near?.parts.includes(digest) === true && (await fetchedNear(agent, digest, sizes.get(digest) ?? 0, near, log, signal))) continue;
       await agent.putProgramsPart(digest, await parts.read(digest), signal);
     }
     yield { kind: "starting" };
@@ -36,13 +39,21 @@ export async function* upgradeMachine(
 }
 
 /** False where the neighbour did not give it, for whatever reason: then it comes from here. */
-async function fetchedNear(agent: AgentPeer, digest: string, sizeBytes: number, near: Neighbour, signal: AbortSignal): Promise<boolean> {
+async function fetchedNear(
+  agent: AgentPeer,
+  digest: string,
+  sizeBytes: number,
+  near: Neighbour,
+  log: Log,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
     await agent.fetchPart(digest, sizeBytes, near, signal);
     return true;
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof DroverError) return false;
-    throw error;
+    if (!(error instanceof DroverError)) throw error;
+    log.warn("a neighbour did not give a part of Drover", { machine: agent.machine, neighbour: near.machine, ...errorFields(error) });
+    return false;
   }
 }

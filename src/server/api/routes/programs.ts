@@ -12,11 +12,11 @@ const machineName = z.object({ machine: z.string() });
 const part = z.string().regex(partPattern);
 
 /** Which Drover machines run, and going over to another. */
-export function programsRoutes({ controlPlane, programs, events }: Services): readonly Route[] {
+export function programsRoutes({ controlPlane, programs, events, log }: Services): readonly Route[] {
   const machineOf = (params: Readonly<Record<string, string>>) => params["machine"] as MachineId;
   const access = { right: "host", of: "installation" } as const;
   const near = (question: NeighbourQuestion, signal: AbortSignal) =>
-    findNeighbour(controlPlane.machines(), controlPlane.agentOn, question, signal);
+    findNeighbour(controlPlane.machines(), controlPlane.agentOn, question, log, signal);
   return [
     route({
       method: "POST",
@@ -84,7 +84,7 @@ export function programsRoutes({ controlPlane, programs, events }: Services): re
         const machine = controlPlane.machines().find(({ id }) => id === agent.machine);
         const { address = null, labels = {} } = machine ?? {};
         const neighbourOf = (parts: readonly string[]) => near({ address, labels, parts, except: [agent.machine] }, signal);
-        return { lines: upgradeMachine(agent, order, programs, neighbourOf, signal) };
+        return { lines: upgradeMachine(agent, order, programs, log, neighbourOf, signal) };
       },
     }),
     route({
