@@ -27,7 +27,7 @@ import { readAtRate } from "./read-rate.ts";
 import { LineMasks } from "./search/line-masks.ts";
 import { LogSearches } from "./search/log-searches.ts";
 import { SegmentSealer } from "./segment-sealer.ts";
-import { UnsentLogs, type UnsentLogsOptions } from "./shipping/unsent-logs.ts";
+import type { UnsentLogs, UnsentLogsOptions } from "./shipping/unsent-logs.ts";
 import { createTurns } from "./turns.ts";
 
 /** Lines reach the disk, and those who follow, after at most this long: many small writes become one. */
@@ -81,8 +81,8 @@ export interface LogStore {
   last(instance: InstanceId, count: number, signal: AbortSignal): Promise<readonly LogLine[]>;
   /** Looks for events, counts them, reads around one, and follows them. */
   readonly searches: LogSearches;
-  /** Reads on and on, for whoever sends lines to others. */
-  readonly unsent: UnsentLogs;
+  /** Reads on and on, for whoever sends lines to others. Loaded by the first who asks: most machines have none. */
+  unsent(): Promise<UnsentLogs>;
   /** Removes all lines of a destroyed app. */
   forget(app: AppId): Promise<void>;
   stats(): LogStats;
@@ -114,7 +114,8 @@ export async function openLogStore(options: LogStoreOptions, signal: AbortSignal
 
 class FileLogStore implements LogStore {
   readonly searches: LogSearches;
-  readonly unsent: UnsentLogs;
+  readonly #reading: UnsentLogsOptions;
+  #unsent: Promise<UnsentLogs> | null = null;
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -153,7 +154,7 @@ class FileLogStore implements LogStore {
       },
     };
     this.searches = new LogSearches(reading);
-    this.unsent = new UnsentLogs(reading);
+    this.#reading = reading;
     this.#folder = folder;
     this.#clock = clock;
     this.#log = log;
@@ -261,6 +262,10 @@ class FileLogStore implements LogStore {
     const lines: LogLine[] = [];
     for await (const line of this.query(query, signal)) lines.push(line);
     return lines;
+  }
+
+  unsent(): Promise<UnsentLogs> {
+    return (this.#unsent ??= import("./shipping/unsent-logs.ts").then(({ UnsentLogs }) => new UnsentLogs(this.#reading)));
   }
 
   async forget(app: AppId): Promise<void> {

@@ -2,11 +2,10 @@ import type { LinkRoutes } from "#link/serve.ts";
 import type { TailMasked } from "#model/log-event.ts";
 import { readKeepRules, readLogContext, readLogCount, readLogSearch, readLogTail, readTailMasks } from "./log-bodies.ts";
 import type { LogStore } from "./log-store.ts";
-import { readUnsentQuestion, readUnsentRead } from "./shipping/unsent-bodies.ts";
 
 /** What an agent serves of its logs besides the lines themselves; the table is in `model/link.ts`. */
 export function logRoutes(store: Pick<LogStore, "searches" | "unsent" | "keep" | "kept">): LinkRoutes {
-  const { searches, unsent } = store;
+  const { searches } = store;
   return {
     "GET /logs/kept": () => store.kept(),
     "PUT /logs/keep": async (call) => {
@@ -21,7 +20,13 @@ export function logRoutes(store: Pick<LogStore, "searches" | "unsent" | "keep" |
       return undefined;
     },
     "PUT /logs/tail/masks": async (call): Promise<TailMasked> => ({ isRead: searches.remask(readTailMasks(await call.body())) }),
-    "POST /logs/unsent": async (call) => unsent.wait(readUnsentQuestion(await call.body()), call.signal),
-    "POST /logs/unsent/read": async (call) => unsent.read(readUnsentRead(await call.body()), call.signal),
+    "POST /logs/unsent": async (call) => {
+      const { readUnsentQuestion } = await import("./shipping/unsent-bodies.ts");
+      return (await store.unsent()).wait(readUnsentQuestion(await call.body()), call.signal);
+    },
+    "POST /logs/unsent/read": async (call) => {
+      const { readUnsentRead } = await import("./shipping/unsent-bodies.ts");
+      return (await store.unsent()).read(readUnsentRead(await call.body()), call.signal);
+    },
   };
 }

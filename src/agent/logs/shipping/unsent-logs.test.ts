@@ -51,7 +51,7 @@ const texts = ({ events }: UnsentBatch) => events.map(({ text }) => text);
 async function readOn(places: LogPlaces, more: Partial<UnsentRead> = {}): Promise<UnsentBatch> {
   aheadMs = 2_000;
   const scope = { of: ["shop/"], except: [] };
-  return store.unsent.read({ ...scope, places, sinceMs: 0, query: "", after: null, limitBytes: 1_000, ...more }, never);
+  return (await store.unsent()).read({ ...scope, places, sinceMs: 0, query: "", after: null, limitBytes: 1_000, ...more }, never);
 }
 
 /** Reads to the end, in steps, and starts the store anew after each where `between` says so. */
@@ -117,7 +117,7 @@ test("lines of a damaged segment count as lost, and those after it are read", as
   const logs = join(folder, "logs", "shop", "api");
   const [, second = ""] = (await readdir(logs)).filter((name) => /^\d/.test(name)).sort();
   store = await open();
-  await store.unsent.read({ of: ["shop/"], except: [], places: {}, sinceMs: 0, query: "", after: null, limitBytes: 1 }, never);
+  await (await store.unsent()).read({ of: ["shop/"], except: [], places: {}, sinceMs: 0, query: "", after: null, limitBytes: 1 }, never);
   await writeFile(join(logs, second), Buffer.alloc(100));
   const { all, lost } = await readAll();
   assert.ok(lost > 0);
@@ -143,7 +143,7 @@ test("a stack trace is given whole, whatever the batch's size, and not before it
   assert.equal(all[50], trace.trimEnd());
   aheadMs = 0;
   await print(web, "young\n");
-  const young = await store.unsent.read(
+  const young = await (await store.unsent()).read(
     { of: ["shop/"], except: [], places: {}, sinceMs: systemClock.nowMs() - 1, query: "", after: null, limitBytes: 1_000 },
     never,
   );
@@ -155,18 +155,18 @@ test("a stack trace is given whole, whatever the batch's size, and not before it
 
 test("whoever waits is answered when something is printed, with how much is unread", async () => {
   const question = { of: ["shop/"], except: [], places: {}, sinceMs: 0 };
-  assert.deepEqual(await store.unsent.wait({ ...question, waitMs: 1 }, never), { lines: 0, bytes: 0, sinceMs: null });
-  const waiting = store.unsent.wait({ ...question, waitMs: 60_000 }, never);
+  assert.deepEqual(await (await store.unsent()).wait({ ...question, waitMs: 1 }, never), { lines: 0, bytes: 0, sinceMs: null });
+  const waiting = (await store.unsent()).wait({ ...question, waitMs: 60_000 }, never);
   await print(web, numbered(3));
   const { lines, bytes } = await waiting;
   assert.equal(lines, 3);
   const { places } = await readAll();
   await print(web, numbered(2));
-  const behind = await store.unsent.wait({ ...question, places, waitMs: 60_000 }, never);
+  const behind = await (await store.unsent()).wait({ ...question, places, waitMs: 60_000 }, never);
   assert.equal(behind.lines, 2);
   assert.ok(behind.bytes > 0 && behind.bytes <= bytes);
   assert.equal(behind.sinceMs, places["shop/api"]?.atMs);
   const declaredAtMs = (behind.sinceMs ?? 0) + 3_600_000;
-  const later = await store.unsent.wait({ ...question, places, sinceMs: declaredAtMs, waitMs: 1 }, never);
+  const later = await (await store.unsent()).wait({ ...question, places, sinceMs: declaredAtMs, waitMs: 1 }, never);
   assert.equal(later.sinceMs, declaredAtMs, "nobody is behind for longer than the destination is declared");
 });
