@@ -14,7 +14,7 @@ import { EdgeNews } from "./controllers/edge-news.ts";
 import { HealthWatch } from "./controllers/health-watch.ts";
 import { LogKeeping } from "./controllers/log-keeping.ts";
 import { lazyEscalator } from "./escalator/lazy.ts";
-import { agentOverLink, edgeOverLink } from "./fleet/peers.ts";
+import { agentOverLink, edgeOverLink } from "./fleet/peers-over-link.ts";
 import { noSuchMachine } from "./members/members.ts";
 import { askAppMetrics } from "./metrics/app-metrics.ts";
 import { lazyShipping } from "./shipping/lazy-shipping.ts";

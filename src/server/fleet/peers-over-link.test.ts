@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Link } from "#link/caller.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Digest } from "#model/names.ts";
-import { agentOverLink } from "./peers.ts";
+import { agentOverLink } from "./peers-over-link.ts";
 
 const options = { space: "default", app: "a", run: null, timeoutMs: 1_000, memoryBytes: 1 };
 const archive = `sha256:${"1".repeat(64)}` as Digest;
