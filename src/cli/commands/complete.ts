@@ -1,6 +1,7 @@
 import type { Command, Option } from "commander";
 import { roles } from "#model/access.ts";
-import type { AppSummary, InstanceView, ReleaseView, SpaceView, TokenView } from "#model/api.ts";
+import type { AppSummary, InstanceView, ReleaseView, SpaceView } from "#model/api.ts";
+import type { TokenView } from "#model/api-access.ts";
 import { shortInstanceId } from "#model/names.ts";
 import { apiPath } from "../api/client.ts";
 import { appReference, defaultSpace } from "../arguments.ts";

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import type { MachineList, MachineToken, MachineView } from "#model/api.ts";
+import type { MachineList, MachineToken, MachineView } from "#model/api-machines.ts";
 import { DroverError } from "#model/errors.ts";
 import { type InstanceId, shortInstanceId } from "#model/names.ts";
 import { apiPath } from "../api/client.ts";

@@ -1,4 +1,4 @@
-import type { SessionView } from "#model/api.ts";
+import type { SessionView } from "#model/api-access.ts";
 import { apiPath } from "../api/client.ts";
 import type { Noun, Verb } from "../command.ts";
 import { table } from "../output/table.ts";

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { type Role, roles, tokenLifeMs } from "#model/access.ts";
-import type { CreatedToken, TokenHolder, TokenView } from "#model/api.ts";
+import type { CreatedToken, TokenHolder, TokenView } from "#model/api-access.ts";
 import { DroverError } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
 import { durationMs } from "../arguments.ts";

@@ -1,4 +1,4 @@
-import type { UiTicket } from "#model/api.ts";
+import type { UiTicket } from "#model/api-access.ts";
 import { apiPath } from "../api/client.ts";
 import { showAddress } from "../browser.ts";
 import type { Verb } from "../command.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { readHostAndPort } from "#host/address.ts";
-import type { MachineList, MachineToken } from "#model/api.ts";
+import type { MachineList, MachineToken } from "#model/api-machines.ts";
 import { DroverError, hasCode } from "#model/errors.ts";
 import type { Neighbour } from "#model/programs.ts";
 import { formatTarget, parseTarget, type Target } from "#model/ssh-target.ts";

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import { readTextIfThere, writeFileAtomic } from "#host/files.ts";
 import { errorFields } from "#host/log.ts";
-import type { SessionView } from "#model/api.ts";
+import type { SessionView } from "#model/api-access.ts";
 import type { Clock } from "#model/clock.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Log } from "#model/log.ts";

@@ -1,5 +1,5 @@
 import type { ResolveOutgoing } from "#host/outgoing.ts";
-import type { MachineView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import type { CheckResult, ExpandedCheck } from "#model/check.ts";
 import type { Clock } from "#model/clock.ts";
 import type { DroverError } from "#model/errors.ts";

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { ownerName, tokenLifeMs } from "#model/access.ts";
-import type { newToken, TokenView } from "#model/api.ts";
+import type { newToken, TokenView } from "#model/api-access.ts";
 import { DroverError } from "#model/errors.ts";
 import type { Principal } from "../access/access-rule.ts";
 import { isOver, type StoredToken } from "../access/stored-token.ts";

@@ -1,5 +1,5 @@
 import type { Labels } from "#host/edges-option.ts";
-import type { MachineView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { knownCode } from "#model/conditions.ts";
 import type { MachineId } from "#model/names.ts";
 import type { Reason } from "#model/workload.ts";

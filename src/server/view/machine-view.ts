@@ -1,4 +1,4 @@
-import type { MachineView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import type { AppId, MachineId } from "#model/names.ts";
 import type { Core } from "../controllers/core.ts";
 import type { Fleet } from "../fleet/fleet.ts";

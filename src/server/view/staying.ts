@@ -1,4 +1,4 @@
-import type { StayingInstance } from "#model/api.ts";
+import type { StayingInstance } from "#model/api-machines.ts";
 import { type AppId, appId, type MachineId } from "#model/names.ts";
 import type { Reason } from "#model/workload.ts";
 import type { Core } from "../controllers/core.ts";

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import type { OpenedSession } from "#model/api.ts";
+import type { OpenedSession } from "#model/api-access.ts";
 
 /** Where the page keeps its half of the session: of this very origin, port included, while the cookie goes to every port of the host. */
 const pageKeyItem = "drover-page-key";

@@ -1,4 +1,4 @@
-import type { SessionView } from "#model/api.ts";
+import type { SessionView } from "#model/api-access.ts";
 import { apiPath, call } from "../api/client.ts";
 import { Action } from "../parts/action.tsx";
 import { Age } from "../parts/age.tsx";

@@ -1,4 +1,5 @@
-import type { AppSummary, InstanceView, MachineView } from "#model/api.ts";
+import type { AppSummary, InstanceView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import type { Severity } from "#model/conditions.ts";
 
 type Tone = "good" | "busy" | "warn" | "bad" | "off";

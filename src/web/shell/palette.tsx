@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import type { AppSummary, MachineList } from "#model/api.ts";
+import type { AppSummary } from "#model/api.ts";
+import type { MachineList } from "#model/api-machines.ts";
 import { apiPath, call } from "../api/client.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { HealthState } from "../parts/state.tsx";

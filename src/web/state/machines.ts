@@ -1,5 +1,5 @@
 import { useEffect, useRef } from "preact/hooks";
-import type { MachineList } from "#model/api.ts";
+import type { MachineList } from "#model/api-machines.ts";
 import type { PoolView } from "#model/api-pools.ts";
 import type { InstanceUsageView, MachineUsageView, UsageView } from "#model/api-usage.ts";
 import { busyShare, coresUsed } from "#model/usage-rates.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { machineChange, machineList, machineStanding, machineToken, newMachineToken } from "#model/api.ts";
 import { addition, toldAddition } from "#model/api-additions.ts";
+import { machineChange, machineList, machineStanding, machineToken, newMachineToken } from "#model/api-machines.ts";
 import { DroverError } from "#model/errors.ts";
 import type { MachineId } from "#model/names.ts";
 import { inviteMachine } from "../../members/invitations.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { openedSession, openSessionRequest, session, uiTicket } from "#model/api.ts";
+import { openedSession, openSessionRequest, session, uiTicket } from "#model/api-access.ts";
 import { DroverError } from "#model/errors.ts";
 import { json, type Route, route } from "../route.ts";
 import type { Services } from "../services.ts";

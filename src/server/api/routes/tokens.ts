@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createdToken, newToken, tokenHolder, tokenView } from "#model/api.ts";
+import { createdToken, newToken, tokenHolder, tokenView } from "#model/api-access.ts";
 import type { StoredToken } from "../../access/stored-token.ts";
 import { objects } from "../../objects/objects.ts";
 import { createToken, noSuchToken, requireToken, revokeToken, viewToken } from "../../operations/token-operations.ts";

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { MachineToken, MachineView } from "#model/api.ts";
+import type { MachineToken, MachineView } from "#model/api-machines.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { CopyText } from "../../parts/cli.tsx";

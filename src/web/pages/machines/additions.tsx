@@ -1,5 +1,5 @@
-import type { MachineView } from "#model/api.ts";
 import type { AddedHost, AdditionView } from "#model/api-additions.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Age } from "../../parts/age.tsx";
 import { CopyCli } from "../../parts/cli.tsx";

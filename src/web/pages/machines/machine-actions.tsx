@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { MachineView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { apiPath, call } from "../../api/client.ts";
 import { Action } from "../../parts/action.tsx";
 import { count } from "../../parts/format.ts";

@@ -1,4 +1,4 @@
-import type { MachineView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { conditions } from "#model/conditions.ts";
 import { Age } from "../../parts/age.tsx";
 import { ConditionCode, Meaning } from "../../parts/condition.tsx";

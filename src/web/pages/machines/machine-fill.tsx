@@ -1,4 +1,4 @@
-import type { MachineView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { Fill } from "../../parts/fill.tsx";
 import { bytes, count } from "../../parts/format.ts";
 import { Section } from "../../parts/section.tsx";

@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
-import type { InstanceView, MachineView } from "#model/api.ts";
+import type { InstanceView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { apiPath, call } from "../../api/client.ts";
 import type { PageProps } from "../../app.tsx";
 import { Age } from "../../parts/age.tsx";

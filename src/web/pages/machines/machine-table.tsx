@@ -1,4 +1,4 @@
-import type { MachineView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { Fill } from "../../parts/fill.tsx";
 import { ChoiceFilter, WordFilter } from "../../parts/filters.tsx";
 import { bytes } from "../../parts/format.ts";

@@ -1,4 +1,4 @@
-import type { MachineView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { bytes, count } from "../../parts/format.ts";
 import type { MachineUse } from "../../state/machines.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { AppSummary, MachineView } from "#model/api.ts";
+import type { AppSummary } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import type { Watched } from "../../state/watched.ts";
 import { attentionOf, type Scene, verdictOf } from "./verdict.ts";
 

@@ -1,4 +1,5 @@
-import type { AppSummary, MachineView, StatusView } from "#model/api.ts";
+import type { AppSummary, StatusView } from "#model/api.ts";
+import type { MachineView } from "#model/api-machines.ts";
 import { describeCondition } from "#model/conditions.ts";
 import type { Watched } from "../../state/watched.ts";
 
