@@ -12,7 +12,7 @@ import { encodeFrame, type LogFrame } from "./frame.ts";
 import { sealSegment } from "./seal-segment.ts";
 import { DamagedSegmentError, readSealedIndex } from "./sealed-segment.ts";
 import { mayBeRest } from "./search/stack-trace.ts";
-import { readFrames, repairSegment, scanSegment, sealedFile } from "./segment.ts";
+import { type RoomFor, readFrames, repairSegment, scanSegment, sealedFile } from "./segment.ts";
 import { addToSummary, emptySummary, type SegmentSummary } from "./segment-summary.ts";
 
 interface Segment {
@@ -77,8 +77,8 @@ export class AppLog {
   readonly #segmentBytes: number;
   readonly #log: Log;
   readonly #segments: Segment[] = [];
-  /** Could not be sealed, because they are damaged or the disk was full. They are read as they are; the next agent tries again. */
-  readonly #leftPlain = new WeakSet<Segment>();
+  /** Full ones that wait to be sealed, oldest first. What cannot be sealed, because it is damaged or the disk is full, is read as it is; the next agent tries again. */
+  readonly #unsealed = new Set<Segment>();
   readonly #next = new Map<InstanceId, number>();
   /** Of any file that is there, also of one that cannot be read. */
   #lastNumber = 0;
@@ -145,25 +145,26 @@ export class AppLog {
 
   /** Appends all of `frames`, or none and throws what the system said. */
   async append(frames: readonly LogFrame[]): Promise<void> {
-    const bytes = Buffer.concat(frames.flatMap(encodeFrame));
+    const parts = frames.flatMap(encodeFrame);
+    const bytes = parts.reduce((sum, { length }) => sum + length, 0);
     let segment = this.#segments.at(-1);
-    const isFull = segment !== undefined && segment.summary.bytes + bytes.length > this.#segmentBytes;
-    const mustRoll = segment !== undefined && segment.summary.bytes + bytes.length > this.#segmentBytes + mostOverrun;
+    const isFull = segment !== undefined && segment.summary.bytes + bytes > this.#segmentBytes;
+    const mustRoll = segment !== undefined && segment.summary.bytes + bytes > this.#segmentBytes + mostOverrun;
     // What goes on with a stack trace stays beside its beginning: searches see one segment at a time.
     if (segment === undefined || segment.isSealed || mustRoll || (isFull && !frames.some(({ body }) => mayBeRest(body[0] ?? 0))))
       segment = await this.#roll();
     const handle = (this.#handle ??= await open(segment.file, "r+"));
     try {
       failpoint("logs.append.before");
-      const { bytesWritten } = await handle.write(bytes, 0, bytes.length, segment.summary.bytes);
-      if (bytesWritten < bytes.length) throw Object.assign(new Error("the disk took only part of a write"), { code: "ENOSPC" });
+      const { bytesWritten } = await handle.writev(parts, segment.summary.bytes);
+      if (bytesWritten < bytes) throw Object.assign(new Error("the disk took only part of a write"), { code: "ENOSPC" });
     } catch (error) {
       await this.#abandonWrite(handle, segment);
       throw error;
     }
-    segment.summary = addToSummary(segment.summary, frames, bytes.length);
-    segment.diskBytes += bytes.length;
-    this.#bytes += bytes.length;
+    segment.summary = addToSummary(segment.summary, frames, bytes);
+    segment.diskBytes += bytes;
+    this.#bytes += bytes;
     for (const frame of frames) this.#next.set(frame.instance, frame.sequence + frame.lines);
   }
 
@@ -217,31 +218,26 @@ export class AppLog {
   }
 
   get hasUnsealed(): boolean {
-    return this.#nextToSeal() !== undefined;
+    return this.#unsealed.size > 0;
   }
 
   /** Compresses and indexes one segment that is no longer written to. Whether there are more. */
-  async sealOne(signal: AbortSignal): Promise<boolean> {
-    const segment = this.#nextToSeal();
+  async sealOne(roomFor: RoomFor, signal: AbortSignal): Promise<boolean> {
+    const [segment] = this.#unsealed;
     if (segment === undefined) return false;
     try {
-      const { summary, diskBytes } = await sealSegment(segment.file, segment.summary, signal);
+      const { summary, diskBytes } = await sealSegment(segment.file, segment.summary, roomFor, signal);
       this.#bytes += this.#segments.includes(segment) ? diskBytes - segment.diskBytes : 0;
       Object.assign(segment, { summary, diskBytes, isSealed: true } satisfies Partial<Segment>);
     } catch (error) {
       signal.throwIfAborted();
-      if (this.#segments.includes(segment)) {
-        this.#leftPlain.add(segment);
-        throw error;
-      }
+      if (this.#segments.includes(segment)) throw error;
+    } finally {
+      this.#unsealed.delete(segment);
     }
     // Retention, or the end of the app, may have come meanwhile.
     if (!this.#segments.includes(segment)) await rm(sealedFile(segment.file), { force: true });
     return this.hasUnsealed;
-  }
-
-  #nextToSeal(): Segment | undefined {
-    return this.#segments.slice(0, -1).find((segment) => !segment.isSealed && !this.#leftPlain.has(segment));
   }
 
   /** Removes the oldest segment but never the one that is written to. Returns the bytes freed. */
@@ -249,6 +245,7 @@ export class AppLog {
     if (this.#segments.length < 2) return 0;
     const oldest = this.#segments.shift();
     if (oldest === undefined) return 0;
+    this.#unsealed.delete(oldest);
     this.#expiredLines += oldest.summary.lines;
     this.#bytes -= oldest.diskBytes;
     await this.#remember();
@@ -267,6 +264,7 @@ export class AppLog {
   async destroy(): Promise<void> {
     await this.closeFile();
     this.#segments.length = 0;
+    this.#unsealed.clear();
     this.#bytes = 0;
     this.#next.clear();
     await rm(this.#folder, { recursive: true, force: true });
@@ -285,6 +283,7 @@ export class AppLog {
       }
     }
     await this.#recall();
+    for (const segment of this.#segments.slice(0, -1)) if (!segment.isSealed) this.#unsealed.add(segment);
     for (const { summary, diskBytes } of this.#segments) {
       this.#bytes += diskBytes;
       for (const [instance, { next }] of summary.instances) this.#next.set(instance, next);
@@ -336,6 +335,8 @@ export class AppLog {
     // Together, because the app's lines wait for it. "w", not "wx": an attempt that failed may have left an empty file behind.
     const [, handle] = await Promise.all([this.closeFile(), open(file, "w", 0o600)]);
     this.#handle = handle;
+    const full = this.#segments.at(-1);
+    if (full?.isSealed === false) this.#unsealed.add(full);
     const segment: Segment = { number, file, summary: emptySummary, isSealed: false, diskBytes: 0 };
     this.#segments.push(segment);
     return segment;

@@ -11,6 +11,8 @@ export class SegmentSealer {
   /** Apps with segments that can be sealed. */
   readonly #waiting = new Set<AppLog>();
   #isSealing = false;
+  /** What segments are read into, one after another while there are any: memory that is given back and taken again for each costs time, and nothing of it stays at rest. */
+  #room = Buffer.alloc(0);
 
   constructor(background: Background, log: Log, closing: AbortSignal) {
     this.#background = background;
@@ -30,6 +32,7 @@ export class SegmentSealer {
         }
       } finally {
         this.#isSealing = false;
+        this.#room = Buffer.alloc(0);
       }
     });
   }
@@ -37,11 +40,16 @@ export class SegmentSealer {
   /** @returns whether the app has more of them */
   async #sealOne(appLog: AppLog): Promise<boolean> {
     try {
-      return await appLog.sealOne(this.#closing);
+      return await appLog.sealOne((bytes) => this.#roomFor(bytes), this.#closing);
     } catch (error) {
       this.#closing.throwIfAborted();
       this.#log.warn("a segment of logs is left uncompressed", { app: appLog.app, ...errorFields(error) });
       return appLog.hasUnsealed;
     }
+  }
+
+  #roomFor(bytes: number): Buffer {
+    if (this.#room.length < bytes) this.#room = Buffer.allocUnsafeSlow(bytes);
+    return this.#room.subarray(0, bytes);
   }
 }

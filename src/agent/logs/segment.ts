@@ -14,6 +14,9 @@ export interface PlacedFrame {
   readonly next: number;
 }
 
+/** Gives the memory that so many bytes are read into. */
+export type RoomFor = (bytes: number) => Buffer;
+
 /** A segment is `00000007.log` while it is written to, and `00000007.seal` once it is sealed; it has been both for a moment. */
 export function sealedFile(segmentFile: string): string {
   return segmentFile.replace(/\.log$/, ".seal");
@@ -23,17 +26,21 @@ export function sealedFile(segmentFile: string): string {
  * A segment's frames from `fromBytes` up to `limitBytes`, wherever they are by now; empty if it is gone: retention may remove it at any time.
  * @throws {DamagedSegmentError}
  */
-export async function readSegment(segmentFile: string, limitBytes: number, fromBytes = 0): Promise<Buffer> {
+export async function readSegment(
+  segmentFile: string,
+  limitBytes: number,
+  { fromBytes = 0, roomFor = Buffer.allocUnsafeSlow }: { readonly fromBytes?: number; readonly roomFor?: RoomFor } = {},
+): Promise<Buffer> {
   // The plain file goes only after the sealed one is there, so whoever finds none of either in this order finds none.
-  const plain = await unlessAbsent(readPlain(segmentFile, fromBytes, limitBytes));
+  const plain = await unlessAbsent(readPlain(segmentFile, fromBytes, limitBytes, roomFor));
   if (plain !== null) return plain;
   const sealed = await unlessAbsent(readSealed(sealedFile(segmentFile)));
   return sealed === null ? Buffer.alloc(0) : sealed.subarray(fromBytes, limitBytes);
 }
 
-async function readPlain(file: string, fromBytes: number, limitBytes: number): Promise<Buffer> {
+async function readPlain(file: string, fromBytes: number, limitBytes: number, roomFor: RoomFor): Promise<Buffer> {
   await using handle = await open(file, "r");
-  return readAt(handle, fromBytes, Math.max(0, Math.min(limitBytes, (await handle.stat()).size) - fromBytes));
+  return readAt(handle, fromBytes, roomFor(Math.max(0, Math.min(limitBytes, (await handle.stat()).size) - fromBytes)));
 }
 
 async function unlessAbsent<T>(reading: Promise<T>): Promise<T | null> {

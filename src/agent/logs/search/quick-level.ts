@@ -40,22 +40,23 @@ export function quickLevel(bytes: Uint8Array, from: number, to: number): EventLe
   const end = Math.min(to, from + levelHeadLength);
   const first = bytes[from] ?? 0;
   if (first === 0x7b) return undefined;
-  let isInWord = false;
+  /** What the byte before is: `apart` or `ofWord`. */
+  let before = apart;
   for (let at = from; at < end; at++) {
     const is = classes[bytes[at] as number] as number;
-    if (is === ofWord) {
-      isInWord = true;
+    if (is <= ofWord) {
+      before = is;
     } else if (is === begins) {
-      if (!isInWord) {
+      if (before === apart) {
         const level = levelAt(bytes, at, end);
         if (level !== null) return saysLevelElse(bytes, at, end) ? undefined : level;
       }
-      isInWord = true;
+      before = ofWord;
     } else {
       if (is === equals && isOfLevelName(bytes, at)) return undefined;
       if (is === bracket && !isDigit(bytes[at + 1] ?? 0)) return undefined;
-      if (is === colon && isInWord && !isDigit(bytes[at - 1] ?? 0)) return undefined;
-      isInWord = false;
+      if (is === colon && before === ofWord && !isDigit(bytes[at - 1] ?? 0)) return undefined;
+      before = apart;
     }
   }
   // A name of an exception, or klog's letter, would stand at the very start.
@@ -68,9 +69,10 @@ function saysLevelElse(bytes: Uint8Array, from: number, end: number): boolean {
   return false;
 }
 
-/** Whether `level=`, `lvl=` or `severity=` may end with the equals sign at `at`. */
+/** Whether `level=`, `lvl=` or `severity=` may end with the equals sign at `at`: others that end alike, such as `ttl=`, are not worth a text. */
 function isOfLevelName(bytes: Uint8Array, at: number): boolean {
-  return bytes[at - 1] === 0x6c || (bytes[at - 1] === 0x79 && bytes[at - 2] === 0x74);
+  const [last, before] = [bytes[at - 1], bytes[at - 2]];
+  return last === 0x6c ? before === 0x65 || before === 0x76 : last === 0x79 && before === 0x74;
 }
 
 function levelAt(bytes: Uint8Array, at: number, end: number): EventLevel | null {

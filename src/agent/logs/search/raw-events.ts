@@ -12,18 +12,19 @@ interface Piece {
 }
 
 /** An event as the bytes that it consists of: its text is made only of those that somebody wants. */
-export interface RawEvent extends Piece {
+export interface RawEvent extends Readonly<Piece> {
   readonly instance: InstanceId;
   readonly atMs: number;
   readonly sequence: number;
-  lines: number;
+  readonly lines: number;
   readonly notice: LogFrame["notice"];
   /** Further lines that came in other frames. */
-  more: Piece[] | null;
+  readonly more: Piece[] | null;
 }
 
+/** The latest event of an instance, to which the next line may belong. */
 interface Open {
-  readonly event: RawEvent;
+  readonly event: { -readonly [key in keyof RawEvent]: RawEvent[key] };
   state: TraceState;
   lastAtMs: number;
 }
@@ -41,24 +42,45 @@ export class EventJoiner {
   readonly #open = new Map<InstanceId, Open>();
 
   /** Every event that ends within the frame, or that the frame ends by going on with another. @param bytes what the frame lies in, or its body alone; offsets are in these */
-  *take(frame: LogFrame, bytes: Buffer = frame.body): Generator<RawEvent, void, void> {
+  take(frame: LogFrame, bytes?: Buffer): readonly RawEvent[] {
+    const ended: RawEvent[] = [];
+    this.visit(frame, bytes, (event) => ended.push({ ...event }));
+    return ended;
+  }
+
+  /** The same for whoever keeps none of them: each is the same object, and is another event after the call. A million lines then leave nothing to be collected. */
+  visit(frame: LogFrame, bytes: Buffer = frame.body, ended: (event: RawEvent) => void): void {
+    const { instance, atMs, notice } = frame;
     let from = frame.body.byteOffset - bytes.byteOffset;
-    let open = this.#open.get(frame.instance);
+    let open = this.#open.get(instance);
     for (let index = 0; index < frame.lines; index++) {
       const end = bytes.indexOf(10, from);
       if (open !== undefined && this.#goesOn(open, frame, bytes, from, end)) {
         extend(open, frame, bytes, from, end);
       } else {
-        if (open !== undefined) yield open.event;
-        const { instance, atMs, notice } = frame;
-        const event: RawEvent = { instance, atMs, sequence: frame.sequence + index, lines: 1, notice, bytes, from, to: end, more: null };
         const first = bytes[from] ?? 0;
         const state = first === 0x54 || first === 0x70 || first === 0x66 || first === 0x67 ? traceStart(headOf(bytes, from, end)) : "line";
-        open = { event, state, lastAtMs: atMs };
+        const sequence = frame.sequence + index;
+        if (open === undefined) {
+          open = { event: { instance, atMs, sequence, lines: 1, notice, bytes, from, to: end, more: null }, state, lastAtMs: atMs };
+          this.#open.set(instance, open);
+        } else {
+          const { event } = open;
+          ended(event);
+          event.atMs = atMs;
+          event.sequence = sequence;
+          event.lines = 1;
+          event.notice = notice;
+          event.bytes = bytes;
+          event.from = from;
+          event.to = end;
+          event.more = null;
+          open.state = state;
+          open.lastAtMs = atMs;
+        }
       }
       from = end + 1;
     }
-    if (open !== undefined) this.#open.set(frame.instance, open);
   }
 
   /** Those that are not known to have ended. @param keeps leaves those to which more may come yet, by the time of their latest line */

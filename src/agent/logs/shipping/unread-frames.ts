@@ -69,7 +69,7 @@ function isKnown(bytes: Buffer, first: IteratorResult<PlacedFrame>, place: LogPl
 /** Null where it is damaged; what then is missing is told by the next line that is there. */
 async function readShelf({ file, bytes }: Shelf, from: number, log: Log): Promise<Buffer | null> {
   try {
-    return await readSegment(file, bytes, from);
+    return await readSegment(file, bytes, { fromBytes: from });
   } catch (error) {
     if (!(error instanceof DamagedSegmentError)) throw error;
     log.error("log segment is damaged and not sent", { file, ...errorFields(error) });
