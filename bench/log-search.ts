@@ -9,6 +9,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { PassThrough } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { programOnPath } from "#host/testing/program-on-path.ts";
 import { defaultLogRules } from "../src/agent/logs/log-rules.ts";
 import { type LogStore, openLogStore } from "../src/agent/logs/log-store.ts";
@@ -18,6 +20,7 @@ import type { LogSearch } from "../src/model/log-event.ts";
 import type { InstanceId, MachineId } from "../src/model/names.ts";
 import { seeded } from "../test/harness/random.ts";
 import { median, npmPeer, report, skip } from "./lib.ts";
+import { feed, makePipe, readEndOf } from "./parts/fed-pipe.ts";
 
 const lines = Number(process.argv[2] ?? 10_000_000);
 const needle = "needle-7f3a9c";
@@ -85,20 +88,34 @@ interface Keeper {
   readonly rareMs: number;
 }
 
-async function ingest(): Promise<Omit<Keeper, "name" | "rareMs"> & { readonly linesPerCpuSecond: number }> {
+interface Ingested extends Omit<Keeper, "name" | "rareMs"> {
+  /** All of ours; not that of the process that prints. */
+  readonly linesPerCpuSecond: number;
+  readonly linesPerMainCpuSecond: number;
+  /** Of another app's lines meanwhile. */
+  readonly tailLagsMs: readonly number[];
+}
+
+/** From a pipe, until the last full segment is sealed: what is taken faster than that could not be sustained. */
+async function ingest(): Promise<Ingested> {
   const store = await open();
-  const before = process.cpuUsage();
+  const pipe = makePipe(join(folder, "pipe"));
+  const [before, mainBefore] = [process.cpuUsage(), process.threadCpuUsage()];
   const startMs = performance.now();
-  await store.attach("bench/app/web.1.aaaaa" as InstanceId, createReadStream(raw, { highWaterMark: 64 * 1024 })).ended;
-  while ((await readdir(join(logs, "bench/app"))).filter((name) => name.endsWith(".log")).length > 1)
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  const { ended } = store.attach("bench/app/web.1.aaaaa" as InstanceId, readEndOf(pipe));
+  const taking = Promise.all([feed(pipe, raw), ended]).then(async () => {
+    while ((await readdir(join(logs, "bench/app"))).filter((name) => name.endsWith(".log")).length > 1) await delay(20);
+  });
+  const tailLagsMs = await tailLags(store, taking);
   const tookMs = performance.now() - startMs;
-  const { user, system } = process.cpuUsage(before);
+  const [all, main] = [process.cpuUsage(before), process.threadCpuUsage(mainBefore)];
   await store.close();
   return {
     linesPerSecond: lines / (tookMs / 1_000),
-    linesPerCpuSecond: lines / ((user + system) / 1e6),
-    bytesPerByte: (await bytesBelow(logs)) / (lines * lineBytes),
+    linesPerCpuSecond: lines / ((all.user + all.system) / 1e6),
+    linesPerMainCpuSecond: lines / ((main.user + main.system) / 1e6),
+    tailLagsMs,
+    bytesPerByte: (await bytesBelow(join(logs, "bench/app"))) / (lines * lineBytes),
   };
 }
 
@@ -182,38 +199,56 @@ async function duckdb(): Promise<Keeper | null> {
   return { name: "DuckDB", linesPerSecond, bytesPerByte, rareMs: performance.now() - searchedAtMs };
 }
 
-async function tailLag(): Promise<void> {
-  const { PassThrough } = await import("node:stream");
-  const store = await open();
+/** How long lines take from their printing to whoever follows: one after another, until it is `over` and at least 20 of them. */
+async function tailLags(store: LogStore, over: Promise<unknown>): Promise<readonly number[]> {
   const source = new PassThrough();
   const attachment = store.attach("bench/tail/web.1.aaaaa" as InstanceId, source);
   const stop = new AbortController();
   const told = store.searches.tail({ of: ["bench/tail/"], except: [], query: "" }, stop.signal)[Symbol.asyncIterator]();
-  const lags: number[] = [];
-  for (let line = 0; line < 20; line++) {
+  const lagsMs: number[] = [];
+  let isOver = false;
+  const ending = over.finally(() => (isOver = true));
+  while (!isOver || lagsMs.length < 20) {
     const next = told.next();
     const startMs = performance.now();
-    source.write(`line ${line}\n`);
+    source.write(`line ${lagsMs.length}\n`);
     await next;
-    lags.push(performance.now() - startMs);
+    lagsMs.push(performance.now() - startMs);
+    await Promise.race([delay(100), ending]);
   }
   stop.abort();
   source.end();
-  await attachment.ended;
+  await Promise.all([attachment.ended, ending]);
+  return lagsMs;
+}
+
+async function tailLagsAtRest(): Promise<readonly number[]> {
+  const store = await open();
+  const lagsMs = await tailLags(store, Promise.resolve());
   await store.close();
-  report("from a line's printing to whoever follows, median of 20", median(lags), "ms", { goal: "< 300", ok: median(lags) < 300 });
+  return lagsMs;
 }
 
 try {
   writeRaw();
-  const { linesPerSecond, linesPerCpuSecond, bytesPerByte } = await ingest();
+  const { linesPerSecond, linesPerCpuSecond, linesPerMainCpuSecond, tailLagsMs, bytesPerByte } = await ingest();
   const rareMs = await cold(needle);
   const [usual, unknowable] = [await cold("timeout"), await cold("zq")];
-  await tailLag();
+  const restLagsMs = await tailLagsAtRest();
   const peers = [await fts(), await duckdb()].filter((peer) => peer !== null);
   for (const peer of peers)
     report("lines of 100 bytes in, compressed and indexed", linesPerSecond, "lines/s", { peer: [peer.name, peer.linesPerSecond] });
-  report("  for a second of CPU, all threads", linesPerCpuSecond, "lines", { goal: "≥ 500,000", ok: linesPerCpuSecond >= 500_000 });
+  report("  for a second of CPU, all threads but not who prints", linesPerCpuSecond, "lines", {
+    goal: "≥ 500,000",
+    ok: linesPerCpuSecond >= 500_000,
+  });
+  report("  for a second of CPU, main thread", linesPerMainCpuSecond, "lines");
+  for (const [when, lagsMs] of [["meanwhile", tailLagsMs] as const, ["at rest", restLagsMs] as const])
+    report(`  from a line's printing to whoever follows, ${when}, median`, median(lagsMs), "ms", {
+      goal: "< 300",
+      ok: median(lagsMs) < 300,
+    });
+  report("    meanwhile, the longest", Math.max(...tailLagsMs), "ms");
   for (const peer of peers)
     report("  bytes on disk for each raw byte", bytesPerByte, "", {
       peer: [peer.name, peer.bytesPerByte],

@@ -2,10 +2,9 @@
  * How many lines of 100 bytes a second go from an app's pipe to the disk, and what a flood costs: `node bench/logs.ts`.
  * Peer: `cat` of the same bytes from the same kind of pipe into a file, which neither splits nor numbers nor stamps.
  */
-import { execFileSync, spawn } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { constants } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultLogRules } from "../src/agent/logs/log-rules.ts";
@@ -14,6 +13,7 @@ import { systemClock } from "../src/host/clock.ts";
 import { createLog } from "../src/host/log.ts";
 import type { InstanceId, MachineId } from "../src/model/names.ts";
 import { report } from "./lib.ts";
+import { feed, makePipe, readEndOf } from "./parts/fed-pipe.ts";
 
 const lines = 3_000_000;
 const never = new AbortController().signal;
@@ -23,26 +23,14 @@ const log = createLog({ print: (line) => process.stderr.write(line), nowMs: Date
 const source = join(folder, "source");
 await writeFile(source, `${"x".repeat(99)}\n`.repeat(lines));
 
-function pipe(name: string): string {
-  const file = join(folder, name);
-  execFileSync("mkfifo", ["--", file]);
-  return file;
-}
-
-/** `cat`s the source into a pipe. Resolves when it has ended. */
-function feed(file: string): Promise<void> {
-  const output = openSync(file, "w");
-  const child = spawn("cat", ["--", source], { stdio: ["ignore", output, "inherit"] });
-  closeSync(output);
-  return new Promise((resolve) => child.once("exit", () => resolve()));
-}
+const pipe = (name: string) => makePipe(join(folder, name));
 
 async function measurePeer(): Promise<number> {
   const file = pipe("peer");
   const startMs = performance.now();
   const reader = spawn("sh", ["-c", 'exec cat <"$0" >"$1"', file, join(folder, "peer.out")], { stdio: "inherit" });
   const read = new Promise((resolve) => reader.once("exit", resolve));
-  await feed(file);
+  await feed(file, source);
   await read;
   return lines / ((performance.now() - startMs) / 1_000);
 }
@@ -75,7 +63,7 @@ interface Measured {
 async function measureStore(name: string, rules: typeof defaultLogRules): Promise<Measured> {
   const store = await openLogStore({ folder: join(folder, name), machine: "m1" as MachineId, clock: systemClock, log, rules }, never);
   const file = pipe(`${name}.pipe`);
-  const input = new Socket({ fd: openSync(file, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });
+  const input = readEndOf(file);
   const turns = watchTurns();
   const residentBefore = process.memoryUsage.rss();
   let residentMost = residentBefore;
@@ -83,7 +71,7 @@ async function measureStore(name: string, rules: typeof defaultLogRules): Promis
   const cpuBefore = process.cpuUsage();
   const startMs = performance.now();
   const { ended } = store.attach("bench/app/web.1.aaaaa" as InstanceId, input);
-  await Promise.all([feed(file), ended]);
+  await Promise.all([feed(file, source), ended]);
   const tookMs = performance.now() - startMs;
   const { user, system } = process.cpuUsage(cpuBefore);
   turns.stop();
@@ -102,11 +90,7 @@ async function measureStore(name: string, rules: typeof defaultLogRules): Promis
 async function measureIdle(): Promise<number> {
   const store = await openLogStore({ folder: join(folder, "idle"), machine: "m1" as MachineId, clock: systemClock, log }, never);
   const sockets = Array.from({ length: 100 }, (_, index) => {
-    const socket = new Socket({
-      fd: openSync(pipe(`idle-${index}`), constants.O_RDWR | constants.O_NONBLOCK),
-      readable: true,
-      writable: false,
-    });
+    const socket = readEndOf(pipe(`idle-${index}`), constants.O_RDWR);
     store.attach(`bench/app-${index}/web.1.aaaaa` as InstanceId, socket);
     return socket;
   });

@@ -49,7 +49,7 @@ async function indexFrames(bytes: Buffer, signal: AbortSignal): Promise<Pick<Sea
     frames.push(frame);
     const from = frame.body.byteOffset - bytes.byteOffset;
     filter?.add(bytes, from, from + frame.body.length);
-    joiner.visit(frame, bytes, count);
+    joiner.visit(frame, count, bytes);
     if (next < sliceEnd) continue;
     sliceEnd = next + sliceBytes;
     await nextTurn(undefined, { signal });

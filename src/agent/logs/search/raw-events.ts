@@ -44,12 +44,12 @@ export class EventJoiner {
   /** Every event that ends within the frame, or that the frame ends by going on with another. @param bytes what the frame lies in, or its body alone; offsets are in these */
   take(frame: LogFrame, bytes?: Buffer): readonly RawEvent[] {
     const ended: RawEvent[] = [];
-    this.visit(frame, bytes, (event) => ended.push({ ...event }));
+    this.visit(frame, (event) => ended.push({ ...event }), bytes);
     return ended;
   }
 
   /** The same for whoever keeps none of them: each is the same object, and is another event after the call. A million lines then leave nothing to be collected. */
-  visit(frame: LogFrame, bytes: Buffer = frame.body, ended: (event: RawEvent) => void): void {
+  visit(frame: LogFrame, ended: (event: RawEvent) => void, bytes: Buffer = frame.body): void {
     const { instance, atMs, notice } = frame;
     let from = frame.body.byteOffset - bytes.byteOffset;
     let open = this.#open.get(instance);

@@ -43,7 +43,7 @@ export async function nextEvents(appLog: AppLog, from: LogPlace | null, options:
       continue;
     }
     taken.push(unread);
-    for (const _ended of joiner.take(unread.frame));
+    joiner.visit(unread.frame, () => {});
     if (!joiner.mayGoOn) whole = taken.length;
     bytes += unread.frame.body.length;
     if (bytes >= limitBytes && (whole === taken.length || bytes >= limitBytes + mostTraceBytes)) break;
