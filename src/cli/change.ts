@@ -16,7 +16,7 @@ export interface Change {
   readonly already: string;
   /** Whether it is a release of its own that has to become active. */
   readonly makesRelease?: true;
-  /** What has to be true besides the app being ready. */
+  /** What has to be true besides the app being ready; asked only once the server knows all that runs of it. */
   readonly isDone?: (status: AppStatus) => boolean;
 }
 
@@ -36,7 +36,9 @@ export async function changeApp(session: Session, { space, app }: AppReference, 
   }
   // A release that failed earlier is no failure of a change that makes none.
   const awaited = change.makesRelease === true && !isSame ? changed.release : null;
-  const status = await waitForApp(session, { space, app, release: awaited }, change.isDone);
+  const { isDone = () => true } = change;
+  // Of a server that has just started: one of an older version does not say.
+  const status = await waitForApp(session, { space, app, release: awaited }, (seen) => seen.known !== false && isDone(seen));
   if (out.json) out.value({ ...changed, app: status });
   else if (isSame) out.line(`${nothingChanged(space, app, change)}${readyWords(status)}`);
   else out.line(`${change.done} ${space}/${app}${release} in ${took(clock.monotonicMs() - startedMs)}${readyWords(status)}`);

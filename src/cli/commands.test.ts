@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import type { AppStatus } from "#model/api.ts";
 import { withServer } from "./testing/fake-server.ts";
 import { appStatus, appSummary, instanceView, nowMs } from "./testing/views.ts";
 
@@ -293,6 +294,22 @@ test("edge alone, or with a slip of its command, shows how it is called and star
     assert.deepEqual([alone.code, /^Usage: drover edge <command>/.test(alone.stderr)], [2, true], alone.stderr);
     const slip = await fake.run(["edge", "restrat"]);
     assert.deepEqual([slip.code, /Did you mean "restart"\?/.test(slip.stderr)], [2, true], slip.stderr);
+  });
+});
+
+test("a stop waits while the server does not know what runs of the app", async () => {
+  const seen = (changes: Partial<AppStatus>) => appStatus({ health: "stopped", stopped: true, instances: [], ...changes });
+  const looks = [seen({ known: false }), seen({ instances: [instanceView()] }), seen({})];
+  let asked = 0;
+  const routes = {
+    [`POST ${api}/stop`]: { json: { space: "shop", app: "api", release: 3, changed: true } },
+    [`GET ${api}`]: () => ({ json: looks[asked++] }),
+  };
+  await withServer(routes, async (fake) => {
+    const { code, stdout, stderr } = await fake.run(["stop", "shop/api"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^stopped shop\/api/);
+    assert.equal(asked, looks.length);
   });
 });
 

@@ -193,6 +193,10 @@ export const appStatus = z
     rollout: rolloutStatus.nullable(),
     lastFailure: z.object({ release: z.int(), failure: releaseFailure }).nullable(),
     reasons: z.array(reason).meta({ description: "Why it is not ready, in words; empty when it is." }),
+    known: z.boolean().meta({
+      description:
+        "Whether all machines have told what they run since the server's start, but for those that are lost. Until then it may have more instances than are said here.",
+    }),
     createdAtMs: z.number(),
     revision: z.int().meta({ description: "For If-Match." }),
   })

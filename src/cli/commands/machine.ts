@@ -107,7 +107,8 @@ const drain = {
     const { force = false } = options as { readonly force?: true };
     const { bound } = await change(session, name, { cordoned: true, draining: true, forced: force });
     let machine: MachineView | null = null;
-    const left = () => (machine === null ? 0 : machine.instances + machine.pending - (force ? 0 : machine.bound));
+    // A server of an older version says neither what is about to start there nor whether it knows all of it.
+    const left = () => (machine === null ? 0 : machine.instances + (machine.pending ?? 0) - (force ? 0 : machine.bound));
     if (!common.detach) {
       let told: readonly string[] = [];
       const late = () => ({
@@ -124,12 +125,12 @@ const drain = {
         const before = machine;
         machine = machines.find(({ id }) => id === name) ?? null;
         // A server that has just started knows nothing of it yet; one that had joined and is not there any more was removed.
-        if (machine === null ? before?.joined === true : machine.known && left() === 0) return true;
+        if (machine === null ? before?.joined === true : machine.known !== false && left() === 0) return true;
         const stuck = stuckLines(machine);
         // Said when it is new, and not at every look.
         for (const line of stuck) if (!told.includes(line)) progress.note(line);
         told = stuck;
-        progress.show([`${name}  ${machine?.known === true ? `${count(left(), "instance")} to move` : "has not told yet what it runs"}`]);
+        progress.show([`${name}  ${machine !== null && machine.known !== false ? `${count(left(), "instance")} to move` : "has not told yet what it runs"}`]);
         return null;
       });
       progress.clear();

@@ -40,6 +40,7 @@ export function appStatus(changes: Partial<AppStatus> = {}): AppStatus {
     rollout: null,
     lastFailure: null,
     reasons: [],
+    known: true,
     createdAtMs: nowMs,
     revision: 7,
     ...changes,

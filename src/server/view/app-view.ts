@@ -92,6 +92,7 @@ export class AppView {
           lostRoutes: core.routes.lost(id),
         }),
       ],
+      known: core.fleet.isKnown,
       createdAtMs: app.createdAtMs,
       revision: modRevision,
       ...totals(processes),

@@ -127,6 +127,7 @@ function viewApp({ value, modRevision }: Stored<App>): AppStatus {
     rollout: null,
     lastFailure: null,
     reasons: [{ code: "CLUSTER_UNREACHABLE", message: "no agent is linked" }],
+    known: false,
     createdAtMs,
     revision: modRevision,
   };
