@@ -130,7 +130,9 @@ const drain = {
         // Said when it is new, and not at every look.
         for (const line of stuck) if (!told.includes(line)) progress.note(line);
         told = stuck;
-        progress.show([`${name}  ${machine !== null && machine.known !== false ? `${count(left(), "instance")} to move` : "has not told yet what it runs"}`]);
+        progress.show([
+          `${name}  ${machine !== null && machine.known !== false ? `${count(left(), "instance")} to move` : "has not told yet what it runs"}`,
+        ]);
         return null;
       });
       progress.clear();
