@@ -12,6 +12,7 @@ import { createPorts } from "./ports.ts";
 import { mayGainPrivileges, readBootId } from "./proc.ts";
 import { openRecords } from "./records.ts";
 import { openSeal } from "./seal.ts";
+import { SparePipes } from "./spare-pipes.ts";
 import type { Machinery } from "./start-instance.ts";
 import { openUsers } from "./users.ts";
 
@@ -25,13 +26,14 @@ export interface EngineParts {
 export async function openParts(options: LocalEngineOptions): Promise<EngineParts> {
   const { folder, key, machine, output, artifactFolder, path, listenHost = () => null, isRoot, clock, sinceBootMs, random, log } = options;
   await mkdir(folder, { recursive: true, mode: 0o711 });
-  const [bootId, script, seal, users, cgroups, gainsPrivileges] = await Promise.all([
+  const [bootId, script, seal, users, cgroups, gainsPrivileges, sparePipes] = await Promise.all([
     readBootId(),
     placeScript(folder),
     openSeal(join(folder, "order.key")),
     openUsers(join(folder, "users.json"), folder, isRoot),
     openCgroups(key, log),
     mayGainPrivileges(),
+    SparePipes.open(join(folder, "pipes"), log),
   ]);
   const orders = openOrders(ordersFolder(folder), seal, clock.nowMs, log);
   const surroundings = { users, volumesFolder: join(folder, "volumes"), path, listenHost, artifactFolder };
@@ -47,6 +49,7 @@ export async function openParts(options: LocalEngineOptions): Promise<EnginePart
       cgroups,
       statsd: options.statsd ?? null,
       leases: await Leases.open({ file: leasesFile(folder), bootId, clock, sinceBootMs }),
+      sparePipes,
       pipes: createPipeFollower(output, clock, log),
       output,
       clock,

@@ -297,6 +297,7 @@ export class LocalEngine implements Engine {
     );
     await this.#background.settle();
     await this.#pipes.close();
+    await this.#machinery.sparePipes.settle();
     await this.#machinery.statsd?.closeAll();
     if (left.length === 0) await this.#machinery.cgroups.removeEmpty();
   }

@@ -14,6 +14,7 @@ trap '' PIPE
 trap : HUP INT QUIT TERM USR1 USR2
 
 # Held open for reading and writing by parent and instance: no reader has to exist, and what nobody reads yet is kept, up to the pipe's size.
+# Mostly the agent has put one there that it had spare.
 [ -p "$folder/out" ] || command -p mkfifo -m 600 "$folder/out" || exit 127
 exec </dev/null >/dev/null 2>&1 4<>"$folder/out"
 

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { failpoint } from "#host/failpoint.ts";
@@ -18,6 +18,7 @@ import { isPortFree, type Ports } from "./ports.ts";
 import { createProcessGroup } from "./process-group.ts";
 import type { InstanceFolders, Records } from "./records.ts";
 import { adopt, firstInherited, type InstanceProcess, type LaunchedProcess, launch } from "./shim.ts";
+import type { SparePipes } from "./spare-pipes.ts";
 import { takeSpill } from "./spill.ts";
 import { openStatsd, type StatsdPorts } from "./statsd-port.ts";
 import { droverSpace, makeSurroundings, type SurroundingsOptions } from "./surroundings.ts";
@@ -34,6 +35,7 @@ export interface Machinery {
   readonly leases: Leases;
   /** Null: figures by statsd are not read. */
   readonly statsd: StatsdPorts | null;
+  readonly sparePipes: SparePipes;
   readonly pipes: PipeFollower;
   readonly output: OutputStore;
   readonly clock: Clock;
@@ -105,6 +107,7 @@ async function startAnew(
   held.port = await choosePort(machinery, held, workload);
   const { cwd, env, uid } = await makeSurroundings(machinery.surroundings, workload, held, folders);
   held.uid = uid;
+  if (!existsSync(folders.pipe)) await machinery.sparePipes.take(folders.pipe, uid);
   const cgroup = await openCgroup(machinery, held, workload);
   const argv = "shell" in workload.command ? ["/bin/sh", "-c", workload.command.shell] : workload.command.argv;
   failpoint("instance.launch.before");

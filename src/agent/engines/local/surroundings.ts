@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir } from "node:fs/promises";
+import { chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { appId, type Digest, parseWorkloadId } from "#model/names.ts";
 import type { Workload } from "#model/workload.ts";
@@ -40,7 +40,7 @@ export async function makeSurroundings(
   const { space, app } = parseWorkloadId(workload.id);
   const uid = space === droverSpace ? null : await users.uidOf(appId(space, app));
   await mkdir(folders.root, { recursive: true, mode: 0o711 });
-  for (const folder of [folders.io, folders.temporary]) await makeFolder(folder, uid);
+  await Promise.all([folders.io, folders.temporary].map((folder) => makeFolder(folder, uid)));
   const volumes: Record<string, string> = {};
   for (const name of workload.volumes) {
     const parent = join(volumesFolder, space, app);
@@ -67,7 +67,5 @@ export class MissingArtifactError extends Error {
 /** A folder that only its user may enter. It is given away before anything of the user's has run in it. */
 async function makeFolder(folder: string, uid: number | null): Promise<void> {
   const made = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (made === undefined) return;
-  await chmod(folder, 0o700);
-  if (uid !== null) await chown(folder, uid, uid);
+  if (made !== undefined && uid !== null) await chown(folder, uid, uid);
 }
