@@ -37,7 +37,7 @@ export interface Router {
   traffic(): readonly TargetTraffic[] | Promise<readonly TargetTraffic[]>;
   /**
    * Takes no new connections from outside, at the public addresses and the ports that routes have there. Those that are open finish what they have within
-   * `withinMs`, HAProxy's within the hour that it gives any change, then they are cut. Resolves once nobody new is taken.
+   * `withinMs`, then they are cut. Resolves once nobody new is taken.
    */
   closePublic(withinMs: number): Promise<void>;
   /**

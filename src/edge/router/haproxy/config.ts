@@ -331,6 +331,11 @@ function redirected({ port }: Address): string {
   return `http-request redirect code 308 location 'https://%[req.hdr(host),host_only]${at}%[pathq]' if { ${isSentToHttps} }`;
 }
 
+/** Whether what comes in at a frontend comes from outside. @param own backends of routes that have ports of their own there */
+export function isPublicFrontend(frontend: string, own: ReadonlySet<string>): boolean {
+  return frontend === "public" || frontend === "tls" || frontend === "sni" || own.has(frontend.replace(/^f-/, ""));
+}
+
 /** The table of connections by address, of those that clients open themselves: what one process relays to another was counted there. */
 const clients = "clients";
 

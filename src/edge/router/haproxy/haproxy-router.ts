@@ -9,7 +9,7 @@ import { Accounts } from "./accounts.ts";
 import type { Binary } from "./binary.ts";
 import { CarriedRoutes } from "./carried-routes.ts";
 import { Certificates } from "./certificates.ts";
-import { type Address, backendName, type Config, type ConfigInput, listenAddress, maps, renderConfig } from "./config.ts";
+import { type Address, backendName, type Config, type ConfigInput, isPublicFrontend, listenAddress, maps, renderConfig } from "./config.ts";
 import { DesiredRoutes } from "./desired-routes.ts";
 import { EntryBeside } from "./entry-beside.ts";
 import { Leaving } from "./leaving.ts";
@@ -131,10 +131,13 @@ export class HaproxyRouter implements Router {
     return before;
   }
 
-  /** Requests on connections that are open go on, by the process that has them; after an hour what is left is cut, as after any change. */
-  async closePublic(): Promise<void> {
+  /** Requests on connections that are open go on, by the process that has them, which also has what is inside: that goes on for longer, as after any change. */
+  async closePublic(withinMs: number): Promise<void> {
+    const own = new Set([...this.#slots].flatMap(([slot, route]) => (route?.listener.kind === "port" ? backendName(slot) : [])));
     this.#http = null;
     await this.#settle();
+    const cut = this.#processes.cutLater((frontend) => isPublicFrontend(frontend, own), withinMs, this.#stop.signal);
+    this.#background.push(cut);
   }
 
   /** The public port, for who asked for port 0. */

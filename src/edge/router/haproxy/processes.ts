@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "#model/clock.ts";
+import { type Clock, pause } from "#model/clock.ts";
 import type { Log } from "#model/log.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Binary } from "./binary.ts";
@@ -161,6 +161,24 @@ export class Processes {
       if ((await worker.jobs()) > 1) continue;
       await this.count(worker, null);
       worker.process.control.close();
+    }
+  }
+
+  /** Ends what those that are being replaced now still have under way after that time, of what came in at these frontends. */
+  async cutLater(isCut: (frontend: string) => boolean, afterMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const workers = [...this.#old];
+    await pause(clock, afterMs, signal);
+    if (signal.aborted) return;
+    for (const worker of workers) {
+      if (!this.#old.includes(worker)) continue;
+      try {
+        const sessions = await worker.cut(isCut);
+        if (sessions > 0) log.info("what was open at public ports is cut", { pid: worker.process.pid, sessions });
+      } catch (error) {
+        // It has ended, with nothing left to cut.
+        log.debug("a replaced HAProxy could not be told", { pid: worker.process.pid, error: String(error) });
+      }
     }
   }
 

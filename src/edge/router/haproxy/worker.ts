@@ -91,6 +91,15 @@ export class Worker {
     return /^Stopping: 1/m.test(await this.process.control.ask("show info"));
   }
 
+  /** Ends what is under way that came in at these frontends, and nothing else. */
+  async cut(isCut: (frontend: string) => boolean): Promise<number> {
+    const { control } = this.process;
+    const sessions = [...(await control.ask("show sess")).matchAll(/^(0x[0-9a-f]+): .*? fe=(\S+) /gm)];
+    const cut = sessions.filter(([, , frontend = ""]) => isCut(frontend));
+    for (const [, id] of cut) await control.ask(`shutdown session ${id}`);
+    return cut.length;
+  }
+
   /** Requests and connections under way, without idle connections. */
   async underWay(): Promise<number> {
     return (await this.stats(null)).reduce((sum, { server, current }) => sum + (server === "BACKEND" ? current : 0), 0);

@@ -130,6 +130,27 @@ export function drainsContract(kind: RouterKind, check: Check): void {
     }
   });
 
+  check("what came from outside is cut when its time is over, and what came from inside goes on", async (t) => {
+    let asked = 0;
+    const both = Promise.withResolvers<void>();
+    const finish: (() => void)[] = [];
+    const origin = await rawOrigin(t, (_, socket) => {
+      finish.push(() => socket.write(ok));
+      if (++asked === 2) both.resolve();
+    });
+    const { targets } = routeTo(origin.port);
+    const [inside = 0] = await freePorts(1);
+    const within = route(targets, { id: "within", listener: { kind: "service", port: inside, protocol: "http" } });
+    const edge = await kind.start(t);
+    await edge.apply({ set: [routeTo(origin.port), within], remove: [] });
+    const [outer, inner] = [exchangeBytes(edge.port, closing), exchangeBytes(inside, closing)];
+    await both.promise;
+    await edge.closePublic(1);
+    assert.notEqual(statusOf(await outer.catch(() => "")), 200);
+    for (const one of finish) one();
+    assert.equal(statusOf(await inner), 200);
+  });
+
   check("a router that closes finishes its requests and takes no new ones", async (t) => {
     const asked = Promise.withResolvers<() => void>();
     const origin = await rawOrigin(t, (_, socket) => asked.resolve(() => socket.write(ok)));
