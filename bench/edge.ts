@@ -14,13 +14,14 @@ const host = "bench.test";
 const seconds = 4;
 const rounds = 3;
 const driven = "drover edge, router HAProxy";
+const alike = "HAProxy alike";
 
 interface Proxy extends Place {
   readonly small: Figures[];
   readonly big: Figures[];
 }
 
-/** The answers that are asked for. `goals`: at least so much of what a peer does; `drivenGoal`: of HAProxy by hand, with HAProxy as the router. */
+/** The answers that are asked for. `goals`: at least so much of what a peer does; `drivenGoal`: of HAProxy by hand, with HAProxy as the router; one that does as little as can be, and one that does the same. */
 const answers: readonly {
   readonly what: string;
   readonly kind: "small" | "big";
@@ -58,6 +59,7 @@ async function startAll(bench: ProxyBench, appPort: number): Promise<readonly Pr
     { name: "drover edge", program: null, start: (port: number) => edge(port) },
     { name: driven, program: "haproxy", start: (port: number) => edge(port, ["--router", "haproxy"]) },
     { name: "HAProxy", program: "haproxy", start: peer("haproxy") },
+    { name: alike, program: "haproxy", start: peer("haproxyAlike") },
     { name: "nginx", program: "nginx", start: peer("nginx") },
     { name: "Caddy", program: "caddy", start: peer("caddy") },
   ]) {
@@ -84,9 +86,10 @@ function reportAnswers([edge, ...peers]: readonly Proxy[]): void {
       reportBeside(label, medianOf(proxy[kind], key), unit, peer && [peer.name, medianOf(peer[kind], key)], least);
     row(edge, haproxy, "cpuUs", `${what}: CPU time of a request`, "µs");
     row(edge, undefined, "p99Ms", `${what}: p99`, "ms");
-    if (router !== undefined) {
-      row(router, haproxy, "rps", `${what}, router HAProxy`, "req/s", drivenGoal);
-      row(router, haproxy, "cpuUs", `${what}, router HAProxy: CPU time of a request`, "µs");
+    for (const byHand of [haproxy, peers.find(({ name }) => name === alike)]) {
+      if (router === undefined) continue;
+      row(router, byHand, "rps", `${what}, router HAProxy`, "req/s", drivenGoal);
+      row(router, byHand, "cpuUs", `${what}, router HAProxy: CPU time of a request`, "µs");
     }
     if (peers.length === 0) row(edge, undefined, "rps", what, "req/s");
     for (const peer of peers) row(edge, peer, "rps", what, "req/s", goals[peer.name]);

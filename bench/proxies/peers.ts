@@ -11,12 +11,10 @@ export interface PeerOptions {
   readonly pemFile?: string;
 }
 
-/** Each with one core's worth of threads, kept connections to the app, and the headers that the edge adds. @returns its process id */
-export const startPeer = {
-  async haproxy(bench: ProxyBench, { host, port, appPort, pemFile }: PeerOptions): Promise<number> {
-    const tls = pemFile === undefined ? "" : ` ssl crt ${pemFile} ssl-min-ver TLSv1.2`;
-    const file = join(bench.folder, "haproxy.cfg");
-    const text = `
+async function startHaproxy(bench: ProxyBench, name: string, { host, port, appPort, pemFile }: PeerOptions, work?: Work): Promise<number> {
+  const tls = pemFile === undefined ? "" : ` ssl crt ${pemFile} ssl-min-ver TLSv1.2`;
+  const file = join(bench.folder, `${name}.cfg`);
+  const text = `
 global
   nbthread 1
   maxconn 4000
@@ -29,12 +27,39 @@ defaults
   http-reuse always
 frontend f
   bind 127.0.0.1:${port}${tls}
-  ${pemFile === undefined ? `use_backend b if { hdr(host) -i ${host} }` : "default_backend b"}
+  ${work?.front.join("\n  ") ?? (pemFile === undefined ? `use_backend b if { hdr(host) -i ${host} }` : "default_backend b")}
 backend b
+  ${work?.back.join("\n  ") ?? ""}
   server s 127.0.0.1:${appPort}
 `;
-    await writeFile(file, text);
-    return bench.startProxy("haproxy", ["-q", "-db", "-f", file]);
+  await writeFile(file, text);
+  return bench.startProxy("haproxy", ["-q", "-db", "-f", file]);
+}
+
+/** Lines for its frontend and its backend. */
+interface Work {
+  readonly front: readonly string[];
+  readonly back: readonly string[];
+}
+
+/** Each with one core's worth of threads and kept connections to the app. @returns its process id */
+export const startPeer = {
+  haproxy: (bench: ProxyBench, options: PeerOptions) => startHaproxy(bench, "haproxy", options),
+
+  /** With the headers that the edge adds, compression, and hosts from a map: what somebody writes by hand who wants the same of it. */
+  async haproxyAlike(bench: ProxyBench, options: PeerOptions): Promise<number> {
+    const hosts = join(bench.folder, "hosts.map");
+    await writeFile(hosts, `${options.host} b\n`);
+    const front = [
+      "unique-id-format %pid-%Ts-%rt",
+      "unique-id-header x-request-id",
+      "http-request set-header x-real-ip %[src]",
+      `http-request set-header x-forwarded-proto ${options.pemFile === undefined ? "http" : "https"}`,
+      "http-request set-header x-forwarded-host %[req.hdr(host)]",
+      `use_backend %[req.hdr(host),lower,map(${hosts})]`,
+    ];
+    const back = ["compression algo gzip", "compression type text/html text/plain text/css application/json"];
+    return startHaproxy(bench, "haproxy-alike", options, { front, back });
   },
 
   async nginx(bench: ProxyBench, { host, port, appPort }: PeerOptions): Promise<number> {

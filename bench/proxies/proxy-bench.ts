@@ -52,6 +52,11 @@ export class ProxyBench implements AsyncDisposable {
 
   private constructor(folder: string) {
     this.folder = folder;
+    // A terminal's Ctrl-C does not reach other sessions.
+    process.once("SIGINT", () => {
+      for (const child of this.#children) child.kill("SIGTERM");
+      process.exit(130);
+    });
   }
 
   /** Null, and a line that says so, where the programs that it needs are not there. @param what is measured */
@@ -112,7 +117,8 @@ export class ProxyBench implements AsyncDisposable {
 
   #start(core: number, program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): number {
     const env = { ...process.env, ...environment };
-    const child = spawn(taskset, ["-c", String(core), program, ...args], { stdio: ["ignore", "ignore", "inherit"], env });
+    // Each in a session of its own, as services are and as the edge has its HAProxy: Linux shares a busy core among sessions.
+    const child = spawn(taskset, ["-c", String(core), program, ...args], { stdio: ["ignore", "ignore", "inherit"], env, detached: true });
     this.#children.push(child);
     return child.pid ?? 0;
   }

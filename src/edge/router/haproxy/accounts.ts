@@ -74,9 +74,9 @@ export class Accounts {
     this.#servers.delete(server);
   }
 
-  /** A request is over: `backend server status milliseconds requests-a-second`. Anything else is no such line. */
+  /** A request is over: `number backend server status milliseconds requests-a-second`. Anything else is no such line. */
   logged(line: string): void {
-    const match = /^(b\d+) (\S+) (-?\d+) (\d+) (\d+)$/.exec(line);
+    const match = /^\d+ (b\d+) (\S+) (-?\d+) (\d+) (\d+)$/.exec(line);
     if (match === null) return;
     const [, backend = "", server = "", , tookMs, perSecond] = match;
     const owner = this.#servers.get(server) ?? this.#heaviest.get(backend);

@@ -8,6 +8,7 @@ import { type Address, backendName, bindAddress, type Config, maps, renderConfig
 import { quoted, routeHost, routePath, serverAddress } from "./quoting.ts";
 import { refusedLines, takenPorts } from "./refusals.ts";
 import { assignSlots, serversOf } from "./servers.ts";
+import { linesAfter } from "./stats.ts";
 import { timeLimits } from "./time-limits.ts";
 
 function configOf(routes: readonly Route[], https: Address | null = null): Config {
@@ -226,4 +227,11 @@ test("a HAProxy that is too old is refused with what to do", () => {
   assert.equal(checkVersion("haproxy", "HAProxy version 3.2.1-1 2026/01/01"), "3.2.1-1");
   for (const text of ["HA-Proxy version 2.2.9-2+deb11u6", "HAProxy version 2.5.14", "nginx"])
     assert.throws(() => checkVersion("haproxy", text), { code: "ROUTER_UNUSABLE" });
+});
+
+test("a line of the log that was read before is not read again, and none is left out once older ones are gone", () => {
+  assert.deepEqual(linesAfter("", "1 b1\n3 b1"), ["1 b1", "3 b1"]);
+  assert.deepEqual(linesAfter("3 b1", "1 b1\n3 b1\n2 b1"), ["2 b1"]);
+  assert.deepEqual(linesAfter("2 b1", "3 b1\n2 b1"), []);
+  assert.deepEqual(linesAfter("2 b1", "4 b1\n5 b1"), ["4 b1", "5 b1"]);
 });

@@ -2,7 +2,7 @@ import { coversHost, type EdgeCertificate } from "#model/certificates.ts";
 import type { RouteId } from "#model/names.ts";
 import type { Listener, Route } from "#model/routing-table.ts";
 import { type Backend, backendOf, spareBackend } from "./backends.ts";
-import { firstRules, identityRules, requestRules, shortcut } from "./http-rules.ts";
+import { firstRules, identityRules, requestIds, requestRules, shortcut } from "./http-rules.ts";
 import { type PlacedRoute, type Places, placeRoutes } from "./places.ts";
 import { milliseconds, printable, routeHost } from "./quoting.ts";
 import type { TimeLimits } from "./time-limits.ts";
@@ -71,6 +71,8 @@ export const maps = {
   challenges: "challenges.map",
   https: "https.map",
 } as const;
+/** The ring in which HAProxy keeps the last lines of its log until it is asked: a line that is written wakes this process, on the core that the traffic needs. */
+export const samples = "samples";
 export const backendName = (slot: number) => `b${slot}`;
 /** Where a request goes that came to a process that is being replaced: to the one that replaces it. */
 export const relays = { public: "relay-public", tls: "relay-tls", services: "relay-services" } as const;
@@ -159,7 +161,7 @@ function globalSection({ connections, https }: ConfigInput): readonly string[] {
     "global",
     controlMark,
     "  stats timeout 24d",
-    "  log stdout format raw local0",
+    `  log ring@${samples} format raw local0`,
     `  maxconn ${connections}`,
     // For set-path and normalize-uri: the embedded router's one form of a path.
     "  expose-experimental-directives",
@@ -202,11 +204,18 @@ function defaultSections({ headMs, clientIdleMs, clientSilenceMs, answerMs, tunn
   ];
   return [
     "",
+    `ring ${samples}`,
+    "  format raw",
+    "  maxlen 128",
+    // Some 2,000 lines, twice what comes in a second, after which they are read, from 60,000 requests.
+    "  size 65536",
+    "",
     "defaults front",
     "  mode http",
     "  log global",
-    '  log-format "%b %s %ST %Ta %[fe_req_rate]"',
-    "  unique-id-format %pid-%Ts-%rt",
+    // Numbered, so that no two lines are alike.
+    '  log-format "%rt %b %s %ST %Ta %[fe_req_rate]"',
+    ...requestIds.map((line) => `  ${line}`),
     `  timeout client ${milliseconds(clientSilenceMs)}`,
     "  timeout client-fin 10s",
     ...heads,

@@ -42,9 +42,11 @@ const ordinary = `(?:(?:(?:${ordinaryNames}):[^\\x00-\\x08\\x0a-\\x1f\\x7f]*+|co
 /** As HAProxy writes them down: names in small letters, one space, a line each. One Host in its one form is among them. */
 const ordinaryHeaders = `^${ordinary}host: (?=[^\\r]{1,259}\\r)${canonicalLabels}\\r\\n${ordinary}\\r\\n$`;
 
-/** Rules for every request before any other, however it is written. @param scheme what the client spoke */
+/** Rules for every connection and every request before any other, however it is written. @param scheme what the client spoke */
 export function firstRules(scheme: "http" | "https"): readonly string[] {
   return [
+    // Written out once, which costs more than all else of a header; `lower` makes it text. From `defaults` HAProxy 2.6 would not run it.
+    "tcp-request session set-var(sess.client) src,lower",
     `http-request set-log-level silent if !{ rand(${sampledOf}) eq 0 } { fe_req_rate gt ${exactPerSecond} }`,
     ...(scheme === "http" ? [] : ["http-request set-var(txn.scheme) str(https)"]),
   ];
@@ -59,13 +61,16 @@ export function shortcut(more = ""): string {
   return `http-request allow if ${more}{ ${knownMethods} } { ${target} } { req.hdrs -m reg '${ordinaryHeaders}' }`;
 }
 
+/** Added to every request behind all rules. */
+export const requestIds: readonly string[] = ["unique-id-format %pid-%Ts-%rt", "unique-id-header x-request-id"];
+
 /** For every request on its way to an app, once nothing in it says so any more. */
 export const identityRules: readonly string[] = [
-  "http-request add-header x-request-id %[unique-id]",
-  "http-request add-header x-forwarded-for %[src]",
-  "http-request add-header x-real-ip %[src]",
+  "http-request add-header x-forwarded-for %[var(sess.client)]",
+  "http-request add-header x-real-ip %[var(sess.client)]",
   "http-request add-header x-forwarded-proto %[var(txn.scheme,http)]",
-  "http-request add-header x-forwarded-host %[req.hdr(host)]",
+  // The first, where HAProxy would look for the last: there is one.
+  "http-request add-header x-forwarded-host %[req.fhdr(host,1)]",
 ];
 
 /** Refuses what could be read in more than one way, and leaves one form of the rest. */

@@ -30,8 +30,6 @@ export interface Launch {
   readonly fds: readonly number[];
   readonly clock: Clock;
   readonly log: Log;
-  /** A line of its log. */
-  readonly onLine: (line: string) => void;
 }
 
 /** HAProxy did not start; `words` are its own. */
@@ -57,17 +55,16 @@ export class HaproxyProcess {
   }
 
   /** Resolves once it answers and has the ports. @throws {StartFailure} if it ends instead. */
-  static async start({ binary, folder, config, control, from, fds, clock, log, onLine }: Launch): Promise<HaproxyProcess> {
+  static async start({ binary, folder, config, control, from, fds, clock, log }: Launch): Promise<HaproxyProcess> {
     const child = spawn(binary, ["-db", "-f", config, ...(from === null ? [] : ["-x", from])], {
       cwd: folder,
       // A session of its own: signals to the edge's process group, as Ctrl-C, are the edge's to act on.
       detached: true,
       env: { ...process.env, ...keptMemory },
-      stdio: ["ignore", "pipe", "pipe", ...fds],
+      stdio: ["ignore", "ignore", "pipe", ...fds],
     });
     const exited = exitOf(child);
     let words = "";
-    readLines(child.stdout, onLine);
     readLines(child.stderr, (line) => {
       words = `${words}${line}\n`.slice(-longestWords);
       log.debug("HAProxy said", { words: line });

@@ -79,7 +79,7 @@ export class Processes {
    * @throws {StartFailure} with HAProxy's words, if it refuses the configuration or does not start.
    */
   async start(config: Config, servers: ReadonlyMap<string, readonly NamedServer[]>, fds: readonly number[]): Promise<Worker | null> {
-    const { binary, folder, clock, log, accounts } = this.#options;
+    const { binary, folder, clock, log } = this.#options;
     const control = this.nextControl;
     const generation = ++this.#generation;
     const file = `h${generation}.cfg`;
@@ -97,7 +97,6 @@ export class Processes {
         fds,
         clock,
         log,
-        onLine: (line) => accounts.logged(line),
       });
       const worker = new Worker(process, control, config, servers, log);
       this.#serving = worker;
@@ -149,7 +148,9 @@ export class Processes {
   async count(worker: Worker, backend: string | null): Promise<void> {
     const { accounts, log } = this.#options;
     try {
-      accounts.count(await worker.stats(backend), worker.ledger);
+      const [stats, samples] = await Promise.all([worker.stats(backend), worker.samples()]);
+      for (const line of samples) accounts.logged(line);
+      accounts.count(stats, worker.ledger);
     } catch (error) {
       log.debug("a HAProxy that was asked for its counts ended", { pid: worker.process.pid, error: String(error) });
     }

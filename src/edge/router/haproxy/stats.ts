@@ -37,3 +37,9 @@ export function readStats(text: string): readonly Stat[] {
     };
   });
 }
+
+/** Lines of a log behind the one that was its last before; all, if that is not in it any more. */
+export function linesAfter(last: string, text: string): readonly string[] {
+  const lines = text.split("\n");
+  return lines.slice(lines.lastIndexOf(last) + 1);
+}

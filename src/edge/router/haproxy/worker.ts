@@ -1,9 +1,9 @@
 import type { Log } from "#model/log.ts";
 import type { Ledger } from "./accounts.ts";
 import type { Config, Server } from "./config.ts";
-import { maps as mapNames, relays } from "./config.ts";
+import { maps as mapNames, relays, samples } from "./config.ts";
 import type { HaproxyProcess } from "./process.ts";
-import { readStats, type Stat } from "./stats.ts";
+import { linesAfter, readStats, type Stat } from "./stats.ts";
 
 /** Entries of one payload: HAProxy reads a command into a buffer of 32 KiB, and a key and a value may take 1 KiB together. */
 const entriesAtOnce = 20;
@@ -26,6 +26,7 @@ export class Worker {
   readonly #maps: Map<string, Map<string, string>>;
   readonly #arguments: Config["serverArguments"];
   readonly #log: Log;
+  #lastSample = "";
   /** Started by an edge before this one: what it has been told is not known. */
   readonly isAdopted: boolean;
 
@@ -70,6 +71,13 @@ export class Worker {
   async stats(backend: string | null): Promise<readonly Stat[]> {
     // 2: backends, 4: servers.
     return readStats(await this.process.control.ask(`show stat ${backend ?? -1} 6 -1`));
+  }
+
+  /** Lines of its log since it was last asked, as far back as it keeps them. */
+  async samples(): Promise<readonly string[]> {
+    const lines = linesAfter(this.#lastSample, await this.process.control.ask(`show events ${samples}`));
+    this.#lastSample = lines.at(-1) ?? this.#lastSample;
+    return lines;
   }
 
   leaving(): readonly { readonly backend: string; readonly server: string }[] {
