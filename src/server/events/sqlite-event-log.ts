@@ -11,33 +11,33 @@ import { WakeQueue } from "../wake-queue.ts";
 import type { EventLog, EventQuery, NewEvent } from "./event-log.ts";
 
 /** Months of a small installation; some 60 MB. */
-const KEPT_EVENTS = 200_000;
+const mostKept = 200_000;
 /** Events that wait in memory while they cannot be written (a full disk); then the oldest are lost, and counted. */
-const WAITING_EVENTS = 2_000;
+const mostWaiting = 2_000;
 /** What a month of one busy app's deploys comes to, some 10 MB in memory. */
-const MOST_PER_QUERY = 20_000;
-const DEFAULT_PER_QUERY = 200;
+const mostPerQuery = 20_000;
+const defaultPerQuery = 200;
 /** Events that a follower reads at once. */
-const EVENTS_PER_READ = 200;
+const eventsPerRead = 200;
 /** Old events that one write removes: more than it adds, and few enough not to hold the loop. */
-const REMOVED_PER_WRITE = 500;
+const removedPerWrite = 500;
 
 /** What SQLite says of a file that is not as it wrote it. */
-const DAMAGE_CODES: ReadonlySet<number | null> = new Set([SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB]);
+const damageCodes: ReadonlySet<number | null> = new Set([SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB]);
 
 class DamagedLog extends Error {
   override readonly name = "DamagedLog";
 }
 
-const TABLE =
+const eventsTable =
   "CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, at_ms REAL NOT NULL, space TEXT, app TEXT, subject TEXT, " +
   "kind TEXT NOT NULL, message TEXT NOT NULL, details TEXT, by TEXT) STRICT; CREATE INDEX IF NOT EXISTS events_of_app ON events (space, app)";
 
 /** Of a log that was begun before events said who. */
-const ADD_BY = "ALTER TABLE events ADD COLUMN by TEXT";
+const addByColumn = "ALTER TABLE events ADD COLUMN by TEXT";
 
 /** Deploys and changes of health are few among restarts and probes, and are what histories are made of. */
-const KIND_INDEX = "CREATE INDEX IF NOT EXISTS events_of_kind ON events (kind, sequence)";
+const kindIndex = "CREATE INDEX IF NOT EXISTS events_of_kind ON events (kind, sequence)";
 
 type Filter = Pick<EventQuery, "space" | "app" | "subject" | "kinds" | "notKinds" | "spaces" | "before" | "sinceMs" | "untilMs"> & {
   readonly after: number;
@@ -51,7 +51,7 @@ export function openEventLog({
   file,
   clock,
   log,
-  keep = KEPT_EVENTS,
+  keep = mostKept,
 }: {
   readonly file: string;
   readonly clock: Clock;
@@ -79,7 +79,7 @@ export function openEventLog({
   function append({ space = null, app = null, subject = null, details = null, by = null, kind, message }: NewEvent): DroverEvent {
     const event = { sequence: ++sequence, atMs: clock.nowMs(), space, app, subject, kind, message, details, by };
     waiting.push(event);
-    if (waiting.length > WAITING_EVENTS) {
+    if (waiting.length > mostWaiting) {
       waiting.shift();
       lost++;
     }
@@ -95,7 +95,7 @@ export function openEventLog({
 
   function write(): void {
     if (waiting.length === 0) return;
-    const oldest = Math.min(first + REMOVED_PER_WRITE + waiting.length, sequence - keep + 1);
+    const oldest = Math.min(first + removedPerWrite + waiting.length, sequence - keep + 1);
     try {
       database.exec("BEGIN IMMEDIATE");
       for (const { sequence, atMs, space, app, subject, kind, message, details, by } of waiting)
@@ -169,13 +169,13 @@ export function openEventLog({
     while (!signal.aborted && !isClosed) {
       checkKept(cursor);
       const newest = written;
-      const events = select({ ...filter, after: cursor }, "ASC", EVENTS_PER_READ);
+      const events = select({ ...filter, after: cursor }, "ASC", eventsPerRead);
       for (const event of events) {
         yield event;
         if (signal.aborted || isClosed) return;
         cursor = event.sequence;
       }
-      if (events.length === EVENTS_PER_READ) continue;
+      if (events.length === eventsPerRead) continue;
       cursor = Math.max(cursor, newest);
       if (cursor >= written) await nextWrite(signal);
     }
@@ -194,9 +194,9 @@ export function openEventLog({
 
   return {
     append,
-    query({ limit = DEFAULT_PER_QUERY, after = 0, ...filter }) {
+    query({ limit = defaultPerQuery, after = 0, ...filter }) {
       write();
-      return select({ ...filter, after }, "DESC", Math.min(limit, MOST_PER_QUERY)).reverse();
+      return select({ ...filter, after }, "DESC", Math.min(limit, mostPerQuery)).reverse();
     },
     follow({ after = sequence, ...filter }, signal) {
       checkKept(after);
@@ -236,7 +236,7 @@ function openOrBegin(file: string, clock: Clock, log: Log): DatabaseSync {
   try {
     return openAndCheck(file);
   } catch (error) {
-    if (!(error instanceof DamagedLog) && !DAMAGE_CODES.has(sqliteCode(error))) throw error;
+    if (!(error instanceof DamagedLog) && !damageCodes.has(sqliteCode(error))) throw error;
     const aside = `${file}.damaged-${clock.nowMs()}`;
     log.error("the event log is damaged; it was put aside and a new one begun", { file: aside, ...errorFields(error) });
     renameSync(file, aside);
@@ -249,15 +249,15 @@ function openAndCheck(file: string): DatabaseSync {
   const database = new DatabaseSync(file);
   try {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-    database.exec(TABLE);
+    database.exec(eventsTable);
     if (
       !database
         .prepare("PRAGMA table_info(events)")
         .all()
         .some(({ name }) => name === "by")
     )
-      database.exec(ADD_BY);
-    database.exec(KIND_INDEX);
+      database.exec(addByColumn);
+    database.exec(kindIndex);
     const [answer] = database.prepare("PRAGMA quick_check(1)").all();
     if (answer?.["quick_check"] !== "ok") throw new DamagedLog(String(answer?.["quick_check"]));
     return database;

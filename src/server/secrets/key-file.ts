@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSy
 import { dirname } from "node:path";
 import { DroverError, hasCode } from "#model/errors.ts";
 
-const KEY_BYTES = 32;
+const keyBytes = 32;
 
 export interface SealingKey {
   readonly bytes: Buffer;
@@ -27,8 +27,8 @@ export function readKeyFile(file: string): SealingKey | null {
     });
   }
   const bytes = Buffer.from(text.trim(), "base64");
-  if (bytes.length !== KEY_BYTES) {
-    throw new DroverError("SECRET_KEY_UNUSABLE", `"${file}" does not hold a key of ${KEY_BYTES} bytes in base64`, {
+  if (bytes.length !== keyBytes) {
+    throw new DroverError("SECRET_KEY_UNUSABLE", `"${file}" does not hold a key of ${keyBytes} bytes in base64`, {
       hint: "Put the key file that sealed the secrets back in its place.",
     });
   }
@@ -40,7 +40,7 @@ export function makeKeyFile(file: string): SealingKey {
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   const descriptor = openSync(temporary, "wx", 0o600);
   try {
-    writeSync(descriptor, `${randomBytes(KEY_BYTES).toString("base64")}\n`);
+    writeSync(descriptor, `${randomBytes(keyBytes).toString("base64")}\n`);
     fsyncSync(descriptor);
     linkSync(temporary, file);
   } finally {

@@ -6,10 +6,10 @@ import { syncFolder } from "#host/files.ts";
 import { SQLITE_OK, sqliteCode } from "./sqlite-database.ts";
 
 /** Pages that are copied in one step, on another thread, while a write has to wait: 1 MiB takes under 2 ms. */
-const PAGES_PER_STEP = 256;
+const pagesPerStep = 256;
 
 /** A server that writes without pause is inside a transaction most of the time; this many first steps in a row meet one by chance once in years. */
-const MOST_BEGINNINGS = 200;
+const mostBeginnings = 200;
 
 /**
  * Copies a live database to `file`, in steps between which writes go on; the copy has all commits up to its end. (VACUUM INTO would hold the
@@ -39,10 +39,10 @@ export async function writeBackup(database: DatabaseSync, file: string): Promise
 async function copyPages(database: DatabaseSync, file: string): Promise<void> {
   for (let beginning = 1; ; beginning++) {
     try {
-      await backup(database, file, { rate: PAGES_PER_STEP });
+      await backup(database, file, { rate: pagesPerStep });
       return;
     } catch (error) {
-      if (sqliteCode(error) !== SQLITE_OK || beginning === MOST_BEGINNINGS) throw error;
+      if (sqliteCode(error) !== SQLITE_OK || beginning === mostBeginnings) throw error;
     }
   }
 }

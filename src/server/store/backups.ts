@@ -18,8 +18,8 @@ export interface Backup {
 }
 
 /** Hourly for two days unless said otherwise: damage is noticed at the next start at the latest. */
-const BACKUP_EVERY_MS = 60 * 60 * 1000;
-const BACKUPS_KEPT = 48;
+const backupEveryMs = 60 * 60 * 1000;
+const backupsKept = 48;
 
 /** Backups of a folder, newest first by epoch and revision; what they hold was not checked. */
 export async function listBackups(folder: string): Promise<readonly Backup[]> {
@@ -50,7 +50,7 @@ export async function newestGoodBackup(folder: string): Promise<Backup | null> {
 }
 
 /** Backs the store up now, unless its newest backup is of this revision already, and removes all but the newest `keep`. */
-export async function backUp(store: Store, folder: string, keep = BACKUPS_KEPT): Promise<Backup | null> {
+export async function backUp(store: Store, folder: string, keep = backupsKept): Promise<Backup | null> {
   const { epoch, revision } = store;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const [newest] = await listBackups(folder);
@@ -69,8 +69,8 @@ export async function keepBackups(
     folder,
     clock,
     log,
-    everyMs = BACKUP_EVERY_MS,
-    keep = BACKUPS_KEPT,
+    everyMs = backupEveryMs,
+    keep = backupsKept,
   }: {
     readonly store: Store;
     readonly folder: string;

@@ -8,14 +8,14 @@ import { checkTransaction, sizeOfTransaction } from "./transaction.ts";
 import { Watches } from "./watches.ts";
 
 /** Commits that share one write: some 256 of 1 kB take 2 ms, so the loop is not held for longer than 5 ms. */
-const COMMITS_PER_WRITE = 256;
+const commitsPerWrite = 256;
 /** Bytes that share one write, for the same reason. One larger commit is written by itself. */
-const BYTES_PER_WRITE = 1024 * 1024;
+const bytesPerWrite = 1024 * 1024;
 /** Commits that may wait for their write, and their bytes: more would only wait longer, and their memory is not free. */
-const WAITING_COMMITS = 16_384;
-const WAITING_BYTES = 64 * 1024 * 1024;
+const mostWaitingCommits = 16_384;
+const mostWaitingBytes = 64 * 1024 * 1024;
 /** Revisions that an explicit compaction forgets in one write. */
-const COMPACTION_SLICE = 512;
+const compactionSlice = 512;
 
 export interface CoreOptions {
   readonly journal: Journal;
@@ -93,7 +93,7 @@ export function createStore({ journal, fatal, retention = defaultRetention, defe
     refuseIfEnded();
     checkTransaction(transaction);
     const bytes = sizeOfTransaction(transaction);
-    if (waiting.length >= WAITING_COMMITS || waitingBytes + bytes > WAITING_BYTES) {
+    if (waiting.length >= mostWaitingCommits || waitingBytes + bytes > mostWaitingBytes) {
       throw new DroverError("OVERLOADED", `${waiting.length} commits are waiting for the disk already`, { hint: "Try again in a moment." });
     }
     return new Promise((resolve, reject) => {
@@ -116,7 +116,7 @@ export function createStore({ journal, fatal, retention = defaultRetention, defe
     let bytes = 0;
     let count = 0;
     for (const { bytes: more } of waiting) {
-      if (count > 0 && (count >= COMMITS_PER_WRITE || bytes + more > BYTES_PER_WRITE)) break;
+      if (count > 0 && (count >= commitsPerWrite || bytes + more > bytesPerWrite)) break;
       count++;
       bytes += more;
     }
@@ -177,7 +177,7 @@ export function createStore({ journal, fatal, retention = defaultRetention, defe
 
   function dueCompaction(added: number): number | null {
     const wanted = compactions.reduce((most, { revision }) => Math.max(most, revision), 0);
-    if (wanted > history.compactedRevision) return Math.min(history.compactedRevision + COMPACTION_SLICE, wanted);
+    if (wanted > history.compactedRevision) return Math.min(history.compactedRevision + compactionSlice, wanted);
     return history.dueCompaction(added);
   }
 

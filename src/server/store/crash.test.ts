@@ -18,9 +18,9 @@ import { restoreBackup } from "./testing/restore-backup.ts";
 const log = createLog({ print: () => {}, nowMs: () => 0 });
 const program = join(import.meta.dirname, "testing", "crash-writer.ts");
 /** All thousand take a minute and a half; every run of the suite does a tenth. */
-const KILLS = process.env["DROVER_FULL"] === "1" ? 1_000 : 100;
+const allKills = process.env["DROVER_FULL"] === "1" ? 1_000 : 100;
 /** Folders that are written to and killed at the same time, one for each core of a small machine. */
-const LANES = 2;
+const lanes = 2;
 
 async function folderFor(context: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "drover-crash-"));
@@ -55,8 +55,8 @@ async function checkStore(folder: string, acknowledged: Acknowledged): Promise<v
   }
 }
 
-test(`a writer killed at ${KILLS} random points loses nothing that it acknowledged, and leaves nothing by half`, async (t) => {
-  t.diagnostic(`${KILLS} kills; DROVER_FULL=1 makes it 1,000`);
+test(`a writer killed at ${allKills} random points loses nothing that it acknowledged, and leaves nothing by half`, async (t) => {
+  t.diagnostic(`${allKills} kills; DROVER_FULL=1 makes it 1,000`);
   const lane = async (kills: number) => {
     const folder = await folderFor(t);
     const acknowledged = new Acknowledged();
@@ -73,9 +73,9 @@ test(`a writer killed at ${KILLS} random points loses nothing that it acknowledg
     await checkStore(folder, acknowledged);
     return acknowledged.count;
   };
-  const counts = await Promise.all(Array.from({ length: LANES }, () => lane(KILLS / LANES)));
+  const counts = await Promise.all(Array.from({ length: lanes }, () => lane(allKills / lanes)));
   assert.ok(
-    counts.every((count) => count > KILLS),
+    counts.every((count) => count > allKills),
     `the writers hardly wrote: ${counts}`,
   );
 });
@@ -105,6 +105,6 @@ test("a writer killed at each failpoint of the store loses nothing that it ackno
       }
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
   assert.deepEqual([...hit].sort(), names, "failpoints that were hit with a kill");
 });

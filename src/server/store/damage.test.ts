@@ -13,7 +13,7 @@ import { openIn, temporaryFolder } from "./testing/temporary-store.ts";
 import { verifyFile } from "./verify.ts";
 
 /** Bytes that are flipped, one at a time; all 4,096 take half a minute. */
-const FLIPS = process.env["DROVER_FULL"] === "1" ? 4_096 : 512;
+const flips = process.env["DROVER_FULL"] === "1" ? 4_096 : 512;
 
 /** A store as a killed server leaves it: a database, and a log that was not moved into it yet. */
 async function killedStore(context: TestContext) {
@@ -81,14 +81,14 @@ test("a store that was killed opens with all that it held", async (t) => {
   assert.deepEqual(await openHarmed(t, image, () => {}), content);
 });
 
-test(`each of ${FLIPS} flipped bits in the database is found, or changes nothing of what is read`, async (t) => {
+test(`each of ${flips} flipped bits in the database is found, or changes nothing of what is read`, async (t) => {
   const { closed } = await killedStore(t);
   const { database } = storeFiles(closed);
   const whole = readFileSync(database);
   const before = verifyFile(database, openDatabase);
   const copy = join(await temporaryFolder(t), "store.db");
   let found = 0;
-  for (let seed = 0; seed < FLIPS; seed++) {
+  for (let seed = 0; seed < flips; seed++) {
     writeFileSync(copy, whole);
     flipBit(copy, seeded(seed));
     try {
@@ -98,7 +98,7 @@ test(`each of ${FLIPS} flipped bits in the database is found, or changes nothing
       found++;
     }
   }
-  assert.ok(found > FLIPS / 2, `only ${found} of ${FLIPS} were found`);
+  assert.ok(found > flips / 2, `only ${found} of ${flips} were found`);
 });
 
 test("each page of the database that turns to zeros is found, or held nothing", async (t) => {

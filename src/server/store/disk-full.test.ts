@@ -10,7 +10,7 @@ import { openSqliteStore } from "./sqlite-store.ts";
 import type { Store } from "./store.ts";
 import { silentLog } from "./testing/temporary-store.ts";
 
-const MIB = 1024 * 1024;
+const mib = 1024 * 1024;
 const skip =
   process.getuid?.() === 0 && spawnSync("sh", ["-c", "command -v mount"]).status === 0 ? false : "needs root, to mount a small disk";
 
@@ -53,7 +53,7 @@ async function putUntilFull(store: Store): Promise<number> {
 }
 
 test("on a disk that the store itself filled, reads go on, every key can be deleted, and then there is room again", { skip }, async (t) => {
-  const folder = await smallDisk(t, 16 * MIB);
+  const folder = await smallDisk(t, 16 * mib);
   if (folder === null) return;
   let store = await open(folder);
   const count = await putUntilFull(store);
@@ -70,7 +70,7 @@ test("on a disk that the store itself filled, reads go on, every key can be dele
 });
 
 test("on a disk that others filled, deletions go on, also after a restart, and puts go on when space returns", { skip }, async (t) => {
-  const folder = await smallDisk(t, 24 * MIB);
+  const folder = await smallDisk(t, 24 * mib);
   if (folder === null) return;
   let store = await open(folder);
   for (let n = 0; n < 200; n++) await put(store, `/k/${n}`, 10_000);

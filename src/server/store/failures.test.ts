@@ -183,7 +183,7 @@ test("after a write whose outcome is unknown the store says so once, refuses com
   assert.deepEqual([fatal, content(store), (await watched).done], [[broken], { "/a": "1" }, true]);
 });
 
-const FATAL_STATUS = 70;
+const fatalStatus = 70;
 
 /** Runs the crash test's program so that the machine itself fails it, until a run gets through. */
 async function failForReal(t: TestContext, wrap: (attempt: number) => readonly string[], mostAttempts: number): Promise<number> {
@@ -206,7 +206,7 @@ async function failForReal(t: TestContext, wrap: (attempt: number) => readonly s
     acknowledged.check(store);
     await store.close();
     if (status === 0) return failed;
-    assert.ok(status === FATAL_STATUS || status === 1, `${command} ${attempt}: ${status} ${stderr}`);
+    assert.ok(status === fatalStatus || status === 1, `${command} ${attempt}: ${status} ${stderr}`);
     failed++;
   }
   return assert.fail(`still failing after ${mostAttempts} attempts`);

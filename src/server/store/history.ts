@@ -17,9 +17,9 @@ export const defaultRetention: Retention = {
 };
 
 /** Smallest step of automatic compaction: each step writes the compacted revision once, so larger steps cost less for each revision. */
-const COMPACTION_STEP = 256;
+const compactionStep = 256;
 /** What the bookkeeping of a change takes, roughly, in bytes. */
-const CHANGE_OVERHEAD = 128;
+const changeOverhead = 128;
 
 /** The window of revisions that watches can read: which are kept, how large they are, and the newest of them in memory. */
 export class History {
@@ -71,9 +71,9 @@ export class History {
   /** Revision that the next write should compact to, in steps that keep up with writes of `added` revisions each; null if none is due. */
   dueCompaction(added: number): number | null {
     const kept = this.#revision - this.#compacted;
-    const isOver = kept >= this.#retention.revisions + COMPACTION_STEP || (this.#bytes > this.#retention.bytes && kept > 1);
+    const isOver = kept >= this.#retention.revisions + compactionStep || (this.#bytes > this.#retention.bytes && kept > 1);
     if (!isOver) return null;
-    return Math.min(this.#compacted + Math.max(COMPACTION_STEP, 2 * added), this.#revision - 1);
+    return Math.min(this.#compacted + Math.max(compactionStep, 2 * added), this.#revision - 1);
   }
 
   compacted(to: number): void {
@@ -102,8 +102,8 @@ export class History {
 function sizeOf(batch: WatchBatch): number {
   let bytes = 0;
   for (const change of batch.changes) {
-    if (change.kind === "put") bytes += change.entry.key.length + change.entry.value.byteLength + CHANGE_OVERHEAD;
-    else bytes += change.key.length + CHANGE_OVERHEAD;
+    if (change.kind === "put") bytes += change.entry.key.length + change.entry.value.byteLength + changeOverhead;
+    else bytes += change.key.length + changeOverhead;
   }
   return bytes;
 }

@@ -28,7 +28,7 @@ export interface Journal {
 
 /** One version of a key. */
 export interface VersionRow {
-  /** `revision * CHANGES_PER_COMMIT + ordinal`: one number that orders all changes, and from which the revision can be told. */
+  /** `revision * changesPerCommit + ordinal`: one number that orders all changes, and from which the revision can be told. */
   readonly place: number;
   readonly key: string;
   /** null if this change deleted the key. */
@@ -40,12 +40,12 @@ export interface VersionRow {
 }
 
 /** Most changes in one transaction. Leaves 2^39 revisions, which at 50,000 a second are used up after four months of nothing else. */
-export const CHANGES_PER_COMMIT = 16_384;
+export const changesPerCommit = 16_384;
 
 export function placeOf(revision: number, ordinal: number): number {
-  return revision * CHANGES_PER_COMMIT + ordinal;
+  return revision * changesPerCommit + ordinal;
 }
 
 export function revisionOf(place: number): number {
-  return Math.floor(place / CHANGES_PER_COMMIT);
+  return Math.floor(place / changesPerCommit);
 }

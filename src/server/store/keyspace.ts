@@ -7,7 +7,7 @@ export interface Slot {
 }
 
 /** Bounds the work of one insert (a splice) and keeps the list of chunks short: 100,000 keys are some 300 chunks. */
-const CHUNK_KEYS = 512;
+const chunkKeys = 512;
 
 /** The live keys: found by name in constant time, listed by prefix in byte order. An insert moves at most one chunk of names. */
 export class Keyspace {
@@ -66,7 +66,7 @@ export class Keyspace {
     chunk.splice(lowerBound(chunk, key), 0, key);
     // Keys that arrive in order (most do: padded numbers, times) fill a chunk and leave it full, instead of leaving half-empty ones behind.
     const isLast = at === this.#chunks.length - 1;
-    if (chunk.length > CHUNK_KEYS) this.#chunks.splice(at + 1, 0, chunk.splice(isLast ? CHUNK_KEYS : CHUNK_KEYS / 2));
+    if (chunk.length > chunkKeys) this.#chunks.splice(at + 1, 0, chunk.splice(isLast ? chunkKeys : chunkKeys / 2));
   }
 
   /** Index of the last chunk that begins at or before `key`; 0 if all begin after it. */

@@ -2,10 +2,10 @@ import { randomFillSync } from "node:crypto";
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
 import { hasCode } from "#model/errors.ts";
 
-const MIB = 1024 * 1024;
-const MOST_BYTES = 16 * MIB;
-const LEAST_BYTES = 2 * MIB;
-const SHARE_OF_DISK = 0.05;
+const mib = 1024 * 1024;
+const mostBytes = 16 * mib;
+const leastBytes = 2 * mib;
+const shareOfDisk = 0.05;
 
 /**
  * Space that is kept back, as a file of that size, so that deletions still work when the disk is full. Puts are refused while it is not in
@@ -22,7 +22,7 @@ export class Reserve {
     this.#folder = folder;
     this.#file = file;
     const { blocks, bsize } = statfsSync(folder);
-    this.bytes = bytes ?? Math.round(Math.min(MOST_BYTES, Math.max(LEAST_BYTES, blocks * bsize * SHARE_OF_DISK)));
+    this.bytes = bytes ?? Math.round(Math.min(mostBytes, Math.max(leastBytes, blocks * bsize * shareOfDisk)));
     this.#isInPlace = (statSync(file, { throwIfNoEntry: false })?.size ?? 0) >= this.bytes / 2;
   }
 
@@ -45,8 +45,8 @@ export class Reserve {
     const descriptor = openSync(this.#file, "w", 0o600);
     try {
       // Noise, because some file systems keep nothing for zeros.
-      const chunk = randomFillSync(new Uint8Array(MIB));
-      for (let written = 0; written < bytes; ) written += writeSync(descriptor, chunk, 0, Math.min(MIB, bytes - written));
+      const chunk = randomFillSync(new Uint8Array(mib));
+      for (let written = 0; written < bytes; ) written += writeSync(descriptor, chunk, 0, Math.min(mib, bytes - written));
       fsyncSync(descriptor);
       return true;
     } catch (error) {

@@ -18,7 +18,7 @@ import { checkTestimony, type Verified, verifyFile } from "./verify.ts";
 import { readWitness, type Testimony, Witness } from "./witness.ts";
 
 /** A restored store goes on this far after the last known revision, so that no revision ever means two things. */
-const REVISIONS_SKIPPED_BY_RESTORE = 1_000_000;
+const revisionsSkippedByRestore = 1_000_000;
 
 /** A backup that is about to take the store's place. Until it is disposed of, no server gets the folder, so what is compared is what is replaced. */
 export interface Restore extends AsyncDisposable {
@@ -94,7 +94,7 @@ async function putInPlace(options: {
   const { folder, from, copy, verified, last, isCompared, log } = options;
   const files = storeFiles(folder);
   const epoch = Math.max(verified.meta.epoch, last.epoch) + 1;
-  const revision = Math.max(verified.revision, last.revision) + REVISIONS_SKIPPED_BY_RESTORE;
+  const revision = Math.max(verified.revision, last.revision) + revisionsSkippedByRestore;
   const term = Math.max(verified.meta.term, last.term);
   rewrite(copy, { epoch, term, compactedRevision: revision });
   await syncFile(copy);

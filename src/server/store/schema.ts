@@ -10,19 +10,19 @@ import { inTransaction } from "./sqlite-database.ts";
  */
 const migrations: readonly ((database: DatabaseSync) => void)[] = [
   (database) => {
-    database.exec(META_TABLE);
-    database.exec(VERSIONS_TABLE);
+    database.exec(metaTable);
+    database.exec(versionsTable);
   },
 ];
 
-const META_TABLE = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID";
+const metaTable = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID";
 // A rowid table: rows of 1 kB with their place as the rowid are appended to full leaf pages, without overflow pages. The value comes last, so
 // that what a compaction reads is found without walking through it.
-const VERSIONS_TABLE =
+const versionsTable =
   "CREATE TABLE versions (place INTEGER PRIMARY KEY, key TEXT NOT NULL, create_revision INTEGER NOT NULL, version INTEGER NOT NULL, " +
   "previous_place INTEGER NOT NULL, checksum INTEGER NOT NULL, value BLOB) STRICT";
 
-export const SCHEMA_VERSION = migrations.length;
+export const schemaVersion = migrations.length;
 
 export interface Meta {
   readonly schema: number;
@@ -76,10 +76,10 @@ export function readMeta(database: DatabaseSync): Meta {
     installation: text("installation"),
     compactedRevision: Number(text("compactedRevision")),
   };
-  if (meta.schema > SCHEMA_VERSION) {
-    throw new DroverError("STORE_TOO_NEW", `the store has schema ${meta.schema}, and this Drover knows schemas up to ${SCHEMA_VERSION}`, {
+  if (meta.schema > schemaVersion) {
+    throw new DroverError("STORE_TOO_NEW", `the store has schema ${meta.schema}, and this Drover knows schemas up to ${schemaVersion}`, {
       hint: "Start the Drover that wrote it, or a newer one.",
-      details: { schema: meta.schema, known: SCHEMA_VERSION },
+      details: { schema: meta.schema, known: schemaVersion },
     });
   }
   return meta;
@@ -94,8 +94,8 @@ export function checkTables(database: DatabaseSync): void {
       .map(({ name, sql }) => [name, sql]),
   );
   for (const [name, sql] of [
-    ["meta", META_TABLE],
-    ["versions", VERSIONS_TABLE],
+    ["meta", metaTable],
+    ["versions", versionsTable],
   ] as const) {
     if (tables.get(name) !== sql) throw new Damage(`the description of table ${name} is not what was written`);
   }

@@ -2,18 +2,18 @@ import { DatabaseSync } from "node:sqlite";
 import { DroverError, hasCode } from "#model/errors.ts";
 
 /** Earlier versions can lose a commit when a checkpoint and a write meet in WAL mode (the WAL-reset bug, fixed in 3.51.3). */
-const LEAST_VERSION = [3, 51, 3] as const;
+const leastVersion = [3, 51, 3] as const;
 
 /** @throws {DroverError} RUNTIME_TOO_OLD if this Node carries an SQLite that can lose data. */
 export function checkSqliteVersion(version = sqliteVersion()): void {
   const parts = version.split(".").map(Number);
-  for (const [index, least] of LEAST_VERSION.entries()) {
+  for (const [index, least] of leastVersion.entries()) {
     const part = parts[index] ?? 0;
     if (part > least) return;
     if (part < least) {
       throw new DroverError(
         "RUNTIME_TOO_OLD",
-        `this Node carries SQLite ${version}, and the store needs ${LEAST_VERSION.join(".")} or newer`,
+        `this Node carries SQLite ${version}, and the store needs ${leastVersion.join(".")} or newer`,
         {
           hint: 'Start Drover through "bin/drover", which brings its own Node.',
         },

@@ -12,9 +12,9 @@ import { rollBack, SQLITE_FULL, sqliteCode } from "./sqlite-database.ts";
 import type { Witness } from "./witness.ts";
 
 /** Size that the write-ahead log grows to before its pages go to their places: 2 MiB take some 5 ms, in which the loop stands. */
-const LOG_BYTES = 2 * 1024 * 1024;
+const usualLogBytes = 2 * 1024 * 1024;
 /** Pages that each write touches besides the ones that its rows fill: the last one before it, and an inner one. */
-const PAGES_PER_WRITE = 2;
+const pagesPerWrite = 2;
 
 /** The journal over an open database whose content was verified. Owns the database, the witness and the lock, and lets go of them when it is closed. */
 export function createSqliteJournal({
@@ -58,7 +58,7 @@ export function createSqliteJournal({
   // Of the file, which may be older than the size that new ones are made with.
   const pageBytes = Number(database.prepare("PRAGMA page_size").get()?.["page_size"]);
   // On a small disk the log must stay small against the reserve, which has to be able to take in what a checkpoint adds to the database.
-  const mostLogBytes = Math.min(LOG_BYTES, reserve.bytes / 4);
+  const mostLogBytes = Math.min(usualLogBytes, reserve.bytes / 4);
 
   function write(added: readonly VersionRow[], compactTo: number | null): void {
     statements.begin.run();
@@ -138,7 +138,7 @@ export function createSqliteJournal({
       if (compactTo !== null) compactedRevision = compactTo;
       witness.write({ epoch: meta.epoch, term: meta.term, revision: latest });
       for (const { key, value } of added) logBytes += key.length * 2 + (value?.byteLength ?? pageBytes) + 64;
-      logBytes += PAGES_PER_WRITE * pageBytes;
+      logBytes += pagesPerWrite * pageBytes;
       checkpointIfDue();
     },
     async read(firstPlace, endPlace) {

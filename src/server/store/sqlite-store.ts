@@ -10,7 +10,7 @@ import type { Journal } from "./journal.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
 import { Damage } from "./records.ts";
 import { Reserve } from "./reserve.ts";
-import { migrate, SCHEMA_VERSION, writeMeta } from "./schema.ts";
+import { migrate, schemaVersion, writeMeta } from "./schema.ts";
 import { checkSqliteVersion, inTransaction, type OpenDatabase, openDatabase, SQLITE_FULL, sqliteCode } from "./sqlite-database.ts";
 import { createSqliteJournal, storageFull } from "./sqlite-journal.ts";
 import type { Store } from "./store.ts";
@@ -19,7 +19,7 @@ import { checkTestimony, type Verified, verifyFile } from "./verify.ts";
 import { readWitness, Witness } from "./witness.ts";
 
 /** Below this much free space, what is kept back is needed to open at all: for the index of the log and for the new term. */
-const BYTES_TO_OPEN = 1024 * 1024;
+const bytesToOpen = 1024 * 1024;
 
 export interface SqliteStoreOptions {
   /** The server's data directory; made if it is not there. Only one process at a time can have it. */
@@ -59,13 +59,13 @@ async function openJournal({ openDatabase: open = openDatabase, ...options }: Sq
   const { folder, log } = options;
   const files = storeFiles(folder);
   const reserve = new Reserve(folder, files.reserve, options.reserveBytes);
-  if (freeBytes(folder) < BYTES_TO_OPEN) reserve.release();
+  if (freeBytes(folder) < bytesToOpen) reserve.release();
   const found = await verifyFound(options, open);
   const database = open(files.database, { readOnly: false });
   try {
     configure(database);
     const verified = found ?? create(database, options.random);
-    const meta = { ...verified.meta, schema: SCHEMA_VERSION, term: verified.meta.term + 1 };
+    const meta = { ...verified.meta, schema: schemaVersion, term: verified.meta.term + 1 };
     migrate(database, verified.meta.schema);
     inTransaction(database, () => writeMeta(database, { term: meta.term }));
     const witness = new Witness(files.witness);
@@ -104,7 +104,7 @@ function create(database: DatabaseSync, random: () => number): Verified {
       .toString(16)
       .padStart(8, "0"),
   ).join("");
-  const meta = { schema: SCHEMA_VERSION, epoch: 1, term: 0, installation, compactedRevision: 0 };
+  const meta = { schema: schemaVersion, epoch: 1, term: 0, installation, compactedRevision: 0 };
   migrate(database, 0, meta);
   return { meta, revision: 0, rows: [] };
 }

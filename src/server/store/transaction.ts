@@ -1,18 +1,18 @@
 import { DroverError } from "#model/errors.ts";
-import { CHANGES_PER_COMMIT } from "./journal.ts";
+import { changesPerCommit } from "./journal.ts";
 import type { Transaction } from "./store.ts";
 
-const KEY_BYTES = 1_024;
-const VALUE_BYTES = 1024 * 1024;
+const mostKeyBytes = 1_024;
+const mostValueBytes = 1024 * 1024;
 /** One commit is one write that holds the loop: 16 MiB are some 50 ms on a fast disk, and nothing of ours is near it. */
-const COMMIT_BYTES = 16 * 1024 * 1024;
+const mostCommitBytes = 16 * 1024 * 1024;
 
 /** @throws {DroverError} REQUEST_INVALID, BODY_TOO_LARGE if the store's bounds do not hold. */
 export function checkTransaction({ conditions = [], changes }: Transaction): void {
-  if (changes.length > CHANGES_PER_COMMIT || conditions.length > CHANGES_PER_COMMIT) {
+  if (changes.length > changesPerCommit || conditions.length > changesPerCommit) {
     throw new DroverError(
       "REQUEST_INVALID",
-      `a transaction has ${Math.max(changes.length, conditions.length)} parts, over the ${CHANGES_PER_COMMIT}`,
+      `a transaction has ${Math.max(changes.length, conditions.length)} parts, over the ${changesPerCommit}`,
       {
         hint: "Split it in several transactions.",
       },
@@ -31,9 +31,10 @@ export function checkTransaction({ conditions = [], changes }: Transaction): voi
     keys.add(change.key);
     if (change.kind === "delete") continue;
     bytes += change.value.byteLength;
-    if (change.value.byteLength > VALUE_BYTES) throw tooLarge(`the value of key "${change.key}"`, change.value.byteLength, VALUE_BYTES);
+    if (change.value.byteLength > mostValueBytes)
+      throw tooLarge(`the value of key "${change.key}"`, change.value.byteLength, mostValueBytes);
   }
-  if (bytes > COMMIT_BYTES) throw tooLarge("a transaction", bytes, COMMIT_BYTES);
+  if (bytes > mostCommitBytes) throw tooLarge("a transaction", bytes, mostCommitBytes);
 }
 
 export function sizeOfTransaction({ changes }: Transaction): number {
@@ -42,14 +43,14 @@ export function sizeOfTransaction({ changes }: Transaction): number {
 
 function checkKey(key: string): void {
   // UTF-8 has at most three bytes for each unit of UTF-16, so short keys need no counting.
-  const bytes = key.length * 3 <= KEY_BYTES ? key.length : Buffer.byteLength(key);
-  if (bytes >= 1 && bytes <= KEY_BYTES && key.isWellFormed()) return;
+  const bytes = key.length * 3 <= mostKeyBytes ? key.length : Buffer.byteLength(key);
+  if (bytes >= 1 && bytes <= mostKeyBytes && key.isWellFormed()) return;
   const shown = key.length > 64 ? `${key.slice(0, 64)}…` : key;
   throw new DroverError(
     "REQUEST_INVALID",
     `key "${shown}" has ${bytes} bytes of UTF-8${key.isWellFormed() ? "" : " and half a character"}`,
     {
-      hint: `Keys have 1 to ${KEY_BYTES} bytes of well-formed text.`,
+      hint: `Keys have 1 to ${mostKeyBytes} bytes of well-formed text.`,
     },
   );
 }

@@ -4,9 +4,9 @@ import type { History } from "./history.ts";
 import type { WatchBatch, WatchedChange } from "./store.ts";
 
 /** Revisions that a watch looks through in one turn when it catches up in memory: well under a millisecond. */
-const REVISIONS_PER_TURN = 1_000;
+const revisionsPerTurn = 1_000;
 /** Revisions that a watch reads from disk at once when it catches up: at most some tens of megabytes of the largest values. */
-const REVISIONS_PER_READ = 64;
+const revisionsPerRead = 64;
 
 interface Watch {
   readonly prefix: string;
@@ -115,11 +115,11 @@ export class Watches {
   async #nextBatches(watch: Watch): Promise<readonly WatchBatch[]> {
     const { prefix } = watch;
     this.check(watch.cursor);
-    const lastOfTurn = Math.min(this.#history.revision, watch.cursor + REVISIONS_PER_TURN);
+    const lastOfTurn = Math.min(this.#history.revision, watch.cursor + revisionsPerTurn);
     while (watch.cursor < lastOfTurn) {
       const batch = this.#history.batch(watch.cursor + 1);
       if (batch === null) {
-        const upTo = Math.min(this.#history.revision, watch.cursor + REVISIONS_PER_READ);
+        const upTo = Math.min(this.#history.revision, watch.cursor + revisionsPerRead);
         const read = await this.#readLog(watch.cursor, upTo);
         // A compaction may have come between; what was read is then not all there was.
         this.check(watch.cursor);

@@ -10,7 +10,7 @@ export interface Testimony {
 }
 
 /** Fixed, so that a rewrite in place never leaves a part of an older one behind. */
-const RECORD_BYTES = 64;
+const recordBytes = 64;
 
 /**
  * A file beside the database that says which revision was last acknowledged. SQLite reads a log that was cut or damaged as one that ends
@@ -30,7 +30,7 @@ export class Witness {
   write({ epoch, term, revision }: Testimony): void {
     const text = `${epoch} ${term} ${revision}`;
     try {
-      writeSync(this.#descriptor, `${text} ${crc32(text)}`.padEnd(RECORD_BYTES - 1).concat("\n"), 0);
+      writeSync(this.#descriptor, `${text} ${crc32(text)}`.padEnd(recordBytes - 1).concat("\n"), 0);
     } catch (error) {
       // On a full disk it stays behind, which is safe: the commit itself is durable already.
       if (!hasCode(error, "ENOSPC") && !hasCode(error, "EDQUOT")) throw error;

@@ -13,8 +13,8 @@ import type { Store } from "../store.ts";
 import { restoreBackup } from "./restore-backup.ts";
 
 /** Exit status when the store said that nobody knows what is on the disk. */
-const FATAL_STATUS = 70;
-const WRITERS = 4;
+const fatalStatus = 70;
+const writers = 4;
 
 const log = createLog({ print: () => {}, nowMs: Date.now });
 const [folder = "", mode] = process.argv.slice(2);
@@ -25,7 +25,7 @@ const open = () =>
     log,
     random: Math.random,
     reserveBytes: 256 * 1024,
-    fatal: () => process.exit(FATAL_STATUS),
+    fatal: () => process.exit(fatalStatus),
     retention: { revisions: 100, bytes: 1024 * 1024, memoryBytes: 64 * 1024 },
   });
 
@@ -50,7 +50,7 @@ async function write(store: Store, writer: number, times: number): Promise<void>
   }
 }
 
-const writeAll = (store: Store, times: number) => Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(store, writer, times)));
+const writeAll = (store: Store, times: number) => Promise.all(Array.from({ length: writers }, (_, writer) => write(store, writer, times)));
 
 const store = await open();
 say("open");
