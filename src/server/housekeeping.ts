@@ -13,8 +13,6 @@ import type { Store } from "./store/store.ts";
 /** How often what is kept only for a while is looked through, and the first time after the start, when nothing else is going on. */
 const sweepEveryMs = 3_600_000;
 const firstSweepMs = 30_000;
-/** Backups of the store kept beside it; older ones are worth little once damage has been there for hours. */
-const backupsKept = 5;
 /** Timers of Node hold at most 2^31 ms. */
 const longestTimerMs = 24 * 3_600_000;
 
@@ -33,7 +31,7 @@ export async function keepHouse({ store, idempotency, folder, clock, log }: Hous
     try {
       await clock.sleep(waitMs, signal);
       const { backUp } = await import("./store/backups.ts");
-      const backup = await backUp(store, join(folder, "backups"), backupsKept);
+      const backup = await backUp(store, join(folder, "backups"));
       if (backup !== null) log.info("store backed up", { file: backup.file, revision: backup.revision });
       await idempotency.sweep();
       await sweepArtifacts(store, clock.nowMs());

@@ -2,10 +2,7 @@ import { mkdirSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { syncFolder } from "#host/files.ts";
-import { errorFields } from "#host/log.ts";
-import type { Clock } from "#model/clock.ts";
 import { hasCode } from "#model/errors.ts";
-import type { Log } from "#model/log.ts";
 import { Damage } from "./records.ts";
 import { openDatabase } from "./sqlite-database.ts";
 import type { Store } from "./store.ts";
@@ -17,9 +14,8 @@ export interface Backup {
   readonly revision: number;
 }
 
-/** Hourly for two days unless said otherwise: damage is noticed at the next start at the latest. */
-const backupEveryMs = 60 * 60 * 1000;
-const backupsKept = 48;
+/** Older ones are worth little once damage has been there for hours. */
+const backupsKept = 5;
 
 /** Backups of a folder, newest first by epoch and revision; what they hold was not checked. */
 export async function listBackups(folder: string): Promise<readonly Backup[]> {
@@ -49,7 +45,7 @@ export async function newestGoodBackup(folder: string): Promise<Backup | null> {
   return null;
 }
 
-/** Backs the store up now, unless its newest backup is of this revision already, and removes all but the newest `keep`. */
+/** Backs the store up now, unless its newest backup is of this revision already, and removes all but the newest `keep`, five unless said otherwise. */
 export async function backUp(store: Store, folder: string, keep = backupsKept): Promise<Backup | null> {
   const { epoch, revision } = store;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -60,35 +56,4 @@ export async function backUp(store: Store, folder: string, keep = backupsKept): 
   for (const { file: old } of (await listBackups(folder)).slice(keep)) await rm(old);
   await syncFolder(folder);
   return { file, epoch, revision };
-}
-
-/** Backs the store up every `everyMs`, the first time after that long, until the signal aborts. A failed backup is logged and tried again then. */
-export async function keepBackups(
-  {
-    store,
-    folder,
-    clock,
-    log,
-    everyMs = backupEveryMs,
-    keep = backupsKept,
-  }: {
-    readonly store: Store;
-    readonly folder: string;
-    readonly clock: Clock;
-    readonly log: Log;
-    readonly everyMs?: number;
-    readonly keep?: number;
-  },
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await clock.sleep(everyMs, signal);
-      const backup = await backUp(store, folder, keep);
-      if (backup !== null) log.info("store backed up", { revision: backup.revision });
-    } catch (error) {
-      if (signal.aborted) return;
-      log.error("the store could not be backed up", errorFields(error));
-    }
-  }
 }
