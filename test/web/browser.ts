@@ -68,8 +68,8 @@ export class WebBrowser implements AsyncDisposable {
     this.errors.splice(0, this.errors.length, ...rest);
   }
 
-  /** A picture of the page as it is, in light, dark and on a phone. */
-  async pictures(name: string): Promise<void> {
+  /** A picture of the page as it is, in light, dark and on a phone. @returns the pixels that it is wider than the phone */
+  async pictures(name: string): Promise<number> {
     await mkdir(picturesFolder, { recursive: true });
     const shoot = (kind: string) => this.page.screenshot({ path: join(picturesFolder, `${name}-${kind}.png`) });
     await shoot("light");
@@ -78,7 +78,9 @@ export class WebBrowser implements AsyncDisposable {
     await this.page.emulateMedia({ colorScheme: "light" });
     await this.page.setViewportSize(sizes.phone);
     await shoot("phone");
+    const tooWide = await this.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
     await this.page.setViewportSize(sizes.desk);
+    return Number(tooWide);
   }
 
   /** Begins to note what the page's threads do. */

@@ -23,7 +23,7 @@ export class Site implements AsyncDisposable {
 
   /** Leaves pictures of the page, and fails for what keeps people from using it and for what went wrong in it. */
   readonly judge = async (name: string): Promise<void> => {
-    await this.web.pictures(name);
+    assert.equal(await this.web.pictures(name), 0, `${name} is wider than a phone`);
     assert.deepEqual(await this.web.violations(), [], name);
     assert.deepEqual(this.web.errors, [], name);
   };

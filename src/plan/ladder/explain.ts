@@ -1,4 +1,4 @@
-import { formatDuration } from "#model/quantities.ts";
+import { formatDuration, took } from "#model/quantities.ts";
 import type { IndexedCheck } from "./index-ladder.ts";
 import type { LadderInput } from "./input.ts";
 import { nameAction, type SimulateOptions, simulateLadder, type TimelineLine } from "./simulate.ts";
@@ -61,9 +61,14 @@ function sentenceOf({ kind, target, text }: TimelineLine): string {
   return kind === "waits" ? `it waits: ${text}` : `${text} on ${target}`;
 }
 
+/** Nobody reads 3529 seconds. */
+const longSeconds = 600;
+
 function whenIs(afterMs: number): string {
   const seconds = Math.round(afterMs / 1_000);
-  return seconds === 0 ? "at once" : `after ${formatDuration(seconds * 1_000)}`;
+  if (seconds === 0) return "at once";
+  const isLong = seconds > longSeconds && seconds % 60 !== 0;
+  return `after ${isLong ? took(seconds * 1_000) : formatDuration(seconds * 1_000)}`;
 }
 
 function wordOf(kind: "wider" | "people"): string {

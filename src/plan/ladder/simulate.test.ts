@@ -211,6 +211,7 @@ test("an explanation names what keeps everything from being done", () => {
     'after 2m: `app` (level "app") on app/shop',
     "if that does not help, after 3 attempts: app.rollback, then people",
   ]);
+  assert.equal(explain(present(paused("space", 3_529_000)), smoke)[2], 'after 59 min 19 s: `app` (level "app") on app/shop');
   assert.deepEqual(explain(present(blind), smoke), [
     "2 failures in a row, 10s apart, make it failing; then it has 30s to recover by itself",
     "at once: people are told: 1 of 1 probes see nothing, so the checks say nothing",
@@ -251,8 +252,8 @@ test("an explanation of a level that waits for a person, and of a check that ask
     "1 failure makes it failing; then it has 30s to recover by itself",
     'after 30s: people are told: level "app" on app/shop waits for approval',
     'after 30s: it waits: level "app" waits for a person to approve it',
-    'after 630s: people are told: app/shop needs a person: nobody approved level "app" within 10m',
-    "after 630s: it waits: nobody has acknowledged yet that app/shop needs a person",
+    'after 10 min 30 s: people are told: app/shop needs a person: nobody approved level "app" within 10m',
+    "after 10 min 30 s: it waits: nobody has acknowledged yet that app/shop needs a person",
     "if that does not help, after 1 attempt: the next wider level, then people",
   ]);
   assert.deepEqual(explain(present({ index: other }), ping), ["nothing: it is watched only"]);

@@ -26,7 +26,7 @@ export function findUnmended(
     .map(
       (run): Reason => ({
         code: "PERSON_NEEDED",
-        message: `${run.target} of space "${space}" needs a person: ${run.outcome?.reason ?? `waits for ${run.waitingFor ?? "approval"}`}; see "drover escalation show ${run.id} -s ${space}"`,
+        message: `${run.target} of space "${space}" needs a person: ${run.outcome?.reason ?? run.waitingFor ?? "it waits for approval"}; see "drover escalation show ${run.id} -s ${space}"`,
       }),
     );
   const mass = target === null ? ladderObjects.notice(store, space, massFailureNotice) : null;

@@ -29,7 +29,9 @@ export async function askPeers<P, T>(
         return { peer, answer: await ask(peer, until) };
       } catch (error) {
         signal.throwIfAborted();
-        return { peer, why: error instanceof Error ? error.message : String(error) };
+        // What is ended for being late says only that it was ended.
+        const cause: unknown = late.signal.aborted ? late.signal.reason : error;
+        return { peer, why: cause instanceof Error ? cause.message : String(cause) };
       }
     }),
   );

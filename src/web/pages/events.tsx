@@ -3,8 +3,8 @@ import type { EventView } from "#model/api.ts";
 import { ApiError, apiPath, call } from "../api/client.ts";
 import { follow, readEvents } from "../api/streams.ts";
 import { ChoiceFilter, WordFilter } from "../parts/filters.tsx";
-import { dateTime } from "../parts/format.ts";
 import { Link } from "../parts/link.tsx";
+import { Moment } from "../parts/moment.tsx";
 import { ErrorNotice, Nothing } from "../parts/notice.tsx";
 import { type Column, Rows } from "../parts/rows.tsx";
 import { Section } from "../parts/section.tsx";
@@ -22,8 +22,15 @@ const families = ["all", "deploys", "checks", "people", "platform"] as const;
 type Family = (typeof families)[number];
 
 const columns: readonly Column<EventView>[] = [
-  { name: "time", cell: ({ atMs }) => <span class="mono">{dateTime(atMs)}</span> },
-  { name: "kind", cell: ({ kind }) => kind },
+  {
+    name: "time",
+    cell: ({ atMs }) => (
+      <span class="mono">
+        <Moment atMs={atMs} />
+      </span>
+    ),
+  },
+  { name: "kind", isMinor: true, cell: ({ kind }) => kind },
   {
     name: "of",
     cell: ({ space, app, subject }) =>
@@ -34,7 +41,7 @@ const columns: readonly Column<EventView>[] = [
           <Link to={appPath({ space, app })}>
             {space}/{app}
           </Link>
-          <span class="muted minor"> {subject ?? ""}</span>
+          <span class="muted minor"> {subject?.replace(`${space}/${app}/`, "") ?? ""}</span>
         </>
       ),
   },

@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks";
 import { isLoggedIn, logOut } from "../api/client.ts";
 import { brokenStreams } from "../api/streams.ts";
 import { Link } from "../parts/link.tsx";
@@ -23,6 +24,9 @@ export function destinations(chosen: string | null): readonly { readonly name: s
 
 /** On every page: where one is, where one can go, and whether what is shown is alive. */
 export function Header({ onSearch }: { readonly onSearch: () => void }) {
+  const pages = useRef<HTMLElement>(null);
+  // Where there is little room they are scrolled: the one that is shown is among those that are seen.
+  useEffect(() => pages.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [path.value]);
   const nextTheme = () => {
     theme.value = themes[(themes.indexOf(theme.value) + 1) % themes.length] ?? "auto";
   };
@@ -32,7 +36,7 @@ export function Header({ onSearch }: { readonly onSearch: () => void }) {
         Drover
       </Link>
       <SpaceSwitcher />
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref={pages}>
         {destinations(space.value).map(({ name, to }) => (
           <Link key={name} to={to} isCurrent={isWithin(to)}>
             {name}

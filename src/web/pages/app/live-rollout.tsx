@@ -37,7 +37,8 @@ const columns: readonly Column<ReleaseShare>[] = [
     isWide: true,
     cell: ({ release, share }) => (
       <>
-        <meter min={0} max={1} value={share} aria-label={`Share of release ${release}`} /> {Math.round(share * 100)} %
+        <span class="share">{Math.round(share * 100)} %</span>
+        <meter min={0} max={1} value={share} aria-label={`Share of release ${release}`} />
       </>
     ),
   },

@@ -1,6 +1,6 @@
 import type { CheckChangeView } from "#model/api-escalations.ts";
 import { apiPath, call } from "../../api/client.ts";
-import { dateTime } from "../../parts/format.ts";
+import { Moment } from "../../parts/moment.tsx";
 import { ErrorNotice, Nothing } from "../../parts/notice.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
 import { Section } from "../../parts/section.tsx";
@@ -13,7 +13,14 @@ import { useLoad } from "../../state/use.ts";
 const changesRead = 500;
 
 const columns: readonly Column<CheckChangeView>[] = [
-  { name: "time", cell: ({ atMs }) => <span class="mono">{dateTime(atMs)}</span> },
+  {
+    name: "time",
+    cell: ({ atMs }) => (
+      <span class="mono">
+        <Moment atMs={atMs} />
+      </span>
+    ),
+  },
   { name: "check", cell: ({ check }) => check },
   { name: "became", cell: ({ to }) => <VerdictState verdict={to} /> },
   { name: "because", isWide: true, cell: ({ message }) => <span class="muted">{visibleText(message)}</span> },

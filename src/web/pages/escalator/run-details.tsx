@@ -37,7 +37,7 @@ export function RunDetails({ scene, id }: { readonly scene: SpaceEscalations; re
             <RunState state={run.state} />
             {run.isDryRun && <State tone="warn" word="dry run" />}
             {run.at !== null && <span>at level {run.at}</span>}
-            {run.waitingFor !== null && <span>waits for {run.waitingFor}</span>}
+            {run.waitingFor !== null && <span>waits: {run.waitingFor}</span>}
           </p>
           <ol class="timeline" aria-label="What happened">
             {timelineOf(run).map((moment) => (

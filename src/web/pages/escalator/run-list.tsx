@@ -29,7 +29,7 @@ export function RunList({ scene: { space, runs } }: { readonly scene: SpaceEscal
       isMinor: true,
       cell: ({ outcome, waitingFor }) => (
         <span class="muted">
-          {outcome === null ? (waitingFor === null ? "" : `waits for ${waitingFor}`) : `${outcome.kind}: ${outcome.reason}`}
+          {outcome === null ? (waitingFor === null ? "" : `waits: ${waitingFor}`) : `${outcome.kind}: ${outcome.reason}`}
         </span>
       ),
     },

@@ -42,9 +42,11 @@ export function Histogram({ histogram }: { readonly histogram: LogHistogram }) {
             </div>
           ))}
         </div>
-        <span class="axis muted" aria-hidden="true">
-          {count(most, "event")}
-        </span>
+        {all > 0 && (
+          <span class="axis muted" aria-hidden="true">
+            {count(most, "event")}
+          </span>
+        )}
       </TimeBox>
       <p class="muted">
         {count(all, "event")}

@@ -100,7 +100,7 @@ export function PoolPage({ params: { space = "", pool: name = "" } }: PageProps)
                   <Link to={escalatorPath(space, `runs/${run.id}`)}>escalation of {run.target}</Link>
                   <span class="muted">
                     {run.level === null ? "" : `level ${run.at ?? run.level}, `}
-                    {run.waitingFor === null ? "" : `waits for ${run.waitingFor}, `}
+                    {run.waitingFor === null ? "" : `waits: ${visibleText(run.waitingFor)}, `}
                     <Age atMs={run.openedAtMs} />
                   </span>
                 </li>

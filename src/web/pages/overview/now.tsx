@@ -62,7 +62,7 @@ export function Now({ attention: { silent, problems, runs, failing, troubled, de
             </Link>
             <span class="muted">
               {run.level === null ? "" : `level ${run.at ?? run.level}, `}
-              {run.waitingFor === null ? "" : `waits for ${visibleText(run.waitingFor)}, `}
+              {run.waitingFor === null ? "" : `waits: ${visibleText(run.waitingFor)}, `}
               <Age atMs={run.openedAtMs} />
             </span>
           </li>

@@ -59,7 +59,8 @@ function Summary({ apps, status, watched }: SummaryProps) {
   const ready = apps.filter(({ health }) => health === "ready").length;
   const troubled = apps.filter(({ health }) => health === "down" || health === "degraded").length;
   const moving = apps.filter(({ health }) => health === "deploying" || health === "starting").length;
-  const instances = apps.reduce((sum, app) => sum + app.ready, 0);
+  // A deploy runs more than are wanted, which makes up for none that another app lacks.
+  const instances = apps.reduce((sum, app) => sum + Math.min(app.ready, app.wanted), 0);
   const wanted = apps.reduce((sum, app) => sum + app.wanted, 0);
   const machines = status?.machines ?? [];
   const linked = machines.filter(({ linked }) => linked).length;

@@ -1,6 +1,6 @@
 import type { TimelineSpan } from "#model/api-history.ts";
-import { dateTime, timeOfDay } from "../../parts/format.ts";
 import { Link } from "../../parts/link.tsx";
+import { Moment } from "../../parts/moment.tsx";
 import { type Column, Rows } from "../../parts/rows.tsx";
 import { State } from "../../parts/state.tsx";
 import { visibleText } from "../../parts/visible-text.ts";
@@ -12,14 +12,7 @@ const columns: readonly Column<TimelineSpan>[] = [
     name: "time",
     cell: (span) => (
       <span class={String(span.firstEvent) === parameter("event") ? "mono chosen" : "mono"}>
-        {span.startMs === null ? (
-          "earlier"
-        ) : (
-          <>
-            <span class="minor">{dateTime(span.startMs).slice(0, 10)} </span>
-            {timeOfDay(span.startMs)}
-          </>
-        )}
+        {span.startMs === null ? "earlier" : <Moment atMs={span.startMs} />}
       </span>
     ),
   },
