@@ -48,6 +48,19 @@ test("an app that exits at once is started again with growing waits, and says ho
   assert.match(world.output.text(instance?.id ?? ("" as never)), /no config\n<warn: exited with code 3>\n/);
 });
 
+test("an app gets its environment as it was given, at its first start and at those after it", async (t) => {
+  const world = await localWorld(t);
+  const engine = await world.open();
+  const names = ["folder", "word", "child", "status", "has_run"];
+  const env = Object.fromEntries(names.map((name) => [name, `its ${name}`]));
+  await engine.apply(workload(`echo ${names.map((name) => `"$${name}"`).join()}; exit 3`, { env }), t.signal);
+  const [instance] = await world.until(engine, ([one]) => one?.state === "backoff" && one.restarts >= 2);
+  const lines = world.output.text(instance?.id ?? ("" as never)).split("\n");
+  const said = lines.filter((line) => line.startsWith("its "));
+  assert.equal(said.length >= 2, true);
+  assert.deepEqual(new Set(said), new Set([names.map((name) => `its ${name}`).join()]));
+});
+
 test("the end of an instance that was to stop, or of a task that has done its work, is no warning", async (t) => {
   const world = await localWorld(t);
   const engine = await world.open();
