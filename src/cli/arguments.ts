@@ -77,10 +77,10 @@ export function durationMs(text: string, what: string): number {
   return Math.round(Number(match[1]) * factor);
 }
 
-/** Names that are like `name`, the nearest first; only those that a slip of the finger explains. */
-export function nearest(name: string, known: readonly string[]): string | null {
+/** The name that is most like `name`, if a slip of the finger explains it. @param mostEdits of long names, which are remembered by their sense, more */
+export function nearest(name: string, known: readonly string[], mostEdits = 3): string | null {
   let best: string | null = null;
-  let bestDistance = Math.min(3, Math.ceil(name.length / 2)) + 0.5;
+  let bestDistance = Math.min(mostEdits, Math.ceil(name.length / 2)) + 0.5;
   for (const candidate of known) {
     const distance = candidate.startsWith(name) && name.length >= 2 ? 0.5 : editDistance(name, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];

@@ -136,6 +136,7 @@ test("figures are followed over time, survive a crash of the server, and are dra
   assert.ok(
     series.every(({ labels, values }) => labels["process"] === "web" && values.some((bytes) => bytes !== null && bytes > 10_000_000)),
   );
+  assert.match((await drover.cli([...query, "--by", "proces"])).stderr, /has no label "proces".*\nhint: .*"process"/);
   assert.match(await drover.run(...query), /instance_id=\S+ +[▁-█ ]+ +[\d.]+MiB/);
   assert.match(await drover.run("metrics", "query", "orders_total", "--app", "teller", "--fn", "last"), /kind=a/);
   assert.match(await drover.run("metrics", "ls", "duration"), /drover_route_request_duration_seconds +histogram/);

@@ -1,8 +1,8 @@
 import type { Explanation } from "#model/api-escalations.ts";
-import { describeCondition } from "#model/conditions.ts";
-import { DroverError } from "#model/errors.ts";
+import { conditions, describeCondition } from "#model/conditions.ts";
+import { DroverError, errorCodes } from "#model/errors.ts";
 import { apiPath } from "../api/client.ts";
-import { appReference, defaultSpace } from "../arguments.ts";
+import { appReference, defaultSpace, nearest } from "../arguments.ts";
 import type { Session, Verb } from "../command.ts";
 import { requireKnownApp } from "../known-app.ts";
 import { escapeText, styled } from "../output/style.ts";
@@ -43,8 +43,11 @@ export default {
 /** Names of apps are in lower case, so a word in capitals is a code. */
 function explainCode({ out }: Session, code: string): number {
   const found = describeCondition(code);
-  if (found === null)
-    throw new DroverError("USAGE", `there is no condition "${code}"`, { hint: "docs/reference/conditions.md lists them." });
+  if (found === null) {
+    const close = nearest(code, [...Object.keys(conditions), ...Object.keys(errorCodes)], Math.ceil(code.length / 2));
+    const meant = close === null ? "" : `Did you mean "${close}"? `;
+    throw new DroverError("USAGE", `there is no condition "${code}"`, { hint: `${meant}docs/reference/conditions.md lists them.` });
+  }
   if (out.json) out.value({ code, ...found });
   else {
     out.line(`${styled("bold", code)}: ${found.severity} of ${found.of}`);

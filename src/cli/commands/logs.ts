@@ -96,6 +96,8 @@ async function searchOf(session: Session, { args, options }: Call<Options>): Pro
   const about = args[0] === undefined ? { space: common.space ?? undefined, app: undefined } : appReference(args[0], common.space);
   const saved = options.saved === undefined ? null : await savedSearch(session, about.space ?? defaultSpace, options.saved);
   const kind = oneOf(options.of, "--of", logKinds);
+  if (options.own === true && kind !== undefined && kindsOfSpaces.includes(kind))
+    throw new DroverError("USAGE", `Drover's own programs have no lines of kind "${kind}"`, { hint: "Leave out --own, or --of." });
   const isOwn = options.own === true || (kind !== undefined && !kindsOfSpaces.includes(kind));
   const terms = [
     ...(saved === null ? [] : [saved.query]),
@@ -107,6 +109,13 @@ async function searchOf(session: Session, { args, options }: Call<Options>): Pro
   ];
   if (terms.length > 1 && terms.some((term) => /(^|\s)OR(\s|$)/.test(term)))
     throw new DroverError("USAGE", "a search with OR does not go with further conditions", { hint: "Write all of it as one --search." });
+  const nowMs = clock.nowMs();
+  const sinceMs = options.since === undefined ? undefined : moment(options.since, "--since", nowMs);
+  const untilMs = options.until === undefined ? undefined : moment(options.until, "--until", nowMs);
+  if (sinceMs !== undefined && untilMs !== undefined && sinceMs >= untilMs)
+    throw new DroverError("USAGE", `the time from --since ${options.since} to --until ${options.until} ends before it begins`, {
+      hint: "Both count back from now: --since 2h --until 1h is the hour before the last one.",
+    });
   return {
     where: {
       space: isOwn ? undefined : (about.space ?? (saved === null ? undefined : defaultSpace)),
@@ -116,8 +125,8 @@ async function searchOf(session: Session, { args, options }: Call<Options>): Pro
       own: isOwn ? true : undefined,
     },
     q: terms.join(" "),
-    sinceMs: options.since === undefined ? undefined : moment(options.since, "--since", clock.nowMs()),
-    untilMs: options.until === undefined ? undefined : moment(options.until, "--until", clock.nowMs()),
+    sinceMs,
+    untilMs,
   };
 }
 

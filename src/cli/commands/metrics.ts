@@ -1,8 +1,9 @@
-import type { Aggregate, FigureFunction, MetricAnswer, MetricNameView } from "#model/api-metrics.ts";
+import type { Aggregate, FigureFunction, MetricAnswer, MetricLabelsView, MetricNameView } from "#model/api-metrics.ts";
+import { DroverError } from "#model/errors.ts";
 import { formatSize } from "#model/quantities.ts";
 import { apiPath } from "../api/client.ts";
-import { appReference, durationMs, oneOf, readLabel } from "../arguments.ts";
-import type { Noun, Verb } from "../command.ts";
+import { appReference, durationMs, nearest, oneOf, readLabel } from "../arguments.ts";
+import type { Noun, Session, Verb } from "../command.ts";
 import { requireKnownApp } from "../known-app.ts";
 import { spark } from "../output/spark.ts";
 import { table } from "../output/table.ts";
@@ -72,6 +73,7 @@ const query = {
     const path = apiPath(["metrics", "query"], { name, match, fn, by, aggregate, quantile, fromMs, stepMs });
     const answer = await api.call<MetricAnswer>("GET", path, signal);
     if (answer.series.length === 0) await requireKnownApp(session, about?.space, about?.app);
+    else await requireKnownLabels(session, answer);
     if (out.json) out.value(answer);
     else for (const line of draw(answer, out.columns)) out.line(line);
     return 0;
@@ -79,6 +81,21 @@ const query = {
 } satisfies Verb<QueryOptions> & { summary: string };
 
 export default { verbs: { ls: list, query: query as Verb & { summary: string } } } satisfies Noun;
+
+/**
+ * For groups by a label that none of the series has: whether it may be a slip. Series of other apps, or of other times, may have it.
+ * @throws {DroverError} USAGE
+ */
+async function requireKnownLabels({ api, signal }: Session, { name, by, series }: MetricAnswer): Promise<void> {
+  const odd = by.filter((label) => series.every(({ labels }) => labels[label] === undefined || labels[label] === ""));
+  if (odd.length === 0) return;
+  const { labels } = await api.call<MetricLabelsView>("GET", apiPath(["metrics", "labels"], { name }), signal);
+  const wrong = odd.find((label) => !Object.hasOwn(labels, label));
+  if (wrong === undefined) return;
+  const close = nearest(wrong, Object.keys(labels));
+  const hint = close === null ? `It has ${Object.keys(labels).sort().join(", ")}.` : `Did you mean "${close}"?`;
+  throw new DroverError("USAGE", `"${name}" has no label "${wrong}"`, { hint });
+}
 
 function draw({ name, fn, aggregate, by, series, leftOut, ...points }: MetricAnswer, columns: number | null): readonly string[] {
   const of = aggregate === null ? "" : `${aggregate}${by.length === 0 ? "" : ` by ${by.join(", ")}`} of `;

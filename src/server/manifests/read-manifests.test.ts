@@ -252,3 +252,9 @@ test("the space of Drover's own programs is nobody else's", () => {
   assert.equal(refusal(() => read("space: drover\n")).code, "MANIFEST_INVALID");
   assert.equal(refusal(() => read(hello, { space: "drover" })).code, "MANIFEST_INVALID");
 });
+
+test("what belongs to the space is told so where it stands in the document of an app", () => {
+  const { message, hint } = refusal(() => read(`${hello}logs: { keep: { age: 1d } }\n`));
+  assert.match(message, /logs: found "logs", wanted it in the document of its space, which begins with `space: NAME`/);
+  assert.doesNotMatch(hint, /Did you mean/);
+});

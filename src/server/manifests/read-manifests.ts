@@ -161,6 +161,12 @@ function readSpace(
   return [{ file: document.file, place: document.place, manifest }];
 }
 
+/** What people write into an app's document, and is a space's. */
+const ofSpaces = {
+  keys: Object.keys(spaceManifest.shape).filter((key) => !Object.hasOwn(appManifest.shape, key)),
+  document: "the document of its space, which begins with `space: NAME`",
+};
+
 function readApp(
   document: ManifestDocument,
   space: SpaceName,
@@ -183,7 +189,7 @@ function readApp(
     plain: overlay === undefined ? document.plain : new Set([...document.plain, ...plainBelow(document.plain, space)]),
   } satisfies ManifestDocument;
   const filled = fillVariables(locator, variables);
-  const found = [...shape, ...problemsOfFilled(filled, schemaProblems(appManifest, filled.value, locator))];
+  const found = [...shape, ...problemsOfFilled(filled, schemaProblems(appManifest, filled.value, locator, ofSpaces))];
   problems.push(...found);
   if (found.length > 0) return [];
   if (space === reservedSpace) {

@@ -12,14 +12,28 @@ interface Locator {
 /** Keys that a person can be told in one line. */
 const mostNamed = 12;
 
-/** What a schema has against `value`, each with its place: an unknown key at the key, everything else at the value. */
-export function schemaProblems(schema: z.ZodType, value: unknown, locator: Locator): readonly FoundProblem[] {
+/**
+ * What a schema has against `value`, each with its place: an unknown key at the key, everything else at the value.
+ * @param elsewhere keys that documents of another kind have at their top, and what these are called
+ */
+export function schemaProblems(
+  schema: z.ZodType,
+  value: unknown,
+  locator: Locator,
+  elsewhere: { readonly keys: readonly string[]; readonly document: string } | null = null,
+): readonly FoundProblem[] {
   const checked = schema.safeParse(value);
   if (checked.success) return [];
-  return checked.error.issues.flatMap((issue) => problemsOf(issue, schema, value, locator));
+  return checked.error.issues.flatMap((issue) => problemsOf(issue, schema, value, locator, elsewhere));
 }
 
-function problemsOf(issue: Issue, schema: z.ZodType, value: unknown, locator: Locator): readonly FoundProblem[] {
+function problemsOf(
+  issue: Issue,
+  schema: z.ZodType,
+  value: unknown,
+  locator: Locator,
+  elsewhere: Parameters<typeof schemaProblems>[3],
+): readonly FoundProblem[] {
   const at = (
     path: readonly PropertyKey[],
     atKey: boolean,
@@ -33,6 +47,8 @@ function problemsOf(issue: Issue, schema: z.ZodType, value: unknown, locator: Lo
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(schema, issue.path);
     return issue.keys.map((key) => {
+      if (issue.path.length === 0 && elsewhere?.keys.includes(key) === true)
+        return at([key], true, { kind: "invalid", found: show(key), wanted: `it in ${elsewhere.document}`, nearest: null });
       const close = nearest(key, known);
       const wanted = close === null && known.length > 0 && known.length <= mostNamed ? `one of ${known.join(", ")}` : "a known key";
       return at([...issue.path, key], true, { kind: "invalid", found: show(key), wanted, nearest: close });

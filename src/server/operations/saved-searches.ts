@@ -1,8 +1,9 @@
 import type { SavedSearchView } from "#model/api-logs.ts";
 import { DroverError } from "#model/errors.ts";
 import { parseLogQuery } from "#model/log-query.ts";
-import type { SpaceName } from "#model/names.ts";
+import type { AppName, SpaceName } from "#model/names.ts";
 import { keys, parse, put, read, remove, type Stored, unchanged } from "../objects/objects.ts";
+import { requireApp } from "./app-operations.ts";
 import type { OperationContext } from "./context.ts";
 import type { Receipt } from "./receipt.ts";
 import { requireSpace } from "./space-operations.ts";
@@ -20,19 +21,20 @@ export interface SearchToSave {
   readonly space: SpaceName;
   readonly name: string;
   readonly query: string;
-  readonly app: string | null;
+  readonly app: AppName | null;
   /** Who saves it. */
   readonly by: string;
   readonly receipt: Receipt | null;
 }
 
-/** @throws {DroverError} SPACE_NOT_FOUND, LOG_QUERY_INVALID; CONFLICT where there are too many */
+/** @throws {DroverError} SPACE_NOT_FOUND, APP_NOT_FOUND, LOG_QUERY_INVALID; CONFLICT where there are too many */
 export async function saveSearch(context: OperationContext, { space, name, query, app, by, receipt }: SearchToSave) {
   const { store, events, clock } = context;
   parseLogQuery(query);
   const key = keys.search(space, name);
   const saved = await transact(store, receipt, () => {
     const inSpace = requireSpace(context, space);
+    if (app !== null) requireApp(context, space, app);
     const known = read<SavedSearchView>(store, key);
     if (known === null && store.list(keys.searches(space)).length >= mostSearches)
       throw new DroverError("CONFLICT", `space "${space}" has ${mostSearches} saved searches already`, { hint: "Remove some of them." });

@@ -170,3 +170,16 @@ test("whoever waits is answered when something is printed, with how much is unre
   const later = await (await store.unsent()).wait({ ...question, places, sinceMs: declaredAtMs, waitMs: 1 }, never);
   assert.equal(later.sinceMs, declaredAtMs, "nobody is behind for longer than the destination is declared");
 });
+
+test("lines from before a destination was declared are not counted as unread, also where they share a segment with later ones", async () => {
+  await print(web, numbered(20));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const sinceMs = clock.nowMs();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await print(web, numbered(2));
+  const unsent = await store.unsent();
+  const { lines, bytes } = await unsent.wait({ of: ["shop/"], except: [], places: {}, sinceMs, waitMs: 1 }, never);
+  const all = await unsent.wait({ of: ["shop/"], except: [], places: {}, sinceMs: 0, waitMs: 1 }, never);
+  assert.deepEqual([lines, all.lines], [2, 22]);
+  assert.ok(bytes > 0 && bytes < all.bytes / 2);
+});

@@ -3,7 +3,7 @@ import type { Log } from "#model/log.ts";
 import type { LogEvent } from "#model/log-event.ts";
 import { parseLogQuery } from "#model/log-query.ts";
 import type { LogPlace, UnsentAnswer, UnsentBatch, UnsentQuestion, UnsentRead } from "#model/log-shipping.ts";
-import type { AppLog } from "../app-log.ts";
+import type { AppLog, Shelf } from "../app-log.ts";
 import { LogFollower } from "../log-follower.ts";
 import type { LogReading } from "../log-reading.ts";
 import type { LogSelection } from "../log-selection.ts";
@@ -13,6 +13,7 @@ import { selectAny } from "../search/select-any.ts";
 import { told } from "../search/told.ts";
 import { createTurns } from "../turns.ts";
 import { nextEvents } from "./next-events.ts";
+import { OlderLines } from "./older-lines.ts";
 
 /** What a line takes to be given: until then nobody has to be told of it. */
 const restMs = 1_000;
@@ -26,6 +27,7 @@ export interface UnsentLogsOptions extends LogReading {
 /** Logs as they are read on and on by whoever sends them to others, from where they stopped the last time. */
 export class UnsentLogs {
   readonly #options: UnsentLogsOptions;
+  readonly #older = new OlderLines();
 
   constructor(options: UnsentLogsOptions) {
     this.#options = options;
@@ -95,13 +97,21 @@ export class UnsentLogs {
       const place = places[appLog.app] ?? null;
       if (!isBehind(appLog, place, sinceMs)) continue;
       const left = appLog.shelves.filter(({ number, lastAtMs }) => (place === null ? lastAtMs >= sinceMs : number >= place.segment));
-      const isBegun = left[0]?.number === place?.segment;
-      lines += left.reduce((sum, shelf) => sum + shelf.lines, 0) - (isBegun ? (place?.lines ?? 0) - (left[0]?.firstLine ?? 0) : 0);
-      bytes += left.reduce((sum, shelf) => sum + shelf.bytes, 0) - (isBegun ? (place?.bytes ?? 0) : 0);
+      const [first] = left;
+      if (first === undefined) continue;
+      const before = await this.#before(first, place, sinceMs);
+      lines += left.reduce((sum, shelf) => sum + shelf.lines, 0) - before.lines;
+      bytes += left.reduce((sum, shelf) => sum + shelf.bytes, 0) - before.bytes;
       // The place may be that of a line from before the destination was declared.
-      oldestMs = Math.min(oldestMs ?? Number.POSITIVE_INFINITY, Math.max(sinceMs, place?.atMs ?? left[0]?.firstAtMs ?? sinceMs));
+      oldestMs = Math.min(oldestMs ?? Number.POSITIVE_INFINITY, Math.max(sinceMs, place?.atMs ?? first.firstAtMs));
     }
     return { lines: Math.max(0, lines), bytes: Math.max(0, bytes), sinceMs: oldestMs };
+  }
+
+  /** What the first segment that has something unread has besides. */
+  async #before(first: Shelf, place: LogPlace | null, sinceMs: number): Promise<{ readonly lines: number; readonly bytes: number }> {
+    if (place === null) return this.#older.of(first, sinceMs);
+    return first.number === place.segment ? { lines: place.lines - first.firstLine, bytes: place.bytes } : { lines: 0, bytes: 0 };
   }
 }
 

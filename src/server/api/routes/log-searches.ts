@@ -2,7 +2,7 @@ import { z } from "zod";
 import { keptLogs, logContext, logHistogram, logPage, logQueryText, logTailItem, savedSearch } from "#model/api-logs.ts";
 import { DroverError } from "#model/errors.ts";
 import { type LogScope, mostBuckets } from "#model/log-event.ts";
-import { type LogKind, logKinds } from "#model/log-kind.ts";
+import { kindsOfSpaces, type LogKind, logKinds } from "#model/log-kind.ts";
 import { parseLogQuery } from "#model/log-query.ts";
 import { appName, processName, spaceName } from "#model/name-schemas.ts";
 import { type InstanceId, namePattern, reservedSpace, type SpaceName } from "#model/names.ts";
@@ -54,6 +54,7 @@ export function logSearchRoutes(services: Services): readonly Route[] {
       answer: { kind: "json", schema: logPage },
       handle: async (call, { q, sinceMs = null, untilMs = null, limit, cursor, ...where }) => {
         parseLogQuery(q);
+        requireStretch(sinceMs, untilMs);
         const before = cursor === undefined ? null : readCursor(cursor);
         const search = { ...scopeOf(call, where), query: q, sinceMs, untilMs, before, limit: Math.max(1, limit), by: call.caller.token };
         return { json: await controlPlane.logSearch.search(search, call.signal) };
@@ -69,8 +70,7 @@ export function logSearchRoutes(services: Services): readonly Route[] {
       answer: { kind: "json", schema: logHistogram },
       handle: async (call, { q, untilMs = clock.nowMs(), sinceMs = untilMs - hourMs, buckets, ...where }) => {
         parseLogQuery(q);
-        if (sinceMs >= untilMs)
-          throw new DroverError("REQUEST_INVALID", "`sinceMs` is not before `untilMs`", { hint: "Give a stretch of time." });
+        requireStretch(sinceMs, untilMs);
         const bucketMs = Math.max(1, Math.ceil((untilMs - sinceMs) / Math.max(1, buckets)));
         return {
           json: await controlPlane.logSearch.count(
@@ -178,15 +178,25 @@ interface Where {
   readonly own: boolean;
 }
 
+/** @throws {DroverError} REQUEST_INVALID where nothing could be of that time */
+function requireStretch(sinceMs: number | null, untilMs: number | null): void {
+  if (sinceMs !== null && untilMs !== null && sinceMs >= untilMs)
+    throw new DroverError("REQUEST_INVALID", "`sinceMs` is not before `untilMs`", { hint: "Give a stretch of time." });
+}
+
 /** What the caller asked for, as far as it may see it. @throws {DroverError} NOT_ALLOWED, REQUEST_INVALID */
 function scopeOf(call: Call, where: Where): LogScope {
   return { ...placesOf(call, where), ...(where.of === undefined ? {} : { kinds: [where.of] }) };
 }
 
-function placesOf(call: Call, { space, app, process, own }: Where): Pick<LogScope, "of" | "except"> {
+function placesOf(call: Call, { space, app, process, of, own }: Where): Pick<LogScope, "of" | "except"> {
   if (own) {
     if (space !== undefined || app !== undefined)
       throw new DroverError("REQUEST_INVALID", "`own` goes without a space", { hint: "Drover's own programs are of no space." });
+    if (of !== undefined && kindsOfSpaces.includes(of))
+      throw new DroverError("REQUEST_INVALID", `Drover's own programs have no lines of kind "${of}"`, {
+        hint: "Leave out `own`, or `of`.",
+      });
     call.requireRight("operate", "installation");
     return { of: [`${reservedSpace}/`], except: [] };
   }
