@@ -7,7 +7,8 @@ import { root } from "./drover.ts";
 
 /** Networks of their own that test hosts take, one after another, so that two sets can be there at once. */
 const networks = Array.from({ length: 50 }, (_, i) => `10.213.${i + 1}`);
-const setUpMs = 10_000;
+/** For what takes milliseconds where nothing else runs. */
+const setUpMs = 60_000;
 
 /** Why hosts cannot be made here; null if they can. */
 export function whyNoHosts(): string | null {
@@ -31,16 +32,14 @@ export class Hosts implements AsyncDisposable {
   readonly #network: string;
   readonly #hosts = new Map<string, Host>();
 
-  private constructor(prefix: string, network: string) {
-    this.#prefix = prefix;
+  private constructor(network: string) {
+    this.#prefix = prefixOf(network);
     this.#network = network;
   }
 
   /** Makes h1, h2, … @param isOpen whether they and this machine reach each other @throws {Error} what the system refuses */
   static async up(count: number, isOpen = false): Promise<Hosts> {
-    const taken = run("ip", ["netns", "list"]);
-    const network = networks.find((one) => !taken.includes(`drv${one.split(".")[2]}-`)) ?? networks[0] ?? "";
-    const hosts = new Hosts(`drv${network.split(".")[2]}`, network);
+    const hosts = new Hosts(takeNetwork());
     try {
       hosts.#makeSwitch();
       if (isOpen) hosts.#plugIn();
@@ -70,7 +69,6 @@ export class Hosts implements AsyncDisposable {
 
   #makeSwitch(): void {
     const name = `${this.#prefix}-switch`;
-    ip("netns", "add", name);
     ip("-n", name, "link", "add", "br0", "type", "bridge", "stp_state", "0");
     ip("-n", name, "link", "set", "br0", "up");
   }
@@ -109,6 +107,25 @@ export class Hosts implements AsyncDisposable {
     for (const host of this.#hosts.values()) ip("netns", "del", host.space);
     ip("netns", "del", `${this.#prefix}-switch`);
   }
+}
+
+/** Takes the first free one by making its switch, which fails where another set of hosts was faster. */
+function takeNetwork(): string {
+  const taken = run("ip", ["netns", "list"]);
+  let why = "all networks of test hosts are taken";
+  for (const network of networks) {
+    const prefix = prefixOf(network);
+    if (taken.includes(`${prefix}-`)) continue;
+    const { status, stderr } = spawnSync("ip", ["netns", "add", `${prefix}-switch`], { encoding: "utf8", timeout: setUpMs });
+    if (status === 0) return network;
+    why = stderr.trim();
+    if (!/exists/.test(why)) break;
+  }
+  throw new Error(why);
+}
+
+function prefixOf(network: string): string {
+  return `drv${network.split(".")[2]}`;
 }
 
 /** A raw socket for all that arrives on any interface (packet(7)), by what every Debian has. */

@@ -8,7 +8,8 @@ import { programOnPath } from "#host/testing/program-on-path.ts";
 import { root } from "./drover.ts";
 import { type Host, Hosts, whyNoHosts } from "./hosts.ts";
 
-const startMs = 10_000;
+/** For what takes milliseconds where nothing else runs. */
+const startMs = 60_000;
 /** Where the set-up of the tests puts one that is not installed. */
 const sshd = ["/usr/sbin/sshd", join(root, "node_modules", ".cache", "drover-system", "usr", "sbin", "sshd")].find(existsSync);
 
