@@ -62,17 +62,6 @@ function pairsOf(text: string): LogEventFields {
   return fields;
 }
 
-const messageNames = ["msg", "message", "event", "@m", "short_message", "text"];
-
-/** What a JSON event says in words; null where it says nothing, or is no JSON. */
-export function messageOf(fields: LogEventFields): string | null {
-  for (const name of messageNames) {
-    const value = fields[name];
-    if (typeof value === "string") return value;
-  }
-  return null;
-}
-
 const timeNames = ["time", "timestamp", "@timestamp", "ts", "datetime", "@t", "at"];
 const isoStart = /^[[("]?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?)/;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fieldsOf, messageOf, statedTimeOf } from "./log-fields.ts";
+import { fieldsOf, statedTimeOf } from "./log-fields.ts";
 import { levelOf } from "./log-level.ts";
 import { foldText, parseLogQuery } from "./log-query.ts";
 
@@ -75,7 +75,6 @@ test("fields come from JSON, nested ones by dots, and from pairs; what an app ca
   );
   assert.deepEqual({ ...fieldsOf('took=12 msg="a \\"b\\"" path=/x') }, { took: "12", msg: 'a "b"', path: "/x" });
   assert.deepEqual(fieldsOf("{not json"), {});
-  assert.equal(messageOf(fieldsOf('{"message":"hello"}')), "hello");
 });
 
 test("the time that a line states is kept beside that of its reading", () => {

@@ -4,7 +4,7 @@ import type { CheckState, Weekday, WeeklyHours } from "#model/check.ts";
 import type { CheckId } from "#model/names.ts";
 import { check, t0, twoPools } from "../testing/ladder-world.ts";
 import { expandChecks } from "./expand.ts";
-import { hoursAt, isZone, silentChecks } from "./expected-hours.ts";
+import { hoursAt, silentChecks } from "./expected-hours.ts";
 import { foldResult, unknownState } from "./fold-result.ts";
 import { findSuspects } from "./suspects.ts";
 
@@ -193,11 +193,6 @@ for (const [what, window, now, says] of windows)
   test(`expected hours: ${what}`, () => {
     assert.equal(hours(window, now), says);
   });
-
-test("a zone is one that the runtime knows", () => {
-  assert.ok(isZone("Europe/Berlin"));
-  assert.ok(!isZone("Europe/Atlantis"));
-});
 
 test("checks outside of their hours and in maintenance are silent, until the next of those changes", () => {
   const nowMs = at("2027-01-04T12:00:00Z");

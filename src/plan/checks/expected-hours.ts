@@ -19,16 +19,6 @@ function wallClock(zone: string): WallClock {
   };
 }
 
-export function isZone(zone: string): boolean {
-  try {
-    wallClock(zone);
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
-}
-
 /** Hours as the manifest has them. */
 export function hoursOf({ days, from, until, zone }: WeeklyHoursManifest): WeeklyHours {
   return { days, fromMinute: from, untilMinute: until, zone };
