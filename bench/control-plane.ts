@@ -7,7 +7,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { SimulatedEngine, simulatedMachine } from "../src/agent/engines/simulated.ts";
+import { SimulatedEngine, simulatedMachine } from "../src/agent/engines/testing/simulated-engine.ts";
 import { engineRoutes } from "../src/agent/routes.ts";
 import { systemClock } from "../src/host/clock.ts";
 import { createLog } from "../src/host/log.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { freePorts } from "#host/testing/free-ports.ts";
-import { plainStart, SimulatedEngine, simulatedMachine } from "../../src/agent/engines/simulated.ts";
+import { plainStart, SimulatedEngine, simulatedMachine } from "../../src/agent/engines/testing/simulated-engine.ts";
 import { engineRoutes } from "../../src/agent/routes.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { homeAt } from "../../src/host/home.ts";

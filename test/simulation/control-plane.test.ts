@@ -5,7 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { plainStart, SimulatedEngine, type SimulatedStart, simulatedMachine } from "../../src/agent/engines/simulated.ts";
+import { plainStart, SimulatedEngine, type SimulatedStart, simulatedMachine } from "../../src/agent/engines/testing/simulated-engine.ts";
 import { engineRoutes } from "../../src/agent/routes.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { createLog } from "../../src/host/log.ts";

@@ -1,4 +1,4 @@
-import type { SimulatedEngine } from "../../src/agent/engines/simulated.ts";
+import type { SimulatedEngine } from "../../src/agent/engines/testing/simulated-engine.ts";
 import type { MachineId } from "../../src/model/names.ts";
 import type { AgentPeer } from "../../src/server/fleet/peers.ts";
 

@@ -1,4 +1,4 @@
-import { SimulatedEngine, type SimulatedStart, simulatedMachine } from "../../src/agent/engines/simulated.ts";
+import { SimulatedEngine, type SimulatedStart, simulatedMachine } from "../../src/agent/engines/testing/simulated-engine.ts";
 import { createLog } from "../../src/host/log.ts";
 import { VirtualClock } from "../../src/host/testing/virtual-clock.ts";
 import { type App, type DroverEvent, isBeingDestroyed, type ProcessSpec, type Release, type ReleaseSpec } from "../../src/model/app.ts";

@@ -1,4 +1,4 @@
-import { SimulatedEngine, simulatedMachine } from "../../../src/agent/engines/simulated.ts";
+import { SimulatedEngine, simulatedMachine } from "../../../src/agent/engines/testing/simulated-engine.ts";
 import { leaseRoutes } from "../../../src/agent/lease-routes.ts";
 import { createLog } from "../../../src/host/log.ts";
 import { VirtualClock } from "../../../src/host/testing/virtual-clock.ts";

@@ -4,9 +4,9 @@ import { leaseStopMs } from "#model/lease.ts";
 import { type InstanceId, type MachineId, newInstanceId, type WorkloadId } from "#model/names.ts";
 import type { Usage } from "#model/usage.ts";
 import type { EngineChange, Exit, Instance, LogLine, LogQuery, Machine, Reason, Workload, WorkloadStatus } from "#model/workload.ts";
-import type { Engine } from "./engine.ts";
-import { createChangeFeed } from "./local/change-feed.ts";
-import { restartDelayMs } from "./local/restart-policy.ts";
+import type { Engine } from "../engine.ts";
+import { createChangeFeed } from "../local/change-feed.ts";
+import { restartDelayMs } from "../local/restart-policy.ts";
 
 /** How one start of a process behaves. */
 export interface SimulatedStart {

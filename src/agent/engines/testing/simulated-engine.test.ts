@@ -1,7 +1,7 @@
 import { VirtualClock } from "#host/testing/virtual-clock.ts";
-import { SimulatedEngine, simulatedMachine } from "./simulated.ts";
-import { engineContract } from "./testing/engine-contract.ts";
-import { workload } from "./testing/workload.ts";
+import { engineContract } from "./engine-contract.ts";
+import { SimulatedEngine, simulatedMachine } from "./simulated-engine.ts";
+import { workload } from "./workload.ts";
 
 const service = workload("web", { port: "auto" });
 
