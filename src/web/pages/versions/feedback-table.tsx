@@ -23,7 +23,7 @@ const columns: readonly Column<Row>[] = [
     ),
   },
   { name: "changes", isNumber: true, cell: ({ changes }) => changes },
-  { name: "a day", isNumber: true, isMinor: true, cell: ({ perDay }) => perDay.toFixed(1) },
+  { name: "a day", isNumber: true, isMinor: true, cell: ({ perDay }) => (perDay > 0 && perDay < 0.1 ? "< 0.1" : perDay.toFixed(1)) },
   { name: "lead time", isNumber: true, cell: ({ leadTimeMs }) => spreadText(leadTimeMs) },
   {
     name: "failed",
