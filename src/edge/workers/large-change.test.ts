@@ -16,7 +16,7 @@ test("a large change comes in parts, what is new before what goes, and what newe
   const first = parts.next().value;
   assert.deepEqual(first, { set: set.slice(0, routesTogether), remove: [] });
   change.overtake({
-    set: routes([`set${routesTogether + 50}` as RouteId]),
+    set: routes([`set${routesTogether + 10}` as RouteId]),
     remove: ["gone0" as RouteId, `set${2 * routesTogether}` as RouteId],
   });
   const rest = [...parts];
@@ -29,6 +29,6 @@ test("a large change comes in parts, what is new before what goes, and what newe
     ],
   );
   assert.ok(
-    !rest.some((part) => part.set.some(({ id }) => id === `set${routesTogether + 50}`) || part.remove.includes("gone0" as RouteId)),
+    !rest.some((part) => part.set.some(({ id }) => id === `set${routesTogether + 10}`) || part.remove.includes("gone0" as RouteId)),
   );
 });

@@ -1,8 +1,8 @@
 import type { RouteId } from "#model/names.ts";
 import type { TableChange } from "../router/router.ts";
 
-/** Routes that are put in force together: a worker takes some 10 ms for them, and whatever else changes waits no longer than for two of these. */
-export const routesTogether = 100;
+/** Routes that are put in force together: a worker takes some 2 ms for them, and whatever else changes waits no longer than for two of these. */
+export const routesTogether = 20;
 
 export function isLarge({ set, remove }: TableChange): boolean {
   return set.length + remove.length > routesTogether;
