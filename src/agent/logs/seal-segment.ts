@@ -9,7 +9,7 @@ import { framesIn, type RoomFor, readSegment, sealedFile } from "./segment.ts";
 import { addToSummary, emptySummary, type SegmentSummary } from "./segment-summary.ts";
 
 /** What is indexed before others get a turn: about two milliseconds. */
-const sliceBytes = 128 * 1024;
+const sliceBytes = 256 * 1024;
 
 /** Reading a smaller one takes no longer than reading its filter. */
 const smallestFiltered = 64 * 1024;

@@ -26,7 +26,10 @@ const mostFilterBytes = 2 ** 21;
 /** Fast, and on logs smaller too than the levels above it. */
 const zstdLevel = 1;
 
-/** Of the room that the compressed frames are given at once: less than half of what they take, as logs do. In the usual 16 KiB steps, each a turn of the event loop and of a thread, compressing takes twice the time. */
+/**
+ * Room that compressed frames get at once, for each byte of theirs: most logs need a third. In the usual steps of 16 KiB, each of which goes to a
+ * thread and back, it took half as long again.
+ */
 const roomShare = 0.5;
 const leastRoomBytes = 4_096;
 

@@ -40,23 +40,22 @@ export function quickLevel(bytes: Uint8Array, from: number, to: number): EventLe
   const end = Math.min(to, from + levelHeadLength);
   const first = bytes[from] ?? 0;
   if (first === 0x7b) return undefined;
-  /** What the byte before is: `apart` or `ofWord`. */
-  let before = apart;
+  let isInWord = false;
   for (let at = from; at < end; at++) {
     const is = classes[bytes[at] as number] as number;
-    if (is <= ofWord) {
-      before = is;
+    if (is === ofWord) {
+      isInWord = true;
     } else if (is === begins) {
-      if (before === apart) {
+      if (!isInWord) {
         const level = levelAt(bytes, at, end);
         if (level !== null) return saysLevelElse(bytes, at, end) ? undefined : level;
       }
-      before = ofWord;
+      isInWord = true;
     } else {
       if (is === equals && isOfLevelName(bytes, at)) return undefined;
       if (is === bracket && !isDigit(bytes[at + 1] ?? 0)) return undefined;
-      if (is === colon && before === ofWord && !isDigit(bytes[at - 1] ?? 0)) return undefined;
-      before = apart;
+      if (is === colon && isInWord && !isDigit(bytes[at - 1] ?? 0)) return undefined;
+      isInWord = false;
     }
   }
   // A name of an exception, or klog's letter, would stand at the very start.
