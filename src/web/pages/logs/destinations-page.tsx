@@ -112,11 +112,15 @@ function Missed({ count, code }: { readonly count: number; readonly code: "LOGS_
   );
 }
 
-/** Why lines wait: what each destination says, and whose lines cannot be read. */
+/** Why lines wait: what each destination says, whose lines cannot be read, and who is not there to print any. */
 function Waiting({ destinations }: { readonly destinations: readonly ShippingDestinationView[] }) {
   const failing = destinations.flatMap((one) => (one.failing === null ? [] : [{ one, ...one.failing }]));
   const silent = destinations.flatMap((one) => one.silent.map((machine) => ({ one, ...machine })));
-  if (failing.length + silent.length === 0) return null;
+  const missing = destinations.flatMap((one) => [
+    ...one.missing.apps.map((app) => ({ one, what: `app "${app}" of its space` })),
+    ...one.missing.spaces.map((space) => ({ one, what: `space "${space}"` })),
+  ]);
+  if (failing.length + silent.length + missing.length === 0) return null;
   return (
     <ul class="lines" aria-label="Why lines wait">
       {failing.map(({ one, sinceMs, why, retryAtMs }, i) => (
@@ -136,6 +140,14 @@ function Waiting({ destinations }: { readonly destinations: readonly ShippingDes
           <Link to={machinePath(machine)}>{machine}</Link>
           <span>
             has lines for {nameOf(one)} that cannot be read: {visibleText(why)}
+          </span>
+        </li>
+      ))}
+      {missing.map(({ one, what }) => (
+        <li key={`${nameOf(one)} ${what}`}>
+          <State tone="warn" word="missing" />
+          <span>
+            {nameOf(one)} gets the lines of {what}, which there is not (yet)
           </span>
         </li>
       ))}
