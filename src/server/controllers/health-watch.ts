@@ -49,6 +49,8 @@ export class HealthWatch {
       while (!signal.aborted) {
         for (const app of await follower.next(signal)) pending.add(app);
         if (isKnown()) {
+          // First for all of them: asked for one, the log writes down what it was told of the one before.
+          for (const app of pending) if (!this.#last.has(app)) this.#last.set(app, this.#told(app));
           for (const app of pending) this.#look(app);
           pending.clear();
         }
@@ -65,7 +67,6 @@ export class HealthWatch {
     const condition = conditionOf(space, app);
     if (condition === undefined) this.#last.delete(id);
     if (condition === undefined || condition === null) return;
-    if (!this.#last.has(id)) this.#last.set(id, this.#told(space, app));
     const before = this.#last.get(id) ?? null;
     if (before?.condition === condition) return;
     this.#last.set(id, { condition, sinceMs: clock.nowMs() });
@@ -86,7 +87,8 @@ export class HealthWatch {
     });
   }
 
-  #told(space: SpaceName, app: AppName): { readonly condition: Condition; readonly sinceMs: number } | null {
+  #told(id: AppId): { readonly condition: Condition; readonly sinceMs: number } | null {
+    const [space, app] = id.split("/") as [SpaceName, AppName];
     const [last] = this.#options.events.query({ space, app, kinds: Object.values(kinds), limit: 1 });
     const condition = (Object.keys(kinds) as Condition[]).find((one) => kinds[one] === last?.kind);
     return last === undefined || condition === undefined ? null : { condition, sinceMs: last.atMs };
