@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { formatAddress } from "#host/address.ts";
 import { sinceBootMs, systemClock } from "#host/clock.ts";
 import { readDoor } from "#host/edge-door.ts";
+import { giveBackMemory } from "#host/give-back-memory.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { tellEnd } from "#host/tell-end.ts";
@@ -173,6 +174,7 @@ async function applyWhenReady(agent: Agent, home: Home, path: string): Promise<v
   stop.signal.removeEventListener("abort", forward);
 }
 
+giveBackMemory();
 try {
   await main();
 } catch (error) {

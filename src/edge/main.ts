@@ -5,6 +5,7 @@ import os from "node:os";
 import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import { readDoor } from "#host/edge-door.ts";
+import { giveBackMemory } from "#host/give-back-memory.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { openSocket } from "#host/listening-socket.ts";
 import { createLog, errorFields } from "#host/log.ts";
@@ -236,6 +237,7 @@ async function makeHaproxy(
   return { router, open: () => router.open(host, port) };
 }
 
+giveBackMemory();
 try {
   await main();
 } catch (error) {

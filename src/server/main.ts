@@ -6,6 +6,7 @@ import { addressToCall, formatAddress } from "#host/address.ts";
 import { systemClock } from "#host/clock.ts";
 import { entryBeside } from "#host/encrypt.ts";
 import { writeFileAtomic } from "#host/files.ts";
+import { giveBackMemory } from "#host/give-back-memory.ts";
 import { defaultHome, type Home, homeAt, makeHome } from "#host/home.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { createOutgoing } from "#host/outgoing.ts";
@@ -301,4 +302,5 @@ async function openSource(url: string | null, figures: FigureStore, store: Servi
   return new PrometheusFigures({ url, clock, own: familyOf, spaces });
 }
 
+giveBackMemory();
 main().catch((error: unknown) => process.exit(tellEnd(error)));

@@ -1,6 +1,7 @@
 import { flushCompileCache } from "node:module";
 import { systemClock } from "#host/clock.ts";
 import { readTextIfThere } from "#host/files.ts";
+import { giveBackMemory } from "#host/give-back-memory.ts";
 import { createLog, errorFields } from "#host/log.ts";
 import { parseNetwork } from "#host/network.ts";
 import type { SocketGiver } from "#host/pass-sockets.ts";
@@ -69,6 +70,7 @@ const take = (message: ToWorker, socket: unknown) => {
     },
   );
 };
+giveBackMemory();
 process.on("message", (message, socket) => take(message as ToWorker, socket));
 
 // The edge was killed. The next one has workers of its own: these finish what they have, once it has taken the ports that only they hold by now.
