@@ -17,9 +17,20 @@ import { tableFile } from "./table/table-file.ts";
 const request = `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
 const log = createLog({ print: () => {}, nowMs: () => 0 });
 
+/** The programs that a test has started on a home. */
+const programsOf = new Map<string, { readonly child: ChildProcess; readonly ended: Promise<unknown> }[]>();
+
 async function homeOf(t: TestContext): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), "drover-edge-"));
-  t.after(() => rm(home, { recursive: true, force: true }));
+  programsOf.set(home, []);
+  t.after(async () => {
+    // First the programs: one that lives may write into its home while that is removed.
+    for (const { child, ended } of programsOf.get(home) ?? []) {
+      child.kill("SIGKILL");
+      await ended;
+    }
+    await rm(home, { recursive: true, force: true });
+  });
   return home;
 }
 
@@ -32,12 +43,12 @@ interface Program {
 }
 
 /** The program itself, once it has said that it serves or has ended. */
-async function startProgram(t: TestContext, home: string, port = 0): Promise<Program> {
+async function startProgram(home: string, port = 0): Promise<Program> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "main.ts"), "--home", home, "--http", `127.0.0.1:${port}`], {
     stdio: ["ignore", "ignore", "pipe"],
   });
-  t.after(() => child.kill("SIGKILL"));
   const ended = once(child, "close").then(([code]) => code as number | null);
+  programsOf.get(home)?.push({ child, ended });
   let output = "";
   const serving = new Promise<number>((resolve) => {
     child.stderr?.on("data", (chunk) => {
@@ -78,10 +89,10 @@ test("the edge serves its last table without a server, also after it was killed"
   const origin = await rawOrigin(t);
   await mkdir(homeAt(home).edge, { recursive: true });
   await writeFile(tableFile(homeAt(home).edge), JSON.stringify(table(7, routeTo(origin.port))));
-  const first = await startProgram(t, home);
+  const first = await startProgram(home);
   assert.equal(statusOf(await exchangeBytes(first.port, request)), 200);
   first.child.kill("SIGKILL");
-  const second = await startProgram(t, home, first.port);
+  const second = await startProgram(home, first.port);
   assert.equal(statusOf(await exchangeBytes(second.port, request)), 200);
   second.child.kill("SIGTERM");
   assert.equal(await second.ended, 0);
@@ -91,7 +102,7 @@ test("a table that the server sends is in force when its call is answered, and s
   const home = await homeOf(t);
   const origin = await rawOrigin(t);
   const server = await linkOf(t, home);
-  const edge = await startProgram(t, home);
+  const edge = await startProgram(home);
   const link = await server.next();
   assert.deepEqual(await link.call("GET", "/revision", t.signal), { epoch: 0, revision: 0, problems: [] });
   assert.equal(statusOf(await exchangeBytes(edge.port, request)), 404);
@@ -110,15 +121,15 @@ test("a table that the server sends is in force when its call is answered, and s
 
   edge.child.kill("SIGTERM");
   assert.equal(await edge.ended, 0, "what changed is on disk before it ends");
-  const again = await startProgram(t, home);
+  const again = await startProgram(home);
   assert.equal(statusOf(await exchangeBytes(again.port, request)), 200);
   assert.deepEqual(await (await server.next()).call("GET", "/revision", t.signal), { epoch: 1, revision: 2, problems: [] });
 });
 
 test("a second edge on one home is refused, and the first goes on", async (t) => {
   const home = await homeOf(t);
-  const first = await startProgram(t, home);
-  const second = await startProgram(t, home);
+  const first = await startProgram(home);
+  const second = await startProgram(home);
   assert.equal(await second.ended, 2);
   assert.match(second.output(), new RegExp(`\\(pid ${first.child.pid}\\) {3}\\[HOME_IN_USE\\]\nhint: `));
   assert.equal(statusOf(await exchangeBytes(first.port, request)), 404);
@@ -126,7 +137,7 @@ test("a second edge on one home is refused, and the first goes on", async (t) =>
 
 test("a port that stays taken is named", async (t) => {
   const other = await rawOrigin(t);
-  const edge = await startProgram(t, await homeOf(t), other.port);
+  const edge = await startProgram(await homeOf(t), other.port);
   assert.notEqual(await edge.ended, 0);
   assert.match(edge.output(), /\[PORT_IN_USE\]\nhint: /);
   assert.match(edge.output(), new RegExp(`127\\.0\\.0\\.1:${other.port}`));
@@ -134,7 +145,7 @@ test("a port that stays taken is named", async (t) => {
 
 test("a port that is let go a moment later is taken then", async (t) => {
   const other = await rawOrigin(t);
-  const starting = startProgram(t, await homeOf(t), other.port);
+  const starting = startProgram(await homeOf(t), other.port);
   await other.close();
   assert.equal((await starting).port, other.port);
 });
